@@ -1,0 +1,30 @@
+"""Every error a user of Reeltune can meet.
+
+ReeltuneError
+├── ConfigError       a setting, recipe or option is wrong
+├── DataError         a video, image, caption file or dataset is wrong
+├── CheckpointError   a model cannot be loaded, or is not the one expected
+└── LibraryError      a search library cannot be opened, read or written
+
+A message says what was got, what was wanted and what to do, in one sentence.
+"""
+
+
+class ReeltuneError(Exception):
+    """Base of all errors below; catch it to catch them all."""
+
+
+class ConfigError(ReeltuneError):
+    """A setting, recipe or option is wrong."""
+
+
+class DataError(ReeltuneError):
+    """A video, image, caption file or dataset is wrong."""
+
+
+class CheckpointError(ReeltuneError):
+    """A model cannot be loaded, or is not the one expected."""
+
+
+class LibraryError(ReeltuneError):
+    """A search library cannot be opened, read or written."""

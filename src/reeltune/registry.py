@@ -1,0 +1,23 @@
+"""The folder is the registry: `find("models", "lite-zero")` imports `reeltune/models/lite_zero.py`."""
+
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+
+from reeltune.errors import ConfigError
+
+
+def names(kind: str) -> list[str]:
+    """Names of the components in `reeltune/<kind>/`, sorted; a leading underscore hides shared parts."""
+    folder = import_module(f"reeltune.{kind}").__path__
+    modules = (module.name for module in iter_modules(folder))
+    return sorted(name.replace("_", "-") for name in modules if not name.startswith("_"))
+
+
+def find(kind: str, name: str) -> ModuleType:
+    """Import one component; a dotted name is an outside plugin and is imported as it stands."""
+    if "." in name:
+        return import_module(name)
+    if name not in names(kind):
+        raise ConfigError(f"no {kind} named {name!r}; there are: {', '.join(names(kind))}")
+    return import_module(f"reeltune.{kind}.{name.replace('-', '_')}")

@@ -1,0 +1,88 @@
+"""Data that crosses between parts, and the protocols that join them.
+
+Letters in shapes:
+    B  items in a batch            Q  queries
+    T  frames of one clip          N  items in the gallery
+    L  tokens of one text          K  results asked for
+    P  prompts, or patches         D  width of the shared space
+    S  side of a square frame, in pixels
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pixels:
+    """How a model wants its frames: geometry only; a model normalises colour itself.
+
+    `crop` brings the shorter side to `shortest` and cuts the middle `size` x `size`;
+    `squash` brings both sides to `size` and ignores the aspect.
+    """
+
+    size: int
+    fit: Literal["crop", "squash"] = "crop"
+    resample: Literal["bilinear", "bicubic"] = "bicubic"
+    shortest: int | None = None  # None: the same as `size`
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Texts as a model reads them; `mask` is true at real tokens."""
+
+    ids: Int[Tensor, "B L"]
+    mask: Bool[Tensor, "B L"]
+
+
+@runtime_checkable
+class DualEncoder(Protocol):
+    """A model that puts texts and videos in one space, each without seeing the other."""
+
+    name: str  # what --model was given
+    dim: int  # D
+    pixels: Pixels
+    fingerprint: str  # changes when weights or preprocessing change
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens: ...
+
+    def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]: ...
+
+    def encode_video(
+        self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B D"]: ...
+
+    def similarity(
+        self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
+    ) -> Float[Tensor, "Q N"]: ...
+
+
+@runtime_checkable
+class FrameEncoder(DualEncoder, Protocol):
+    """A dual encoder that reads frames one by one: `encode_video` is `pool_frames` of `encode_frames`.
+
+    Frames shared by overlapping moments are then encoded once.
+    """
+
+    def encode_frames(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B F"]: ...
+
+    def pool_frames(
+        self, features: Float[Tensor, "B T F"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B D"]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """One moment that answers a query."""
+
+    path: str  # as given at indexing
+    start: float  # seconds
+    end: float  # seconds
+    score: float  # cosine of query and moment
+    confidence: float  # calibrated chance that the moment matches, 0 to 1
+    duration: float  # of the whole file, seconds
+    similar: int = 0  # near-duplicates folded into this hit
+    id: str = ""  # opaque, stable while the file's content and the library's settings are

@@ -1,0 +1,78 @@
+"""Rules of the house that a machine can check."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "src" / "reeltune"
+ROWS = [
+    "errors types _version",
+    "objectives nn registry",
+    "data models meltr compress",
+    "evaluation search",
+    "training serve",
+    "recipes config",
+    "cli __init__ __main__",
+]
+LEVEL = {part: row for row, parts in enumerate(ROWS) for part in parts.split()}
+FILES = sorted(PACKAGE.rglob("*.py"))
+VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_imports_point_down(path: Path) -> None:
+    here = part_of(path)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "reeltune":
+            parts = (node.module or "").split(".")[1:] or ["_version"]
+            there = parts[0]
+            allowed = there == here or LEVEL[there] < LEVEL[here]
+            assert allowed, f"line {node.lineno}: {here} imports {there}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_files_and_functions_stay_short(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert length <= 60, f"{node.name} has {length} lines; split it"
+            given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            taken = [a for a in given if a.arg not in ("self", "cls")]
+            assert len(taken) <= 8 or part_of(path) == "cli", f"{node.name} takes {len(taken)}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_names_say_what_is_inside(path: Path) -> None:
+    stem = path.stem.strip("_")
+    assert stem not in VAGUE
+    assert not stem.startswith("base_")
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_no_unsafe_loading_and_no_asserts_on_input(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        assert not isinstance(node, ast.Assert), f"line {node.lineno}: raise an error instead"
+        if isinstance(node, ast.Import):
+            names = {alias.name for alias in node.names}
+            assert not names & {"pickle", "shelve", "marshal", "dill"}, f"line {node.lineno}"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+            safe = {k.arg: ast.unparse(k.value) for k in node.keywords}
+            assert safe.get("weights_only") == "True", f"line {node.lineno}"
+        if isinstance(node, ast.keyword):
+            assert node.arg != "trust_remote_code"
+
+
+def test_the_planted_upward_import_is_caught(tmp_path: Path) -> None:
+    assert LEVEL["search"] > LEVEL["models"] > LEVEL["errors"]
+    assert LEVEL["data"] == LEVEL["models"], "neighbours in a row never import each other"
