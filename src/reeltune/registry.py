@@ -1,4 +1,4 @@
-"""The folder is the registry: `find("models", "lite-zero")` imports `reeltune/models/lite_zero.py`."""
+"""The folder is the registry: `find("models", "clip")` imports `reeltune/models/clip.py`."""
 
 from importlib import import_module
 from pkgutil import iter_modules
@@ -8,7 +8,7 @@ from reeltune.errors import ConfigError
 
 
 def names(kind: str) -> list[str]:
-    """Names of the components in `reeltune/<kind>/`, sorted; a leading underscore hides shared parts."""
+    """Component names in `reeltune/<kind>/`, sorted; `_name.py` is a shared part, not one."""
     folder = import_module(f"reeltune.{kind}").__path__
     modules = (module.name for module in iter_modules(folder))
     return sorted(name.replace("_", "-") for name in modules if not name.startswith("_"))

@@ -62,7 +62,7 @@ class DualEncoder(Protocol):
 
 @runtime_checkable
 class FrameEncoder(DualEncoder, Protocol):
-    """A dual encoder that reads frames one by one: `encode_video` is `pool_frames` of `encode_frames`.
+    """A dual encoder that reads frames alone: `encode_video` is `pool_frames` of `encode_frames`.
 
     Frames shared by overlapping moments are then encoded once.
     """
