@@ -1,0 +1,34 @@
+"""Teach a video-text model your videos, cheaply, and search them with words.
+
+import reeltune
+reeltune.index(["~/Videos"], "my.library")
+reeltune.Library("my.library").search("a dog catches a frisbee")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from reeltune._version import __version__
+
+if TYPE_CHECKING:
+    from reeltune.models._open import open_model as load
+    from reeltune.search.ingest import index
+    from reeltune.search.library import Library
+    from reeltune.types import Hit
+
+__all__ = ["Hit", "Library", "__version__", "index", "load"]
+
+# Loaded at first use, so that `import reeltune` and `reeltune --help` do not wait for torch.
+_HOMES = {
+    "Hit": ("reeltune.types", "Hit"),
+    "Library": ("reeltune.search.library", "Library"),
+    "index": ("reeltune.search.ingest", "index"),
+    "load": ("reeltune.models._open", "open_model"),
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'reeltune' has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    return getattr(import_module(module), attribute)

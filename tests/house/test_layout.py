@@ -13,7 +13,9 @@ ROWS = [
     "evaluation search",
     "training serve",
     "recipes config",
-    "cli __init__ __main__",
+    "show describe doctor demo",
+    "cli __init__",
+    "__main__",
 ]
 LEVEL = {part: row for row, parts in enumerate(ROWS) for part in parts.split()}
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -1,0 +1,5 @@
+"""`python -m reeltune` is the command `reeltune`."""
+
+from reeltune.cli import app
+
+app()

@@ -1,0 +1,151 @@
+"""The command line. Heavy imports are inside the commands, so that `--help` is instant."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from reeltune.errors import ReeltuneError
+
+
+class Group(TyperGroup):
+    """Commands whose own errors are one line on standard error and exit code 1."""
+
+    def invoke(self, context: Any) -> Any:
+        try:
+            return super().invoke(context)
+        except ReeltuneError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise SystemExit(1) from error
+
+
+app = typer.Typer(
+    cls=Group,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    help="Search your own videos with words.\n\n"
+    "`reeltune index ~/Videos` and then `reeltune search 'a dog catches a frisbee'`.",
+)
+library_app = typer.Typer(cls=Group, no_args_is_help=True, help="Look after a library.")
+app.add_typer(library_app, name="library")
+
+DEFAULT = Path("reeltune.library")
+LibraryOption = Annotated[Path, typer.Option("--library", "-l", help="Folder of the library.")]
+LibraryArgument = Annotated[Path, typer.Argument(help="Folder of the library.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+DeviceOption = Annotated[
+    str | None, typer.Option(help="cpu, cuda or cuda:1; by default a GPU where there is one.")
+]
+
+
+def print_json(data: object) -> None:
+    typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+@app.command()
+def index(
+    paths: Annotated[list[str], typer.Argument(help="Videos, or folders of videos.")],
+    library: LibraryOption = DEFAULT,
+    model: Annotated[str | None, typer.Option(help="lite, a CLIP folder, or a hub id.")] = None,
+    sampling: Annotated[
+        str | None, typer.Option(help="gap S, keyframe, fps R, uniform N or shot.")
+    ] = None,
+    prune: Annotated[bool, typer.Option(help="Take out files that are gone from PATHS.")] = False,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make moments of videos searchable; run it again at any time to bring the library up to date.
+
+    Example: `reeltune index ~/Videos --library holidays`
+
+    Exit code 0: every file is in the library, 3: some failed, 1: none could be used.
+    """
+    from reeltune.search.ingest import Choice
+    from reeltune.search.ingest import index as run
+    from reeltune.show import Bar, show_report
+
+    choice = Choice(model=model, sampling=sampling, prune=prune, device=device)
+    with Bar(hidden=as_json) as bar:
+        report = run(paths, library, choice, bar)
+    print_json(report.as_dict()) if as_json else show_report(report)
+    sys.exit(report.exit_code)
+
+
+@app.command()
+def search(
+    text: Annotated[str | None, typer.Argument(help="What should be seen, in words.")] = None,
+    library: LibraryOption = DEFAULT,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many moments.")] = 10,
+    where: Annotated[
+        str | None, typer.Option(help="Filter, e.g. \"duration > 60 and path like '%beach%'\".")
+    ] = None,
+    image: Annotated[Path | None, typer.Option(help="Search by a picture instead.")] = None,
+    video: Annotated[Path | None, typer.Option(help="Search by a video instead.")] = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the moments that match words, a picture or a video.
+
+    Example: `reeltune search "a dog catches a frisbee" -k 5 --where "date >= '2026-01-01'"`
+    """
+    from dataclasses import asdict
+
+    from reeltune.search.library import Library
+    from reeltune.show import show_hits
+
+    found = Library(library, device).search(text, image=image, video=video, k=k, where=where)
+    print_json([asdict(hit) for hit in found]) if as_json else show_hits(found)
+
+
+@library_app.command("info")
+def library_info(library: LibraryArgument = DEFAULT, as_json: JsonOption = False) -> None:
+    """Say what is in a library and what made it. Example: `reeltune library info holidays`"""
+    from reeltune.search.care import info
+    from reeltune.show import show_facts
+
+    facts = info(library)
+    print_json(facts) if as_json else show_facts(facts)
+
+
+@library_app.command("verify")
+def library_verify(library: LibraryArgument = DEFAULT, as_json: JsonOption = False) -> None:
+    """Check a library; exit code 1 if it has faults. Example: `reeltune library verify holidays`"""
+    from dataclasses import asdict
+
+    from reeltune.search.care import verify
+    from reeltune.show import show_health
+
+    health = verify(library)
+    print_json(asdict(health)) if as_json else show_health(health)
+    sys.exit(1 if health.faults else 0)
+
+
+@library_app.command("repair")
+def library_repair(library: LibraryArgument = DEFAULT, as_json: JsonOption = False) -> None:
+    """Mend what `verify` finds. Example: `reeltune library repair holidays`"""
+    from reeltune.search.care import repair
+
+    done = repair(library)
+    print_json(done) if as_json else typer.echo("\n".join(done) or "nothing to mend")
+
+
+@library_app.command("optimize")
+def library_optimize(library: LibraryArgument = DEFAULT, as_json: JsonOption = False) -> None:
+    """Compact a library and index its vectors. Example: `reeltune library optimize holidays`"""
+    from reeltune.search.care import optimize
+    from reeltune.show import show_facts
+
+    facts = optimize(library)
+    print_json(facts) if as_json else show_facts(facts)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from reeltune import __version__
+
+    typer.echo(__version__)

@@ -1,0 +1,81 @@
+"""Which files to index, and how one is recognised again."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reeltune.errors import DataError
+
+SUFFIXES = frozenset(
+    f".{name}"
+    for name in (
+        *("3g2", "3gp", "avi", "flv", "gif", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg"),
+        *("mts", "ogv", "ts", "webm", "wmv"),
+    )
+)
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file that may be indexed; `path` is as the user gave it."""
+
+    path: str
+    location: str  # absolute, links resolved
+    size: int
+    modified_ns: int
+
+
+def candidates(paths: Sequence[str]) -> list[Candidate]:
+    """Videos named by `paths`, in a stable order; a folder stands for the videos below it.
+
+    A file given by name is taken whatever it is called. Hidden files and folders are passed over
+    inside a folder, and links to folders are not followed. Raises DataError for a path that is
+    not there.
+    """
+    found: dict[str, Candidate] = {}
+    for path in paths:
+        for file in _below(Path(path)):
+            location = os.path.realpath(file)
+            try:
+                status = os.stat(location)
+            except OSError:
+                continue  # a dangling link, or removed since the folder was listed
+            made = Candidate(str(file), location, status.st_size, status.st_mtime_ns)
+            found.setdefault(location, made)
+    return list(found.values())
+
+
+def _below(path: Path) -> Iterator[Path]:
+    if not path.exists():
+        raise DataError(f"{path} is not there; give a video or a folder of videos")
+    if not path.is_dir():
+        yield path
+        return
+    for folder, subfolders, names in os.walk(path):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+                yield Path(folder, name)
+
+
+def content_hash(location: str) -> str:
+    """BLAKE2b of a file's bytes, 32 hex digits; raises DataError if it cannot be read."""
+    digest = hashlib.blake2b(digest_size=16)
+    try:
+        with open(location, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise DataError(f"{location} is not a regular file; give a video file")
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise DataError(f"{location} cannot be read: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open so that a named pipe returns at once instead of waiting for a writer."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

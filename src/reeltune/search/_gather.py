@@ -1,0 +1,121 @@
+"""Frames of several files through the model in full batches, and back to moments of each file."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from reeltune.data._decode import Frame, MediaInfo
+from reeltune.search._confidence import Baseline
+from reeltune.search._dhash import dhash
+from reeltune.search._schema import Moments, VideoFile
+from reeltune.search.shots import MomentSettings, Segment, segments, signature
+from reeltune.types import DualEncoder, FrameEncoder
+
+BATCH = 32  # frames, or moments where a model must see whole moments
+
+
+@dataclass
+class _Growing:
+    """What is known so far of a file whose frames are still arriving."""
+
+    info: MediaInfo
+    times: list[float] = field(default_factory=list)
+    signatures: list[Float[np.ndarray, "256"]] = field(default_factory=list)
+    dhashes: list[int] = field(default_factory=list)
+    thumbnails: list[bytes] = field(default_factory=list)
+    encoded: list[Tensor] = field(default_factory=list)  # per frame: features, or its pixels
+    note: str | None = None  # set when the last frame has arrived
+
+
+class Gatherer:
+    """Takes frames as they come and yields each file's moments once it is complete.
+
+    A model that reads frames alone sees them in batches that run across files, so many short
+    clips cost no more than one long film; any other model is given whole moments.
+    """
+
+    def __init__(self, model: DualEncoder, baseline: Baseline, settings: MomentSettings) -> None:
+        self._model, self._baseline, self._settings = model, baseline, settings
+        self._growing: dict[VideoFile, _Growing] = {}
+        self._waiting: list[tuple[_Growing, UInt8[Tensor, "3 S S"]]] = []
+
+    def open(self, file: VideoFile, info: MediaInfo) -> None:
+        self._growing[file] = _Growing(info)
+
+    def drop(self, location: str) -> None:
+        """Forget a file that broke before its end."""
+        for file in [f for f in self._growing if f.location == location]:
+            gone = self._growing.pop(file)
+            self._waiting = [pair for pair in self._waiting if pair[0] is not gone]
+
+    def add(self, file: VideoFile, frames: list[Frame]) -> None:
+        growing = self._growing[file]
+        for frame in frames:
+            growing.times.append(frame.time)
+            growing.signatures.append(signature(frame.pixels))
+            growing.dhashes.append(dhash(frame.pixels))
+            growing.thumbnails.append(frame.thumbnail)
+            self._waiting.append((growing, torch.from_numpy(frame.pixels)))
+        while len(self._waiting) >= BATCH:
+            self._encode(BATCH)
+
+    def end(self, file: VideoFile, note: str) -> None:
+        self._growing[file].note = note
+
+    def ready(self, flush: bool = False) -> Iterator[Moments]:
+        """Moments of the files that are complete; `flush` encodes what is waiting first."""
+        while flush and self._waiting:
+            self._encode(BATCH)
+        for file, growing in list(self._growing.items()):
+            if growing.note is not None and len(growing.encoded) == len(growing.times):
+                del self._growing[file]
+                yield self._moments(file, growing)
+
+    def _encode(self, count: int) -> None:
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        encoded = torch.stack([pixels for _, pixels in batch])  # (B, 3, S, S)
+        if isinstance(self._model, FrameEncoder):
+            encoded = self._model.encode_frames(encoded)  # (B, F)
+        for (growing, _), row in zip(batch, encoded, strict=True):
+            growing.encoded.append(row.cpu().clone())
+
+    def _moments(self, file: VideoFile, growing: _Growing) -> Moments:
+        info, times = growing.info, growing.times
+        parts = segments(times, growing.signatures, info.duration, self._settings)
+        vectors = self._vectors(growing.encoded, parts)
+        middle = [(part.first + part.stop) // 2 for part in parts]
+        mean, std = self._baseline.of(vectors)
+        return Moments(
+            file=file,
+            duration=max(info.duration, times[-1]),
+            width=info.width,
+            height=info.height,
+            note=growing.note or "",
+            start=np.array([part.start for part in parts]),
+            end=np.array([part.end for part in parts]),
+            vector=vectors,
+            dhash=np.array([growing.dhashes[i] for i in middle]),
+            thumbnail=[growing.thumbnails[i] for i in middle],
+            baseline_mean=mean,
+            baseline_std=std,
+        )
+
+    def _vectors(self, encoded: list[Tensor], parts: list[Segment]) -> Float[np.ndarray, "N D"]:
+        made = []
+        for i in range(0, len(parts), BATCH):
+            clips = [torch.stack(encoded[p.first : p.stop]) for p in parts[i : i + BATCH]]
+            padded = pad_sequence(clips, batch_first=True)  # (B, T, ...)
+            lengths = torch.tensor([len(clip) for clip in clips])
+            mask = torch.arange(padded.shape[1]) < lengths[:, None]  # (B, T)
+            made.append(self._pool(padded, mask).float().cpu())
+        return torch.cat(made).numpy()
+
+    def _pool(self, padded: Tensor, mask: Tensor) -> Tensor:
+        if isinstance(self._model, FrameEncoder):
+            return self._model.pool_frames(padded, mask)
+        return self._model.encode_video(padded, mask)

@@ -1,0 +1,50 @@
+"""One writer at a time: an operating-system lock that dies with its owner, and who that is."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from reeltune.errors import LibraryError
+from reeltune.search._manifest import write_atomically
+
+
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Hold the library's writer lock; raises LibraryError at once if another process has it.
+
+    The lock belongs to the process, so one that was killed leaves nothing to clean up.
+    """
+    owner = folder / "writer.json"
+    lock = FileLock(folder / "writer.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise LibraryError(
+            f"{folder} is being written by {_owner(owner)}; wait until it ends, or stop it"
+        ) from error
+    try:
+        write_atomically(owner, json.dumps(_self()))
+        yield
+    finally:
+        with suppress(FileNotFoundError):
+            owner.unlink()
+        lock.release()
+
+
+def _self() -> dict[str, object]:
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"process": os.getpid(), "host": socket.gethostname(), "since": since}
+
+
+def _owner(path: Path) -> str:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return f"process {found['process']} on {found['host']} since {found['since']}"
+    except (OSError, ValueError, KeyError):
+        return "another process"

@@ -1,0 +1,72 @@
+"""The small file beside a library's table: what made the vectors, and in which layout."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from reeltune.errors import LibraryError
+
+SCHEMA_VERSION = 1
+FILE_NAME = "library.json"
+
+
+class Manifest(BaseModel):
+    """Everything that must agree before two vectors may be compared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = SCHEMA_VERSION
+    model: str  # as --model was given
+    fingerprint: str  # of the weights and the preprocessing
+    dim: int  # D
+    sampling: str  # which frames were read, e.g. "gap 2"
+    moments: str  # how frames became moments, see `MomentSettings`
+
+    def settings_hash(self) -> str:
+        """Short hash of all settings; with a file's content hash it names a unit of work."""
+        return hashlib.blake2b(self.model_dump_json().encode(), digest_size=8).hexdigest()
+
+    def write(self, folder: Path) -> None:
+        """Write to a temporary name, flush to disk, rename: readers see all of it or none."""
+        write_atomically(folder / FILE_NAME, self.model_dump_json(indent=2) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Manifest":
+        """Read and check a library's manifest.
+
+        Raises LibraryError where there is none, where it is damaged, and where another version of
+        Reeltune wrote a layout that this one does not know.
+        """
+        path = folder / FILE_NAME
+        if not path.is_file():
+            raise LibraryError(
+                f"{folder} is no library: it has no {FILE_NAME}; "
+                f"make one with: reeltune index VIDEOS --library {folder}"
+            )
+        try:
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            found = fields.get("schema_version")
+            if found != SCHEMA_VERSION:
+                raise LibraryError(
+                    f"{path} has schema version {found}, this Reeltune reads {SCHEMA_VERSION}; "
+                    f"index again into a new folder: reeltune index VIDEOS --library NEW"
+                )
+            return cls(**fields)
+        except (json.JSONDecodeError, ValidationError, AttributeError, TypeError) as error:
+            raise LibraryError(
+                f"{path} is damaged ({str(error).splitlines()[0]}); "
+                f"mend it with: reeltune library repair {folder}"
+            ) from error
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace `path` by `text` so that a crash leaves the old file or the new one, never half."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

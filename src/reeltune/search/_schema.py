@@ -1,0 +1,119 @@
+"""The columns of a library's table: one row per moment."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float, Int
+
+from reeltune.search._manifest import Manifest
+
+TIME = pa.timestamp("us", tz="UTC")
+
+
+def schema(manifest: Manifest) -> pa.Schema:
+    """Columns of the table; the manifest rides along so that a lost file can be rebuilt."""
+    return pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),
+            pa.field("video", pa.string(), nullable=False),  # hash of the file's content
+            pa.field("unit", pa.string(), nullable=False),  # content hash + settings hash
+            pa.field("part", pa.int32(), nullable=False),  # which moment of its file, from 0
+            pa.field("parts", pa.int32(), nullable=False),  # how many moments the file has
+            pa.field("path", pa.string(), nullable=False),  # as given at indexing
+            pa.field("location", pa.string(), nullable=False),  # absolute
+            pa.field("start", pa.float64(), nullable=False),  # s
+            pa.field("end", pa.float64(), nullable=False),  # s
+            pa.field("duration", pa.float64(), nullable=False),  # s, of the whole file
+            pa.field("width", pa.int32(), nullable=False),  # px, as displayed
+            pa.field("height", pa.int32(), nullable=False),
+            pa.field("size", pa.int64(), nullable=False),  # bytes
+            pa.field("modified", TIME, nullable=False),
+            pa.field("modified_ns", pa.int64(), nullable=False),  # exact, to recognise the file
+            pa.field("indexed", TIME, nullable=False),
+            pa.field("note", pa.string(), nullable=False),  # what was wrong with the file, or ""
+            pa.field("vector", pa.list_(pa.float32(), manifest.dim), nullable=False),
+            pa.field("dhash", pa.int64(), nullable=False),  # of the middle frame
+            pa.field("thumbnail", pa.binary(), nullable=False),  # JPEG
+            pa.field("baseline_mean", pa.float32(), nullable=False),
+            pa.field("baseline_std", pa.float32(), nullable=False),
+        ],
+        metadata={b"reeltune": manifest.model_dump_json().encode()},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoFile:
+    """A file as it was met at indexing."""
+
+    path: str  # as given
+    location: str  # absolute
+    size: int  # bytes
+    modified_ns: int
+    video: str  # hash of the content, hex
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moments:
+    """All moments of one file, ready to be stored: N of them."""
+
+    file: VideoFile
+    duration: float
+    width: int
+    height: int
+    note: str
+    start: Float[np.ndarray, " N"]
+    end: Float[np.ndarray, " N"]
+    vector: Float[np.ndarray, "N D"]
+    dhash: Int[np.ndarray, " N"]
+    thumbnail: list[bytes]
+    baseline_mean: Float[np.ndarray, " N"]
+    baseline_std: Float[np.ndarray, " N"]
+
+
+def to_table(moments: Moments, manifest: Manifest, indexed_us: int) -> pa.Table:
+    """Rows of one file in the layout of `schema`."""
+    count, file = len(moments.start), moments.file
+    unit = f"{file.video}-{manifest.settings_hash()}"
+    ids = [
+        hashlib.blake2b(f"{unit}/{i}".encode(), digest_size=12).hexdigest() for i in range(count)
+    ]
+    flat = pa.array(np.ascontiguousarray(moments.vector, dtype=np.float32).reshape(-1))
+    same = {
+        "video": file.video,
+        "unit": unit,
+        "parts": count,
+        "path": file.path,
+        "location": file.location,
+        "duration": moments.duration,
+        "width": moments.width,
+        "height": moments.height,
+        "size": file.size,
+        "modified": file.modified_ns // 1000,
+        "modified_ns": file.modified_ns,
+        "indexed": indexed_us,
+        "note": moments.note,
+    }
+    columns = {name: [value] * count for name, value in same.items()}
+    columns |= {
+        "id": ids,
+        "part": list(range(count)),
+        "start": moments.start,
+        "end": moments.end,
+        "vector": pa.FixedSizeListArray.from_arrays(flat, manifest.dim),
+        "dhash": moments.dhash,
+        "thumbnail": moments.thumbnail,
+        "baseline_mean": np.asarray(moments.baseline_mean, dtype=np.float32),
+        "baseline_std": np.asarray(moments.baseline_std, dtype=np.float32),
+    }
+    layout = schema(manifest)
+    return pa.table(
+        {
+            field.name: pa.array(columns[field.name], field.type)
+            if not isinstance(columns[field.name], pa.Array)
+            else columns[field.name]
+            for field in layout
+        },
+        schema=layout,
+    )

@@ -1,0 +1,126 @@
+"""Index files: decode, encode, append. One file is one unit of work, so a killed run resumes."""
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reeltune.data._decode import Decoder
+from reeltune.data._sample import Sampling
+from reeltune.errors import LibraryError
+from reeltune.models._open import open_model
+from reeltune.search import _table
+from reeltune.search._confidence import Baseline
+from reeltune.search._files import candidates
+from reeltune.search._gather import Gatherer
+from reeltune.search._known import Known
+from reeltune.search._lock import sole_writer
+from reeltune.search._manifest import FILE_NAME, Manifest, write_atomically
+from reeltune.search._readers import Readers
+from reeltune.search._run import Meter, Progress, Run
+from reeltune.search.report import Report
+from reeltune.search.shots import MomentSettings
+from reeltune.types import DualEncoder
+
+DEFAULT_MODEL = "lite"
+MANY_FRAGMENTS = 64  # a commit adds one; more than this slow every reader
+REPORT_NAME = "last_run.json"
+
+
+class Silent:
+    """Progress for callers that show none."""
+
+    def begin(self, files: int, size: int) -> None:
+        """Nothing to show."""
+
+    def advance(self, path: str, size: int) -> None:
+        """Nothing to show."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What the user asked for; None takes what the library has, or the default in a new one."""
+
+    model: str | None = None
+    sampling: str | None = None
+    device: str | None = None
+    prune: bool = False  # take out files below the given paths that are gone from disk
+
+
+def index(
+    paths: Sequence[str],
+    folder: Path,
+    choice: Choice = Choice(),
+    progress: Progress | None = None,
+) -> Report:
+    """Bring the videos at `paths` into the library at `folder`, which is made if need be.
+
+    Files already there are skipped, moved ones recognised, changed ones replaced. A file that
+    cannot be used is named in the report and never stops the run. Raises LibraryError if another
+    process writes, or if model or sampling differ from the library's; DataError if a path is
+    not there.
+    """
+    begun = time.monotonic()
+    files = candidates(paths)
+    folder.mkdir(parents=True, exist_ok=True)
+    report = Report(str(folder))
+    with sole_writer(folder):
+        manifest, model = _agree(folder, choice)
+        if not _table.exists(folder):
+            _table.create(folder, manifest)
+        known = Known.read(folder)
+        sampling = Sampling.parse(manifest.sampling)
+        gatherer = Gatherer(model, Baseline.of_model(model), MomentSettings())
+        run = Run(folder, manifest, known, gatherer, Meter(progress or Silent()), report)
+        run.meter.progress.begin(len(files), sum(file.size for file in files))
+        run.all(Readers(files, known, lambda: Decoder(model.pixels, sampling), _threads()))
+        if choice.prune and not report.interrupted:
+            _prune(folder, known, paths, report)
+        if len(_table.open_table(folder).get_fragments()) > MANY_FRAGMENTS:
+            _table.tidy(folder)
+        report.elapsed = time.monotonic() - begun
+        write_atomically(folder / REPORT_NAME, json.dumps(report.as_dict(), indent=2))
+    return report
+
+
+def _agree(folder: Path, choice: Choice) -> tuple[Manifest, DualEncoder]:
+    """Settings of the library, or of a new one; refuses a choice that the library contradicts."""
+    is_new = not (folder / FILE_NAME).exists()
+    stored = None if is_new else Manifest.read(folder)
+    name = choice.model or (stored.model if stored else DEFAULT_MODEL)
+    name = os.path.abspath(name) if os.path.isdir(name) else name  # readable from anywhere
+    model = open_model(name, device=choice.device)
+    wanted = Manifest(
+        model=name if stored is None else stored.model,
+        fingerprint=model.fingerprint,
+        dim=model.dim,
+        sampling=str(Sampling.parse(choice.sampling))
+        if choice.sampling
+        else (stored.sampling if stored else str(Sampling())),
+        moments=str(MomentSettings()),
+    )
+    if stored is None:
+        wanted.write(folder)
+        return wanted, model
+    for field in ("fingerprint", "dim", "sampling", "moments"):
+        have, want = getattr(stored, field), getattr(wanted, field)
+        if have != want:
+            raise LibraryError(
+                f"{folder} was made with {field} {have!r} (model {stored.model}), not {want!r} "
+                f"(model {name}); leave the option out, or index into a new folder: "
+                f"reeltune index VIDEOS --library NEW --model {name}"
+            )
+    return stored, model
+
+
+def _prune(folder: Path, known: Known, paths: Sequence[str], report: Report) -> None:
+    gone = known.gone([os.path.realpath(path) for path in paths])
+    _table.remove(folder, [stored.video for stored in gone])
+    report.removed.extend(stored.path for stored in gone)
+
+
+def _threads() -> int:
+    """Decoders at work: enough to keep one encoder fed, and a core left for it."""
+    return max(1, min(4, (os.cpu_count() or 1) // 2))

@@ -1,0 +1,103 @@
+"""A library: a folder with a Lance table of moments and a small manifest. Opened for reading."""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from reeltune.data._decode import Decoder, Frame
+from reeltune.data._sample import Sampling
+from reeltune.errors import ConfigError, LibraryError
+from reeltune.models._open import open_model
+from reeltune.search import _table
+from reeltune.search._gallery import Gallery
+from reeltune.search._manifest import Manifest
+from reeltune.search.query import Ask, answer
+from reeltune.types import DualEncoder, Hit
+
+QUERY_SAMPLING = "uniform 12"  # frames of a video that is itself a query
+
+
+class Library:
+    """Moments of videos, to be searched with words, pictures or videos.
+
+    A snapshot is held in memory and refreshed when a writer has committed, so one object may
+    serve many queries while an index run is going on.
+    """
+
+    def __init__(self, folder: str | Path, device: str | None = None) -> None:
+        """Open a library; raises LibraryError if there is none or it cannot be read."""
+        self.folder = Path(folder)
+        self.manifest = Manifest.read(self.folder)
+        self._device = device
+        self._gallery: Gallery | None = None
+
+    @cached_property
+    def model(self) -> DualEncoder:
+        """The model that made the vectors; raises LibraryError if it is not the same any more."""
+        model = open_model(self.manifest.model, device=self._device)
+        if model.fingerprint != self.manifest.fingerprint:
+            raise LibraryError(
+                f"{self.folder} was made with model {self.manifest.model} of fingerprint "
+                f"{self.manifest.fingerprint}, here it is {model.fingerprint}; get the former "
+                f"weights, or index again: reeltune index VIDEOS --library NEW "
+                f"--model {self.manifest.model}"
+            )
+        return model
+
+    @property
+    def gallery(self) -> Gallery:
+        """All moments of the newest version."""
+        table = _table.open_table(self.folder)
+        if self._gallery is None or self._gallery.version != table.version:
+            self._gallery = Gallery.read(table)
+        return self._gallery
+
+    def search(
+        self,
+        text: str | None = None,
+        *,
+        image: str | Path | None = None,
+        video: str | Path | None = None,
+        ask: Ask = Ask(),
+    ) -> list[Hit]:
+        """Moments that best match one query, best first.
+
+        Raises ConfigError unless exactly one of `text`, `image`, `video` is given, and DataError
+        if the picture or video cannot be read.
+        """
+        given = [text is not None, image is not None, video is not None]
+        if sum(given) != 1:
+            raise ConfigError(
+                f"a search takes one query, got {sum(given)}; give a text, an image or a video"
+            )
+        if text is not None:
+            return answer(self.gallery, self.embed_text(text), ask)
+        frames = [_picture(self.model, image)] if image else _frames(self.model, video)
+        return answer(self.gallery, self.embed_frames(frames), ask, kind="video")
+
+    def embed_text(self, text: str) -> Float[np.ndarray, " D"]:
+        """Unit vector of a text."""
+        if not text.strip():
+            raise ConfigError("the query is empty; describe what should be seen in the video")
+        vector = self.model.encode_text(self.model.tokenize([text]))
+        return vector[0].float().cpu().numpy()
+
+    def embed_frames(self, frames: list[Frame]) -> Float[np.ndarray, " D"]:
+        """Unit vector of a picture (one frame) or a clip."""
+        stacked = torch.stack([torch.from_numpy(frame.pixels) for frame in frames])
+        mask = torch.ones(1, len(frames), dtype=torch.bool)
+        return self.model.encode_video(stacked[None], mask)[0].float().cpu().numpy()
+
+
+def _picture(model: DualEncoder, path: str | Path) -> Frame:
+    with Decoder(model.pixels) as decoder:
+        return decoder.image(Path(path))
+
+
+def _frames(model: DualEncoder, path: str | Path | None) -> list[Frame]:
+    sampling = Sampling.parse(QUERY_SAMPLING)
+    with Decoder(model.pixels, sampling) as decoder, decoder.open(Path(path or "")) as reading:
+        return list(reading)

@@ -1,0 +1,49 @@
+"""What an indexing run did, file by file."""
+
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """A file that is now in the library; `note` says what was wrong with it, or nothing."""
+
+    path: str
+    moments: int
+    seconds: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A file of which nothing could be used, and why, in one line."""
+
+    path: str
+    reason: str
+
+
+@dataclass
+class Report:
+    """Outcome of `reeltune index`."""
+
+    library: str
+    indexed: list[Indexed] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
+    copies: list[str] = field(default_factory=list)  # same content as another indexed file
+    removed: list[str] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+    interrupted: bool = False
+    elapsed: float = 0.0  # s
+
+    @property
+    def exit_code(self) -> int:
+        """0: all files are in the library; 3: some failed; 1: none could be used; 130: stopped."""
+        if self.interrupted:
+            return 130
+        if not self.failed:
+            return 0
+        used = self.indexed or self.unchanged or self.moved or self.copies
+        return 3 if used else 1
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self) | {"exit_code": self.exit_code}

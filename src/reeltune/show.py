@@ -1,0 +1,115 @@
+"""What the commands print for people: bars, tables and sentences."""
+
+import sys
+from collections.abc import Sequence
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from reeltune.search.care import Health
+from reeltune.search.query import GOOD
+from reeltune.search.report import Report
+from reeltune.types import Hit
+
+console = Console(highlight=False)
+
+
+class Bar:
+    """Progress by bytes of video, with the time that is left; silent where no person looks."""
+
+    def __init__(self, hidden: bool = False) -> None:
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TimeRemainingColumn(),
+            TextColumn("[dim]{task.fields[path]}"),
+            console=Console(stderr=True),
+            transient=True,
+            disable=hidden or not sys.stderr.isatty(),
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def begin(self, files: int, size: int) -> None:
+        self._task = self._progress.add_task(f"{files} files", total=size, path="")
+
+    def advance(self, path: str, size: int) -> None:
+        if self._task is not None:
+            self._progress.update(self._task, advance=size, path=path[-40:])
+
+
+def clock(seconds: float) -> str:
+    """Seconds as 1:02:03.4 or 2:03.4."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
+
+
+def show_report(report: Report) -> None:
+    """Faults by name, then one line of counts."""
+    for done in report.indexed:
+        if done.note:
+            console.print(f"[yellow]partly[/] {done.path}: {done.note}", soft_wrap=True)
+    for failed in report.failed:
+        console.print(f"[red]failed[/] {failed.path}: {failed.reason}", soft_wrap=True)
+    moments = sum(done.moments for done in report.indexed)
+    seconds = sum(done.seconds for done in report.indexed)
+    counts = [f"{len(report.indexed)} indexed ({moments} moments of {clock(seconds)})"]
+    for name in ("unchanged", "moved", "copies", "removed", "failed"):
+        if number := len(getattr(report, name)):
+            counts.append(f"{number} {name}")
+    console.print(f"{report.library}: {', '.join(counts)}, in {report.elapsed:.1f} s")
+    if report.interrupted:
+        console.print("stopped early; run the same command again to go on where it stopped")
+
+
+def show_hits(hits: Sequence[Hit]) -> None:
+    """One line a moment: file, from, to, score; says so where nothing matches well."""
+    if not hits:
+        console.print("nothing found: no moment passes the filter, or the library is empty")
+        return
+    if hits[0].confidence < GOOD:
+        console.print("[yellow]nothing here matches well[/]; the nearest are:")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name, side in (("score", "right"), ("sure", "right"), ("from", "right"), ("to", "right")):
+        table.add_column(name, justify=side, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("file", overflow="fold")
+    for hit in hits:
+        more = f" [dim](+{hit.similar} alike)[/]" if hit.similar else ""
+        times = clock(hit.start), clock(hit.end)
+        table.add_row(f"{hit.score:.3f}", f"{hit.confidence:.0%}", *times, hit.path + more)
+    console.print(table)
+
+
+def show_facts(facts: dict[str, object]) -> None:
+    """Names and values in two columns."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, value in facts.items():
+        table.add_row(f"[dim]{name.replace('_', ' ')}[/]", str(value))
+    console.print(table)
+
+
+def show_health(health: Health) -> None:
+    """Faults and remarks, then the verdict."""
+    for fault in health.faults:
+        console.print(f"[red]fault[/] {fault}", soft_wrap=True)
+    for remark in health.remarks:
+        console.print(f"[dim]{remark}[/]", soft_wrap=True)
+    verdict = f"{len(health.faults)} faults" if health.faults else "sound"
+    console.print(f"{verdict}: {health.files} files, {health.moments} moments")
