@@ -149,3 +149,23 @@ def version() -> None:
     from reeltune import __version__
 
     typer.echo(__version__)
+
+
+@app.command()
+def demo(
+    videos: Annotated[
+        list[str] | None, typer.Argument(help="Your videos; sample clips if there are none.")
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Where clips, library and sheet go.")] = Path("demo"),
+) -> None:
+    """Index some videos, answer three queries and draw the answers on one sheet.
+
+    Example: `reeltune demo ~/Videos`
+    """
+    from reeltune.demo import run
+    from reeltune.show import Bar, show_outcome
+
+    with Bar() as bar:
+        outcome = run(videos or [], folder, bar)
+    show_outcome(outcome.report, outcome.answers, outcome.library, outcome.sheet)
+    sys.exit(outcome.report.exit_code)

