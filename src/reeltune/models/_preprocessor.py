@@ -1,0 +1,122 @@
+"""What a model does to pixels, read from the folder of a Hugging Face model."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from transformers import CLIPImageProcessorPil, SiglipImageProcessorPil
+
+from reeltune.errors import CheckpointError
+from reeltune.types import Pixels
+
+FILE = "preprocessor_config.json"
+PROCESSORS = {"clip": CLIPImageProcessorPil, "siglip": SiglipImageProcessorPil}
+KINDS = {"CLIPImageProcessor", "CLIPFeatureExtractor", "SiglipImageProcessor"}
+RESAMPLE: dict[int, Literal["bilinear", "bicubic"]] = {2: "bilinear", 3: "bicubic"}  # Pillow's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocessor:
+    """Geometry, done where frames are decoded, and colour, done inside the model."""
+
+    pixels: Pixels
+    mean: tuple[float, float, float]  # of red, green, blue in 0..1
+    std: tuple[float, float, float]
+
+    def facts(self) -> dict[str, object]:
+        """What a fingerprint must know of the preprocessing."""
+        return {**asdict(self.pixels), "mean": self.mean, "std": self.std}
+
+
+def usual_preprocessor(family: str, size: int) -> Preprocessor:
+    """The preprocessing that CLIP or SigLIP was trained with, for images of `size` pixels."""
+    usual = PROCESSORS[family]
+    fit: Literal["crop", "squash"] = "crop" if family == "clip" else "squash"
+    return Preprocessor(
+        pixels=Pixels(size=size, fit=fit, resample="bicubic"),
+        mean=tuple(usual.image_mean),
+        std=tuple(usual.image_std),
+    )
+
+
+def read_preprocessor(folder: Path, family: str) -> Preprocessor:
+    """Preprocessing as `preprocessor_config.json` (or `processor_config.json`) states it."""
+    stated = PROCESSORS[family].from_dict(_settings(folder))
+    for switch in ("do_resize", "do_rescale", "do_normalize"):
+        if not getattr(stated, switch):
+            raise _unusual(folder, switch, "false", "true")
+    if abs(stated.rescale_factor * 255 - 1) > 1e-6:
+        raise _unusual(folder, "rescale_factor", stated.rescale_factor, "1/255")
+    return Preprocessor(
+        pixels=_geometry(folder, stated),
+        mean=tuple(stated.image_mean),
+        std=tuple(stated.image_std),
+    )
+
+
+def write_preprocessor(folder: Path, family: str, preprocessor: Preprocessor) -> None:
+    """Write `preprocessor_config.json` as transformers does."""
+    pixels = preprocessor.pixels
+    square = {"height": pixels.size, "width": pixels.size}
+    crop = pixels.fit == "crop"
+    PROCESSORS[family](
+        size={"shortest_edge": pixels.shortest or pixels.size} if crop else square,
+        do_center_crop=crop,
+        crop_size=square if crop else None,
+        resample=next(code for code, name in RESAMPLE.items() if name == pixels.resample),
+        image_mean=list(preprocessor.mean),
+        image_std=list(preprocessor.std),
+    ).save_pretrained(folder)
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """The image processor's settings, nested in `processor_config.json` or in their own file."""
+    for name in ("processor_config.json", FILE):
+        path = folder / name
+        if not path.is_file():
+            continue
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise CheckpointError(f"{path} is not JSON ({error}); copy it again") from error
+        settings = found.get("image_processor") if name != FILE else found
+        if settings:
+            return _known(path, settings)
+    raise CheckpointError(
+        f"{folder} has no {FILE}, so how the model reads pixels is unknown; "
+        "copy that file from where the weights came from"
+    )
+
+
+def _known(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    kind = settings.get("image_processor_type") or settings.get("feature_extractor_type")
+    if kind and kind.removesuffix("Fast").removesuffix("Pil") not in KINDS:
+        raise CheckpointError(
+            f"{path} asks for {kind}, and clip knows {', '.join(sorted(KINDS))}; "
+            "use a model of the CLIP or SigLIP family"
+        )
+    return settings
+
+
+def _geometry(folder: Path, stated: Any) -> Pixels:
+    """`Pixels` for the two ways in use: shortest edge then centre crop, or an exact square."""
+    if stated.resample not in RESAMPLE:
+        raise _unusual(folder, "resample", stated.resample, "2 (bilinear) or 3 (bicubic)")
+    size, resample = stated.size, RESAMPLE[stated.resample]
+    cut = stated.crop_size if stated.do_center_crop else None
+    if size.shortest_edge and not size.longest_edge and cut and cut.height == cut.width:
+        if cut.height <= size.shortest_edge:
+            shortest = size.shortest_edge if size.shortest_edge != cut.height else None
+            return Pixels(size=cut.height, fit="crop", resample=resample, shortest=shortest)
+    elif size.height and size.height == size.width and cut in (None, size):
+        return Pixels(size=size.height, fit="squash", resample=resample)
+    wanted = "a shortest edge with a square centre crop inside it, or one exact square"
+    raise _unusual(folder, "size and crop_size", f"{size} and {cut}", wanted)
+
+
+def _unusual(folder: Path, field: str, got: object, wanted: str) -> CheckpointError:
+    return CheckpointError(
+        f"{folder / FILE} has {field} {got}, and clip can do {wanted}; "
+        "use another model, or correct the file if it is wrong"
+    )

@@ -1,0 +1,61 @@
+"""The tokenizer of a Hugging Face model folder, and one that needs no files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import AutoTokenizer, CLIPTokenizer
+
+from reeltune.errors import CheckpointError
+
+START, END = "<|startoftext|>", "<|endoftext|>"
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """The tokenizer stored in `folder`; code that the folder brings along is never run."""
+    _refuse_code(folder)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except ImportError as error:
+        raise CheckpointError(
+            f"the tokenizer in {folder} is a SentencePiece model; "
+            "install its reader with: pip install sentencepiece protobuf"
+        ) from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise CheckpointError(
+            f"{folder} has no tokenizer that transformers can read ({first}); "
+            "copy tokenizer.json or vocab.json and merges.txt from where the weights came from"
+        ) from error
+    if tokenizer.pad_token_id is None:
+        raise CheckpointError(
+            f"the tokenizer in {folder} names no pad_token; add it to tokenizer_config.json"
+        )
+    return tokenizer
+
+
+def byte_tokenizer(vocabulary: int) -> Any:
+    """CLIP's tokenizer without merges: every byte is a token, and the two marks come last.
+
+    It stands in where a model has random weights and no files; `vocabulary` is at least 514.
+    """
+    letters = sorted(ByteLevel.alphabet())
+    words = letters + [letter + "</w>" for letter in letters]
+    table = {word: place for place, word in enumerate(words)}
+    return CLIPTokenizer(vocab={**table, START: vocabulary - 2, END: vocabulary - 1}, merges=[])
+
+
+def _refuse_code(folder: Path) -> None:
+    path = folder / "tokenizer_config.json"
+    if not path.is_file():
+        return
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not JSON ({error}); copy it again") from error
+    if "auto_map" in settings:
+        raise CheckpointError(
+            f"{path} asks to run Python code of its own (auto_map), which Reeltune never does; "
+            "use a model with a tokenizer that transformers knows"
+        )

@@ -1,0 +1,129 @@
+"""The two towers of a CLIP or SigLIP model, read from a Hugging Face folder."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    CLIPConfig,
+    CLIPModel,
+    PreTrainedConfig,
+    PreTrainedModel,
+    SiglipConfig,
+    SiglipModel,
+)
+from transformers.utils import logging
+
+from reeltune.errors import CheckpointError
+from reeltune.models._weights import require_all_keys, require_weights
+from reeltune.types import Pixels
+
+FAMILIES: dict[str, tuple[type[PreTrainedConfig], type[PreTrainedModel]]] = {
+    "clip": (CLIPConfig, CLIPModel),
+    "siglip": (SiglipConfig, SiglipModel),
+}
+OLD_END = 2  # `eos_token_id` of configs from before 2023: the end is where the largest id stands
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence transformers: its progress bars are noise and its warnings are our errors."""
+    said, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(said)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def read_settings(folder: Path) -> PreTrainedConfig:
+    """The architecture in `config.json`, refused if it is not of a family known here."""
+    path = folder / "config.json"
+    try:
+        found, _ = PreTrainedConfig.get_config_dict(folder, local_files_only=True)
+        kind = found.get("model_type")
+        settings = AutoConfig.for_model(**found) if kind in FAMILIES else None
+    except (OSError, ValueError, TypeError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise CheckpointError(f"{path} cannot be read ({first}); copy it again") from error
+    if settings is None:
+        raise CheckpointError(
+            f"{path} has model_type {kind!r}, and clip opens {' and '.join(FAMILIES)}"
+            + ("; fixed-resolution SigLIP 2 models are of type siglip" if kind == "siglip2" else "")
+            + "; give the folder of a whole CLIP or SigLIP model"
+        )
+    return settings
+
+
+def towers_of(settings: PreTrainedConfig) -> PreTrainedModel:
+    """Towers of the architecture `settings`, with random weights."""
+    return FAMILIES[settings.model_type][1](settings)
+
+
+def read_towers(folder: Path, settings: PreTrainedConfig) -> PreTrainedModel:
+    """The towers in float32 on the CPU, with every weight of the folder in its place."""
+    require_weights(folder)
+    try:
+        with quiet():
+            towers, found = FAMILIES[settings.model_type][1].from_pretrained(
+                folder,
+                config=settings,
+                dtype=torch.float32,
+                use_safetensors=True,
+                local_files_only=True,
+                ignore_mismatched_sizes=True,  # they come back in `found`, with the keys
+                output_loading_info=True,
+            )
+    except Exception as error:  # safetensors and transformers share no base class of errors
+        raise CheckpointError(
+            f"the weights in {folder} cannot be read ({error}); copy or download them again"
+        ) from error
+    misshapen = [f"{key} {tuple(a)} for {tuple(b)}" for key, a, b in found["mismatched_keys"]]
+    require_all_keys(
+        folder,
+        missing=found["missing_keys"],
+        unexpected=found["unexpected_keys"],
+        misshapen=misshapen,
+    )
+    return towers
+
+
+def require_fit(folder: Path, settings: PreTrainedConfig, pixels: Pixels, tokenizer: Any) -> None:
+    """Refuse files that do not belong together; each case would run, and be silently wrong."""
+    text, image = settings.text_config, settings.vision_config.image_size
+    if pixels.size != image:
+        raise CheckpointError(
+            f"{folder}: the preprocessor cuts images of {pixels.size} pixels and the "
+            f"image tower reads {image}; take both files from the same model"
+        )
+    vocabulary: Mapping[str, int] = tokenizer.get_vocab()
+    largest = max(vocabulary.values())
+    if largest >= text.vocab_size:
+        raise CheckpointError(
+            f"{folder}: the tokenizer has ids up to {largest} and the text tower knows "
+            f"{text.vocab_size}; take both from the same model"
+        )
+    end = largest if text.eos_token_id == OLD_END else text.eos_token_id
+    if settings.model_type == "clip" and tokenizer.eos_token_id != end:
+        raise CheckpointError(
+            f"{folder}: the text tower reads its vector at token {end} and the tokenizer ends a "
+            f"text with {tokenizer.eos_token_id}; set text_config.eos_token_id in config.json"
+        )
+
+
+def shared_width(settings: PreTrainedConfig) -> int:
+    if settings.model_type == "clip":
+        return settings.projection_dim
+    text, vision = settings.text_config.projection_size, settings.vision_config.hidden_size
+    if text != vision:
+        raise CheckpointError(
+            f"the text tower ends in {text} numbers and the image tower in {vision}; "
+            "they must be as many to be compared"
+        )
+    return vision

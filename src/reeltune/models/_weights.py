@@ -1,0 +1,145 @@
+"""Weights in safetensors files, read and written whole: every key that does not fit is named."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from reeltune.errors import CheckpointError
+
+WEIGHTS = "model.safetensors"
+SHARDS = "model.safetensors.index.json"
+CARD = "config.yaml"  # of our own checkpoints: which component, and its settings
+PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+NAMED = 5  # keys a message spells out before it counts the rest
+
+
+def fingerprint(tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> str:
+    """32 hexadecimal digits that change when a weight or a fact of the preprocessing changes.
+
+    Floats are hashed as float32, so a model stored in half precision keeps its fingerprint
+    when it is saved again in full.
+    """
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach()
+        tensor = tensor.float() if tensor.is_floating_point() else tensor
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.cpu().contiguous().reshape(-1).numpy().data)
+    return digest.hexdigest()[:32]
+
+
+def require_weights(folder: Path) -> None:
+    """Refuse a folder without safetensors; a pickle runs code when it is opened, so none is."""
+    if (folder / WEIGHTS).is_file() or (folder / SHARDS).is_file():
+        return
+    pickled = sorted(path.name for pattern in PICKLED for path in folder.glob(pattern))
+    if pickled:
+        raise CheckpointError(
+            f"{folder} holds its weights only as {pickled[0]}, a pickle, and Reeltune reads "
+            f'{WEIGHTS}; convert it once with: python -c "from transformers import AutoModel; '
+            f"AutoModel.from_pretrained('{folder}').save_pretrained('{folder}')\""
+        )
+    raise CheckpointError(f"{folder} holds no {WEIGHTS}; give a folder with a whole model")
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Every tensor of one safetensors file, on the CPU."""
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read as safetensors ({error}); copy or download it again"
+        ) from error
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write one safetensors file under a temporary name, then rename: never half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, half)
+    half.replace(path)
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Fill `module` from a safetensors file; a key that is missing, left over or misshapen
+    is an error that names it."""
+    given, wanted = read_tensors(path), module.state_dict()
+    shared = given.keys() & wanted.keys()
+    misshapen = [
+        f"{key} {tuple(given[key].shape)} for {tuple(wanted[key].shape)}"
+        for key in shared
+        if given[key].shape != wanted[key].shape
+    ]
+    require_all_keys(
+        path,
+        missing=wanted.keys() - given.keys(),
+        unexpected=given.keys() - wanted.keys(),
+        misshapen=misshapen,
+    )
+    module.load_state_dict(given)
+
+
+def require_all_keys(
+    path: Path,
+    *,
+    missing: Iterable[str],
+    unexpected: Iterable[str],
+    misshapen: Iterable[str] = (),
+) -> None:
+    """Raise unless weights and model fit key for key."""
+    found = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
+    faults = [
+        f"{len(keys)} {kind} ({_some(keys)})"
+        for kind, some in found.items()
+        if (keys := sorted(some))
+    ]
+    if faults:
+        raise CheckpointError(
+            f"{path} does not fit its model: {'; '.join(faults)}; "
+            "take weights and configuration from the same place"
+        )
+
+
+def _some(keys: list[str]) -> str:
+    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
+    return ", ".join(keys[:NAMED]) + more
+
+
+def write_card(folder: Path, model: str, config: Mapping[str, object]) -> None:
+    """Say in `config.yaml` which component the folder holds, and its settings."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump({"model": model, "config": dict(config)}, sort_keys=False)
+    (folder / CARD).write_text(text, encoding="utf-8")
+
+
+def read_card(folder: Path) -> tuple[str, dict[str, object]]:
+    """Component and settings that `write_card` wrote."""
+    path = folder / CARD
+    try:
+        card = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return str(card["model"]), dict(card.get("config") or {})
+    except (
+        OSError,
+        UnicodeDecodeError,
+        yaml.YAMLError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        ValueError,
+    ) as error:
+        raise CheckpointError(
+            f"{path} does not say which model the folder holds ({error}); "
+            "it needs a line such as 'model: lite'"
+        ) from error
+
+
+def versions(module: nn.Module) -> int:
+    """A number that grows whenever a parameter is changed in place, as an optimiser does."""
+    return sum(parameter._version for parameter in module.parameters())

@@ -1,0 +1,303 @@
+"""CLIP and SigLIP: an image tower and a text tower in one space, read frame by frame.
+
+A frame's vector is the image tower's, at unit length. A video's vector is the mean of its
+frames' vectors, brought to unit length again: without the second step a video's score would
+grow with how alike its frames are, which favours still clips (CLIP4Clip, 2104.08860).
+The score of a text and a video is the cosine. Nothing here is learned beyond the two towers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool, Float, UInt8
+from pydantic import BaseModel, ConfigDict, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from reeltune.errors import ConfigError, DataError
+from reeltune.models._device import device_named, precision_named
+from reeltune.models._preprocessor import (
+    Preprocessor,
+    read_preprocessor,
+    usual_preprocessor,
+    write_preprocessor,
+)
+from reeltune.models._tokenizer import byte_tokenizer, read_tokenizer
+from reeltune.models._towers import (
+    FAMILIES,
+    quiet,
+    read_settings,
+    read_towers,
+    require_fit,
+    shared_width,
+)
+from reeltune.models._weights import fingerprint, versions, write_card
+from reeltune.types import Tokens
+
+Family = Literal["clip", "siglip"]
+FRAMES_AT_ONCE = 64  # bounds the memory of one pass through a tower
+TEXTS_AT_ONCE = 256
+
+
+class Tower(BaseModel):
+    """Size of one transformer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    width: PositiveInt
+    layers: PositiveInt
+    heads: PositiveInt
+    mlp: PositiveInt | None = None  # hidden units of a block's MLP; None: four times the width
+
+    def settings(self) -> dict[str, int]:
+        """The same, as transformers names it."""
+        if self.width % self.heads:
+            raise ConfigError(
+                f"a tower's width is {self.width}, which {self.heads} heads cannot share evenly; "
+                "make width a multiple of heads"
+            )
+        return {
+            "hidden_size": self.width,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "intermediate_size": self.mlp or 4 * self.width,
+        }
+
+
+class Config(BaseModel):
+    """Two towers by their sizes; as it stands, CLIP ViT-B/32 (Radford et al., 2103.00020)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    family: Family = "clip"
+    vision: Tower = Tower(width=768, layers=12, heads=12)
+    text: Tower = Tower(width=512, layers=12, heads=8)
+    dim: PositiveInt = 512  # D; SigLIP has no projection, so there it is the vision width
+    image: PositiveInt = 224  # S, pixels
+    patch: PositiveInt = 32  # pixels
+    context: PositiveInt = 77  # L at most, tokens
+    vocabulary: int = 49408
+    activation: str | None = None  # None: what the family was trained with
+
+    @classmethod
+    def tiny(cls) -> "Config":
+        """About 25 thousand parameters, most of them in the table of 514 byte tokens."""
+        tower = Tower(width=16, layers=2, heads=2)
+        return cls(vision=tower, text=tower, dim=24, image=32, patch=8, context=32, vocabulary=514)
+
+    def towers(self) -> PreTrainedModel:
+        """The towers with random weights, drawn from torch's global generator."""
+        return FAMILIES[self.family][1](self.settings())
+
+    def settings(self) -> PreTrainedConfig:
+        """The same architecture, as transformers describes it."""
+        vision: dict[str, Any] = {
+            "image_size": self.image,
+            "patch_size": self.patch,
+            **self.vision.settings(),
+        }
+        text: dict[str, Any] = {
+            "vocab_size": self.vocabulary,
+            "max_position_embeddings": self.context,
+            "bos_token_id": self.vocabulary - 2,
+            "eos_token_id": self.vocabulary - 1,
+            "pad_token_id": self.vocabulary - 1,
+            **self.text.settings(),
+        }
+        if self.activation:
+            vision["hidden_act"] = text["hidden_act"] = self.activation
+        shared: dict[str, Any] = {}
+        if self.family == "clip":
+            shared = {"projection_dim": self.dim}
+            vision["projection_dim"] = text["projection_dim"] = self.dim
+        elif self.dim != self.vision.width:
+            raise ConfigError(
+                f"dim is {self.dim}, but a SigLIP image tower of width {self.vision.width} has no "
+                f"projection; set dim={self.vision.width}"
+            )
+        else:
+            text["projection_size"] = self.dim
+        make: Any = FAMILIES[self.family][0]
+        return make(text_config=text, vision_config=vision, **shared)
+
+    def build(self) -> "Clip":
+        """The model with random weights; it reads text byte by byte."""
+        return Clip(
+            self.towers(),
+            byte_tokenizer(self.vocabulary),
+            usual_preprocessor(self.family, self.image),
+        ).eval()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextRule:
+    """How a family was trained to read text."""
+
+    padding: Literal["longest", "max_length"]
+    lower: bool
+    masked: bool  # is padding hidden from attention
+
+
+# CLIP reads its vector at the end token and attends to the left only, so padding, which stands
+# to the right of it, changes nothing and is kept short. SigLIP reads its vector at the last
+# position and attends to all of them, so its padding to full length is part of the input.
+RULES: dict[str, TextRule] = {
+    "clip": TextRule(padding="longest", lower=False, masked=True),
+    "siglip": TextRule(padding="max_length", lower=True, masked=False),
+}
+
+
+class Clip(nn.Module):
+    """A `FrameEncoder` around the towers of transformers, which stay reachable as `towers`."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        towers: PreTrainedModel,
+        tokenizer: Any,
+        preprocessor: Preprocessor,
+        name: str = "clip",
+    ):
+        super().__init__()
+        self.towers = towers
+        self.tokenizer = tokenizer
+        self.preprocessor = preprocessor
+        self.name = name
+        self.family: str = towers.config.model_type
+        self.rule = RULES[self.family]
+        self.context: int = towers.config.text_config.max_position_embeddings
+        self.pixels = preprocessor.pixels
+        self.dim = shared_width(towers.config)
+        self._stored: tuple[int, str] | None = None  # versions of the weights, their fingerprint
+        for key in ("mean", "std"):
+            colour = torch.tensor(getattr(preprocessor, key), dtype=torch.float32)
+            self.register_buffer(key, colour.view(3, 1, 1), persistent=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the weights as stored, whatever the precision they run in; once weights have
+        been changed in place, that of the weights as they are."""
+        if self._stored is None or self._stored[0] != versions(self):
+            self._stored = (versions(self), self._hash())
+        return self._stored[1]
+
+    def _hash(self) -> str:
+        facts = {
+            "model": self.family,
+            "pixels": self.preprocessor.facts(),
+            "tokens": sorted(self.tokenizer.get_vocab().items()),
+        }
+        return fingerprint(self.towers.state_dict(), facts)
+
+    def move(self, device: torch.device, dtype: torch.dtype) -> "Clip":
+        """Place the towers; the fingerprint stays that of the weights before rounding."""
+        stored = self.fingerprint
+        self.to(device)
+        self.towers.to(dtype)
+        self._stored = (versions(self), stored)
+        return self
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """Token ids on the CPU, cut to `context` tokens with the end mark kept."""
+        if not texts:
+            raise DataError("there is no text to tokenize; give at least one")
+        read = self.tokenizer(
+            [text.lower() if self.rule.lower else text for text in texts],
+            padding=self.rule.padding,
+            truncation=True,
+            max_length=self.context,
+            return_attention_mask=True,
+            return_tensors="pt",
+        )
+        return Tokens(read["input_ids"], read["attention_mask"].bool())
+
+    def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
+        """Unit vectors in float32, on the model's device."""
+        device = self.mean.device
+        parts = []
+        chunks = (torch.split(part, TEXTS_AT_ONCE) for part in (tokens.ids, tokens.mask))
+        for ids, mask in zip(*chunks, strict=True):
+            seen = mask.long().to(device) if self.rule.masked else None
+            read = self.towers.get_text_features(input_ids=ids.to(device), attention_mask=seen)
+            parts.append(_unit(read.pooler_output))
+        return torch.cat(parts)
+
+    def encode_frames(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B D"]:
+        """Unit vectors in float32, on the model's device."""
+        self._require_pixels(frames)
+        if len(frames) == 0:
+            return self.mean.new_zeros(0, self.dim)
+        parts = [_unit(self._read(some)) for some in torch.split(frames, FRAMES_AT_ONCE)]
+        return torch.cat(parts)
+
+    def _read(self, frames: Tensor) -> Tensor:
+        colours = frames.to(self.mean.device).float() / 255
+        colours = (colours - self.mean) / self.std
+        return self.towers.get_image_features(colours.to(self.towers.dtype)).pooler_output
+
+    def _require_pixels(self, frames: Tensor) -> None:
+        size = self.pixels.size
+        if frames.dtype != torch.uint8 or tuple(frames.shape[1:]) != (3, size, size):
+            raise DataError(
+                f"frames are {frames.dtype} {tuple(frames.shape)}, and {self.name} reads "
+                f"torch.uint8 (B, 3, {size}, {size}); decode them with the model's own `pixels`"
+            )
+
+    def pool_frames(
+        self, features: Float[Tensor, "B T D"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B D"]:
+        """Mean over the real frames, brought to unit length."""
+        if not mask.any(dim=1).all():
+            raise DataError("a video has no frame at all (a row of mask is false); leave it out")
+        kept = features * mask[..., None].to(features)  # (B, T, D)
+        return _unit(kept.sum(dim=1) / mask.sum(dim=1, keepdim=True).to(features))
+
+    def encode_video(
+        self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B D"]:
+        """`pool_frames` of `encode_frames`; frames that the mask hides are not computed."""
+        mask = mask.to(self.mean.device)
+        real = self.encode_frames(frames[mask.to(frames.device)])  # (frames in all, D)
+        features = real.new_zeros(*mask.shape, self.dim)  # (B, T, D)
+        features[mask] = real
+        return self.pool_frames(features, mask)
+
+    def similarity(
+        self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
+    ) -> Float[Tensor, "Q N"]:
+        """Cosines: both sides have unit length."""
+        return text @ video.T
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write a folder that both Reeltune and transformers can open."""
+        folder = Path(folder)
+        with quiet():
+            self.towers.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+        write_preprocessor(folder, self.family, self.preprocessor)
+        write_card(folder, "clip", {})
+
+
+def load(folder: Path | str, device: str | None = None, dtype: str | None = None) -> Clip:
+    """The model in a Hugging Face folder, whole or not at all.
+
+    Errors: `CheckpointError` names the file, field or keys that do not fit.
+    """
+    folder = Path(folder)
+    place, precision = device_named(device), precision_named(dtype)
+    settings = read_settings(folder)
+    preprocessor = read_preprocessor(folder, settings.model_type)
+    tokenizer = read_tokenizer(folder)
+    require_fit(folder, settings, preprocessor.pixels, tokenizer)
+    model = Clip(read_towers(folder, settings), tokenizer, preprocessor, str(folder))
+    return model.move(place, precision).eval()
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    return F.normalize(vectors.float(), dim=-1)
