@@ -9,12 +9,15 @@ from transformers import AutoTokenizer, CLIPTokenizer
 
 from reeltune.errors import CheckpointError
 
+FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("spiece.model",))
 START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def read_tokenizer(folder: Path) -> Any:
     """The tokenizer stored in `folder`; code that the folder brings along is never run."""
     _refuse_code(folder)
+    if not any(all((folder / name).is_file() for name in names) for names in FILES):
+        raise _unreadable(folder, "there is no file of one")  # transformers would make one up
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except ImportError as error:
@@ -23,11 +26,7 @@ def read_tokenizer(folder: Path) -> Any:
             "install its reader with: pip install sentencepiece protobuf"
         ) from error
     except (OSError, ValueError, TypeError, KeyError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise CheckpointError(
-            f"{folder} has no tokenizer that transformers can read ({first}); "
-            "copy tokenizer.json or vocab.json and merges.txt from where the weights came from"
-        ) from error
+        raise _unreadable(folder, (str(error).strip() or repr(error)).splitlines()[0]) from error
     if tokenizer.pad_token_id is None:
         raise CheckpointError(
             f"the tokenizer in {folder} names no pad_token; add it to tokenizer_config.json"
@@ -44,6 +43,13 @@ def byte_tokenizer(vocabulary: int) -> Any:
     words = letters + [letter + "</w>" for letter in letters]
     table = {word: place for place, word in enumerate(words)}
     return CLIPTokenizer(vocab={**table, START: vocabulary - 2, END: vocabulary - 1}, merges=[])
+
+
+def _unreadable(folder: Path, why: str) -> CheckpointError:
+    return CheckpointError(
+        f"{folder} has no tokenizer that transformers can read ({why}); "
+        "copy tokenizer.json or vocab.json and merges.txt from where the weights came from"
+    )
 
 
 def _refuse_code(folder: Path) -> None:

@@ -134,8 +134,9 @@ def read_card(folder: Path) -> tuple[str, dict[str, object]]:
         AttributeError,
         ValueError,
     ) as error:
+        first = str(error).splitlines()[0]
         raise CheckpointError(
-            f"{path} does not say which model the folder holds ({error}); "
+            f"{path} does not say which model the folder holds ({first}); "
             "it needs a line such as 'model: lite'"
         ) from error
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from reeltune.errors import ConfigError, DataError
+from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models._device import device_named, precision_named
 from reeltune.models._preprocessor import (
     Preprocessor,
@@ -284,11 +284,16 @@ class Clip(nn.Module):
         write_card(folder, "clip", {})
 
 
-def load(folder: Path | str, device: str | None = None, dtype: str | None = None) -> Clip:
+def load(folder: Path | str | None, device: str | None = None, dtype: str | None = None) -> Clip:
     """The model in a Hugging Face folder, whole or not at all.
 
     Errors: `CheckpointError` names the file, field or keys that do not fit.
     """
+    if folder is None:
+        raise CheckpointError(
+            "clip is an architecture without weights of its own; give a folder that holds a CLIP "
+            "or SigLIP model, or a hub id such as openai/clip-vit-base-patch32"
+        )
     folder = Path(folder)
     place, precision = device_named(device), precision_named(dtype)
     settings = read_settings(folder)

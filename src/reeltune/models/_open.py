@@ -1,0 +1,53 @@
+"""Any model by its name: a component, a local folder or a hub id."""
+
+from pathlib import Path
+
+from torch import nn
+
+from reeltune.errors import CheckpointError
+from reeltune.models._hub import HUB_ID, fetch
+from reeltune.models._weights import CARD, read_card
+from reeltune.registry import find, names
+from reeltune.types import DualEncoder
+
+
+def open_model(name: str, device: str | None = None, dtype: str | None = None) -> DualEncoder:
+    """The model called `name`, ready to encode: in eval mode, and no weight asks for a gradient.
+
+    `name` is a component that brings its weights (`lite`), a folder that `save_pretrained` or
+    transformers wrote, a hub id (`openai/clip-vit-base-patch32`, or with `@revision`), or the
+    dotted path of a module outside Reeltune.
+    Errors: `CheckpointError` if it cannot be found or loaded whole, `ConfigError` for a device
+    or precision that is not there.
+    """
+    folder = Path(name).expanduser()
+    if name in names("models"):
+        model = find("models", name).load(None, device, dtype)
+    elif folder.is_dir():
+        model = _open_folder(folder, device, dtype)
+    elif HUB_ID.fullmatch(name) and not folder.is_absolute():
+        model = find("models", "clip").load(fetch(name), device, dtype)
+    elif "." in name and "/" not in name:
+        model = find("models", name).load(None, device, dtype)
+    else:
+        raise CheckpointError(
+            f"no model {name!r}: it is neither a folder nor one of "
+            f"{', '.join(names('models'))}, nor a hub id such as openai/clip-vit-base-patch32"
+        )
+    if isinstance(model, nn.Module):
+        model.eval().requires_grad_(False)
+    model.name = name
+    return model
+
+
+def _open_folder(folder: Path, device: str | None, dtype: str | None) -> DualEncoder:
+    """A checkpoint of our own says its component in `config.yaml`; others are Hugging Face's."""
+    if (folder / CARD).is_file():
+        component, _ = read_card(folder)
+        return find("models", component).load(folder, device, dtype)
+    if (folder / "config.json").is_file():
+        return find("models", "clip").load(folder, device, dtype)
+    raise CheckpointError(
+        f"{folder} holds neither {CARD} nor config.json, so it is no model; "
+        "give the folder that holds model.safetensors"
+    )

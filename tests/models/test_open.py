@@ -1,0 +1,206 @@
+"""Names of models: components, folders, hub ids; and what is said when one cannot be opened."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from socket import create_server
+
+import pytest
+import torch
+from hf_folders import TEXTS, clip_folder, siglip_folder
+from torch import nn
+
+from reeltune.errors import CheckpointError, ConfigError
+from reeltune.models._hub import cached, fetch
+from reeltune.models._open import open_model
+from reeltune.models.clip import Config
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return clip_folder(tmp_path / "clip")
+
+
+def change(path: Path, **fields: object) -> None:
+    """Set fields of a JSON file."""
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+
+
+def change_text(path: Path, **fields: object) -> None:
+    settings = json.loads(path.read_text())
+    settings["text_config"].update(fields)
+    path.write_text(json.dumps(settings))
+
+
+@pytest.mark.parametrize("maker", [clip_folder, siglip_folder])
+def test_a_folder_of_transformers_opens(maker: Callable[[Path], Path], tmp_path: Path) -> None:
+    folder = maker(tmp_path / "model")
+    model = open_model(str(folder))
+    assert model.name == str(folder)
+    assert isinstance(model, nn.Module)
+    assert not model.training
+    assert not any(weight.requires_grad for weight in model.parameters())
+    assert model.encode_text(model.tokenize(TEXTS)).shape == (len(TEXTS), model.dim)
+
+
+def test_a_checkpoint_of_our_own_opens(tmp_path: Path) -> None:
+    model = Config.tiny().build()
+    model.save_pretrained(tmp_path)
+    again = open_model(str(tmp_path), "cpu", "bf16")
+    assert again.fingerprint == model.fingerprint
+
+
+def test_unknown_names_are_told_what_there_is() -> None:
+    with pytest.raises(CheckpointError, match=r"no model 'litte': .*\bclip\b.*hub id such as"):
+        open_model("litte")
+    with pytest.raises(CheckpointError, match="clip is an architecture without weights"):
+        open_model("clip")
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"holds neither config\.yaml nor config\.json"):
+        open_model(str(tmp_path))
+    (tmp_path / "config.yaml").write_text("model: abacus")
+    with pytest.raises(ConfigError, match="no models named 'abacus'; there are: clip"):
+        open_model(str(tmp_path))
+
+
+def test_another_architecture_is_refused(folder: Path) -> None:
+    change(folder / "config.json", model_type="bert")
+    with pytest.raises(CheckpointError, match="model_type 'bert', and clip opens clip and siglip;"):
+        open_model(str(folder))
+    change(folder / "config.json", model_type="siglip2")
+    with pytest.raises(CheckpointError, match="fixed-resolution SigLIP 2 models are of"):
+        open_model(str(folder))
+    (folder / "config.json").write_text("{")
+    with pytest.raises(CheckpointError, match=r"config\.json cannot be read .*copy it again"):
+        open_model(str(folder))
+
+
+def test_missing_preprocessing_is_not_guessed(folder: Path) -> None:
+    (folder / "preprocessor_config.json").unlink()
+    with pytest.raises(CheckpointError, match=r"has no preprocessor_config\.json.*copy that file"):
+        open_model(str(folder))
+
+
+def test_preprocessing_inside_processor_config_is_read(folder: Path) -> None:
+    settings = json.loads((folder / "preprocessor_config.json").read_text())
+    (folder / "preprocessor_config.json").unlink()
+    (folder / "processor_config.json").write_text(json.dumps({"image_processor": settings}))
+    assert open_model(str(folder)).pixels.size == 48
+
+
+def test_the_shortest_edge_may_be_longer_than_the_crop(folder: Path) -> None:
+    change(folder / "preprocessor_config.json", size={"shortest_edge": 56}, resample=2)
+    pixels = open_model(str(folder)).pixels
+    assert (pixels.size, pixels.shortest, pixels.resample) == (48, 56, "bilinear")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"size": {"shortest_edge": 40}}, "size and crop_size .*a square centre crop inside it"),
+        ({"do_center_crop": False}, "size and crop_size .*or one exact square"),
+        ({"resample": 1}, r"resample 1, and clip can do 2 \(bilinear\) or 3 \(bicubic\)"),
+        ({"do_normalize": False}, "do_normalize false, and clip can do true"),
+        ({"rescale_factor": 1.0}, "rescale_factor 1.0, and clip can do 1/255"),
+        ({"image_processor_type": "ViTImageProcessor"}, "asks for ViTImageProcessor, and clip"),
+        (
+            {"size": {"shortest_edge": 64}, "crop_size": {"height": 64, "width": 64}},
+            "cuts images of 64 pixels and the image tower reads 48",
+        ),
+    ],
+)
+def test_preprocessing_out_of_the_ordinary_is_refused(
+    folder: Path, fields: dict[str, object], message: str
+) -> None:
+    change(folder / "preprocessor_config.json", **fields)
+    with pytest.raises(CheckpointError, match=message):
+        open_model(str(folder))
+
+
+def test_a_tokenizer_of_another_model_is_refused(folder: Path) -> None:
+    change_text(folder / "config.json", eos_token_id=7)
+    with pytest.raises(CheckpointError, match=r"vector at token 7 .*ends a text with \d+; set"):
+        open_model(str(folder))
+    change_text(folder / "config.json", eos_token_id=2, vocab_size=100)
+    with pytest.raises(CheckpointError, match=r"ids up to \d+ and the text tower knows 100;"):
+        open_model(str(folder))
+
+
+def test_a_missing_tokenizer_and_one_that_brings_code_are_refused(folder: Path) -> None:
+    change(folder / "tokenizer_config.json", auto_map={"AutoTokenizer": ["code.Mine", None]})
+    with pytest.raises(CheckpointError, match=r"run Python code of its own \(auto_map\)"):
+        open_model(str(folder))
+    for path in folder.glob("tokenizer*"):
+        path.unlink()
+    with pytest.raises(CheckpointError, match=r"no tokenizer that transformers can read.*copy"):
+        open_model(str(folder))
+
+
+def into_cache(folder: Path, cache: Path, commit: str, ref: str | None) -> None:
+    """Lay a model into a hub cache, as `huggingface_hub` does."""
+    home = cache / "models--owner--model"
+    (home / "snapshots").mkdir(parents=True, exist_ok=True)
+    folder.rename(home / "snapshots" / commit)
+    if ref:
+        (home / "refs" / ref).parent.mkdir(parents=True, exist_ok=True)
+        (home / "refs" / ref).write_text(commit)
+
+
+def test_the_cache_is_asked_first(tmp_path: Path) -> None:
+    into_cache(clip_folder(tmp_path / "a"), tmp_path, "c0ffee", "main")
+    into_cache(clip_folder(tmp_path / "b"), tmp_path, "beef", "refs/pr/15")
+    refused = "http://127.0.0.1:9"  # asking it would fail
+    assert fetch("owner/model", cache=tmp_path, endpoint=refused).name == "c0ffee"
+    assert fetch("owner/model@refs/pr/15", cache=tmp_path, endpoint=refused).name == "beef"
+    assert fetch("owner/model@c0ffee", cache=tmp_path, endpoint=refused).name == "c0ffee"
+
+
+def test_a_partial_copy_in_the_cache_is_passed_over(tmp_path: Path) -> None:
+    into_cache(clip_folder(tmp_path / "a"), tmp_path, "main0", "main")
+    (tmp_path / "models--owner--model/snapshots/main0/model.safetensors").unlink()
+    assert cached("owner/model", None, tmp_path) is None
+    into_cache(clip_folder(tmp_path / "b"), tmp_path, "beef", "refs/pr/15")
+    found = cached("owner/model", None, tmp_path)
+    assert found is not None
+    assert found.name == "beef"
+
+
+def test_without_a_network_it_fails_fast_in_one_sentence(tmp_path: Path) -> None:
+    start = time.perf_counter()
+    with pytest.raises(
+        CheckpointError,
+        match=r"owner/model is not in the local cache \(.*\) and the hub cannot be reached "
+        r"\(.*\); give the path of a local folder that holds the model$",
+    ):
+        fetch("owner/model", cache=tmp_path, endpoint="http://127.0.0.1:9")
+    assert time.perf_counter() - start < 5
+
+
+def test_a_hub_that_never_answers_is_given_up(tmp_path: Path) -> None:
+    with create_server(("127.0.0.1", 0)) as silent:
+        start = time.perf_counter()
+        with pytest.raises(CheckpointError, match="the hub cannot be reached"):
+            fetch(
+                "owner/model",
+                cache=tmp_path,
+                endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}",
+                reach=0.5,
+            )
+        assert time.perf_counter() - start < 5
+
+
+def test_a_hub_id_opens_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    into_cache(clip_folder(tmp_path / "a"), tmp_path, "c0ffee", "main")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    model = open_model("owner/model")
+    assert model.name == "owner/model"
+    assert model.encode_text(model.tokenize(["rain"])).dtype == torch.float32
+
+
+def test_offline_mode_is_honoured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(CheckpointError, match=r"cannot be reached \(HF_HUB_OFFLINE is set\)"):
+        fetch("owner/model", cache=tmp_path)
