@@ -49,6 +49,14 @@ def fetch(
         raise _unreachable(name, cache, str(error) or type(error).__name__) from error
 
 
+def find_cached(name: str) -> Path | None:
+    """The folder of hub model `name` if the local cache has it whole; no network is used."""
+    named = HUB_ID.fullmatch(name)
+    if named is None:
+        return None
+    return cached(named["repo"], named["revision"], Path(constants.HF_HUB_CACHE))
+
+
 def cached(repo: str, revision: str | None, cache: Path) -> Path | None:
     """A whole copy of the model in the cache, or none; without a revision, `main` before others."""
     home = cache / repo_folder_name(repo_id=repo, repo_type="model")

@@ -1,0 +1,73 @@
+"""What a model is made of, told from its architecture alone: no weight is read."""
+
+from pathlib import Path
+from typing import TypedDict
+
+import torch
+from rich.table import Table
+from torch import nn
+
+from reeltune.errors import CheckpointError
+from reeltune.models._count import Part, count_parameters
+from reeltune.models._hub import find_cached
+from reeltune.models._published import PUBLISHED
+from reeltune.models._towers import read_settings, towers_of
+from reeltune.models._weights import CARD, read_card
+from reeltune.registry import find, names
+
+
+class Description(TypedDict):
+    """A model in numbers; `trainable` is what training would change unless a recipe freezes it."""
+
+    name: str
+    total: int
+    trainable: int
+    frozen: int
+    parts: dict[str, Part]
+
+
+def describe(name: str) -> Description:
+    """Parameters of the model called `name`: a component, a folder or a hub id.
+
+    Well-known hub ids and those in the local cache need no network; none is ever used.
+    Errors: `CheckpointError` if the architecture of `name` is not known here.
+    """
+    with torch.device("meta"):  # shapes without memory
+        count = count_parameters(_skeleton(name))
+    return Description(name=name, **count)
+
+
+def _skeleton(name: str) -> nn.Module:
+    folder = Path(name).expanduser()
+    if name in names("models") or ("." in name and "/" not in name):
+        return find("models", name).Config().build()
+    if folder.is_dir():
+        return _skeleton_of_folder(folder)
+    if name in PUBLISHED:
+        return PUBLISHED[name].towers()
+    cached = find_cached(name)
+    if cached is not None:
+        return _skeleton_of_folder(cached)
+    raise CheckpointError(
+        f"the architecture of {name!r} is not known here: it is neither a folder nor one of "
+        f"{', '.join([*names('models'), *PUBLISHED])}; give a folder with its config.json"
+    )
+
+
+def _skeleton_of_folder(folder: Path) -> nn.Module:
+    if not (folder / "config.json").is_file() and (folder / CARD).is_file():
+        component, config = read_card(folder)
+        return find("models", component).Config(**config).build()
+    return towers_of(read_settings(folder))
+
+
+def description_table(description: Description) -> Table:
+    """The same for a terminal."""
+    table = Table("part", title=description["name"])
+    for column in ("parameters", "trainable"):
+        table.add_column(column, justify="right")
+    for part, count in description["parts"].items():
+        table.add_row(part, f"{count['total']:,}", f"{count['trainable']:,}")
+    table.add_section()
+    table.add_row("in all", f"{description['total']:,}", f"{description['trainable']:,}")
+    return table

@@ -1,0 +1,77 @@
+"""Parameter counts, told without reading a weight."""
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from torch import nn
+
+from reeltune.describe import describe, description_table
+from reeltune.errors import CheckpointError
+from reeltune.models._count import count_parameters
+from reeltune.models._published import PUBLISHED
+from reeltune.models.clip import Config
+from reeltune.registry import find, names
+
+# Counts of the published checkpoints; B/32 is in the paper's own tables (VoP, 2211.12764).
+TOTALS = {
+    "openai/clip-vit-base-patch32": 151_277_313,
+    "openai/clip-vit-base-patch16": 149_620_737,
+    "openai/clip-vit-large-patch14": 427_616_513,
+    "openai/clip-vit-large-patch14-336": 427_944_193,
+    "google/siglip-base-patch16-224": 203_155_970,
+}
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_published_models_have_their_published_size(name: str) -> None:
+    told = describe(name)
+    assert told["total"] == TOTALS[name]
+    assert told["trainable"] + told["frozen"] == told["total"]
+    assert sum(part["total"] for part in told["parts"].values()) == told["total"]
+    assert json.loads(json.dumps(told)) == told
+
+
+@pytest.mark.parametrize("name", names("models"))
+def test_every_component_is_described(name: str) -> None:
+    built = find("models", name).Config().build()
+    real = sum(weight.numel() for weight in built.parameters())
+    assert describe(name)["total"] == real
+
+
+def test_a_folder_needs_no_weights(tmp_path: Path) -> None:
+    model = Config.tiny().build()
+    model.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    told = describe(str(tmp_path))
+    assert told["total"] == sum(weight.numel() for weight in model.parameters())
+    assert set(told["parts"]) >= {"text_model", "vision_model"}
+    (tmp_path / "config.yaml").unlink()
+    assert describe(str(tmp_path)) == told
+
+
+def test_frozen_and_shared_weights_are_told_apart() -> None:
+    model = nn.ModuleDict({"head": nn.Linear(3, 2), "frozen": nn.Linear(2, 2)})
+    model["frozen"].requires_grad_(False)
+    model["again"] = model["head"]
+    count = count_parameters(model)
+    assert (count["total"], count["trainable"], count["frozen"]) == (14, 8, 6)
+    assert count["parts"]["head"] == {"total": 8, "trainable": 8}
+    assert count["parts"]["frozen"] == {"total": 6, "trainable": 0}
+
+
+def test_an_unknown_architecture_is_refused_with_what_is_known() -> None:
+    with pytest.raises(
+        CheckpointError,
+        match=r"architecture of 'some/model' is not known here.*"
+        r"openai/clip-vit-base-patch32.*give a folder with its config\.json",
+    ):
+        describe("some/model")
+
+
+def test_the_table_ends_with_the_sum() -> None:
+    console = Console(width=100, record=True, file=StringIO())
+    console.print(description_table(describe("openai/clip-vit-base-patch32")))
+    assert "151,277,313" in console.export_text().splitlines()[-2]
