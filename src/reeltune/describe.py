@@ -10,6 +10,7 @@ from torch import nn
 from reeltune.errors import CheckpointError
 from reeltune.models._count import Part, count_parameters
 from reeltune.models._hub import find_cached
+from reeltune.models._open import component_named
 from reeltune.models._published import PUBLISHED
 from reeltune.models._towers import read_settings, towers_of
 from reeltune.models._weights import CARD, read_card
@@ -39,8 +40,8 @@ def describe(name: str) -> Description:
 
 def _skeleton(name: str) -> nn.Module:
     folder = Path(name).expanduser()
-    if name in names("models") or ("." in name and "/" not in name):
-        return find("models", name).Config().build()
+    if (component := component_named(name)) is not None:
+        return component.Config().build()
     if folder.is_dir():
         return _skeleton_of_folder(folder)
     if name in PUBLISHED:

@@ -58,6 +58,22 @@ def test_unknown_names_are_told_what_there_is() -> None:
         open_model("clip")
 
 
+@pytest.mark.parametrize("name", ["lite.v2", "../there", "/no/such/folder", "a/b/c", "model.bin"])
+def test_names_of_nothing_are_refused(name: str) -> None:
+    with pytest.raises(CheckpointError, match=r"no model .*: it is neither a folder nor one of"):
+        open_model(name)
+
+
+def test_a_module_outside_reeltune_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "laboratory").mkdir()
+    (tmp_path / "laboratory" / "mine.py").write_text(
+        "from reeltune.models.clip import Config\n"
+        "def load(folder, device=None, dtype=None):\n    return Config.tiny().build()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert open_model("laboratory.mine").dim == 24
+
+
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"holds neither config\.yaml nor config\.json"):
         open_model(str(tmp_path))

@@ -9,7 +9,7 @@ from huggingface_hub.file_download import repo_folder_name
 
 from reeltune.errors import CheckpointError
 
-HUB_ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+HUB_ID = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>\w[\w./-]*))?")
 SETTINGS = ["config.json", "*processor_config.json"]
 TOKENIZER = ["tokenizer*", "vocab.*", "merges.txt", "special_tokens_map.json", "spiece.model"]
 WEIGHTS = ["model.safetensors", "model-*.safetensors", "model.safetensors.index.json"]

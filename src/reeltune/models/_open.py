@@ -1,6 +1,8 @@
 """Any model by its name: a component, a local folder or a hub id."""
 
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 from torch import nn
 
@@ -21,14 +23,12 @@ def open_model(name: str, device: str | None = None, dtype: str | None = None) -
     or precision that is not there.
     """
     folder = Path(name).expanduser()
-    if name in names("models"):
-        model = find("models", name).load(None, device, dtype)
+    if (component := component_named(name)) is not None:
+        model = component.load(None, device, dtype)
     elif folder.is_dir():
         model = _open_folder(folder, device, dtype)
-    elif HUB_ID.fullmatch(name) and not folder.is_absolute():
+    elif HUB_ID.fullmatch(name):
         model = find("models", "clip").load(fetch(name), device, dtype)
-    elif "." in name and "/" not in name:
-        model = find("models", name).load(None, device, dtype)
     else:
         raise CheckpointError(
             f"no model {name!r}: it is neither a folder nor one of "
@@ -38,6 +38,16 @@ def open_model(name: str, device: str | None = None, dtype: str | None = None) -
         model.eval().requires_grad_(False)
     model.name = name
     return model
+
+
+def component_named(name: str) -> ModuleType | None:
+    """The module of a component, or of a dotted path outside Reeltune; none if there is none."""
+    if name in names("models"):
+        return find("models", name)
+    dotted = all(part.isidentifier() for part in name.split(".")) and "." in name
+    if not dotted or find_spec(name.split(".")[0]) is None:
+        return None
+    return find("models", name)
 
 
 def _open_folder(folder: Path, device: str | None, dtype: str | None) -> DualEncoder:

@@ -46,9 +46,10 @@ def read_settings(folder: Path) -> PreTrainedConfig:
     """The architecture in `config.json`, refused if it is not of a family known here."""
     path = folder / "config.json"
     try:
-        found, _ = PreTrainedConfig.get_config_dict(folder, local_files_only=True)
-        kind = found.get("model_type")
-        settings = AutoConfig.for_model(**found) if kind in FAMILIES else None
+        with quiet():
+            found, _ = PreTrainedConfig.get_config_dict(folder, local_files_only=True)
+            kind = found.get("model_type")
+            settings = AutoConfig.for_model(**found) if kind in FAMILIES else None
     except (OSError, ValueError, TypeError) as error:
         first = str(error).strip().splitlines()[0]
         raise CheckpointError(f"{path} cannot be read ({first}); copy it again") from error

@@ -122,7 +122,8 @@ class Config(BaseModel):
         else:
             text["projection_size"] = self.dim
         make: Any = FAMILIES[self.family][0]
-        return make(text_config=text, vision_config=vision, **shared)
+        with quiet():
+            return make(text_config=text, vision_config=vision, **shared)
 
     def build(self) -> "Clip":
         """The model with random weights; it reads text byte by byte."""
@@ -255,7 +256,7 @@ class Clip(nn.Module):
         """Mean over the real frames, brought to unit length."""
         if not mask.any(dim=1).all():
             raise DataError("a video has no frame at all (a row of mask is false); leave it out")
-        kept = features * mask[..., None].to(features)  # (B, T, D)
+        kept = features.masked_fill(~mask[..., None], 0)  # (B, T, D)
         return _unit(kept.sum(dim=1) / mask.sum(dim=1, keepdim=True).to(features))
 
     def encode_video(
