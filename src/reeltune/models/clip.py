@@ -237,10 +237,13 @@ class Clip(nn.Module):
         parts = [_unit(self._read(some)) for some in torch.split(frames, FRAMES_AT_ONCE)]
         return torch.cat(parts)
 
+    def normalize(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B 3 S S"]:
+        """Colours as the towers were trained on them, in float32, on the model's device."""
+        return (frames.to(self.mean.device).float() / 255 - self.mean) / self.std
+
     def _read(self, frames: Tensor) -> Tensor:
-        colours = frames.to(self.mean.device).float() / 255
-        colours = (colours - self.mean) / self.std
-        return self.towers.get_image_features(colours.to(self.towers.dtype)).pooler_output
+        colours = self.normalize(frames).to(self.towers.dtype)
+        return self.towers.get_image_features(colours).pooler_output
 
     def _require_pixels(self, frames: Tensor) -> None:
         size = self.pixels.size
