@@ -21,6 +21,7 @@ from rich.table import Table
 
 from reeltune._version import __version__
 from reeltune.errors import ReeltuneError
+from reeltune.models._hub import cached_models
 from reeltune.registry import find, names
 
 PACKAGES = (
@@ -48,6 +49,7 @@ def doctor() -> dict[str, Any]:
         "machine": _machine(),
         "gpus": _gpus(),
         "models": {name: _model(name) for name in names("models")},
+        "hub models": cached_models(),
         "folders": {"hub cache": _folder(Path(constants.HF_HUB_CACHE))},
     }
     return {**facts, "warnings": warnings_about(facts)}
@@ -85,7 +87,9 @@ def doctor_report(facts: Mapping[str, Any]) -> RenderableType:
     for gpu in facts["gpus"] or [None]:
         table.add_row("GPU", f"{gpu['name']}, {gpu['memory_gib']} GiB" if gpu else "none")
     for name, model in facts["models"].items():
-        table.add_row(f"model {name}", "[green]can load[/]" if model["loads"] else "[red]no[/]")
+        can = f"[green]can load[/], weights from {model['weights']}"
+        table.add_row(f"model {name}", can if model["loads"] else "[red]cannot load[/]")
+    table.add_row("hub models here", ", ".join(facts["hub models"]) or "none")
     for name, folder in facts["folders"].items():
         table.add_row(name, f"{folder['path']} ({folder['free_gib']} GiB free)")
     alarms = [f"[yellow]warning:[/] {text}" for text in facts["warnings"]]
@@ -135,10 +139,11 @@ def _gpus() -> list[dict[str, Any]]:
 def _model(name: str) -> dict[str, Any]:
     """Can the component's code and packages be imported; weights are not read."""
     try:
-        find("models", name)
+        component = find("models", name)
     except (ImportError, ReeltuneError) as error:
-        return {"loads": False, "why": str(error)}
-    return {"loads": True, "why": None}
+        return {"loads": False, "why": str(error), "weights": None}
+    weights = getattr(component, "WEIGHTS_FROM", "its packages")
+    return {"loads": True, "why": None, "weights": weights}
 
 
 def _folder(path: Path) -> dict[str, Any]:

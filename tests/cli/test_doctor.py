@@ -49,6 +49,7 @@ def test_the_report_says_what_is_here(facts: dict) -> None:
     for wanted in (facts["versions"]["reeltune"], facts["ffmpeg"]["version"], "model clip"):
         assert wanted in text
     assert "GPU" in text
+    assert "can load, weights from a local folder or a hub id" in text
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,11 @@ def test_an_ffmpeg_with_a_known_hole_is_warned_of(facts: dict, ffmpeg: str, warn
 
 def test_a_model_that_cannot_load_and_a_full_disk_are_warned_of(facts: dict) -> None:
     changed = copy.deepcopy(facts)
-    changed["models"]["clip"] = {"loads": False, "why": "No module named 'transformers'"}
+    changed["models"]["clip"] = {
+        "loads": False,
+        "why": "No module named 'transformers'",
+        "weights": None,
+    }
     changed["folders"]["hub cache"]["free_gib"] = 0.4
     changed["warnings"] = warnings_about(changed)
     text = text_of(changed)

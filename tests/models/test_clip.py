@@ -17,7 +17,7 @@ from transformers import (
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models import clip
-from reeltune.models.clip import FRAMES_AT_ONCE, TEXTS_AT_ONCE, Clip, Config, Tower, load
+from reeltune.models.clip import FRAMES_AT_ONCE, GPU_TIMES, TEXTS_AT_ONCE, Clip, Config, Tower, load
 from reeltune.types import FrameEncoder, Tokens
 
 MAKERS: dict[str, Callable[[Path], Path]] = {"clip": clip_folder, "siglip": siglip_folder}
@@ -158,8 +158,10 @@ def test_bfloat16_stays_close_and_keeps_the_fingerprint(folder: Path) -> None:
 def test_cuda_agrees_with_the_cpu(folder: Path, dtype: str, least: float) -> None:
     cpu, gpu = load(folder, "cpu"), load(folder, "cuda", dtype)
     assert gpu.fingerprint == cpu.fingerprint
-    vectors = gpu.encode_frames(frames(FRAMES_AT_ONCE + 1)).cpu()
-    assert (vectors * cpu.encode_frames(frames(FRAMES_AT_ONCE + 1))).sum(dim=1).min() > least
+    vectors = gpu.encode_frames(frames(FRAMES_AT_ONCE * GPU_TIMES + 1)).cpu()
+    assert (vectors * cpu.encode_frames(frames(FRAMES_AT_ONCE * GPU_TIMES + 1))).sum(
+        dim=1
+    ).min() > least
     texts = gpu.encode_text(gpu.tokenize(TEXTS)).cpu()
     assert (texts * cpu.encode_text(cpu.tokenize(TEXTS))).sum(dim=1).min() > least
     mask = torch.tensor([[True, True], [True, False]])

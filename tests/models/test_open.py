@@ -12,7 +12,7 @@ from hf_folders import TEXTS, clip_folder, siglip_folder
 from torch import nn
 
 from reeltune.errors import CheckpointError, ConfigError
-from reeltune.models._hub import cached, fetch
+from reeltune.models._hub import cached, cached_models, fetch
 from reeltune.models._open import open_model
 from reeltune.models.clip import Config
 
@@ -178,10 +178,12 @@ def test_a_partial_copy_in_the_cache_is_passed_over(tmp_path: Path) -> None:
     into_cache(clip_folder(tmp_path / "a"), tmp_path, "main0", "main")
     (tmp_path / "models--owner--model/snapshots/main0/model.safetensors").unlink()
     assert cached("owner/model", None, tmp_path) is None
+    assert cached_models(tmp_path) == []
     into_cache(clip_folder(tmp_path / "b"), tmp_path, "beef", "refs/pr/15")
     found = cached("owner/model", None, tmp_path)
     assert found is not None
     assert found.name == "beef"
+    assert cached_models(tmp_path) == ["owner/model"]
 
 
 def test_without_a_network_it_fails_fast_in_one_sentence(tmp_path: Path) -> None:

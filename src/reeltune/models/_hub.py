@@ -68,6 +68,14 @@ def cached(repo: str, revision: str | None, cache: Path) -> Path | None:
     return next((folder for folder in folders if _is_whole(folder)), None)
 
 
+def cached_models(cache: Path | None = None) -> list[str]:
+    """Hub ids that the local cache has whole, of whatever family."""
+    cache = cache or Path(constants.HF_HUB_CACHE)
+    repos = [home.name.removeprefix("models--") for home in cache.glob("models--*--*")]
+    ids = sorted(repo.replace("--", "/", 1) for repo in repos)
+    return [repo for repo in ids if cached(repo, None, cache) is not None]
+
+
 def _is_whole(folder: Path) -> bool:
     return all(
         any(next(folder.glob(pattern), None) for pattern in patterns)

@@ -39,8 +39,10 @@ from reeltune.models._weights import fingerprint, versions, write_card
 from reeltune.types import Tokens
 
 Family = Literal["clip", "siglip"]
-FRAMES_AT_ONCE = 64  # bounds the memory of one pass through a tower
+WEIGHTS_FROM = "a local folder or a hub id"  # what `doctor` says of it
+FRAMES_AT_ONCE = 32  # bounds the memory of one pass; on two cores the fastest of 8 to 128
 TEXTS_AT_ONCE = 256
+GPU_TIMES = 8  # as many more frames at once on a GPU, which smaller batches leave idle
 
 
 class Tower(BaseModel):
@@ -234,7 +236,8 @@ class Clip(nn.Module):
         self._require_pixels(frames)
         if len(frames) == 0:
             return self.mean.new_zeros(0, self.dim)
-        parts = [_unit(self._read(some)) for some in torch.split(frames, FRAMES_AT_ONCE)]
+        at_once = FRAMES_AT_ONCE * (GPU_TIMES if self.mean.is_cuda else 1)
+        parts = [_unit(self._read(some)) for some in torch.split(frames, at_once)]
         return torch.cat(parts)
 
     def normalize(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B 3 S S"]:
