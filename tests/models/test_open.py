@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from socket import create_server
 
@@ -152,6 +153,14 @@ def test_a_missing_tokenizer_and_one_that_brings_code_are_refused(folder: Path) 
     for path in folder.glob("tokenizer*"):
         path.unlink()
     with pytest.raises(CheckpointError, match=r"no tokenizer that transformers can read.*copy"):
+        open_model(str(folder))
+
+
+@pytest.mark.skipif(find_spec("sentencepiece") is not None, reason="sentencepiece is here")
+def test_a_missing_sentencepiece_is_named(tmp_path: Path) -> None:
+    folder = siglip_folder(tmp_path / "siglip")
+    change(folder / "tokenizer_config.json", tokenizer_class="SiglipTokenizer")
+    with pytest.raises(CheckpointError, match=r"with: pip install sentencepiece protobuf$"):
         open_model(str(folder))
 
 
