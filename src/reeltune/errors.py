@@ -3,6 +3,7 @@
 ReeltuneError
 ├── ConfigError       a setting, recipe or option is wrong
 ├── DataError         a video, image, caption file or dataset is wrong
+│   └── MediaError    a video or image cannot be decoded
 ├── CheckpointError   a model cannot be loaded, or is not the one expected
 └── LibraryError      a search library cannot be opened, read or written
 
@@ -20,6 +21,14 @@ class ConfigError(ReeltuneError):
 
 class DataError(ReeltuneError):
     """A video, image, caption file or dataset is wrong."""
+
+
+class MediaError(DataError):
+    """A video or image cannot be decoded; `reason` is one line, without the path."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = path, reason
 
 
 class CheckpointError(ReeltuneError):

@@ -76,6 +76,7 @@ class Gatherer:
                 del self._growing[file]
                 yield self._moments(file, growing)
 
+    @torch.inference_mode()
     def _encode(self, count: int) -> None:
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
         encoded = torch.stack([pixels for _, pixels in batch])  # (B, 3, S, S)
@@ -105,6 +106,7 @@ class Gatherer:
             baseline_std=std,
         )
 
+    @torch.inference_mode()
     def _vectors(self, encoded: list[Tensor], parts: list[Segment]) -> Float[np.ndarray, "N D"]:
         made = []
         for i in range(0, len(parts), BATCH):

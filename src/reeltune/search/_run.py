@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from reeltune.data._decode import Frame
 from reeltune.search import _table
@@ -18,6 +18,7 @@ from reeltune.search.report import Failed, Indexed, Report
 COMMIT_SECONDS = 1.0  # work that a killed run may have to repeat, beside the files in hand
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Told how the work goes; sizes are bytes of video files."""
 

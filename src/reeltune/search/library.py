@@ -78,6 +78,7 @@ class Library:
         frames = [_picture(self.model, image)] if image else _frames(self.model, video)
         return answer(self.gallery, self.embed_frames(frames), ask, kind="video")
 
+    @torch.inference_mode()
     def embed_text(self, text: str) -> Float[np.ndarray, " D"]:
         """Unit vector of a text."""
         if not text.strip():
@@ -85,6 +86,7 @@ class Library:
         vector = self.model.encode_text(self.model.tokenize([text]))
         return vector[0].float().cpu().numpy()
 
+    @torch.inference_mode()
     def embed_frames(self, frames: list[Frame]) -> Float[np.ndarray, " D"]:
         """Unit vector of a picture (one frame) or a clip."""
         stacked = torch.stack([torch.from_numpy(frame.pixels) for frame in frames])

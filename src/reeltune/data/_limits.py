@@ -1,0 +1,31 @@
+"""What a file may be, and what decoding one may cost. Everything not named here is refused."""
+
+from dataclasses import dataclass
+
+# Demuxers of FFmpeg. No concat, HLS, DASH, SDP or image sequence: those open other files.
+FORMATS = (
+    *("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "gif"),
+    *("mpegts", "mpeg", "flv", "asf", "ogg"),
+)
+# Decoders of FFmpeg that people's videos need; fewer decoders, fewer holes.
+CODECS = (
+    *("h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "mpeg1video", "mpeg2video", "mpeg4"),
+    *("msmpeg4v1", "msmpeg4v2", "msmpeg4", "h263", "flv", "wmv1", "wmv2", "wmv3", "vc1"),
+    *("mjpeg", "prores", "dnxhd", "dvvideo", "gif", "theora", "ffv1", "rawvideo"),
+)
+PICTURES = ("JPEG", "PNG", "WEBP", "BMP", "GIF")  # of Pillow, for pictures as queries
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Caps, checked before decoding where the file declares the figure, and while decoding."""
+
+    pixels: int = 8192 * 8192  # of one frame
+    aspect: float = 32.0  # longer side by shorter side
+    streams: int = 64
+    duration: float = 48 * 3600.0  # s
+    frames: int = 250_000  # taken from one file
+    lookahead: int = 128 << 20  # bytes of packets held while looking for the next keyframe
+    silence: float = 60.0  # s without a sign of life, then the worker is killed
+    cpu: float = 600.0  # s of processor time a file, and this again per minute of video
+    memory: int = 6 << 30  # bytes of address space of the worker

@@ -1,0 +1,111 @@
+"""Which packets must be decoded for the frames that a selector wants."""
+
+import heapq
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from reeltune.data._sample import Selector
+
+VideoPacket = Packet[VideoStream] if TYPE_CHECKING else Packet  # generic in PyAV's stubs only
+Mode = Literal["DEFAULT", "NONREF", "NONKEY"]  # of decoding, see `Plan`
+REORDER = 32  # packets; more than any codec reorders frames by
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A packet that is not yet decoded."""
+
+    packet: VideoPacket
+    time: float  # s, of presentation; nan where the file does not say
+    key: bool
+    size: int
+
+
+class Plan:
+    """Yields packets in order of decoding, each with the `skip_frame` mode that suffices.
+
+    Packets are held until the selector has seen past them: `selector.ahead` seconds, and enough
+    packets to put them in the order of presentation. Modes, from least to most work: NONKEY
+    where nothing up to the next keyframe is wanted, NONREF for a frame that is not wanted itself
+    but may carry one that is, DEFAULT for a wanted frame.
+    """
+
+    def __init__(
+        self, choose: Selector, time: Callable[[int | None], float], held_bytes: int
+    ) -> None:
+        self.wanted: deque[float] = deque()  # times chosen and not yet decoded, ascending
+        self._choose, self._time, self._held_bytes = choose, time, held_bytes
+        self._held: deque[Waiting] = deque()  # in order of decoding
+        self._order: list[tuple[float, int, bool]] = []  # heap: not yet shown to the selector
+        self._chosen: set[float] = set()
+        self._latest = -math.inf
+        self._count = self._bytes = 0
+
+    def feed(self, packets: Iterator[VideoPacket]) -> Iterator[tuple[VideoPacket, Mode]]:
+        """Take packets as they come from the file; everything that comes out must be decoded."""
+        for packet in packets:
+            self._hold(packet)
+            while self._held and self._is_settled(self._held[0]):
+                yield self._release()
+        while self._order:
+            self._show()
+        while self._held:
+            yield self._release()
+
+    def _hold(self, packet: VideoPacket) -> None:
+        waiting = Waiting(packet, self._time(packet.pts), packet.is_keyframe, packet.size)
+        self._held.append(waiting)
+        self._bytes += waiting.size
+        if not math.isnan(waiting.time):
+            self._count += 1
+            heapq.heappush(self._order, (waiting.time, self._count, waiting.key))
+            if len(self._order) > REORDER:
+                self._show()
+
+    def _show(self) -> None:
+        time, _, key = heapq.heappop(self._order)
+        self._latest = max(self._latest, time)
+        for chosen in self._choose.push(time, key):
+            self.wanted.append(chosen)
+            self._chosen.add(chosen)
+
+    def _is_settled(self, head: Waiting) -> bool:
+        if self._bytes > self._held_bytes:
+            return True
+        return self._latest >= head.time + self._choose.ahead or math.isnan(head.time)
+
+    def _release(self) -> tuple[VideoPacket, Mode]:
+        head = self._held.popleft()
+        self._bytes -= head.size
+        if head.time in self._chosen:
+            self._chosen.discard(head.time)
+            return head.packet, "DEFAULT"
+        return head.packet, "NONREF" if self._is_needed_before_next_key() else "NONKEY"
+
+    def _is_needed_before_next_key(self) -> bool:
+        """Whether a frame up to the next keyframe is, or may yet be, wanted.
+
+        Frames that follow the next keyframe in the file but are shown before it count too: they
+        refer back across it.
+        """
+        next_key = math.inf
+        for waiting in self._held:
+            if waiting.key and math.isinf(next_key):
+                next_key = waiting.time
+            elif math.isinf(next_key) or waiting.time < next_key:
+                if self._may_be_wanted(waiting.time):
+                    return True
+            else:
+                return False
+        return math.isinf(next_key) and not self._choose.only_keys
+
+    def _may_be_wanted(self, time: float) -> bool:
+        if time in self._chosen or math.isnan(time):
+            return True
+        return time >= self._choose.undecided and not self._choose.only_keys

@@ -1,0 +1,103 @@
+"""The selectors against rules written the slow way."""
+
+import math
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reeltune.data._sample import Sampling, selector
+from reeltune.errors import ConfigError
+
+VIDEOS = st.lists(st.tuples(st.floats(0.01, 5.0), st.booleans()), min_size=1, max_size=60).map(
+    lambda steps: [(sum((s for s, _ in steps[:i]), 0.0), steps[i][1]) for i in range(len(steps))]
+)
+
+
+def chosen(sampling: Sampling, video: list[tuple[float, bool]], duration: float) -> list[float]:
+    choose = selector(sampling, duration)
+    return [time for frame in video for time in choose.push(*frame)]
+
+
+def slow_gaps(video: list[tuple[float, bool]], most: float, least: float) -> list[float]:
+    taken = [video[0][0]]
+    while True:
+        later = [(t, k) for t, k in video if t > taken[-1]]
+        keys = [t for t, k in later if k and t - taken[-1] >= least]
+        within = [t for t, _ in later if t - taken[-1] <= most]
+        if not later:
+            return taken
+        if keys and keys[0] - taken[-1] <= most:
+            taken.append(keys[0])
+        elif later[-1][0] - taken[-1] <= most:
+            return taken  # the end comes before the gap does
+        else:
+            taken.append(within[-1] if within else later[0][0])
+
+
+@given(VIDEOS)
+def test_gaps_are_filled_with_the_latest_frame_that_keeps_them(
+    video: list[tuple[float, bool]],
+) -> None:
+    assert chosen(Sampling("gap", 2.0), video, 0.0) == slow_gaps(video, 2.0, 0.5)
+
+
+@given(VIDEOS)
+def test_no_gap_exceeds_two_seconds_unless_the_video_has_one(
+    video: list[tuple[float, bool]],
+) -> None:
+    taken, times = chosen(Sampling(), video, 0.0), [time for time, _ in video]
+    for a, b in pairwise([*taken, times[-1]]):
+        assert b - a <= 2.0 or not any(a < time < b for time in times)
+
+
+@given(VIDEOS)
+def test_keyframes_are_thinned_to_the_least_distance(video: list[tuple[float, bool]]) -> None:
+    assert chosen(Sampling("keyframe", 0.5), video, 0.0) == slow_gaps(video, math.inf, 0.5)
+
+
+@given(VIDEOS, st.floats(0.2, 5.0))
+def test_fps_takes_the_first_frame_at_or_after_each_multiple(
+    video: list[tuple[float, bool]], rate: float
+) -> None:
+    times = [time for time, _ in video]
+    marks = [k / rate for k in range(int(times[-1] * rate) + 2)]
+    firsts = (min((t for t in times if t >= mark - 1e-6), default=None) for mark in marks)
+    assert chosen(Sampling("fps", rate), video, 0.0) == sorted({t for t in firsts if t is not None})
+
+
+@given(VIDEOS, st.integers(1, 20))
+def test_uniform_takes_the_first_frame_at_or_after_each_middle(
+    video: list[tuple[float, bool]], count: int
+) -> None:
+    times, duration = [time for time, _ in video], video[-1][0] + 0.04
+    marks = [(i + 0.5) * duration / count for i in range(count)]
+    firsts = (min((t for t in times if t >= mark - 1e-6), default=None) for mark in marks)
+    expected = sorted({t for t in firsts if t is not None})
+    assert chosen(Sampling("uniform", float(count)), video, duration) == expected
+
+
+def test_a_short_clip_still_gives_eight_frames() -> None:
+    video = [(i / 25, i == 0) for i in range(75)]  # 3 s, one keyframe
+    assert len(chosen(Sampling(), video, 3.0)) >= 8
+
+
+@pytest.mark.parametrize("text", ["gap 2", "keyframe 0.5", "shot 2", "fps 1", "uniform 12"])
+def test_text_and_rule_are_the_same(text: str) -> None:
+    assert str(Sampling.parse(text)) == text
+    assert str(Sampling.parse(text.split()[0])) == text, "the usual number may be left out"
+
+
+@pytest.mark.parametrize("text", ["", "every 2", "Gap 2"])
+def test_an_unknown_rule_names_those_there_are(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"no sampling named .*gap, keyframe, shot, fps, uniform"):
+        Sampling.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["gap 0", "gap -1", "fps nan", "uniform 1.5", "gap two", "fps inf"]
+)
+def test_a_bad_number_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"needs a number above 0, as in '(gap|fps|uniform) 2'"):
+        Sampling.parse(text)

@@ -1,0 +1,222 @@
+"""Indexing runs over real files, with a real model and a real table."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reeltune.errors import DataError, LibraryError
+from reeltune.models._open import open_model
+from reeltune.search import _table
+from reeltune.search._lock import sole_writer
+from reeltune.search.care import verify
+from reeltune.search.ingest import REPORT_NAME, Choice, index
+from reeltune.search.report import Report
+
+Clip = Callable[..., Path]
+
+
+def run(videos: Path, model: str, **more: object) -> Report:
+    return index([str(videos)], library(videos), Choice(model=model, **more))  # type: ignore[arg-type]
+
+
+def library(videos: Path) -> Path:
+    return videos.parent / "library"
+
+
+def rows(videos: Path, *columns: str) -> list[dict[str, object]]:
+    return _table.open_table(library(videos)).to_table(columns=list(columns)).to_pylist()
+
+
+def names(paths: list[str]) -> list[str]:
+    return [Path(path).name for path in paths]
+
+
+def test_every_file_becomes_moments_that_cover_it(videos: Path, model: str) -> None:
+    report = run(videos, model)
+    assert report.exit_code == 0
+    assert sorted(names([done.path for done in report.indexed])) == [
+        "green.mp4",
+        "red.mp4",
+        "two.mp4",
+    ]
+    found = rows(videos, "path", "start", "end", "duration", "width", "height", "note")
+    assert {row["path"] for row in found} == {str(path) for path in videos.iterdir()}
+    two = sorted((r["start"], r["end"]) for r in found if str(r["path"]).endswith("two.mp4"))
+    assert two == [(0.0, 5.0), (5.0, 10.0)], "one moment a scene"
+    assert {(row["width"], row["height"], row["note"]) for row in found} == {(64, 48, "")}
+    assert verify(library(videos)).faults == []
+
+
+def test_vectors_are_those_of_the_model_on_the_frames_of_the_moment(
+    videos: Path, model: str
+) -> None:
+    import torch
+    from reeltune.data._decode import Decoder
+
+    run(videos, model)
+    encoder = open_model(model)
+    (row,) = [r for r in rows(videos, "path", "vector") if str(r["path"]).endswith("red.mp4")]
+    with Decoder(encoder.pixels) as decoder, decoder.open(videos / "red.mp4") as reading:
+        frames = torch.stack([torch.from_numpy(frame.pixels) for frame in reading])
+    with torch.inference_mode():
+        expected = encoder.encode_video(frames[None], torch.ones(1, len(frames), dtype=torch.bool))
+    np.testing.assert_allclose(row["vector"], expected[0].numpy(), atol=1e-5)
+
+
+def test_a_second_run_finds_everything_unchanged(videos: Path, model: str) -> None:
+    run(videos, model)
+    version = _table.open_table(library(videos)).version
+    report = run(videos, model)
+    assert (len(report.unchanged), report.indexed) == (3, [])
+    assert _table.open_table(library(videos)).version == version, "nothing was written"
+
+
+def test_a_touched_file_is_not_read_again(videos: Path, model: str) -> None:
+    run(videos, model)
+    os.utime(videos / "red.mp4", ns=(1, 1))
+    assert len(run(videos, model).unchanged) == 3
+    (row,) = [r for r in rows(videos, "path", "modified_ns") if str(r["path"]).endswith("red.mp4")]
+    assert row["modified_ns"] == 1
+
+
+def test_a_moved_file_keeps_its_moments(videos: Path, model: str) -> None:
+    run(videos, model)
+    before = {row["id"] for row in rows(videos, "id")}
+    (videos / "old's").mkdir()
+    shutil.move(videos / "red.mp4", videos / "old's" / "crimson.mp4")
+    report = run(videos, model)
+    assert names(report.moved) == ["crimson.mp4"]
+    assert {row["id"] for row in rows(videos, "id")} == before
+    paths = {str(row["path"]) for row in rows(videos, "path")}
+    assert str(videos / "old's" / "crimson.mp4") in paths
+    assert str(videos / "red.mp4") not in paths
+
+
+def test_a_copy_is_named_and_not_stored_twice(videos: Path, model: str) -> None:
+    shutil.copy(videos / "red.mp4", videos / "zz.mp4")
+    report = run(videos, model)
+    assert names(report.copies) == ["zz.mp4"]
+    assert len({row["video"] for row in rows(videos, "video")}) == 3
+    assert names(run(videos, model).copies) == ["zz.mp4"]
+
+
+def test_changed_content_replaces_the_old_in_one_commit(
+    videos: Path, model: str, clip: Clip
+) -> None:
+    run(videos, model)
+    clip(videos / "red.mp4", (90, 0, 90), (0, 90, 90), seconds=4)
+    version = _table.open_table(library(videos)).version
+    report = run(videos, model)
+    assert names([done.path for done in report.indexed]) == ["red.mp4"]
+    assert _table.open_table(library(videos)).version == version + 1
+    found = [r for r in rows(videos, "path", "video") if str(r["path"]).endswith("red.mp4")]
+    assert len(found) == 2
+    assert len({row["video"] for row in found}) == 1
+    assert verify(library(videos)).faults == []
+
+
+def test_files_gone_from_disk_stay_until_pruned(videos: Path, model: str) -> None:
+    run(videos, model)
+    (videos / "red.mp4").unlink()
+    assert run(videos, model).removed == []
+    assert verify(library(videos)).remarks[0].endswith("reeltune index DIR --prune takes it out")
+    assert names(run(videos, model, prune=True).removed) == ["red.mp4"]
+    assert len({row["video"] for row in rows(videos, "video")}) == 2
+
+
+def test_pruning_leaves_files_below_other_folders(videos: Path, model: str, clip: Clip) -> None:
+    run(videos, model)
+    other = videos.parent / "other"
+    clip(other / "white.mp4", (250, 250, 250))
+    (videos / "red.mp4").unlink()
+    report = index([str(other)], library(videos), Choice(prune=True))
+    assert report.removed == []
+
+
+def test_a_bad_file_is_named_and_the_run_goes_on(videos: Path, model: str) -> None:
+    (videos / "bad.mp4").write_bytes(b"this is no video")
+    (videos / "empty.mp4").write_bytes(b"")
+    report = run(videos, model)
+    assert report.exit_code == 3
+    assert sorted(names([failed.path for failed in report.failed])) == ["bad.mp4", "empty.mp4"]
+    assert all("\n" not in failed.reason for failed in report.failed)
+    assert len(report.indexed) == 3
+    stored = json.loads((library(videos) / REPORT_NAME).read_text())
+    assert stored["failed"][0]["reason"]
+
+
+def test_only_bad_files_give_exit_code_1(tmp_path: Path, model: str) -> None:
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "bad.mp4").write_bytes(b"this is no video")
+    assert run(tmp_path / "videos", model).exit_code == 1
+
+
+def test_a_missing_path_is_an_error_and_leaves_no_library(tmp_path: Path, model: str) -> None:
+    with pytest.raises(DataError, match="is not there"):
+        run(tmp_path / "nowhere", model)
+    assert not (tmp_path / "library").exists()
+
+
+def test_other_settings_are_refused_with_the_remedy(videos: Path, model: str) -> None:
+    run(videos, model)
+    with pytest.raises(LibraryError, match=r"made with sampling 'gap 2'.*'fps 1'.*--library NEW"):
+        run(videos, model, sampling="fps 1")
+    assert run(videos, model, sampling="gap 2").exit_code == 0
+
+
+def test_another_model_is_refused_with_the_remedy(videos: Path, model: str, tmp_path: Path) -> None:
+    from reeltune.models.clip import Config
+
+    run(videos, model)
+    Config.tiny().build().save_pretrained(tmp_path / "other")
+    with pytest.raises(LibraryError, match=r"made with fingerprint .*--library NEW --model"):
+        run(videos, str(tmp_path / "other"))
+
+
+def test_a_second_writer_is_turned_away(videos: Path, model: str) -> None:
+    library(videos).mkdir()
+    with sole_writer(library(videos)), pytest.raises(LibraryError, match="is being written by"):
+        run(videos, model)
+
+
+class Meter:
+    """Adds up what an indexing run tells."""
+
+    def __init__(self) -> None:
+        self.total = self.done = self.steps = 0
+
+    def begin(self, files: int, size: int) -> None:
+        self.total = size
+
+    def advance(self, path: str, size: int) -> None:
+        assert size >= 0
+        self.done, self.steps = self.done + size, self.steps + 1
+
+
+def test_progress_adds_up_to_the_bytes_of_all_files(videos: Path, model: str) -> None:
+    (videos / "bad.mp4").write_bytes(b"this is no video")
+    meter = Meter()
+    index([str(videos)], library(videos), Choice(model=model), meter)
+    assert meter.total == meter.done == sum(path.stat().st_size for path in videos.iterdir())
+
+
+class Interrupt(Meter):
+    """Presses Ctrl-C as soon as work is reported."""
+
+    def advance(self, path: str, size: int) -> None:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_keeps_what_is_complete_and_the_next_run_goes_on(videos: Path, model: str) -> None:
+    report = index([str(videos)], library(videos), Choice(model=model), Interrupt())
+    assert report.interrupted
+    assert report.exit_code == 130
+    report = run(videos, model)
+    assert report.exit_code == 0
+    assert len({row["video"] for row in rows(videos, "video")}) == 3
+    assert verify(library(videos)).faults == []
