@@ -20,6 +20,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from reeltune._version import __version__
+from reeltune.data._decode import sandbox
 from reeltune.errors import ReeltuneError
 from reeltune.models._hub import cached_models
 from reeltune.registry import find, names
@@ -48,6 +49,7 @@ def doctor() -> dict[str, Any]:
         },
         "machine": _machine(),
         "gpus": _gpus(),
+        "decoder": _decoder(),
         "models": {name: _model(name) for name in names("models")},
         "hub models": cached_models(),
         "folders": {"hub cache": _folder(Path(constants.HF_HUB_CACHE))},
@@ -63,6 +65,11 @@ def warnings_about(facts: Mapping[str, Any]) -> list[str]:
         found.append(
             f"FFmpeg inside PyAV is {ffmpeg}; before {_dotted(SAFE_FFMPEG)} a hostile file can "
             "break it (CVE-2026-8461); mend it with: pip install --upgrade av"
+        )
+    if open_doors := [name for name, closed in facts["decoder"].items() if not closed]:
+        found.append(
+            f"the decoding process lacks here: {', '.join(open_doors)}; "
+            "decode the files of strangers inside a container"
         )
     for name, model in facts["models"].items():
         if not model["loads"]:
@@ -86,6 +93,8 @@ def doctor_report(facts: Mapping[str, Any]) -> RenderableType:
     table.add_row("memory", f"{machine['memory_free_gib']} GiB free of {machine['memory_gib']} GiB")
     for gpu in facts["gpus"] or [None]:
         table.add_row("GPU", f"{gpu['name']}, {gpu['memory_gib']} GiB" if gpu else "none")
+    closed = [name for name, taken in facts["decoder"].items() if taken]
+    table.add_row("decoding process", ", ".join(closed) or "[red]no protection[/]")
     for name, model in facts["models"].items():
         can = f"[green]can load[/], weights from {model['weights']}"
         table.add_row(f"model {name}", can if model["loads"] else "[red]cannot load[/]")
@@ -134,6 +143,14 @@ def _gpus() -> list[dict[str, Any]]:
         }
         for card in cards
     ]
+
+
+def _decoder() -> dict[str, bool]:
+    """The measures that protect from hostile files, and whether each could be taken."""
+    try:
+        return {"starts": True, **sandbox()}
+    except (OSError, ReeltuneError):
+        return {"starts": False}
 
 
 def _model(name: str) -> dict[str, Any]:

@@ -33,6 +33,7 @@ def test_facts_are_plain_and_of_this_machine(facts: dict) -> None:
     assert len(facts["gpus"]) == (torch.cuda.device_count() if torch.cuda.is_available() else 0)
     assert set(facts["models"]) == set(names("models"))
     assert facts["models"]["clip"]["loads"]
+    assert facts["decoder"]["starts"]
 
 
 def test_no_network_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +73,7 @@ def test_an_ffmpeg_with_a_known_hole_is_warned_of(facts: dict, ffmpeg: str, warn
         assert found[0].endswith("pip install --upgrade av")
 
 
-def test_a_model_that_cannot_load_and_a_full_disk_are_warned_of(facts: dict) -> None:
+def test_every_other_lack_is_warned_of(facts: dict) -> None:
     changed = copy.deepcopy(facts)
     changed["models"]["clip"] = {
         "loads": False,
@@ -80,7 +81,9 @@ def test_a_model_that_cannot_load_and_a_full_disk_are_warned_of(facts: dict) -> 
         "weights": None,
     }
     changed["folders"]["hub cache"]["free_gib"] = 0.4
+    changed["decoder"]["no network"] = False
     changed["warnings"] = warnings_about(changed)
     text = text_of(changed)
     assert "model clip cannot load: No module named 'transformers'" in text
+    assert "lacks here: no network; decode the files of strangers inside a container" in text
     assert "0.4 GiB are free where hub models are kept; set HF_HOME to a larger disk" in text
