@@ -56,7 +56,9 @@ def run(videos: Sequence[str], folder: Path, progress: Progress | None = None) -
 def contact_sheet(answers: Sequence[Answer], library: Library, path: Path) -> None:
     """One row a query, one picture a moment, with its file, its times and its score."""
     figure = Figure(figsize=(3.2 * PER_QUERY, 2.7 * len(answers)), layout="constrained")
-    for row, answer in zip(figure.subfigures(len(answers), 1, squeeze=False)[:, 0], answers):
+    for row, answer in zip(
+        figure.subfigures(len(answers), 1, squeeze=False)[:, 0], answers, strict=True
+    ):
         well = answer.hits and answer.hits[0].confidence >= GOOD
         row.suptitle(answer.query if well else f"{answer.query} (nothing matches well)")
         pictures = library.thumbnails([hit.id for hit in answer.hits])

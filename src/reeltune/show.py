@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Self
 
 from rich.console import Console
 from rich.progress import (
@@ -39,7 +38,7 @@ class Bar:
         )
         self._task: TaskID | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Bar":
         self._progress.start()
         return self
 

@@ -13,7 +13,8 @@ ROWS = [
     "evaluation search",
     "training serve",
     "recipes config",
-    "show describe doctor demo",
+    "show describe doctor _samples",
+    "demo",
     "cli __init__",
     "__main__",
 ]

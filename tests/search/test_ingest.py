@@ -56,6 +56,7 @@ def test_vectors_are_those_of_the_model_on_the_frames_of_the_moment(
     videos: Path, model: str
 ) -> None:
     import torch
+
     from reeltune.data._decode import Decoder
 
     run(videos, model)

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -62,7 +62,7 @@ class Decoder:
         self.sandbox: dict[str, bool] = {}  # what the worker gave up; filled when it has started
         self._worker: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Decoder":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -145,7 +145,7 @@ class Reading:
             self._first = self._next()
             self.info = _info({} if still else self._first[0])
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Reading":
         return self
 
     def __exit__(self, *_: object) -> None:

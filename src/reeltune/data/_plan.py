@@ -12,7 +12,10 @@ from av.video.stream import VideoStream
 
 from reeltune.data._sample import Selector
 
-VideoPacket = Packet[VideoStream] if TYPE_CHECKING else Packet  # generic in PyAV's stubs only
+if TYPE_CHECKING:
+    VideoPacket = Packet[VideoStream]
+else:
+    VideoPacket = Packet  # generic in PyAV's stubs only
 Mode = Literal["DEFAULT", "NONREF", "NONKEY"]  # of decoding, see `Plan`
 REORDER = 32  # packets; more than any codec reorders frames by
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from reeltune.data._decode import Decoder, Frame, MediaInfo
 from reeltune.errors import DataError
@@ -86,7 +86,7 @@ class Readers:
                 threading.Thread(target=self._run, args=(self._decode,), daemon=True)
             )
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Readers":
         for thread in self._threads:
             thread.start()
         return self

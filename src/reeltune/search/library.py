@@ -1,5 +1,6 @@
 """A library: a folder with a Lance table of moments and a small manifest. Opened for reading."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from reeltune.data._sample import Sampling
 from reeltune.errors import ConfigError, LibraryError
 from reeltune.models._open import open_model
 from reeltune.search import _table
-from reeltune.search._gallery import Gallery
+from reeltune.search._gallery import Gallery, thumbnails
 from reeltune.search._manifest import Manifest
 from reeltune.search.query import Ask, answer
 from reeltune.types import DualEncoder, Hit
@@ -61,9 +62,14 @@ class Library:
         *,
         image: str | Path | None = None,
         video: str | Path | None = None,
-        ask: Ask = Ask(),
+        k: int = 10,
+        where: str | None = None,
+        fold: bool = True,
     ) -> list[Hit]:
         """Moments that best match one query, best first.
+
+        The best moment of each video comes before second ones, `where` filters as in
+        `duration > 60 and path like '%beach%'`, and `fold` shows near-duplicates once.
 
         Raises ConfigError unless exactly one of `text`, `image`, `video` is given, and DataError
         if the picture or video cannot be read.
@@ -73,10 +79,15 @@ class Library:
             raise ConfigError(
                 f"a search takes one query, got {sum(given)}; give a text, an image or a video"
             )
+        ask = Ask(k=k, where=where, fold=fold)
         if text is not None:
             return answer(self.gallery, self.embed_text(text), ask)
         frames = [_picture(self.model, image)] if image else _frames(self.model, video)
         return answer(self.gallery, self.embed_frames(frames), ask, kind="video")
+
+    def thumbnails(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """Small pictures (JPEG) of moments, by the ids of their hits."""
+        return thumbnails(_table.open_table(self.folder), ids)
 
     @torch.inference_mode()
     def embed_text(self, text: str) -> Float[np.ndarray, " D"]:
