@@ -13,7 +13,7 @@ setup: $(READY)  ## make .venv and install everything into it
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev,demo]"
 	touch $(READY)
 
 demo: setup      ## index sample clips, or VIDEOS=~/Videos, and answer three queries

