@@ -1,25 +1,26 @@
 """The chosen frames of an opened video, decoding as little as the choice allows; worker only.
 
 A selector runs ahead of the decoder over the packets' timestamps. What nobody wants is not
-decoded where the codec allows it: whole groups between keyframes, and frames that no other
-frame refers to.
+decoded: frames that no other frame refers to, and all that lies between the last wanted frame
+and the next keyframe. There the decoder is drained and flushed, as after a jump in the file.
 """
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 
 import av
 
 from reeltune.data._cuts import Cuts
-from reeltune.data._limits import Limits
+from reeltune.data._jumps import jumping_pays
 from reeltune.data._media import Media, reason
 from reeltune.data._plan import REORDER, Plan, VideoPacket
-from reeltune.data._sample import Sampling, Selector, selector
+from reeltune.data._sample import Sampling, Selector, marks, selector
 
-SEEK_FROM = 10.0  # s between frames from which jumping is cheaper than reading through
+BACK = 1.0  # s; timestamps that fall back by more begin a new recording in the same file
+Taken = tuple[float, av.VideoFrame]  # s since the stream's beginning
 
 
 @dataclass
@@ -28,25 +29,28 @@ class Chosen:
 
     media: Media
     sampling: Sampling
-    limits: Limits
+    progress: Callable[[], None]  # called at every packet
     trouble: str = ""  # what stopped or disturbed the reading, in a few words
     seen: float = 0.0  # s, how far into the video the file could be read
     start: float = 0.0  # s, timestamp of the first frame
-    slack: float = 0.0  # s at the end of a sound video that are not read
 
-    def __iter__(self) -> Iterator[tuple[float, av.VideoFrame]]:
+    def __iter__(self) -> Iterator[Taken]:
         choose = selector(self.sampling, self.media.duration)
-        step = self.media.duration / self.sampling.value
         packets = self._packets()
         head = list(islice(packets, REORDER))
-        self.start = min((self.time(p.pts) for p in head if p.pts is not None), default=0.0)
-        self.seen -= self.start
-        if self.sampling.kind == "uniform" and step > SEEK_FROM:
-            yield from self._jumping(step)
-        elif self.sampling.kind == "shot" or any(p.pts is None for p in head if p.size):
-            yield from self._one_by_one(head, packets, choose)
-        else:
-            yield from self._planned(chain(head, packets), choose)
+        shown = [packet for packet in head if not packet.is_discard]
+        stamps = [p.pts for p in shown if p.pts is not None]
+        stamps = stamps or [p.dts for p in shown if p.dts is not None]
+        self.start = min(map(self.time, stamps), default=0.0)
+        if self.sampling.kind == "shot" or any(packet.pts is None for packet in shown):
+            yield from self._one_by_one(self._continuous(chain(head, packets)), choose)
+            return
+        wished = marks(self.sampling, self.media.duration)
+        if wished and jumping_pays(self.media, [self.start + mark for mark in wished]):
+            yield from self._jumping(wished)
+            return
+        packets = self._packets() if wished else chain(head, packets)
+        yield from self._planned(self._continuous(packets), choose)
 
     def time(self, pts: int | None) -> float:
         base = self.media.stream.time_base
@@ -58,13 +62,30 @@ class Chosen:
         """Packets of the stream; ends early, with a note, where the file is damaged."""
         try:
             for packet in self.media.container.demux(self.media.stream):
+                self.progress()
                 if packet.size:
-                    stamp = packet.pts if packet.pts is not None else packet.dts
-                    if stamp is not None:
-                        self.seen = max(self.seen, self.time(stamp))
                     yield packet
         except av.error.FFmpegError as error:
             self.trouble = self.trouble or reason(error)
+
+    def _continuous(self, packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
+        """The packets, with timestamps that run on where recordings were joined end to end."""
+        back = int(BACK / float(self.media.stream.time_base or 1))
+        shift, step = 0, 0
+        last: int | None = None
+        for packet in packets:
+            if packet.dts is not None:
+                if last is not None and packet.dts + shift < last - back:
+                    shift = last + step - packet.dts
+                step = packet.duration or (packet.dts + shift - last if last is not None else 0)
+                last = packet.dts + shift
+                packet.dts = last
+            if packet.pts is not None:
+                packet.pts += shift
+                self.seen = max(self.seen, self.time(packet.pts))
+            elif last is not None:
+                self.seen = max(self.seen, self.time(last))
+            yield packet
 
     def _decode(self, packet: VideoPacket | None) -> list[av.VideoFrame]:
         """Frames that come out for a packet; a damaged packet gives none and a note."""
@@ -74,15 +95,13 @@ class Chosen:
             self.trouble = self.trouble or reason(error)
             return []
 
-    def _one_by_one(
-        self, head: list[VideoPacket], rest: Iterator[VideoPacket], choose: Selector
-    ) -> Iterator[tuple[float, av.VideoFrame]]:
+    def _one_by_one(self, packets: Iterator[VideoPacket], choose: Selector) -> Iterator[Taken]:
         """Decode everything and choose afterwards: for files without timestamps, and for shots."""
         held: dict[float, av.VideoFrame] = {}
         cuts = Cuts() if self.sampling.kind == "shot" else None
         step = 1 / float(self.media.stream.average_rate or 25)
         last = -math.inf
-        for packet in chain(head, rest, [None]):
+        for packet in chain(packets, [None]):
             for frame in self._decode(packet):
                 time = self.time(frame.pts if frame.pts is not None else frame.dts)
                 if math.isnan(time):
@@ -95,56 +114,64 @@ class Chosen:
                     yield max(chosen, 0.0), held[chosen]
                 held = {time: frame}
 
-    def _planned(
-        self, packets: Iterator[VideoPacket], choose: Selector
-    ) -> Iterator[tuple[float, av.VideoFrame]]:
-        plan = Plan(choose, self.time, self.limits.lookahead)
+    def _planned(self, packets: Iterator[VideoPacket], choose: Selector) -> Iterator[Taken]:
+        """Decode only what the wanted frames need."""
+        plan = Plan(choose, self._shown, self.media.limits.lookahead)
         codec = self.media.stream.codec_context
+        is_skipping, may_skip = False, codec.name != "gif"  # GIF calls every frame a keyframe
         for packet, mode in plan.feed(packets):
-            codec.skip_frame = mode
+            if mode == "ALL" and may_skip:
+                if not is_skipping:
+                    yield from self._wanted(None, plan.wanted)
+                is_skipping = True
+                continue
+            if is_skipping:
+                codec.flush_buffers()
+                is_skipping = False
+            codec.skip_frame = "DEFAULT" if mode == "DEFAULT" else "NONREF"
             yield from self._wanted(packet, plan.wanted)
-        codec.skip_frame = "DEFAULT"
-        yield from self._wanted(None, plan.wanted)
+        if not is_skipping:
+            codec.skip_frame = "DEFAULT"
+            yield from self._wanted(None, plan.wanted)
 
-    def _wanted(
-        self, packet: VideoPacket | None, wanted: deque[float]
-    ) -> Iterator[tuple[float, av.VideoFrame]]:
+    def _shown(self, packet: VideoPacket) -> float:
+        """When a packet's frame is shown; nan for what is decoded but never shown."""
+        return math.nan if packet.is_discard else self.time(packet.pts)
+
+    def _wanted(self, packet: VideoPacket | None, wanted: deque[float]) -> Iterator[Taken]:
         """Decode a packet; a chosen frame that does not come is replaced by the next that does."""
         for frame in self._decode(packet):
             time = self.time(frame.pts)
-            if math.isnan(time):
-                continue
             if wanted and time >= wanted[0] - 1e-6:
                 while wanted and wanted[0] - 1e-6 <= time:
                     wanted.popleft()
                 yield max(time, 0.0), frame
 
-    def _jumping(self, step: float) -> Iterator[tuple[float, av.VideoFrame]]:
+    def _jumping(self, wished: list[float]) -> Iterator[Taken]:
         """Seek to the keyframe before each mark and decode up to the mark."""
-        stream, codec = self.media.stream, self.media.stream.codec_context
+        stream, last = self.media.stream, -math.inf
         base = float(stream.time_base or 1)
-        last, self.slack = -math.inf, step
-        for number in range(int(self.sampling.value)):
-            mark = (number + 0.5) * step
+        for mark in wished:
             try:
-                offset = int((mark + self.start) / base)
-                self.media.container.seek(offset, stream=stream)
+                self.media.container.seek(int((mark + self.start) / base), stream=stream)
             except av.error.FFmpegError as error:
                 self.trouble = self.trouble or reason(error)
                 return
-            codec.flush_buffers()
+            stream.codec_context.flush_buffers()
             found = self._first_from(mark)
             if found is not None and found[0] > last:
                 last = found[0]
                 yield found
+        if last >= wished[-1]:
+            self.seen = self.media.duration  # the rest was not asked for
 
-    def _first_from(self, mark: float) -> tuple[float, av.VideoFrame] | None:
+    def _first_from(self, mark: float) -> Taken | None:
         codec = self.media.stream.codec_context
         for packet in chain(self._packets(), [None]):
-            early = packet is not None and self.time(packet.pts) < mark - 1e-6
-            codec.skip_frame = "NONREF" if early else "DEFAULT"
+            time = math.nan if packet is None else self._shown(packet)
+            codec.skip_frame = "NONREF" if time < mark - 1e-6 else "DEFAULT"
             for frame in self._decode(packet):
-                time = self.time(frame.pts)
-                if time >= mark - 1e-6:
-                    return time, frame
+                if (shown := self.time(frame.pts)) >= mark - 1e-6:
+                    self.seen = max(self.seen, shown)
+                    return shown, frame
         return None

@@ -9,11 +9,12 @@ FORMATS = (
 )
 # Decoders of FFmpeg that people's videos need; fewer decoders, fewer holes.
 CODECS = (
-    *("h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "mpeg1video", "mpeg2video", "mpeg4"),
+    *("h264", "hevc", "vp8", "vp9", "libdav1d", "mpeg1video", "mpeg2video", "mpeg4"),
     *("msmpeg4v1", "msmpeg4v2", "msmpeg4", "h263", "flv", "wmv1", "wmv2", "wmv3", "vc1"),
     *("mjpeg", "prores", "dnxhd", "dvvideo", "gif", "theora", "ffv1", "rawvideo"),
 )
 PICTURES = ("JPEG", "PNG", "WEBP", "BMP", "GIF")  # of Pillow, for pictures as queries
+LEAST_RATE = 256  # bytes per second of video; a file that declares less is not believed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,12 @@ class Limits:
     duration: float = 48 * 3600.0  # s
     frames: int = 250_000  # taken from one file
     lookahead: int = 128 << 20  # bytes of packets held while looking for the next keyframe
-    silence: float = 60.0  # s without a sign of life, then the worker is killed
-    cpu: float = 600.0  # s of processor time a file, and this again per minute of video
-    memory: int = 6 << 30  # bytes of address space of the worker
+    silence: float = 60.0  # s without progress, then the worker is killed
+    wall: float = 1200.0  # s of waiting for one file, and this again per minute of video
+    cpu: float = 600.0  # s of processor time for one file, and this again per minute of video
+    memory: int = 4 << 30  # bytes of address space of the worker
+
+
+def minutes(duration: float, size: int) -> float:
+    """Length that counts for the limits of time: a small file does not earn hours by a header."""
+    return min(duration, size / LEAST_RATE) / 60

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     VideoPacket = Packet[VideoStream]
 else:
     VideoPacket = Packet  # generic in PyAV's stubs only
-Mode = Literal["DEFAULT", "NONREF", "NONKEY"]  # of decoding, see `Plan`
+Mode = Literal["DEFAULT", "NONREF", "ALL"]  # of `skip_frame`, see `Plan`
 REORDER = 32  # packets; more than any codec reorders frames by
 
 
@@ -34,13 +34,13 @@ class Plan:
     """Yields packets in order of decoding, each with the `skip_frame` mode that suffices.
 
     Packets are held until the selector has seen past them: `selector.ahead` seconds, and enough
-    packets to put them in the order of presentation. Modes, from least to most work: NONKEY
-    where nothing up to the next keyframe is wanted, NONREF for a frame that is not wanted itself
-    but may carry one that is, DEFAULT for a wanted frame.
+    packets to put them in the order of presentation. Modes, from most to least work: DEFAULT for
+    a wanted frame, NONREF for one that is not wanted itself but may carry one that is, ALL where
+    nothing up to the next keyframe is wanted.
     """
 
     def __init__(
-        self, choose: Selector, time: Callable[[int | None], float], held_bytes: int
+        self, choose: Selector, time: Callable[[VideoPacket], float], held_bytes: int
     ) -> None:
         self.wanted: deque[float] = deque()  # times chosen and not yet decoded, ascending
         self._choose, self._time, self._held_bytes = choose, time, held_bytes
@@ -49,20 +49,22 @@ class Plan:
         self._chosen: set[float] = set()
         self._latest = -math.inf
         self._count = self._bytes = 0
+        self._ended = False
 
     def feed(self, packets: Iterator[VideoPacket]) -> Iterator[tuple[VideoPacket, Mode]]:
-        """Take packets as they come from the file; everything that comes out must be decoded."""
+        """Take packets as they come from the file; all come out again, in the same order."""
         for packet in packets:
             self._hold(packet)
             while self._held and self._is_settled(self._held[0]):
                 yield self._release()
         while self._order:
             self._show()
+        self._ended = True
         while self._held:
             yield self._release()
 
     def _hold(self, packet: VideoPacket) -> None:
-        waiting = Waiting(packet, self._time(packet.pts), packet.is_keyframe, packet.size)
+        waiting = Waiting(packet, self._time(packet), packet.is_keyframe, packet.size)
         self._held.append(waiting)
         self._bytes += waiting.size
         if not math.isnan(waiting.time):
@@ -73,7 +75,9 @@ class Plan:
 
     def _show(self) -> None:
         time, _, key = heapq.heappop(self._order)
-        self._latest = max(self._latest, time)
+        if time <= self._latest:
+            return  # a second picture of the same instant, or a timestamp that jumped back
+        self._latest = time
         for chosen in self._choose.push(time, key):
             self.wanted.append(chosen)
             self._chosen.add(chosen)
@@ -89,7 +93,7 @@ class Plan:
         if head.time in self._chosen:
             self._chosen.discard(head.time)
             return head.packet, "DEFAULT"
-        return head.packet, "NONREF" if self._is_needed_before_next_key() else "NONKEY"
+        return head.packet, "NONREF" if self._is_needed_before_next_key() else "ALL"
 
     def _is_needed_before_next_key(self) -> bool:
         """Whether a frame up to the next keyframe is, or may yet be, wanted.
@@ -97,6 +101,8 @@ class Plan:
         Frames that follow the next keyframe in the file but are shown before it count too: they
         refer back across it.
         """
+        if self._choose.only_keys and not self._chosen:
+            return False
         next_key = math.inf
         for waiting in self._held:
             if waiting.key and math.isinf(next_key):
@@ -106,9 +112,10 @@ class Plan:
                     return True
             else:
                 return False
-        return math.isinf(next_key) and not self._choose.only_keys
+        return math.isinf(next_key) and self._may_be_wanted(math.inf)
 
     def _may_be_wanted(self, time: float) -> bool:
         if time in self._chosen or math.isnan(time):
             return True
-        return time >= self._choose.undecided and not self._choose.only_keys
+        is_open = not self._ended and not self._choose.only_keys
+        return is_open and time >= self._choose.undecided

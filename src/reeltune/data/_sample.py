@@ -17,6 +17,7 @@ Kind = Literal["gap", "keyframe", "shot", "fps", "uniform"]
 KINDS: tuple[Kind, ...] = ("gap", "keyframe", "shot", "fps", "uniform")
 DEFAULTS = {"gap": 2.0, "keyframe": 0.5, "shot": 2.0, "fps": 1.0, "uniform": 12.0}
 FRAMES_OF_A_SHORT_CLIP = 8
+JUMP_FROM = 10.0  # s between frames from which jumping may be cheaper than reading through
 LEAST_GAP = 0.25  # s; a shorter clip simply has fewer frames
 
 
@@ -124,8 +125,16 @@ def selector(sampling: Sampling, duration: float) -> Selector:
         case "fps":
             return Marks(0.0, 1 / value)
         case "uniform":
-            step = duration / value
-            return Marks(step / 2, step, value) if duration > 0 else Marks(0.0, 1.0, value)
+            step = duration / value if duration > 0 else 1.0
+            return Marks(step / 2, step, value)
     if duration > 0:
         value = min(value, max(duration / FRAMES_OF_A_SHORT_CLIP, LEAST_GAP))
     return Gaps(value, value / 4)
+
+
+def marks(sampling: Sampling, duration: float) -> list[float]:
+    """Times that `uniform` asks for, where they lie so far apart that jumping may pay."""
+    step = duration / sampling.value
+    if sampling.kind != "uniform" or step < JUMP_FROM:
+        return []
+    return [(number + 0.5) * step for number in range(int(sampling.value))]

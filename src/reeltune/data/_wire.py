@@ -17,6 +17,10 @@ class WireError(Exception):
     """The other side is gone, or does not keep to the format."""
 
 
+class ClosedError(WireError):
+    """The other side is gone."""
+
+
 def send(to: IO[bytes], header: dict[str, Any], *parts: bytes) -> None:
     """Write one message; the header says how long each part is."""
     text = json.dumps(header | {"parts": [len(part) for part in parts]}).encode()
@@ -26,25 +30,31 @@ def send(to: IO[bytes], header: dict[str, Any], *parts: bytes) -> None:
     to.flush()
 
 
-def receive(source: IO[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-    """Read one message; raises WireError unless it is whole and well formed."""
+def receive_raw(source: IO[bytes]) -> tuple[bytes, bytes]:
+    """Read the header, as JSON that nobody has looked at, and the bytes of one message."""
     header_length, body_length = LENGTHS.unpack(_exactly(source, LENGTHS.size))
     if header_length > HEADER_LIMIT or body_length > BODY_LIMIT:
         raise WireError(f"a message of {header_length} and {body_length} bytes is too long")
-    try:
-        header = json.loads(_exactly(source, header_length))
-        lengths = [int(length) for length in header["parts"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise WireError(f"a header is malformed: {error}") from error
-    body = _exactly(source, body_length)
-    if min(lengths, default=0) < 0 or sum(lengths) != body_length:
-        raise WireError(f"parts of {lengths} bytes do not make up {body_length}")
+    return _exactly(source, header_length), _exactly(source, body_length)
+
+
+def receive(source: IO[bytes]) -> tuple[dict[str, Any], list[bytes]]:
+    """Read one message from a side that is trusted."""
+    header_bytes, body = receive_raw(source)
+    header = json.loads(header_bytes)
+    return header, cut(body, header["parts"])
+
+
+def cut(body: bytes, lengths: list[int]) -> list[bytes]:
+    """The parts of a body; raises WireError unless they make it up."""
+    if min(lengths, default=0) < 0 or sum(lengths) != len(body):
+        raise WireError(f"parts of {lengths} bytes do not make up {len(body)}")
     ends = [sum(lengths[: i + 1]) for i in range(len(lengths))]
-    return header, [body[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+    return [body[end - length : end] for end, length in zip(ends, lengths, strict=True)]
 
 
 def _exactly(source: IO[bytes], count: int) -> bytes:
     data = source.read(count)
     if len(data) != count:
-        raise WireError("the other side closed the connection")
+        raise ClosedError("the other side closed the connection")
     return data

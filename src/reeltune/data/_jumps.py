@@ -1,0 +1,31 @@
+"""Whether to jump in a file, or to read it through; worker only."""
+
+from collections.abc import Sequence
+
+import av
+
+from reeltune.data._media import Media
+
+JUMPERS = ("mov", "matroska", "avi")  # containers whose index leads to keyframes exactly
+
+
+def jumping_pays(media: Media, marks: Sequence[float]) -> bool:
+    """Try to jump to the keyframe before each mark (s, as the file counts).
+
+    False where reading through is no more work: the file has no index, or so few keyframes that
+    the same frames would be decoded again and again. Leaves the file at its beginning.
+    """
+    again = 0.0  # s that lie between the keyframes and the marks
+    base = float(media.stream.time_base or 1)
+    try:
+        for mark in marks if media.container.format.name.split(",")[0] in JUMPERS else ():
+            media.container.seek(int(mark / base), stream=media.stream)
+            packet = next(p for p in media.container.demux(media.stream) if p.size)
+            if packet.pts is None or not packet.is_keyframe or packet.pts * base > mark:
+                again = float("inf")
+                break
+            again += mark - float(packet.pts * base)
+    except (av.error.FFmpegError, StopIteration):
+        again = float("inf")
+    media.container.seek(min(media.stream.start_time or 0, 0), stream=media.stream)
+    return 0 < again < (marks[-1] - marks[0]) / 2
