@@ -1,61 +1,135 @@
-"""From the best moments to answers: one thing is shown once."""
+"""From the best moments to answers: one thing is shown once, and no video crowds out the rest."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
+from jaxtyping import Bool, Int
 
 from reeltune.search._gallery import Found
 
 COSINE = 0.96  # two moments at least this alike, and
 BITS = 12  # with hashes that differ in at most this many of 64 bits, show the same
-TOUCHING = 1e-3  # s
+APART = 1e-3  # s, by which times may differ and still be one
+NOT_TAKEN = -1
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Rows of `found` to show, best first, and how many other videos show the same as each."""
+
+    rows: list[int]
+    similar: list[int]
+    settled: bool  # whether looking at more moments could not change the rows
 
 
 @dataclass
-class Answers:
-    """Rows of `found` that were accepted, and how many near-duplicates each stands for."""
+class _Walk:
+    """Goes through moments in order and takes those that show something new."""
 
     found: Found
-    rows: list[int] = field(default_factory=list)
-    similar: list[int] = field(default_factory=list)
+    k: int
+    fold: bool
+    taken: list[int] = field(default_factory=list)
+    used: dict[int, int] = field(default_factory=dict)  # video -> its moments among the answers
+    copy_of: list[int] = field(default_factory=list)  # row -> place in `taken`, or NOT_TAKEN
+    covered: Bool[np.ndarray, " M"] = field(init=False)  # rows that a taken one of the video covers
+    counted: set[tuple[int, int]] = field(default_factory=set)
 
-    def accept(self, row: int, fold: bool) -> None:
-        """Take a row, unless one that was taken before it shows the same."""
-        for place, taken in enumerate(self.rows):
-            if self._same_video(row, taken):
-                if fold and self._overlap(row, taken):
-                    return
-            elif fold and self._alike(row, taken):
-                self.similar[place] += 1
+    def __post_init__(self) -> None:
+        self.copy_of = [NOT_TAKEN] * len(self.found.id)
+        self.covered = np.zeros(len(self.found.id), bool)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.taken) == self.k
+
+    def visit(self, rows: Iterable[int], most: int) -> None:
+        """Take rows until there are `k`, but at most `most` of one video.
+
+        A moment that shows the same as an answer of another video stands for its video there, so
+        a copy of a film does not come back with the moments that the film itself may not show.
+        """
+        for row in rows:
+            if self.is_full:
                 return
-        self.rows.append(row)
-        self.similar.append(0)
+            video, place = int(self.found.video[row]), self.copy_of[row]
+            if self.covered[row]:
+                continue
+            if place != NOT_TAKEN:
+                if (video, place) not in self.counted:
+                    self.counted.add((video, place))
+                    self.used[video] = self.used.get(video, 0) + 1
+            elif self.used.get(video, 0) < most:
+                self._take(row, video)
 
-    def _same_video(self, a: int, b: int) -> bool:
-        return self.found.video[a] == self.found.video[b]
+    def _take(self, row: int, video: int) -> None:
+        self.used[video] = self.used.get(video, 0) + 1
+        self.covered[row] = True
+        self.taken.append(row)
+        if self.fold:
+            own = self.found.video == video
+            self.covered |= own & covers(self.found, row)
+            for copy in np.flatnonzero(~own & alike(self.found, row)):
+                if self.copy_of[copy] == NOT_TAKEN:
+                    self.copy_of[copy] = len(self.taken) - 1
 
-    def _overlap(self, a: int, b: int) -> bool:
-        starts, ends = self.found.start, self.found.end
-        return bool(max(starts[a], starts[b]) < min(ends[a], ends[b]) - TOUCHING)
+    def result(self, settled: bool) -> Chosen:
+        copies: list[set[int]] = [set() for _ in self.taken]
+        for row, place in enumerate(self.copy_of):
+            if place != NOT_TAKEN:
+                copies[place].add(int(self.found.video[row]))
+        order = sorted(range(len(self.taken)), key=lambda place: self.taken[place])
+        return Chosen(
+            [self.taken[place] for place in order],
+            [len(copies[place]) for place in order],
+            settled,
+        )
 
-    def _alike(self, a: int, b: int) -> bool:
-        bits = (int(self.found.dhash[a]) ^ int(self.found.dhash[b])) & (1 << 64) - 1
-        if bits.bit_count() > BITS:
-            return False
-        return float(self.found.vector[a] @ self.found.vector[b]) >= COSINE
 
+def choose(found: Found, k: int, per_video: int | None = None, fold: bool = True) -> Chosen:
+    """At most `k` moments, best first.
 
-def answers(found: Found, k: int, fold: bool = True) -> Answers:
-    """At most `k` rows: the best moment of each video first, then further moments of them.
+    With `per_video`, the best ones, at most so many of one video. Without, as many different
+    videos as there are and then further moments of them, so a library of many videos answers
+    with k of them and a single film with k of its moments.
 
-    So a library of many videos answers with k different ones, and a single film with k of its
-    moments. Windows that overlap fold into the better one, near-duplicates into the first.
+    With `fold`, moments of one video that overlap count as the best of them, and so do
+    near-duplicates in several videos.
     """
-    made = Answers(found)
-    firsts = np.sort(np.unique(np.array(found.video), return_index=True)[1]) if found.id else []
-    rest = np.setdiff1d(np.arange(len(found.id)), firsts)
-    for row in (*firsts, *rest):
-        if len(made.rows) == k:
-            break
-        made.accept(int(row), fold)
-    return made
+    walk = _Walk(found, k, fold)
+    if per_video is not None:
+        walk.visit(range(found.complete), per_video)
+        return walk.result(walk.is_full or found.has_all)
+    walk.visit(firsts(found.video), 1)
+    if walk.is_full or not found.has_videos:
+        return walk.result(walk.is_full)
+    walk.visit(range(found.complete), k)
+    return walk.result(walk.is_full or found.has_all)
+
+
+def firsts(video: Int[np.ndarray, " M"]) -> list[int]:
+    """The first row of each video, in order."""
+    return sorted(np.unique(video, return_index=True)[1].tolist())
+
+
+def covers(found: Found, row: int) -> Bool[np.ndarray, " M"]:
+    """Which moments overlap one in time, or touch it and look the same, if of the same video.
+
+    Shots that follow each other touch and are two things; windows over one long shot are one.
+    """
+    shared = np.minimum(found.end, found.end[row]) - np.maximum(found.start, found.start[row])
+    touching = shared >= -APART
+    return (shared > APART) | (touching & alike(found, row))
+
+
+def alike(found: Found, row: int) -> Bool[np.ndarray, " M"]:
+    """Which moments are near-duplicates of one: alike in meaning and in the layout of the picture.
+
+    A cosine alone would fold two beaches, a hash alone two dark rooms.
+    """
+    bits = np.bitwise_count((found.dhash ^ found.dhash[row]).view(np.uint64))
+    same = np.zeros(len(bits), bool)
+    near = np.flatnonzero(bits <= BITS)
+    same[near] = found.vector[near] @ found.vector[row] >= COSINE
+    return same

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 import lance
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float, Int
+import pyarrow.compute as pc
+from jaxtyping import Bool, Float, Int, UInt64
 
+from reeltune.errors import LibraryError
+from reeltune.search._nearest import Groups, best_rows, by_index, exact_scores, vectors_of
 from reeltune.search._where import refused_by_table, where
 
 ANN_ROWS = 1_000_000  # beyond this, vectors stay on disk behind an index
-COLUMNS = ("id", "video", "path", "start", "end", "duration", "dhash", "baseline_mean")
-COLUMNS = (*COLUMNS, "baseline_std", "vector")
-PARTITION = 4096  # moments a cell of the index, about
-CELLS, REFINE = 64, 16  # cells looked into, and how many times K is re-scored exactly
+ANN_LOOK = 4096  # most moments asked of the index for one answer
+NUMBERS = ("start", "end", "duration", "dhash", "baseline_mean", "baseline_std")
+COLUMNS = ("id", "video", "path", *NUMBERS, "vector")
+FILTERS = 64  # filters whose outcome is remembered
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,8 @@ class Found:
     """Moments with their scores, best first; equal scores stand in the order of their ids."""
 
     id: list[str]
-    video: list[str]
     path: list[str]
+    video: Int[np.ndarray, " M"]  # equal numbers are one video
     start: Float[np.ndarray, " M"]
     end: Float[np.ndarray, " M"]
     duration: Float[np.ndarray, " M"]
@@ -32,105 +35,194 @@ class Found:
     baseline_std: Float[np.ndarray, " M"]
     vector: Float[np.ndarray, "M D"]
     score: Float[np.ndarray, " M"]
-    is_all: bool  # whether there are no more than these
+    complete: int  # no moment that is missing scores higher than any of the first so many
+    has_all: bool  # no moment is missing
+    has_videos: bool  # no video is missing
 
     @classmethod
-    def of(cls, rows: pa.Table, vector: np.ndarray, score: np.ndarray, is_all: bool) -> "Found":
-        names = [field.name for field in rows.schema if field.name != "vector"]
-        given = {
-            name: rows[name].to_pylist()
-            if name in ("id", "video", "path")
-            else _numbers(rows, name)
-            for name in names
-        }
-        return cls(**given, vector=vector, score=score, is_all=is_all)
+    def of(cls, rows: pa.Table, vector: np.ndarray, score: np.ndarray, **extent: int) -> "Found":
+        """Put rows in order; `extent` gives the last three fields."""
+        order = np.lexsort((pc.rank(rows["id"]).to_numpy(), -score))
+        rows = rows.take(order)
+        return cls(
+            id=rows["id"].to_pylist(),
+            path=rows["path"].to_pylist(),
+            video=rows["video"].combine_chunks().dictionary_encode().indices.to_numpy(),
+            vector=vector[order],
+            score=score[order],
+            **{name: rows[name].to_numpy() for name in NUMBERS},
+            complete=extent["complete"],
+            has_all=bool(extent["has_all"]),
+            has_videos=bool(extent["has_videos"]),
+        )
 
 
 class Gallery:
-    """Answers which moments are nearest to a query, exactly.
+    """All moments of one version of a library's table.
 
-    Up to `ann_rows` moments are held in memory and all are compared. Beyond that the table's
-    index names candidates and their stored vectors give the exact scores.
+    Up to `ann_rows` moments are held in memory and every query is compared with all of them.
+    Beyond that the table's index names candidates and their stored vectors give exact scores.
     """
 
     def __init__(self, dataset: lance.LanceDataset, ann_rows: int = ANN_ROWS) -> None:
         self.version: int = dataset.version
-        self._dataset = dataset
         self.count: int = dataset.count_rows()
-        self._in_memory = self.count <= ann_rows
-        if self._in_memory:
-            self._load()
+        self._dataset = dataset
+        self._held = _Held.read(dataset) if self.count <= ann_rows else None
 
     @classmethod
     def read(cls, dataset: lance.LanceDataset) -> "Gallery":
         return cls(dataset)
 
-    def _load(self) -> None:
-        rows = self._dataset.to_table(columns=list(COLUMNS), with_row_id=True)
-        rows = rows.take(np.argsort(_texts(rows["id"])))  # ties are then broken by place
-        self._vectors = vectors_of(rows)  # (N, D)
-        self._row_ids = _numbers(rows, "_rowid")
-        self._rows = rows.drop_columns(["vector", "_rowid"])
+    def rank(self, query: Float[np.ndarray, " D"], filter: str | None = None) -> "Ranking":
+        """Compare a unit vector with every moment that passes the filter.
 
-    def best(self, query: Float[np.ndarray, " D"], count: int, filter: str | None) -> Found:
-        """The `count` moments of highest score; raises ConfigError for a filter that is wrong."""
-        if self._in_memory:
-            return self._best_of_all(query, count, filter)
-        return self._best_of_index(query, count, filter)
-
-    def _best_of_all(self, query: np.ndarray, count: int, filter: str | None) -> Found:
-        scores = self._vectors @ query.astype(np.float32)  # (N,)
-        among = np.arange(self.count) if filter is None else self._passing(filter)
-        own = scores if filter is None else scores[among]
-        if count < len(own):
-            least = np.partition(own, len(own) - count)[len(own) - count]
-            keep = np.flatnonzero(own >= least)  # may hold more than `count` where scores tie
-            among, own = among[keep], own[keep]
-            is_all = False
-        else:
-            is_all = True
-        order = np.lexsort((among, -own))[:count]
-        chosen = among[order]
-        return Found.of(self._rows.take(chosen), self._vectors[chosen], own[order], is_all)
-
-    def _passing(self, filter: str) -> Int[np.ndarray, " M"]:
-        rows = self._scan(filter, columns=[], with_row_id=True)
-        return np.flatnonzero(np.isin(self._row_ids, _numbers(rows, "_rowid")))
-
-    def _best_of_index(self, query: np.ndarray, count: int, filter: str | None) -> Found:
-        nearest = {
-            "column": "vector",
-            "q": query.astype(np.float32),
-            "k": count,
-            "metric": "dot",
-            "minimum_nprobes": CELLS,
-            "refine_factor": REFINE,
-        }
-        rows = self._scan(filter, columns=list(COLUMNS), nearest=nearest, prefilter=True)
-        vectors = vectors_of(rows)
-        scores = vectors @ query.astype(np.float32)
-        order = np.lexsort((_texts(rows["id"]), -scores))
-        is_all = rows.num_rows < count
-        kept = rows.select([name for name in COLUMNS if name != "vector"]).take(order)
-        return Found.of(kept, vectors[order], scores[order], is_all)
-
-    def _scan(self, filter: str | None, **options: object) -> pa.Table:
-        checked = where(filter) if filter is not None else None
-        try:
-            scanner = self._dataset.scanner(
-                filter=checked, disable_scoring_autoprojection=True, **options
+        Raises ConfigError for a filter that is wrong, and LibraryError where the query or the
+        stored vectors cannot be compared.
+        """
+        dim = self._dataset.schema.field("vector").type.list_size
+        if query.shape != (dim,) or not np.isfinite(query).all():
+            raise LibraryError(
+                f"a query must have {dim} finite numbers as the library's moments have, got "
+                f"{query.shape[0]} of which {np.isfinite(query).sum()} are finite; "
+                f"encode it with the library's own model"
             )
-            return scanner.to_table()
-        except (ValueError, OSError) as error:
-            if filter is None:
-                raise
-            raise refused_by_table(filter, error) from error
+        if self._held is None:
+            return _ByIndex(self._dataset, query, filter)
+        return _ByAll(self._held, query, self._held.passing(filter))
 
 
-def build_index(dataset: lance.LanceDataset) -> None:
-    """Build the ANN index of the vectors; rows added later are found by scanning them."""
-    cells = max(1, dataset.count_rows() // PARTITION)
-    dataset.create_index("vector", "IVF_HNSW_SQ", metric="dot", num_partitions=cells, replace=True)
+class Ranking:
+    """Moments in the order of their score for one query, looked up as far as is needed."""
+
+    size: int  # moments that pass the filter
+    limit: int  # most moments that can be asked for
+
+    def best(self, count: int, every_video: bool = False) -> Found:
+        """The `count` best moments; `every_video` adds the best moment of `count` videos."""
+        raise NotImplementedError
+
+
+@dataclass
+class _Held:
+    """What is kept in memory: N moments of width D, thumbnails never."""
+
+    dataset: lance.LanceDataset
+    vectors: Float[np.ndarray, "N D"]
+    rows: pa.Table
+    row_ids: UInt64[np.ndarray, " N"]
+    groups: Groups
+    filters: dict[str, Bool[np.ndarray, " N"]]
+
+    @classmethod
+    def read(cls, dataset: lance.LanceDataset) -> "_Held":
+        dim = dataset.schema.field("vector").type.list_size
+        vectors = np.empty((dataset.count_rows(), dim), np.float32)
+        others, at = [], 0
+        for batch in dataset.scanner(columns=list(COLUMNS), with_row_id=True).to_batches():
+            part = batch.column("vector").flatten().to_numpy()
+            vectors[at : at + batch.num_rows] = part.reshape(-1, dim)
+            at += batch.num_rows
+            others.append(batch.drop_columns(["vector"]))
+        names = [*COLUMNS[:-1], "_rowid"]
+        empty = dataset.scanner(columns=list(COLUMNS), with_row_id=True).projected_schema
+        schema = pa.schema([empty.field(name) for name in names])
+        rows = pa.Table.from_batches([batch.select(names) for batch in others], schema)
+        keys = rows["video"].combine_chunks().dictionary_encode().indices.to_numpy()
+        row_ids = rows["_rowid"].to_numpy()
+        held = rows.drop_columns(["_rowid"]).combine_chunks()
+        return cls(dataset, vectors, held, row_ids, Groups.of(keys), {})
+
+    def passing(self, filter: str | None) -> Bool[np.ndarray, " N"] | None:
+        """Which moments pass, None for all; a version never changes, so it is remembered."""
+        if filter is None:
+            return None
+        if filter not in self.filters:
+            rows = _scan(self.dataset, filter, columns=[], with_row_id=True)
+            if len(self.filters) >= FILTERS:
+                self.filters.clear()
+            self.filters[filter] = np.isin(self.row_ids, rows["_rowid"].to_numpy())
+        return self.filters[filter]
+
+
+class _ByAll(Ranking):
+    """Every moment is compared."""
+
+    def __init__(
+        self,
+        held: _Held,
+        query: Float[np.ndarray, " D"],
+        passing: Bool[np.ndarray, " N"] | None,
+    ) -> None:
+        self._held, self._query = held, query
+        scores = held.vectors @ query.astype(np.float32)  # (N,)
+        if len(scores) and not np.isfinite(scores.sum()):
+            raise LibraryError(
+                f"{held.dataset.uri} holds vectors that are not finite; "
+                f"find and mend them with: reeltune library verify, reeltune library repair"
+            )
+        self._scores = scores if passing is None else np.where(passing, scores, -np.inf)
+        self.size = self.limit = len(scores) if passing is None else int(passing.sum())
+
+    def best(self, count: int, every_video: bool = False) -> Found:
+        rows = best_rows(self._scores, count)
+        first = self._held.groups.best_rows(self._scores, count) if every_video else rows[:0]
+        rows = np.union1d(rows, first)
+        vectors = self._held.vectors[rows]
+        videos = int(self._held.groups.starts.size)
+        return Found.of(
+            self._held.rows.take(rows),
+            vectors,
+            exact_scores(vectors, self._query),
+            complete=min(count, self.size),
+            has_all=count >= self.size,
+            has_videos=count >= self.size or (every_video and count >= videos),
+        )
+
+
+class _ByIndex(Ranking):
+    """The table's index names the moments to compare."""
+
+    def __init__(
+        self, dataset: lance.LanceDataset, query: Float[np.ndarray, " D"], filter: str | None
+    ) -> None:
+        self._dataset, self._query, self._filter = dataset, query, filter
+        self._passing = None if filter is None else _count(dataset, filter)
+        self.size = dataset.count_rows() if self._passing is None else self._passing
+        self.limit = min(self.size, ANN_LOOK)
+
+    def best(self, count: int, every_video: bool = False) -> Found:
+        count = min(count, self.limit)
+        if count == 0:
+            rows = self._dataset.schema.empty_table().select(list(COLUMNS))
+        else:
+            nearest = by_index(count, self._query, self._passing)
+            options = {"columns": list(COLUMNS), "nearest": nearest, "prefilter": True}
+            rows = _scan(self._dataset, self._filter, **options)
+        vectors = vectors_of(rows)
+        return Found.of(
+            rows,
+            vectors,
+            exact_scores(vectors, self._query),
+            complete=rows.num_rows,
+            has_all=count >= self.limit,
+            has_videos=count >= self.limit,
+        )
+
+
+def _scan(dataset: lance.LanceDataset, filter: str | None, **options: object) -> pa.Table:
+    checked = where(filter) if filter is not None else None
+    try:
+        scanner = dataset.scanner(filter=checked, disable_scoring_autoprojection=True, **options)
+        return scanner.to_table()
+    except (ValueError, OSError) as error:
+        if filter is None:
+            raise
+        raise refused_by_table(filter, error) from error
+
+
+def _count(dataset: lance.LanceDataset, filter: str) -> int:
+    return _scan(dataset, filter, columns=[], with_row_id=True).num_rows
 
 
 def thumbnails(dataset: lance.LanceDataset, ids: Sequence[str]) -> dict[str, bytes]:
@@ -140,23 +232,3 @@ def thumbnails(dataset: lance.LanceDataset, ids: Sequence[str]) -> dict[str, byt
     listed = ", ".join("'" + one.replace("'", "''") + "'" for one in ids)
     rows = dataset.to_table(columns=["id", "thumbnail"], filter=f"id IN ({listed})")
     return dict(zip(rows["id"].to_pylist(), rows["thumbnail"].to_pylist(), strict=True))
-
-
-def vectors_of(rows: pa.Table) -> Float[np.ndarray, "N D"]:
-    """The column of vectors as one float32 matrix, in memory of its own."""
-    width = rows.schema.field("vector").type.list_size
-    chunks = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in rows["vector"].chunks]
-    flat = np.concatenate(chunks) if chunks else np.empty(0, np.float32)
-    return np.ascontiguousarray(flat, np.float32).reshape(-1, width)
-
-
-def _values(rows: pa.Table, name: str) -> object:
-    return rows[name].to_pylist() if name in ("id", "video", "path") else _numbers(rows, name)
-
-
-def _numbers(rows: pa.Table, name: str) -> np.ndarray:
-    return rows[name].to_numpy()
-
-
-def _texts(column: pa.ChunkedArray) -> np.ndarray:
-    return column.to_numpy().astype(str)

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from reeltune.errors import LibraryError
 from reeltune.search import _table
-from reeltune.search._gallery import ANN_ROWS, build_index
+from reeltune.search._gallery import ANN_ROWS
 from reeltune.search._lock import sole_writer
 from reeltune.search._manifest import FILE_NAME, Manifest
+from reeltune.search._nearest import build_index
 from reeltune.search._schema import schema
 
 UNIT_LENGTH = 1e-3  # how far from 1 the length of a stored vector may be

@@ -6,14 +6,16 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from reeltune.errors import ConfigError
 from reeltune.search._confidence import GOOD, picture_confidence, text_confidence
-from reeltune.search._fold import answers
+from reeltune.search._fold import choose
 from reeltune.search._gallery import Gallery
 from reeltune.types import Hit
 
 __all__ = ["GOOD", "Ask", "answer", "videos"]
 
-FIRST_LOOK = 256  # moments compared in detail, at least; more if they fold into too few
+FIRST_LOOK, PER_ANSWER = 256, 16  # moments compared in detail at first, in all and per answer
+WIDER = 8  # times as many, when they fold into too few
 BEST_OF = 2  # moments of a video whose mean score is the video's
 
 
@@ -23,7 +25,16 @@ class Ask:
 
     k: int = 10
     where: str | None = None  # a filter, see `where`
+    per_video: int | None = None  # most moments of one video; None: videos first, then moments
     fold: bool = True  # overlapping windows and near-duplicates count as one
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ConfigError(f"k is {self.k}; ask for at least 1 answer")
+        if self.per_video is not None and self.per_video < 1:
+            raise ConfigError(
+                f"per_video is {self.per_video}; allow at least 1, or leave it out for no limit"
+            )
 
 
 def answer(
@@ -34,19 +45,24 @@ def answer(
 ) -> list[Hit]:
     """The best moments for a unit vector, best first.
 
-    Each has the calibrated confidence that it matches; below `GOOD` nothing matches well.
+    Each has the calibrated confidence that it matches; below `GOOD` nothing matches well. The
+    answer is the same as if all moments were walked through in order, but only a few hundred
+    usually are. `similar` counts other videos among those.
+
+    Raises ConfigError for a filter that is wrong.
     """
-    count = max(FIRST_LOOK, 16 * ask.k)
+    ranking = gallery.rank(query, ask.where)
+    count, every_video = max(FIRST_LOOK, PER_ANSWER * ask.k), False
     while True:
-        found = gallery.best(query, count, ask.where)
-        folded = answers(found, ask.k, ask.fold)
-        shown = len({found.video[row] for row in folded.rows})
-        if found.is_all or shown == ask.k:
+        found = ranking.best(count, every_video)
+        chosen = choose(found, ask.k, ask.per_video, ask.fold)
+        if chosen.settled or count >= ranking.limit:
             break
-        count *= 8
-    rows = sorted(folded.rows)
-    sure = (text_confidence if kind == "text" else picture_confidence)(found, gallery.count)
-    similar = dict(zip(folded.rows, folded.similar, strict=True))
+        if ask.per_video is None and not every_video:
+            every_video = True
+        else:
+            count *= WIDER
+    sure = (text_confidence if kind == "text" else picture_confidence)(found, ranking.size)
     return [
         Hit(
             path=found.path[row],
@@ -55,10 +71,10 @@ def answer(
             score=float(found.score[row]),
             confidence=float(sure[row]),
             duration=float(found.duration[row]),
-            similar=similar[row],
+            similar=similar,
             id=found.id[row],
         )
-        for row in rows
+        for row, similar in zip(chosen.rows, chosen.similar, strict=True)
     ]
 
 
@@ -66,10 +82,16 @@ def videos(gallery: Gallery, query: Float[np.ndarray, " D"]) -> list[tuple[str, 
     """Every video with a score from its best moments, best first: the mean of the best two.
 
     The second moment steadies the first, whose maximum over many moments favours long videos.
+    Beyond what fits in memory, only the videos of the best few thousand moments are listed.
     """
-    found = gallery.best(query, gallery.count, None)
-    scores: dict[str, list[float]] = {}
-    for path, score in zip(found.path, found.score, strict=True):
-        scores.setdefault(path, []).append(float(score))
-    means = {path: float(np.mean(best[:BEST_OF])) for path, best in scores.items()}
-    return sorted(means.items(), key=lambda item: (-item[1], item[0]))
+    ranking = gallery.rank(query)
+    found = ranking.best(ranking.limit)
+    order = np.argsort(found.video, kind="stable")  # within a video still best first
+    codes = found.video[order]
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    place = np.arange(len(codes)) - np.repeat(starts, np.diff(starts, append=len(codes)))
+    best = place < BEST_OF
+    counts = np.bincount(codes[best])
+    means = np.bincount(codes[best], found.score[order][best]) / np.maximum(counts, 1)
+    scored = [(found.path[order[at]], float(means[codes[at]])) for at in starts]
+    return sorted(scored, key=lambda pair: (-pair[1], pair[0]))

@@ -1,0 +1,100 @@
+"""Nearest vectors to a query: exactly in memory, or through the table's index.
+
+Unit vectors throughout, so the inner product is the cosine.
+"""
+
+from dataclasses import dataclass
+
+import lance
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float, Int, Shaped
+
+SLACK = 1e-5  # more than float32 can be wrong by in an inner product of unit vectors
+CHUNK = 4096  # rows re-scored at a time, to bound memory where very many tie
+PARTITION = 4096  # vectors in a cell of the index, about
+CELLS, REFINE = 64, 4  # cells looked into, and how many times the count is re-scored exactly
+FLAT = 50_000  # filters that pass fewer moments than this are answered without the index
+
+
+def exact_scores(
+    vectors: Float[np.ndarray, "M D"], query: Float[np.ndarray, " D"]
+) -> Float[np.ndarray, " M"]:
+    """Inner products in float64, the same for equal vectors wherever they stand.
+
+    A BLAS product may differ in the last bit from row to row, which would break ties by chance.
+    """
+    wide = query.astype(np.float64)
+    parts = [
+        (vectors[at : at + CHUNK].astype(np.float64) * wide).sum(axis=1)
+        for at in range(0, len(vectors), CHUNK)
+    ]
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def best_rows(scores: Float[np.ndarray, " N"], count: int) -> Int[np.ndarray, " M"]:
+    """Rows that may be among the `count` of highest score, ties and near-ties included.
+
+    Rows of score minus infinity are never among them.
+    """
+    if count >= len(scores):
+        return np.flatnonzero(scores > -np.inf)
+    place = len(scores) - count
+    least = np.partition(scores, place)[place]
+    return np.flatnonzero((scores >= least - SLACK) & (scores > -np.inf))
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Rows by group, for the best row of every group without a loop over groups."""
+
+    codes: Int[np.ndarray, " N"]  # group of each row, 0 to G - 1, each in use
+    order: Int[np.ndarray, " N"]  # rows, group after group
+    starts: Int[np.ndarray, " G"]  # where each group begins in `order`
+
+    @classmethod
+    def of(cls, keys: Shaped[np.ndarray, " N"]) -> "Groups":
+        codes = np.unique(keys, return_inverse=True)[1]
+        order = np.argsort(codes, kind="stable")
+        return cls(codes, order, np.flatnonzero(np.diff(codes[order], prepend=-1)))
+
+    def best_rows(self, scores: Float[np.ndarray, " N"], count: int) -> Int[np.ndarray, " M"]:
+        """Rows that may be the best of their group, for the `count` best groups."""
+        if not len(scores):
+            return np.empty(0, np.int64)
+        best = np.maximum.reduceat(scores[self.order], self.starts)  # (G,)
+        wanted = np.zeros(len(best), bool)
+        wanted[best_rows(best, count)] = True
+        near = scores >= best[self.codes] - SLACK
+        return np.flatnonzero(near & wanted[self.codes])
+
+
+def build_index(dataset: lance.LanceDataset) -> None:
+    """Build the ANN index of the vectors; rows added later are found by scanning them."""
+    cells = max(1, dataset.count_rows() // PARTITION)
+    dataset.create_index("vector", "IVF_HNSW_SQ", metric="dot", num_partitions=cells, replace=True)
+
+
+def by_index(count: int, query: Float[np.ndarray, " D"], passing: int | None) -> dict[str, object]:
+    """Arguments of a scan for the `count` nearest, re-scored from the stored vectors.
+
+    `passing` is how many moments a filter lets through, None without one. A filter that lets few
+    through is answered exactly: a walk through the index would meet too few of them.
+    """
+    return {
+        "column": "vector",
+        "q": query.astype(np.float32),
+        "k": count,
+        "metric": "dot",
+        "minimum_nprobes": CELLS,
+        "refine_factor": REFINE,
+        "use_index": passing is None or passing > FLAT,
+    }
+
+
+def vectors_of(rows: pa.Table) -> Float[np.ndarray, "N D"]:
+    """The column of vectors as one float32 matrix, in memory of its own."""
+    width = rows.schema.field("vector").type.list_size
+    chunks = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in rows["vector"].chunks]
+    flat = np.concatenate(chunks) if chunks else np.empty(0, np.float32)
+    return np.ascontiguousarray(flat, np.float32).reshape(-1, width)

@@ -1,0 +1,48 @@
+"""The nearest vectors, against loops."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reeltune.search._nearest import Groups, best_rows, exact_scores
+
+FEW = st.lists(st.integers(-2, 2), min_size=1, max_size=30)  # ties are common
+
+
+@given(FEW, st.integers(1, 40))
+def test_the_best_rows_with_all_that_tie(scores: list[int], count: int) -> None:
+    least = sorted(scores, reverse=True)[: min(count, len(scores))][-1]
+    expected = [row for row, score in enumerate(scores) if score >= least]
+    assert best_rows(np.array(scores, np.float32), count).tolist() == expected
+
+
+@given(FEW, st.integers(1, 40))
+def test_rows_that_a_filter_hides_are_never_best(scores: list[int], count: int) -> None:
+    hidden = np.array([-np.inf if score < 0 else score for score in scores], np.float32)
+    assert all(scores[row] >= 0 for row in best_rows(hidden, count))
+
+
+@given(FEW, st.integers(1, 6), st.data())
+def test_the_best_row_of_each_group(scores: list[int], count: int, data: st.DataObject) -> None:
+    drawn = st.lists(st.integers(0, 4), min_size=len(scores), max_size=len(scores))
+    keys = data.draw(drawn)
+    tops = {key: max(s for s, k in zip(scores, keys, strict=True) if k == key) for key in keys}
+    least = sorted(tops.values(), reverse=True)[: min(count, len(tops))][-1]
+    pairs = enumerate(zip(scores, keys, strict=True))
+    expected = [row for row, (score, key) in pairs if score == tops[key] >= least]
+    found = Groups.of(np.array(keys)).best_rows(np.array(scores, np.float32), count)
+    assert found.tolist() == expected
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 1000), st.integers(1, 70))
+def test_equal_vectors_score_the_same_wherever_they_stand(seed: int, width: int) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = rng.standard_normal((50, width)).astype(np.float32)
+    vectors[rng.integers(0, 50, 20)] = vectors[0]
+    query = rng.standard_normal(width).astype(np.float32)
+    scores = exact_scores(vectors, query)
+    same = (vectors == vectors[0]).all(axis=1)
+    assert len(set(scores[same])) == 1
+    np.testing.assert_allclose(scores, vectors.astype(float) @ query.astype(float), atol=1e-12)
+    assert exact_scores(vectors[:0], query).shape == (0,)
