@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from slow_rules import Shown, slow_choice, slow_gaps
 
 from reeltune.data._sample import Sampling, selector
 from reeltune.errors import ConfigError
@@ -15,37 +16,21 @@ VIDEOS = st.lists(st.tuples(st.floats(0.01, 5.0), st.booleans()), min_size=1, ma
 )
 
 
-def chosen(sampling: Sampling, video: list[tuple[float, bool]], duration: float) -> list[float]:
+def chosen(sampling: Sampling, video: Shown, duration: float) -> list[float]:
     choose = selector(sampling, duration)
     return [time for frame in video for time in choose.push(*frame)]
 
 
-def slow_gaps(video: list[tuple[float, bool]], most: float, least: float) -> list[float]:
-    taken = [video[0][0]]
-    while True:
-        later = [(t, k) for t, k in video if t > taken[-1]]
-        keys = [t for t, k in later if k and t - taken[-1] >= least]
-        within = [t for t, _ in later if t - taken[-1] <= most]
-        if not later:
-            return taken
-        if keys and keys[0] - taken[-1] <= most:
-            taken.append(keys[0])
-        elif later[-1][0] - taken[-1] <= most:
-            return taken  # the end comes before the gap does
-        else:
-            taken.append(within[-1] if within else later[0][0])
-
-
 @given(VIDEOS)
 def test_gaps_are_filled_with_the_latest_frame_that_keeps_them(
-    video: list[tuple[float, bool]],
+    video: Shown,
 ) -> None:
     assert chosen(Sampling("gap", 2.0), video, 0.0) == slow_gaps(video, 2.0, 0.5)
 
 
 @given(VIDEOS)
 def test_no_gap_exceeds_two_seconds_unless_the_video_has_one(
-    video: list[tuple[float, bool]],
+    video: Shown,
 ) -> None:
     taken, times = chosen(Sampling(), video, 0.0), [time for time, _ in video]
     for a, b in pairwise([*taken, times[-1]]):
@@ -53,29 +38,20 @@ def test_no_gap_exceeds_two_seconds_unless_the_video_has_one(
 
 
 @given(VIDEOS)
-def test_keyframes_are_thinned_to_the_least_distance(video: list[tuple[float, bool]]) -> None:
+def test_keyframes_are_thinned_to_the_least_distance(video: Shown) -> None:
     assert chosen(Sampling("keyframe", 0.5), video, 0.0) == slow_gaps(video, math.inf, 0.5)
 
 
 @given(VIDEOS, st.floats(0.2, 5.0))
-def test_fps_takes_the_first_frame_at_or_after_each_multiple(
-    video: list[tuple[float, bool]], rate: float
-) -> None:
-    times = [time for time, _ in video]
-    marks = [k / rate for k in range(int(times[-1] * rate) + 2)]
-    firsts = (min((t for t in times if t >= mark - 1e-6), default=None) for mark in marks)
-    assert chosen(Sampling("fps", rate), video, 0.0) == sorted({t for t in firsts if t is not None})
+def test_fps_takes_the_first_frame_at_or_after_each_multiple(video: Shown, rate: float) -> None:
+    rule = Sampling("fps", rate)
+    assert chosen(rule, video, 0.0) == slow_choice(rule, video, 0.0)
 
 
 @given(VIDEOS, st.integers(1, 20))
-def test_uniform_takes_the_first_frame_at_or_after_each_middle(
-    video: list[tuple[float, bool]], count: int
-) -> None:
-    times, duration = [time for time, _ in video], video[-1][0] + 0.04
-    marks = [(i + 0.5) * duration / count for i in range(count)]
-    firsts = (min((t for t in times if t >= mark - 1e-6), default=None) for mark in marks)
-    expected = sorted({t for t in firsts if t is not None})
-    assert chosen(Sampling("uniform", float(count)), video, duration) == expected
+def test_uniform_takes_the_first_frame_at_or_after_each_middle(video: Shown, count: int) -> None:
+    rule, duration = Sampling("uniform", float(count)), video[-1][0] + 0.04
+    assert chosen(rule, video, duration) == slow_choice(rule, video, duration)
 
 
 def test_a_short_clip_still_gives_eight_frames() -> None:

@@ -32,17 +32,22 @@ class Chosen:
     progress: Callable[[], None]  # called at every packet
     trouble: str = ""  # what stopped or disturbed the reading, in a few words
     seen: float = 0.0  # s, how far into the video the file could be read
+    step: float = 0.0  # s, the longest between two frames in the file
     start: float = 0.0  # s, timestamp of the first frame
+    by_dts: bool = False  # AVI has no timestamps of presentation; those of reordered frames err
 
     def __iter__(self) -> Iterator[Taken]:
         choose = selector(self.sampling, self.media.duration)
         packets = self._packets()
         head = list(islice(packets, REORDER))
         shown = [packet for packet in head if not packet.is_discard]
-        stamps = [p.pts for p in shown if p.pts is not None]
+        is_avi = self.media.container.format.name == "avi"
+        self.by_dts = is_avi and self.media.stream.codec_context.has_b_frames
+        stamps = [p.pts for p in shown if p.pts is not None and not self.by_dts]
         stamps = stamps or [p.dts for p in shown if p.dts is not None]
         self.start = min(map(self.time, stamps), default=0.0)
-        if self.sampling.kind == "shot" or any(packet.pts is None for packet in shown):
+        unsure = self.by_dts or any(packet.pts is None for packet in shown)
+        if self.sampling.kind == "shot" or unsure:
             yield from self._one_by_one(self._continuous(chain(head, packets)), choose)
             return
         wished = marks(self.sampling, self.media.duration)
@@ -82,10 +87,12 @@ class Chosen:
                 packet.dts = last
             if packet.pts is not None:
                 packet.pts += shift
-                self.seen = max(self.seen, self.time(packet.pts))
-            elif last is not None:
-                self.seen = max(self.seen, self.time(last))
+            self._has_come_to(self.time(packet.pts if packet.pts is not None else last))
             yield packet
+
+    def _has_come_to(self, time: float) -> None:
+        if time > self.seen:
+            self.step, self.seen = max(self.step, time - self.seen), time
 
     def _decode(self, packet: VideoPacket | None) -> list[av.VideoFrame]:
         """Frames that come out for a packet; a damaged packet gives none and a note."""
@@ -103,7 +110,8 @@ class Chosen:
         last = -math.inf
         for packet in chain(packets, [None]):
             for frame in self._decode(packet):
-                time = self.time(frame.pts if frame.pts is not None else frame.dts)
+                is_stamped = frame.pts is not None and not self.by_dts
+                time = self.time(frame.pts if is_stamped else frame.dts)
                 if math.isnan(time):
                     time = last + step if last >= 0 else 0.0
                 if time <= last:
@@ -172,6 +180,6 @@ class Chosen:
             codec.skip_frame = "NONREF" if time < mark - 1e-6 else "DEFAULT"
             for frame in self._decode(packet):
                 if (shown := self.time(frame.pts)) >= mark - 1e-6:
-                    self.seen = max(self.seen, shown)
+                    self._has_come_to(shown)
                     return shown, frame
         return None

@@ -114,8 +114,7 @@ def facts(media: Media) -> dict[str, object]:
 def note(chosen: Chosen) -> str:
     """What was wrong with a video of which something could be used; nothing if all was well."""
     duration = chosen.media.duration
-    step = 1 / float(chosen.media.stream.average_rate or 25)
-    if chosen.seen < duration - CLOSE - step:
+    if chosen.seen < duration - CLOSE - chosen.step:
         said = f"only the first {chosen.seen:.1f} s of {duration:.1f} s could be decoded"
         return f"{said} ({chosen.trouble or 'the rest is missing'})"
     return f"damaged in places ({chosen.trouble})" if chosen.trouble else ""
