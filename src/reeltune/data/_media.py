@@ -101,7 +101,7 @@ def _container(descriptor: int, limits: Limits) -> InputContainer:
         "protocol_whitelist": "fd",
         "format_whitelist": ",".join(FORMATS),
         "codec_whitelist": ",".join(CODECS),
-        "max_streams": str(limits.streams),
+        "max_streams": str(limits.streams + 1),
     }
     try:
         return av.open("fd:", format=name, options=options, metadata_errors="replace")
@@ -112,6 +112,8 @@ def _container(descriptor: int, limits: Limits) -> InputContainer:
 def _checked(
     container: InputContainer, size: int, limits: Limits, length: float | None = None
 ) -> Media:
+    if len(container.streams) > limits.streams:
+        raise Refused(f"more than {limits.streams} streams")
     pictures = [stream for stream in container.streams.video if not _is_cover(stream)]
     if not pictures:
         raise Refused("only sound, no video" if container.streams.audio else "no video in it")
@@ -143,9 +145,9 @@ def _is_cover(stream: VideoStream) -> bool:
 
 def require_size(width: float, height: float, limits: Limits) -> None:
     """Refuse frames that are empty, too large or too thin."""
-    said = f"frames of {width:.0f} x {height:.0f} pixels"
     if width < 1 or height < 1:
-        raise Refused(said)
+        raise Refused("frames of no size that is possible")
+    said = f"frames of {width:.0f} x {height:.0f} pixels"
     if width * height > limits.pixels:
         raise Refused(f"{said}; the limit is {limits.pixels} in all")
     if max(width, height) > limits.aspect * min(width, height):

@@ -49,6 +49,10 @@ class WorkerProcess:
             raise
         self.sandbox = dict(hello.sandbox)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def is_running(self) -> bool:
         return self._process.poll() is None
 
