@@ -20,14 +20,13 @@ from _line import ROOT, emit
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from train_lite_head import Flickr8k
-
 from reeltune.data._decode import Decoder
 from reeltune.data._pixels import fit
 from reeltune.data._sample import Sampling
 from reeltune.evaluation.metrics import interval, ranks, summary
 from reeltune.models._open import open_model
 from reeltune.types import FrameEncoder
+from train_lite_head import Flickr8k
 
 
 def figures(texts: torch.Tensor, videos: torch.Tensor, target: np.ndarray) -> dict[str, object]:

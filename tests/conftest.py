@@ -1,7 +1,13 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by all tests: real footage where it lies at hand, and small real files."""
 
+import subprocess
+import sys
+from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -13,3 +19,66 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"{SHARED_DATA} is absent: real clips are not shipped with the project")
     return SHARED_DATA
+
+
+Clip = Callable[..., Path]
+
+
+def write_clip(path: Path, *colours: tuple[int, int, int], seconds: float = 2.0) -> Path:
+    """An mp4 of one scene after another, each of a colour with a bright corner, at 10 frames/s."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("h264", rate=10, options={"g": "10", "crf": "18"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(int(seconds * 10) * len(colours)):
+            picture = np.empty((48, 64, 3), np.uint8)
+            picture[:] = colours[number // int(seconds * 10)]
+            picture[:8, : 8 + number % 16] = 255
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Folder of a tiny CLIP with random weights."""
+    import torch
+
+    from reeltune.models.clip import Config
+
+    folder = tmp_path_factory.mktemp("model")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        Config.tiny().build().save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def clip() -> Clip:
+    return write_clip
+
+
+def write_videos(folder: Path) -> Path:
+    """Three clips: red, green, and one that is blue, then yellow."""
+    write_clip(folder / "red.mp4", (200, 20, 20))
+    write_clip(folder / "green.mp4", (20, 200, 20))
+    write_clip(folder / "two.mp4", (20, 20, 200), (200, 200, 20), seconds=5)
+    return folder
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    """A folder of three clips that a test may change."""
+    return write_videos(tmp_path / "videos")
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory, model: str) -> Path:
+    """A library of three clips, made by the command line from beside them; not to be changed."""
+    folder = tmp_path_factory.mktemp("library")
+    write_videos(folder / "videos")
+    command = [sys.executable, "-m", "reeltune", "index", "videos", "-l", "lib", "--model", model]
+    subprocess.run(command, cwd=folder, capture_output=True, check=True)
+    return folder / "lib"

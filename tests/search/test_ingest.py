@@ -221,3 +221,12 @@ def test_ctrl_c_keeps_what_is_complete_and_the_next_run_goes_on(videos: Path, mo
     assert report.exit_code == 0
     assert len({row["video"] for row in rows(videos, "video")}) == 3
     assert verify(library(videos)).faults == []
+
+
+def test_a_library_that_is_still_empty_is_sound(tmp_path: Path, model: str) -> None:
+    """As it is after a run that was killed before its first commit."""
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "bad.mp4").write_bytes(b"this is no video")
+    run(tmp_path / "videos", model)
+    health = verify(tmp_path / "library")
+    assert (health.files, health.moments, health.faults) == (0, 0, [])

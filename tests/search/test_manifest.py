@@ -8,7 +8,7 @@ import pytest
 from reeltune.errors import LibraryError
 from reeltune.search._manifest import FILE_NAME, Manifest
 
-MANIFEST = Manifest(model="lite", fingerprint="f00", dim=8, sampling="gap 2", moments="shots")
+MANIFEST = Manifest(model="lite", fingerprint="f00", dim=8, sampling="gap 2", segments="shots")
 
 
 def test_it_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_it_comes_back_as_it_was_written(tmp_path: Path) -> None:
 def test_any_setting_changes_the_hash() -> None:
     changed = [
         MANIFEST.model_copy(update={name: value})
-        for name, value in {"fingerprint": "f01", "sampling": "fps 1", "moments": "m"}.items()
+        for name, value in {"fingerprint": "f01", "sampling": "fps 1", "segments": "m"}.items()
     ]
     assert len({m.settings_hash() for m in [MANIFEST, *changed]}) == 4
 

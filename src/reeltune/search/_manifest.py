@@ -23,7 +23,7 @@ class Manifest(BaseModel):
     fingerprint: str  # of the weights and the preprocessing
     dim: int  # D
     sampling: str  # which frames were read, e.g. "gap 2"
-    moments: str  # how frames became moments, see `MomentSettings`
+    segments: str  # how frames became moments, see `MomentSettings`
 
     def settings_hash(self) -> str:
         """Short hash of all settings; with a file's content hash it names a unit of work."""

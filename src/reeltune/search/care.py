@@ -15,7 +15,7 @@ from reeltune.search import _table
 from reeltune.search._gallery import ANN_ROWS
 from reeltune.search._lock import sole_writer
 from reeltune.search._manifest import FILE_NAME, Manifest
-from reeltune.search._nearest import build_index
+from reeltune.search._nearest import build_index, vectors_of
 from reeltune.search._schema import schema
 
 UNIT_LENGTH = 1e-3  # how far from 1 the length of a stored vector may be
@@ -96,10 +96,9 @@ def _check_units(rows: pa.Table, manifest: Manifest, health: Health) -> None:
 
 
 def _check_vectors(rows: pa.Table, health: Health) -> None:
-    flat = rows["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    vectors = flat.reshape(rows.num_rows, -1)
+    vectors = vectors_of(rows)  # (N, D)
     wrong = ~(np.abs(np.linalg.norm(vectors, axis=1) - 1) < UNIT_LENGTH)  # also where not finite
-    for unit in sorted(set(np.array(rows["unit"].to_pylist())[wrong])):
+    for unit in sorted(set(np.array(rows["unit"].to_pylist(), dtype=str)[wrong])):
         health.faults.append(f"unit {unit} has vectors that are not of length 1")
         health.units.append(str(unit))
 

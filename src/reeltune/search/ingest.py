@@ -99,12 +99,12 @@ def _agree(folder: Path, choice: Choice) -> tuple[Manifest, DualEncoder]:
         sampling=str(Sampling.parse(choice.sampling))
         if choice.sampling
         else (stored.sampling if stored else str(Sampling())),
-        moments=str(MomentSettings()),
+        segments=str(MomentSettings()),
     )
     if stored is None:
         wanted.write(folder)
         return wanted, model
-    for field in ("fingerprint", "dim", "sampling", "moments"):
+    for field in ("fingerprint", "dim", "sampling", "segments"):
         have, want = getattr(stored, field), getattr(wanted, field)
         if have != want:
             raise LibraryError(
