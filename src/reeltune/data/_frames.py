@@ -54,14 +54,16 @@ class Chosen:
         if wished and jumping_pays(self.media, [self.start + mark for mark in wished]):
             yield from self._jumping(wished)
             return
-        packets = self._packets() if wished else chain(head, packets)
-        yield from self._planned(self._continuous(packets), choose)
+        packets = self._continuous(self._packets() if wished else chain(head, packets))
+        if choose.only_keys and self._may_skip():
+            yield from self._keyframes(packets, choose)
+        else:
+            yield from self._planned(packets, choose)
 
     def time(self, pts: int | None) -> float:
-        base = self.media.stream.time_base
-        if pts is None or base is None:
+        if pts is None:
             return math.nan
-        return float(pts * base) - self.start
+        return pts * self.media.base.numerator / self.media.base.denominator - self.start
 
     def _packets(self) -> Iterator[VideoPacket]:
         """Packets of the stream; ends early, with a note, where the file is damaged."""
@@ -75,7 +77,7 @@ class Chosen:
 
     def _continuous(self, packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
         """The packets, with timestamps that run on where recordings were joined end to end."""
-        back = int(BACK / float(self.media.stream.time_base or 1))
+        back = int(BACK / self.media.base)
         shift, step = 0, 0
         last: int | None = None
         for packet in packets:
@@ -122,13 +124,30 @@ class Chosen:
                     yield max(chosen, 0.0), held[chosen]
                 held = {time: frame}
 
+    def _may_skip(self) -> bool:
+        """Whether decoding can begin anew at each keyframe; GIF gives that name to any frame."""
+        return self.media.stream.codec_context.name != "gif"
+
+    def _keyframes(self, packets: Iterator[VideoPacket], choose: Selector) -> Iterator[Taken]:
+        """Decode the chosen keyframes, each alone."""
+        codec = self.media.stream.codec_context
+        for number, packet in enumerate(packets):
+            if number > 0 and not packet.is_keyframe:
+                continue
+            time = self._shown(packet)
+            if not math.isnan(time) and choose.push(time, True):
+                for frame in chain(self._decode(packet), self._decode(None)):
+                    yield max(self.time(frame.pts), 0.0), frame
+                    break
+                codec.flush_buffers()
+
     def _planned(self, packets: Iterator[VideoPacket], choose: Selector) -> Iterator[Taken]:
         """Decode only what the wanted frames need."""
         plan = Plan(choose, self._shown, self.media.limits.lookahead)
         codec = self.media.stream.codec_context
-        is_skipping, may_skip = False, codec.name != "gif"  # GIF calls every frame a keyframe
+        is_skipping = False
         for packet, mode in plan.feed(packets):
-            if mode == "ALL" and may_skip:
+            if mode == "ALL" and self._may_skip():
                 if not is_skipping:
                     yield from self._wanted(None, plan.wanted)
                 is_skipping = True
@@ -158,10 +177,10 @@ class Chosen:
     def _jumping(self, wished: list[float]) -> Iterator[Taken]:
         """Seek to the keyframe before each mark and decode up to the mark."""
         stream, last = self.media.stream, -math.inf
-        base = float(stream.time_base or 1)
         for mark in wished:
             try:
-                self.media.container.seek(int((mark + self.start) / base), stream=stream)
+                target = int((mark + self.start) / self.media.base)
+                self.media.container.seek(target, stream=stream)
             except av.error.FFmpegError as error:
                 self.trouble = self.trouble or reason(error)
                 return

@@ -16,15 +16,14 @@ def jumping_pays(media: Media, marks: Sequence[float]) -> bool:
     the same frames would be decoded again and again. Leaves the file at its beginning.
     """
     again = 0.0  # s that lie between the keyframes and the marks
-    base = float(media.stream.time_base or 1)
     try:
         for mark in marks if media.container.format.name.split(",")[0] in JUMPERS else ():
-            media.container.seek(int(mark / base), stream=media.stream)
+            media.container.seek(int(mark / media.base), stream=media.stream)
             packet = next(p for p in media.container.demux(media.stream) if p.size)
-            if packet.pts is None or not packet.is_keyframe or packet.pts * base > mark:
+            if packet.pts is None or not packet.is_keyframe or packet.pts * media.base > mark:
                 again = float("inf")
                 break
-            again += mark - float(packet.pts * base)
+            again += mark - float(packet.pts * media.base)
     except (av.error.FFmpegError, StopIteration):
         again = float("inf")
     media.container.seek(min(media.stream.start_time or 0, 0), stream=media.stream)

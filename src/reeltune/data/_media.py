@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import av
 from av.container import InputContainer
@@ -30,6 +31,7 @@ class Media:
 
     container: InputContainer
     stream: VideoStream
+    base: Fraction  # s, unit of the timestamps
     duration: float  # s; 0 where nobody knows
     size: int  # bytes of the file
     shape: float  # width of a pixel by its height
@@ -127,6 +129,9 @@ def _checked(
         shape = 1.0
     require_size(codec.width, codec.height, limits)
     require_size(codec.width * shape, codec.height, limits)
+    base = stream.time_base
+    if base is None or base <= 0:
+        raise Refused("its timestamps have no unit")
     duration = _declared(container, stream) if length is None else length
     if duration > limits.duration:
         raise Refused(f"{duration:.0f} s long; the limit is {limits.duration:.0f} s")
@@ -136,7 +141,7 @@ def _checked(
     codec.thread_type, codec.thread_count = "NONE", 1  # one worker a core costs least
     codec.options = {"max_pixels": str(limits.pixels)}
     codec.open(False)  # before anything is skipped: some decoders keep the first `skip_frame`
-    return Media(container, stream, duration, size, shape, limits)
+    return Media(container, stream, base, duration, size, shape, limits)
 
 
 def _is_cover(stream: VideoStream) -> bool:
@@ -167,7 +172,7 @@ def _declared(container: InputContainer, stream: VideoStream) -> float:
 
 def _measured(media: Media) -> float:
     """Length in seconds by the timestamps of all packets, for files that do not say."""
-    base = float(media.stream.time_base or 0)
+    base = float(media.base)
     step = 1 / float(media.stream.average_rate or 25)
     first, last = math.inf, -math.inf
     try:
