@@ -26,6 +26,7 @@ app = typer.Typer(
     cls=Group,
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Search your own videos with words.\n\n"
     "`reeltune index ~/Videos` and then `reeltune search 'a dog catches a frisbee'`.",

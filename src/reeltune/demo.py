@@ -17,7 +17,11 @@ from reeltune.search.query import GOOD
 from reeltune.search.report import Report
 from reeltune.types import Hit
 
-SAMPLE_QUERIES = ("people riding bicycles", "a man in a car", "a flower in a garden")
+SAMPLE_QUERIES = (
+    "a cartoon animal in a meadow",
+    "a bicycle parked in the street",
+    "a man with a bow tie",
+)
 OWN_QUERIES = ("a person talking to the camera", "a landscape outdoors", "a crowd of people")
 PER_QUERY = 4
 

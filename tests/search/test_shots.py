@@ -78,4 +78,4 @@ def test_every_frame_is_in_a_moment_and_no_moment_is_empty(
 
 
 def test_settings_say_themselves() -> None:
-    assert str(MomentSettings()) == "shots 3-12 window 8 cut 0.4"
+    assert str(MomentSettings()) == "shots 3-12 window 8 cut 0.33"

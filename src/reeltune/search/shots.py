@@ -15,7 +15,7 @@ class MomentSettings:
     shortest: float = 3.0  # shots below this join a neighbour
     longest: float = 12.0  # shots above this are cut into overlapping windows
     window: float = 8.0  # length of such a window
-    cut: float = 0.4  # change of signature (0 to 1) that makes a new shot
+    cut: float = 0.33  # change of signature (0 to 1) that makes a new shot
 
     def __str__(self) -> str:
         return f"shots {self.shortest:g}-{self.longest:g} window {self.window:g} cut {self.cut:g}"
