@@ -58,7 +58,7 @@ def test_columns_stay_with_their_moment(tmp_path: Path) -> None:
         row = rows[id]
         assert found.path[place] == row["path"]
         np.testing.assert_array_equal(found.vector[place], np.float32(row["vector"]))
-        for name in ("start", "end", "duration", "dhash", "baseline_mean", "baseline_std"):
+        for name in ("start", "end", "duration", "dhash"):
             assert getattr(found, name)[place] == row[name]
     same = [found.path[a] == found.path[0] for a in range(15)]
     assert ((found.video == found.video[0]) == same).all()

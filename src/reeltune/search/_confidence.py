@@ -1,27 +1,46 @@
 """How sure an answer is: whether the best moments match, or are merely the nearest.
 
-Raw scores differ from query to query and from model to model, so no score is good in itself. Each
-moment therefore carries a baseline: mean and standard deviation of its similarity to a fixed list
-of everyday captions. A query that describes a moment stands out from that list; one that matches
-nothing does not. The more moments there are, the further the best of them stands out by chance,
-which the number of moments corrects.
+Raw scores differ from model to model, and the more moments there are, the higher the best of them
+scores by chance. So a score is measured against what is usual for the model, moments against
+captions or pictures that they have nothing to do with, and corrected for the number of moments.
+The weights come from present and absent queries, see scripts/fit_confidence.py.
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
-from reeltune.search._gallery import Found
 from reeltune.types import DualEncoder
 
-GOOD = 0.5  # below this, "nothing here matches well"
+Kind = Literal["text", "picture"]
 
-# Logistic regression on present and absent queries, made by scripts/fit_confidence.py.
-WEIGHTS = {"z": 1.5, "log_count": -0.35, "bias": -3.0}
+GOOD = 0.35  # below this, "nothing here matches well": the fit's best balance of both mistakes
+MOST = 1000.0  # moments; the fit knows no more, and moments of one video are not independent
+WEIGHTS: dict[str, tuple[float, float, float]] = {  # of strength, log count, and the bias
+    "text": (1.731, -0.79, -3.648),
+    "picture": (10.0, -0.3, -4.0),
+}
+
+
+@dataclass(frozen=True)
+class Usual:
+    """Similarities of moments with what they have nothing to do with, for one model."""
+
+    texts: float  # mean cosine with captions
+    spread: float  # standard deviation of those
+    pictures: float  # mean cosine with moments of other videos
+
+
+# Where a model is known, its own figures are better than a library's: a library full of cooking is
+# like the captions of cooking. They are those of the photos that the weights were fitted on.
+KNOWN = {"lite": Usual(texts=0.0, spread=0.083, pictures=0.04)}
 
 
 @cache
@@ -52,19 +71,45 @@ class Baseline:
         return scores.mean(axis=1), np.maximum(scores.std(axis=1), 1e-6)
 
 
-def text_confidence(found: Found, count: int) -> Float[np.ndarray, " M"]:
-    """Chance that each moment matches the words, given that `count` moments were searched."""
-    z = (found.score - found.baseline_mean) / found.baseline_std
-    logit = WEIGHTS["z"] * z + WEIGHTS["log_count"] * math.log(max(count, 1)) + WEIGHTS["bias"]
-    return 1 / (1 + np.exp(-logit))
+def usual(
+    mean: Float[np.ndarray, " N"],
+    std: Float[np.ndarray, " N"],
+    some: Float[np.ndarray, "M D"],
+    video: Shaped[np.ndarray, " M"],
+) -> Usual:
+    """What is usual in a library, from the baselines of its moments and a sample of them."""
+    if not len(mean):
+        return Usual(0.0, 1.0, 0.0)
+    apart = video[:, None] != video  # (M, M)
+    cosines = (some @ some.T)[apart]
+    spread = float(np.sqrt(np.mean(np.square(std, dtype=np.float64))))
+    return Usual(
+        texts=float(mean.mean(dtype=np.float64)),
+        spread=max(spread, 1e-6),
+        pictures=float(np.clip(cosines.mean(), 0, 0.99)) if len(cosines) else 0.0,
+    )
 
 
-def picture_confidence(found: Found, count: int) -> Float[np.ndarray, " M"]:
-    """The same for a picture or a video as the query, where a cosine needs no calibration.
+def features(
+    score: Float[np.ndarray, " M"], count: int, usual: Usual, kind: Kind
+) -> Float[np.ndarray, "M 2"]:
+    """How far scores stand out, and the logarithm of how many moments were searched.
 
-    Two pictures of the same thing have a cosine near 1 in any model; half-way between that and
-    the moments that were merely nearest, a match is as likely as not.
+    For a text, standard deviations above what is usual; for a picture or video as the query, the
+    part of the way from what is usual to the same picture, whose cosine is 1 in any model.
     """
-    usual = float(np.median(found.score)) if len(found.score) else 0.0
-    middle = (1 + max(usual, 0.0)) / 2
-    return 1 / (1 + np.exp(-(found.score - middle) / max(0.15 * (1 - middle), 1e-3)))
+    if kind == "text":
+        strength = (score - usual.texts) / usual.spread
+    else:
+        strength = (score - usual.pictures) / (1 - usual.pictures)
+    crowd = math.log(min(max(count, 1), MOST))
+    return np.column_stack([strength, np.full(len(score), crowd)])
+
+
+def confidence(
+    score: Sequence[float] | Float[np.ndarray, " M"], count: int, usual: Usual, kind: Kind
+) -> Float[np.ndarray, " M"]:
+    """Chance that moments of these cosines match, given that `count` were searched."""
+    *weights, bias = WEIGHTS[kind]
+    inputs = features(np.asarray(score, np.float64), count, usual, kind)
+    return 1 / (1 + np.exp(-(inputs * weights).sum(axis=1) - bias))

@@ -1,5 +1,6 @@
 """One version of a library's moments, ready to be compared with queries."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,14 +11,16 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int, UInt64
 
 from reeltune.errors import LibraryError
+from reeltune.search._confidence import KNOWN, Usual, usual
 from reeltune.search._nearest import Groups, best_rows, by_index, exact_scores, vectors_of
 from reeltune.search._where import refused_by_table, where
 
 ANN_ROWS = 1_000_000  # beyond this, vectors stay on disk behind an index
 ANN_LOOK = 4096  # most moments asked of the index for one answer
-NUMBERS = ("start", "end", "duration", "dhash", "baseline_mean", "baseline_std")
+NUMBERS = ("start", "end", "duration", "dhash")
 COLUMNS = ("id", "video", "path", *NUMBERS, "vector")
 FILTERS = 64  # filters whose outcome is remembered
+SAMPLE = 500  # moments that tell how alike moments are in general
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,6 @@ class Found:
     end: Float[np.ndarray, " M"]
     duration: Float[np.ndarray, " M"]
     dhash: Int[np.ndarray, " M"]
-    baseline_mean: Float[np.ndarray, " M"]
-    baseline_std: Float[np.ndarray, " M"]
     vector: Float[np.ndarray, "M D"]
     score: Float[np.ndarray, " M"]
     complete: int  # no moment that is missing scores higher than any of the first so many
@@ -69,6 +70,7 @@ class Gallery:
         self.count: int = dataset.count_rows()
         self._dataset = dataset
         self._held = _Held.read(dataset) if self.count <= ann_rows else None
+        self.usual = _usual(dataset)
 
     @classmethod
     def read(cls, dataset: lance.LanceDataset) -> "Gallery":
@@ -208,6 +210,18 @@ class _ByIndex(Ranking):
             has_all=count >= self.limit,
             has_videos=count >= self.limit,
         )
+
+
+def _usual(dataset: lance.LanceDataset) -> Usual:
+    """What is usual for the library's model, else for the library itself."""
+    kept = json.loads((dataset.schema.metadata or {}).get(b"reeltune", b"{}"))
+    if kept.get("model") in KNOWN:
+        return KNOWN[kept["model"]]
+    rows = dataset.to_table(columns=["baseline_mean", "baseline_std"])
+    places = np.unique(np.linspace(0, max(len(rows) - 1, 0), SAMPLE).astype(int)[: len(rows)])
+    some = dataset.take(places.tolist(), columns=["vector", "video"])
+    mean, std = (rows[name].to_numpy() for name in rows.column_names)
+    return usual(mean, std, vectors_of(some), some["video"].to_numpy())
 
 
 def _scan(dataset: lance.LanceDataset, filter: str | None, **options: object) -> pa.Table:

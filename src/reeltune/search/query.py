@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from reeltune.errors import ConfigError
-from reeltune.search._confidence import GOOD, picture_confidence, text_confidence
+from reeltune.search._confidence import GOOD, confidence
 from reeltune.search._fold import choose
 from reeltune.search._gallery import Gallery
 from reeltune.types import Hit
@@ -62,19 +62,22 @@ def answer(
             every_video = True
         else:
             count *= WIDER
-    sure = (text_confidence if kind == "text" else picture_confidence)(found, ranking.size)
+    scores = found.score[chosen.rows]
+    sure = confidence(scores, ranking.size, gallery.usual, "text" if kind == "text" else "picture")
     return [
         Hit(
             path=found.path[row],
             start=float(found.start[row]),
             end=float(found.end[row]),
-            score=float(found.score[row]),
-            confidence=float(sure[row]),
+            score=float(score),
+            confidence=float(chance),
             duration=float(found.duration[row]),
             similar=similar,
             id=found.id[row],
         )
-        for row, similar in zip(chosen.rows, chosen.similar, strict=True)
+        for row, similar, score, chance in zip(
+            chosen.rows, chosen.similar, scores, sure, strict=True
+        )
     ]
 
 
