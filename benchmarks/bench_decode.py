@@ -181,9 +181,7 @@ def main() -> None:
         short = write_clip(folder / "short.mp4", (320, 180), 120, 10)
         figures["two minutes"] = peaks(short)
         figures["two hours"] = peaks(loop_clip(short, folder / "long.mp4", 60))
-    emit(
-        "sandboxed reading against bare PyAV (wall, same frames, squares and thumbnails)", **figures
-    )
+    emit("sandboxed reading against bare PyAV, same frames, squares and thumbnails", **figures)
 
 
 if __name__ == "__main__":
