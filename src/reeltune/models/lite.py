@@ -67,7 +67,6 @@ class Lite(nn.Module):
         self.frames = FrameNetwork()
         self.sentences = SentenceEncoder()
         self.head = Head(self.frames.width, config.dim, config.hidden, config.dropout)
-        self._classes: Tensor | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -95,12 +94,12 @@ class Lite(nn.Module):
         """Mean over frames of the head's unit vectors, beside ConSE of the mean probabilities."""
         if not mask.any(dim=1).all():
             raise DataError("a video has no frame at all (a row of mask is false); leave it out")
-        if self._classes is None:
-            self._classes = class_vectors(self.sentences)
         mask = mask.to(features.device)
         features = features.masked_fill(~mask[..., None], 0.0)
         vectors = F.normalize(masked_mean(self.head.frames(features), mask), dim=1)
-        return self._beside(vectors, conse(features[..., -CLASSES:], mask, self._classes))
+        return self._beside(
+            vectors, conse(features[..., -CLASSES:], mask, class_vectors().to(features))
+        )
 
     def encode_video(
         self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]

@@ -45,7 +45,6 @@ class LiteZero(nn.Module):
         super().__init__()
         self.frames = FrameNetwork()
         self.sentences = SentenceEncoder()
-        self._classes: Tensor | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -71,9 +70,7 @@ class LiteZero(nn.Module):
     ) -> Float[Tensor, "B D"]:
         if not mask.any(dim=1).all():
             raise DataError("a video has no frame at all (a row of mask is false); leave it out")
-        if self._classes is None:
-            self._classes = class_vectors(self.sentences)
-        return conse(features, mask.to(features.device), self._classes)
+        return conse(features, mask.to(features.device), class_vectors().to(features))
 
     def encode_video(
         self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]

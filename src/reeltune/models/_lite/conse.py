@@ -1,29 +1,35 @@
 """ConSE (Norouzi et al., 1312.5650): what a classifier sees, in the space of sentences."""
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
 from reeltune.models._lite.sentence_encoder import SentenceEncoder
+from reeltune.models._weights import read_tensors
 
 TEMPERATURE = 2.0  # of the class probabilities; chosen on the Flickr8k development split
 PROMPT = "a photo of {}"
+VECTORS = Path(__file__).with_name("classes.safetensors")
 
 
 @cache
 def class_names() -> list[str]:
     """Names of the 1,000 ImageNet classes: the first two lemmas of each WordNet synset."""
-    text = files("reeltune.models._lite").joinpath("classes.txt").read_text(encoding="utf-8")
+    text = VECTORS.with_suffix(".txt").read_text(encoding="utf-8")
     return text.splitlines()
 
 
-@torch.no_grad()
-def class_vectors(sentences: SentenceEncoder) -> Float[Tensor, "1000 384"]:
-    """Sentence vectors of the class names, less their mean, which says only "a photo"."""
+@cache
+def class_vectors() -> Float[Tensor, "1000 384"]:
+    """Sentence vectors of the class names, as `scripts/make_class_vectors.py` wrote them."""
+    return read_tensors(VECTORS)["vectors"].float()
+
+
+def sentence_vectors(sentences: SentenceEncoder) -> Float[Tensor, "1000 384"]:
+    """Vectors of "a photo of" each class, less their mean, which says only "a photo"."""
     tokens = sentences.tokenize([PROMPT.format(name) for name in class_names()])
     vectors = sentences(tokens.ids, tokens.mask)
     return vectors - vectors.mean(dim=0)
