@@ -101,6 +101,13 @@ def test_a_gallery_takes_the_models_figures_else_its_own(tmp_path: Path, ann_row
     assert Gallery(dataset, ann_rows).usual == KNOWN["lite"]
 
 
+def test_what_is_usual_is_taken_from_all_over_a_small_library(tmp_path: Path) -> None:
+    files = [moments(f"v{i}", vector[None]) for i, vector in enumerate(np.eye(DIM)[:4])]
+    files += [moments(f"w{i}", np.eye(DIM)[4:5]) for i in range(4)]
+    pairs, same = 8 * 7 / 2, 4 * 3 / 2  # of the last four files, every two are the same picture
+    assert Gallery(table(tmp_path, *files)).usual.pictures == pytest.approx(same / pairs)
+
+
 def test_answers_carry_their_confidence(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     spread = np.full(2, 0.1, np.float32)

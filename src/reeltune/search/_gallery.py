@@ -218,7 +218,7 @@ def _usual(dataset: lance.LanceDataset) -> Usual:
     if kept.get("model") in KNOWN:
         return KNOWN[kept["model"]]
     rows = dataset.to_table(columns=["baseline_mean", "baseline_std"])
-    places = np.unique(np.linspace(0, max(len(rows) - 1, 0), SAMPLE).astype(int)[: len(rows)])
+    places = np.linspace(0, max(len(rows) - 1, 0), min(SAMPLE, len(rows))).astype(int)
     some = dataset.take(places.tolist(), columns=["vector", "video"])
     mean, std = (rows[name].to_numpy() for name in rows.column_names)
     return usual(mean, std, vectors_of(some), some["video"].to_numpy())
