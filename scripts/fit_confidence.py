@@ -4,7 +4,8 @@
 
 Photos of Flickr8k stand for moments, in galleries of several sizes: the dev split for the fit, the
 test split for the check, and the captioned clips for a second check. A query is present (its photo
-is in the gallery; half of the weight), removed (its photo is not) or far (a caption of MSVD). A
+is in the gallery; half of the weight), removed (its photo is not) or far (a caption of MSVD); as a
+picture, a query is a cropped and coarsely saved copy of the photo. A
 hit is labelled a match if it is the query's own photo or if its captions agree with the query as
 much as three of four captions agree with another one of their own photo.
 
@@ -12,6 +13,7 @@ Prints the weights for `_confidence.py` and one JSON line a check.
 """
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -20,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -31,6 +34,7 @@ from reeltune.models.lite import Lite
 from reeltune.search._confidence import GOOD, MOST, WEIGHTS, Baseline, Kind, Usual, features
 from train_lite_head import Flickr8k
 
+ALTERED = 200  # photos that are also encoded after cropping and coarse saving
 DRAWS, RANKS = 400, 5  # queries of each kind and size; hits looked at of each
 KINDS = {"present": 0.5, "removed": 0.25, "far": 0.25}  # weight
 
@@ -43,6 +47,7 @@ class Pictures:
     texts: np.ndarray  # (C, D), in the model's space
     sentences: np.ndarray  # (C, 384), by the sentence encoder alone
     owner: np.ndarray  # (C,), which picture a caption is of
+    altered: np.ndarray  # (A, D), the first of the pictures, cropped and coarsely saved
 
     def agreement(self, sentence: np.ndarray) -> np.ndarray:
         """Best cosine of a sentence with the captions of each picture."""
@@ -61,18 +66,35 @@ def encode_texts(model: Lite, texts: list[str]) -> tuple[np.ndarray, np.ndarray]
     return torch.cat(spaces).numpy(), torch.cat(sentences).numpy()
 
 
+def alter(photo: Image.Image) -> Image.Image:
+    """The middle at half size, saved coarsely: another copy of the same thing."""
+    width, height = photo.size
+    edge = (width // 14, height // 14)
+    middle = photo.crop((*edge, width - edge[0], height - edge[1]))
+    saved = io.BytesIO()
+    middle.resize((width // 2, height // 2)).save(saved, "JPEG", quality=40)
+    return Image.open(saved).convert("RGB")
+
+
 @torch.inference_mode()
-def photos(model: Lite, data: Flickr8k, split: str) -> Pictures:
-    names, pixels, parts = data.split(split), model.pixels, []
-    opened = data.photos(names)
-    for start in range(0, len(names), 50):
-        some = names[start : start + 50]
-        squares = [fit(opened[n], pixels.size, pixels.fit, pixels.resample) for n in some]
+def encode_photos(model: Lite, pictures: list[Image.Image]) -> np.ndarray:
+    pixels, parts = model.pixels, []
+    for start in range(0, len(pictures), 50):
+        some = pictures[start : start + 50]
+        squares = [fit(one, pixels.size, pixels.fit, pixels.resample) for one in some]
         frames = torch.from_numpy(np.stack(squares))[:, None]
         parts.append(model.encode_video(frames, torch.ones(len(some), 1, dtype=torch.bool)))
+    return torch.cat(parts).numpy()
+
+
+def photos(model: Lite, data: Flickr8k, split: str) -> Pictures:
+    names = data.split(split)
+    opened = data.photos(names)
     texts = [caption for name in names for caption in data.captions[name]]
     owner = np.repeat(np.arange(len(names)), [len(data.captions[name]) for name in names])
-    return Pictures(torch.cat(parts).numpy(), *encode_texts(model, texts), owner)
+    vectors = encode_photos(model, [opened[name] for name in names])
+    altered = encode_photos(model, [alter(opened[name]) for name in names[:ALTERED]])
+    return Pictures(vectors, *encode_texts(model, texts), owner, altered)
 
 
 @torch.inference_mode()
@@ -86,7 +108,8 @@ def clips(model: Lite, folder: Path) -> Pictures:
             vectors.append(model.encode_video(frames[None], torch.ones(1, len(frames)).bool()))
     texts = [text for some in captions.values() for text in some]
     owner = np.repeat(np.arange(len(captions)), [len(some) for some in captions.values()])
-    return Pictures(torch.cat(vectors).numpy(), *encode_texts(model, texts), owner)
+    found = torch.cat(vectors).numpy()
+    return Pictures(found, *encode_texts(model, texts), owner, found[:0])
 
 
 def far_captions(model: Lite, folder: Path, split: str) -> Pictures:
@@ -94,7 +117,8 @@ def far_captions(model: Lite, folder: Path, split: str) -> Pictures:
     texts = [line.split(" ", 1)[1] for line in lines if " " in line]
     some = np.random.default_rng(0).choice(len(texts), 1000, replace=False)
     encoded = encode_texts(model, [texts[i] for i in some])
-    return Pictures(np.empty((0, model.dim)), *encoded, np.empty(0, np.int64))
+    none = np.empty((0, model.dim), np.float32)
+    return Pictures(none, *encoded, np.empty(0, np.int64), none)
 
 
 def own_agreement(pictures: Pictures) -> float:
@@ -121,38 +145,49 @@ class Hits:
 def draw(
     gallery: Pictures, far: Pictures, size: int, threshold: float, baseline: Baseline, by: Kind
 ) -> Hits:
-    """Queries of each kind against random galleries; `by` is text, or picture as the query."""
+    """Queries of each kind against random galleries."""
     source, hits = np.random.default_rng(size), Hits([])
     mean, std = baseline.of(gallery.vectors)
     for kind, weight in KINDS.items():
         if by == "picture" and kind == "far":
             continue
         for _ in range(DRAWS):
-            asker = far if kind == "far" else gallery
-            caption = int(source.integers(len(asker.texts)))
-            own = -1 if kind == "far" else int(gallery.owner[caption])
-            members = source.permutation(np.delete(np.arange(len(gallery.vectors)), own))[:size]
-            if own < 0:
-                members = source.permutation(len(gallery.vectors))[:size]
-            agree = gallery.agreement(asker.sentences[caption]) >= threshold
-            query = asker.texts[caption]
-            if by == "picture":
-                query = gallery.vectors[own]
-                some = gallery.sentences[gallery.owner == own]
-                agree = np.mean([gallery.agreement(one) for one in some], axis=0) >= threshold
-            elif kind == "present":
+            query, own, agreement = ask(gallery, far, kind, by, source)
+            others = np.arange(len(gallery.vectors))
+            members = source.permutation(others[others != own])[:size]
+            if kind == "present":
                 members[0] = own
             scores = gallery.vectors[members] @ query
-            inner = gallery.vectors[members] @ gallery.vectors[members].T
-            apart = inner[~np.eye(len(inner), dtype=bool)].mean()
             pooled = mean[members].mean(), np.sqrt((std[members] ** 2).mean())
             for rank, at in enumerate(np.argsort(-scores)[:RANKS]):
                 one = members[at]
-                match = bool(one == own or agree[one])
+                match = bool(one == own or agreement[one] >= threshold)
                 z = (scores[at] - mean[one]) / std[one]
+                apart = mean_cosine(gallery.vectors[members])
                 row = (match, scores[at], len(members), rank, weight, *pooled, z, apart)
                 hits.rows.append(tuple(map(float, row)))
     return hits
+
+
+def ask(
+    gallery: Pictures, far: Pictures, kind: str, by: Kind, source: np.random.Generator
+) -> tuple[np.ndarray, int, np.ndarray]:
+    """A query, the picture it is of (-1: none), and its agreement with every picture."""
+    if by == "picture":
+        own = int(source.integers(len(gallery.altered)))
+        sentences = gallery.sentences[gallery.owner == own]
+        agreement = np.mean([gallery.agreement(one) for one in sentences], axis=0)
+        return gallery.altered[own], own, agreement
+    asker = far if kind == "far" else gallery
+    caption = int(source.integers(len(asker.texts)))
+    own = -1 if kind == "far" else int(gallery.owner[caption])
+    return asker.texts[caption], own, gallery.agreement(asker.sentences[caption])
+
+
+def mean_cosine(vectors: np.ndarray) -> float:
+    """Of all pairs of two different unit vectors."""
+    count, total = len(vectors), vectors.sum(axis=0)
+    return float((total @ total - count) / (count * (count - 1)))
 
 
 def regression(inputs: np.ndarray, match: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -233,9 +268,8 @@ def encoded(data: Path, cache: Path, model: Lite) -> dict[str, Pictures]:
 
 def usual_of(pictures: Pictures, baseline: Baseline) -> Usual:
     mean, std = baseline.of(pictures.vectors)
-    inner = pictures.vectors @ pictures.vectors.T
-    apart = inner[~np.eye(len(inner), dtype=bool)].mean()
-    return Usual(float(mean.mean()), float(np.sqrt((std**2).mean())), float(apart))
+    apart = mean_cosine(pictures.vectors)
+    return Usual(float(mean.mean()), float(np.sqrt((std**2).mean())), apart)
 
 
 def best_threshold(hits: Hits, sure: np.ndarray) -> float:
@@ -267,7 +301,9 @@ def main() -> None:
         best = best_threshold(train, chance(seen, weights))
         print(f"{by}: weights {weights.round(3).tolist()}, in use {WEIGHTS[by]}, threshold {best}")
         checks = {f"photos {n}": (sets["test"], n) for n in (16, 100, 1000)}
-        for name, (pictures, size) in (checks | {"clips 16": (sets["clips"], 16)}).items():
+        if by == "text":
+            checks["clips 16"] = sets["clips"], 16
+        for name, (pictures, size) in checks.items():
             hits = draw(pictures, sets["far-test"], size, threshold, baseline, by)
             check(f"{by}, {name}", hits, chance(inputs_of(hits, by, usual), weights))
             own = chance(inputs_of(hits, by, None), weights)

@@ -21,7 +21,7 @@ from reeltune.types import DualEncoder
 
 Kind = Literal["text", "picture"]
 
-GOOD = 0.35  # below this, "nothing here matches well": the fit's best balance of both mistakes
+GOOD = 0.3  # below this, "nothing here matches well": the fit's best balance of both mistakes
 MOST = 1000.0  # moments; the fit knows no more, and moments of one video are not independent
 WEIGHTS: dict[str, tuple[float, float, float]] = {  # of strength, log count, and the bias
     "text": (1.731, -0.79, -3.648),

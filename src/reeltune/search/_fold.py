@@ -8,8 +8,11 @@ from jaxtyping import Bool, Int
 
 from reeltune.search._gallery import Found
 
-COSINE = 0.96  # two moments at least this alike, and
-BITS = 12  # with hashes that differ in at most this many of 64 bits, show the same
+# Two moments at least this alike, with hashes that differ in at most this many of 64 bits, show
+# the same. benchmarks/bench_copies.py counts what a choice finds and what it confounds: of clips
+# encoded again at half the size, half the frame rate or a poor bit rate these find about half,
+# and not one of 32,000 pairs from different clips. Other moments of one scene set the limit.
+COSINE, BITS = 0.9, 10
 APART = 1e-3  # s, by which times may differ and still be one
 NOT_TAKEN = -1
 

@@ -1,0 +1,196 @@
+"""How long does a query take beside numpy, faiss and LanceDB, and does the index find the same?
+
+    python benchmarks/bench_query.py --rows 100000
+    python benchmarks/bench_query.py --rows 1000000 --queries 30 --skip lancedb
+
+Moments are clustered unit vectors around one mean, queries lie around another, as texts do beside
+pictures in a model of both. All systems answer each query in turn, so that noise of the machine
+falls on all; recall is against exact search. `answer` is everything that a search does but for
+encoding the text: scores, ties, grouping per video, folding, confidence.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import faiss
+import lance
+import lancedb
+import numpy as np
+import pyarrow as pa
+
+from _line import emit
+from reeltune.search._gallery import Gallery
+from reeltune.search._manifest import Manifest
+from reeltune.search._nearest import build_index
+from reeltune.search._schema import schema
+from reeltune.search.query import Ask, answer
+
+K, PER_VIDEO, CHUNK = 10, 20, 10_000
+Search = Callable[[np.ndarray], list[int]]  # query -> rows, best first; ids are the rows' numbers
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+
+
+class World:
+    """Moments and texts of the same concepts around two different means."""
+
+    def __init__(self, rows: int, dim: int, seed: int = 0) -> None:
+        self.rows, self.dim, self.rng = rows, dim, np.random.default_rng(seed)
+        self.concepts = unit(self.rng.standard_normal((max(rows // 100, 2), dim)))
+        self.pictures, self.texts = unit(self.rng.standard_normal((2, dim)))
+
+    def around(self, mean: np.ndarray, count: int, spread: float) -> np.ndarray:
+        """Concepts drawn at random with noise; the mean makes a cone of them."""
+        drawn = self.concepts[self.rng.integers(0, len(self.concepts), count)]
+        noise = unit(self.rng.standard_normal((count, self.dim)))
+        return unit(mean + drawn + spread * noise)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Rows of the library's table; the id is the row's number."""
+        layout = schema(manifest(self.dim))
+        for start in range(0, self.rows, CHUNK):
+            numbers = np.arange(start, min(start + CHUNK, self.rows))
+            yield pa.RecordBatch.from_arrays(columns(self, numbers, layout), schema=layout)
+
+
+def manifest(dim: int) -> Manifest:
+    return Manifest(model="m", fingerprint="f", dim=dim, sampling="s", segments="s")
+
+
+def columns(world: World, numbers: np.ndarray, layout: pa.Schema) -> list[pa.Array]:
+    """All columns of some rows: `PER_VIDEO` overlapping windows a file."""
+    part = numbers % PER_VIDEO
+    files = [f"{number:08x}" for number in numbers // PER_VIDEO]
+    vectors = world.around(world.pictures, len(numbers), spread=0.7)
+    made = {
+        "id": [f"{number:012d}" for number in numbers],
+        **dict.fromkeys(("video", "unit", "location"), files),
+        "path": [f"{name}.mp4" for name in files],
+        "part": part,
+        "start": part * 4.0,
+        "end": part * 4.0 + 8,
+        "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), world.dim),
+        "dhash": world.rng.integers(-(2**63), 2**63, len(numbers)),
+        "thumbnail": [b"jpeg"] * len(numbers),
+        "note": [""] * len(numbers),
+        "baseline_std": np.ones(len(numbers), np.float32),
+    }
+    rest = np.full(len(numbers), 84)
+    arrays = []
+    for field in layout:
+        column = made.get(field.name, rest)
+        wanted = pa.int64() if pa.types.is_timestamp(field.type) else field.type
+        ready = column if isinstance(column, pa.Array) else pa.array(column).cast(wanted)
+        arrays.append(ready.cast(field.type))
+    return arrays
+
+
+def systems(dataset: lance.LanceDataset, vectors: np.ndarray, skip: str) -> dict[str, Search]:
+    """Everything that is compared; the first is the truth."""
+    gallery, flat = Gallery.read(dataset), faiss.IndexFlatIP(vectors.shape[1])
+    made: dict[str, Search] = {
+        "numpy": lambda query: by_numpy(vectors, query),
+        "answer": lambda query: [int(hit.id) for hit in answer(gallery, query, Ask(k=K))],
+        "rank": lambda query: [int(one) for one in gallery.rank(query).best(K).id[:K]],
+    }
+    if "faiss" not in skip:
+        flat.add(vectors)
+        made["faiss"] = lambda query: flat.search(query[None], K)[1][0].tolist()
+    if "lancedb" not in skip:
+        table = lancedb.connect(str(Path(dataset.uri).parent / "theirs")).open_table("moments")
+        made["lancedb_exact"] = lambda query: by_lancedb(table, query, exact=True)
+        made["lancedb_hnsw_sq"] = lambda query: by_lancedb(table, query, exact=False)
+    if "index" not in skip:
+        disk = Gallery(dataset, ann_rows=0)
+        made["rank_by_index"] = lambda query: [
+            int(one) for one in disk.rank(query).best(256).id[:K]
+        ]
+        made["answer_by_index"] = lambda query: [int(hit.id) for hit in answer(disk, query)]
+    return made
+
+
+def lancedb_copy(dataset: lance.LanceDataset, folder: Path) -> float:
+    """The same rows as LanceDB's own table with its HNSW index; returns the seconds of building."""
+    rows = dataset.scanner(columns=["id", "vector"]).to_reader()
+    table = lancedb.connect(str(folder)).create_table("moments", rows)
+    start = time.perf_counter()
+    table.create_index(metric="dot", vector_column_name="vector", index_type="IVF_HNSW_SQ")
+    return round(time.perf_counter() - start, 1)
+
+
+def by_numpy(vectors: np.ndarray, query: np.ndarray) -> list[int]:
+    scores = vectors @ query
+    rows = np.argpartition(scores, -K)[-K:]
+    return rows[np.argsort(-scores[rows])].tolist()
+
+
+def by_lancedb(table: lancedb.table.Table, query: np.ndarray, exact: bool) -> list[int]:
+    search = table.search(query).metric("dot").select(["id", "_distance"]).limit(K)
+    rows = (search.bypass_vector_index() if exact else search).to_arrow()
+    return [int(one) for one in rows["id"].to_pylist()]
+
+
+def measure(made: dict[str, Search], queries: np.ndarray) -> dict[str, dict[str, float]]:
+    """Milliseconds at the median and the 99th percentile, and recall at 10."""
+    times: dict[str, list[float]] = {name: [] for name in made}
+    hits: dict[str, list[float]] = {name: [] for name in made}
+    for number, query in enumerate(queries):
+        truth = set(made["numpy"](query))
+        for name, search in made.items():
+            start = time.perf_counter()
+            found = search(query)
+            if number >= 3:  # the first ones read files and start threads
+                times[name].append(1000 * (time.perf_counter() - start))
+                hits[name].append(len(truth & set(found)) / K)
+    return {
+        name: {
+            "p50_ms": round(float(np.median(times[name])), 2),
+            "p99_ms": round(float(np.percentile(times[name], 99)), 2),
+            "R@10": round(float(np.mean(hits[name])), 4),
+        }
+        for name in made
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--dim", type=int, default=512)
+    parser.add_argument("--queries", type=int, default=100)
+    parser.add_argument("--skip", nargs="*", default=[], choices=["index", "faiss", "lancedb"])
+    chosen = parser.parse_args()
+    world = World(chosen.rows, chosen.dim)
+    with TemporaryDirectory() as folder:
+        dataset = lance.write_dataset(
+            pa.RecordBatchReader.from_batches(schema(manifest(world.dim)), world.batches()),
+            f"{folder}/moments.lance",
+        )
+        figures: dict[str, object] = {}
+        if "index" not in chosen.skip:
+            start = time.perf_counter()
+            build_index(dataset)
+            figures["build_index_s"] = round(time.perf_counter() - start, 1)
+        if "lancedb" not in chosen.skip:
+            figures["lancedb_build_index_s"] = lancedb_copy(dataset, Path(folder) / "theirs")
+        start = time.perf_counter()
+        Gallery.read(lance.dataset(dataset.uri))
+        figures["open_s"] = round(time.perf_counter() - start, 2)
+        vectors = dataset.to_table(columns=["vector"])["vector"].combine_chunks()
+        matrix = vectors.flatten().to_numpy().reshape(-1, world.dim)
+        queries = world.around(world.texts, chosen.queries + 3, spread=0.3)
+        measured = measure(systems(dataset, matrix, chosen.skip), queries)
+        figures |= {"rows": world.rows, "dim": world.dim, "systems": measured}
+        bare = measured["numpy"]["p50_ms"]
+        figures["ratio_to_numpy"] = {
+            name: round(row["p50_ms"] / bare, 2) for name, row in measured.items()
+        }
+        emit("How long does a query take, and does the index find the same?", **figures)
+
+
+if __name__ == "__main__":
+    main()
