@@ -1,10 +1,15 @@
 """The nearest vectors, against loops."""
 
+from pathlib import Path
+
+import lance
 import numpy as np
+import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reeltune.search._nearest import Groups, best_rows, exact_scores
+from reeltune.search._nearest import Groups, best_rows, build_index, by_index, exact_scores
 
 FEW = st.lists(st.integers(-2, 2), min_size=1, max_size=30)  # ties are common
 
@@ -46,3 +51,16 @@ def test_equal_vectors_score_the_same_wherever_they_stand(seed: int, width: int)
     assert len(set(scores[same])) == 1
     np.testing.assert_allclose(scores, vectors.astype(float) @ query.astype(float), atol=1e-12)
     assert exact_scores(vectors[:0], query).shape == (0,)
+
+
+@pytest.mark.parametrize("width", [10, 16])
+def test_vectors_of_any_width_can_be_indexed(tmp_path: Path, width: int) -> None:
+    vectors = np.random.default_rng(0).standard_normal((200, width)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    flat = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), width)
+    rows = pa.table({"row": np.arange(200), "vector": flat})
+    dataset = lance.write_dataset(rows, str(tmp_path / "t.lance"))
+    build_index(dataset)
+    nearest = by_index(10, vectors[7], passing=None)
+    found = dataset.to_table(columns=["row", "_distance"], nearest=nearest)["row"].to_pylist()
+    assert found == np.argsort(-(vectors @ vectors[7]))[:10].tolist()
