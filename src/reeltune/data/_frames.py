@@ -15,8 +15,8 @@ import av
 
 from reeltune.data._cuts import Cuts
 from reeltune.data._jumps import jumping_pays
-from reeltune.data._media import Media, reason
-from reeltune.data._plan import REORDER, Plan, VideoPacket
+from reeltune.data._media import Media, VideoPacket, read_packets, reason
+from reeltune.data._plan import REORDER, Plan
 from reeltune.data._sample import Sampling, Selector, marks, selector
 
 BACK = 1.0  # s; timestamps that fall back by more begin a new recording in the same file
@@ -68,7 +68,7 @@ class Chosen:
     def _packets(self) -> Iterator[VideoPacket]:
         """Packets of the stream; ends early, with a note, where the file is damaged."""
         try:
-            for packet in self.media.container.demux(self.media.stream):
+            for packet in read_packets(self.media):
                 self.progress()
                 if packet.size:
                     yield packet

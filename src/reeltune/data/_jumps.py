@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import av
 
-from reeltune.data._media import Media
+from reeltune.data._media import Media, read_packets
 
 JUMPERS = ("mov", "matroska", "avi")  # containers whose index leads to keyframes exactly
 
@@ -19,7 +19,7 @@ def jumping_pays(media: Media, marks: Sequence[float]) -> bool:
     try:
         for mark in marks if media.container.format.name.split(",")[0] in JUMPERS else ():
             media.container.seek(int(mark / media.base), stream=media.stream)
-            packet = next(p for p in media.container.demux(media.stream) if p.size)
+            packet = next(p for p in read_packets(media) if p.size)
             if packet.pts is None or not packet.is_keyframe or packet.pts * media.base > mark:
                 again = float("inf")
                 break

@@ -4,12 +4,14 @@ import math
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -17,6 +19,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from reeltune.data._limits import CODECS, FORMATS, PICTURES, Limits
 from reeltune.data._sniff import HEAD, container_of, refusal
 
+if TYPE_CHECKING:
+    VideoPacket = Packet[VideoStream]
+else:
+    VideoPacket = Packet  # generic in PyAV's stubs only
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 WIDEST_PIXEL = 8.0  # width of a pixel by its height, or the reverse; more is taken for an error
 
@@ -144,6 +150,16 @@ def _checked(
     return Media(container, stream, base, duration, size, shape, limits)
 
 
+def read_packets(media: Media) -> Iterator[VideoPacket]:
+    """Packets of the stream from where the file stands; the last one may be empty.
+
+    PyAV counts the streams once. Where another appears on the way, as in recordings from the
+    air, it looks past its table at the end of the file and may raise IndexError there.
+    """
+    with suppress(IndexError):
+        yield from media.container.demux(media.stream)
+
+
 def _is_cover(stream: VideoStream) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
@@ -176,7 +192,7 @@ def _measured(media: Media) -> float:
     step = 1 / float(media.stream.average_rate or 25)
     first, last = math.inf, -math.inf
     try:
-        for packet in media.container.demux(media.stream):
+        for packet in read_packets(media):
             if packet.pts is not None:
                 first, last = min(first, packet.pts * base), max(last, packet.pts * base + step)
     except av.error.FFmpegError:

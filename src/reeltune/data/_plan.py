@@ -5,17 +5,11 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from av.packet import Packet
-from av.video.stream import VideoStream
-
+from reeltune.data._media import VideoPacket
 from reeltune.data._sample import Selector
 
-if TYPE_CHECKING:
-    VideoPacket = Packet[VideoStream]
-else:
-    VideoPacket = Packet  # generic in PyAV's stubs only
 Mode = Literal["DEFAULT", "NONREF", "ALL"]  # of `skip_frame`, see `Plan`
 REORDER = 32  # packets; more than any codec reorders frames by
 
