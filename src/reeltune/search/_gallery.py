@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import lance
 import numpy as np
@@ -94,7 +95,7 @@ class Gallery:
         return _ByAll(self._held, query, self._held.passing(filter))
 
 
-class Ranking:
+class Ranking(Protocol):
     """Moments in the order of their score for one query, looked up as far as is needed."""
 
     size: int  # moments that pass the filter
@@ -102,7 +103,7 @@ class Ranking:
 
     def best(self, count: int, every_video: bool = False) -> Found:
         """The `count` best moments; `every_video` adds the best moment of `count` videos."""
-        raise NotImplementedError
+        ...
 
 
 @dataclass
@@ -118,22 +119,19 @@ class _Held:
 
     @classmethod
     def read(cls, dataset: lance.LanceDataset) -> "_Held":
+        scanner = dataset.scanner(columns=list(COLUMNS), with_row_id=True)
         dim = dataset.schema.field("vector").type.list_size
         vectors = np.empty((dataset.count_rows(), dim), np.float32)
-        others, at = [], 0
-        for batch in dataset.scanner(columns=list(COLUMNS), with_row_id=True).to_batches():
+        others, at = [scanner.projected_schema.empty_table().drop_columns(["vector"])], 0
+        for batch in scanner.to_batches():  # one by one: two copies of the vectors never meet
             part = batch.column("vector").flatten().to_numpy()
             vectors[at : at + batch.num_rows] = part.reshape(-1, dim)
             at += batch.num_rows
-            others.append(batch.drop_columns(["vector"]))
-        names = [*COLUMNS[:-1], "_rowid"]
-        empty = dataset.scanner(columns=list(COLUMNS), with_row_id=True).projected_schema
-        schema = pa.schema([empty.field(name) for name in names])
-        rows = pa.Table.from_batches([batch.select(names) for batch in others], schema)
-        keys = rows["video"].combine_chunks().dictionary_encode().indices.to_numpy()
+            others.append(pa.table(batch).drop_columns(["vector"]))
+        rows = pa.concat_tables(others).combine_chunks()
+        videos = rows["video"].combine_chunks().dictionary_encode().indices.to_numpy()
         row_ids = rows["_rowid"].to_numpy()
-        held = rows.drop_columns(["_rowid"]).combine_chunks()
-        return cls(dataset, vectors, held, row_ids, Groups.of(keys), {})
+        return cls(dataset, vectors, rows.drop_columns(["_rowid"]), row_ids, Groups.of(videos), {})
 
     def passing(self, filter: str | None) -> Bool[np.ndarray, " N"] | None:
         """Which moments pass, None for all; a version never changes, so it is remembered."""
@@ -147,7 +145,7 @@ class _Held:
         return self.filters[filter]
 
 
-class _ByAll(Ranking):
+class _ByAll:
     """Every moment is compared."""
 
     def __init__(
@@ -182,7 +180,7 @@ class _ByAll(Ranking):
         )
 
 
-class _ByIndex(Ranking):
+class _ByIndex:
     """The table's index names the moments to compare."""
 
     def __init__(
