@@ -86,6 +86,7 @@ def search(
     ] = None,
     image: Annotated[Path | None, typer.Option(help="Search by a picture instead.")] = None,
     video: Annotated[Path | None, typer.Option(help="Search by a video instead.")] = None,
+    fold: Annotated[bool, typer.Option(help="Show near-duplicates once.")] = True,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -98,7 +99,8 @@ def search(
     from reeltune.search.library import Library
     from reeltune.show import show_hits
 
-    found = Library(library, device).search(text, image=image, video=video, k=k, where=where)
+    opened = Library(library, device)
+    found = opened.search(text, image=image, video=video, k=k, where=where, fold=fold)
     print_json([asdict(hit) for hit in found]) if as_json else show_hits(found)
 
 
