@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 
 from _line import emit
 from reeltune.search import _table
@@ -53,6 +54,8 @@ def encode_again(source: Path, target: Path, loss: Loss) -> None:
     with av.open(str(source)) as reading, av.open(str(target), "w") as writing:
         given = reading.streams.video[0]
         stream = writing.add_stream(loss.codec, rate=given.average_rate or 25)
+        if not isinstance(stream, VideoStream):
+            raise TypeError(loss.codec)
         stream.width, stream.height = (
             max(64, int(side * loss.scale) // 2 * 2) for side in (given.width, given.height)
         )

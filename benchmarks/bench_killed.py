@@ -118,7 +118,8 @@ def main() -> None:
         finish(begin(partial(run, folder / "whole")))
         length = time.monotonic() - start
         wanted = seen(folder / "whole", folder / "seen.json")
-        library, before = folder / "library0", {}
+        library = folder / "library0"
+        before: dict[str, dict[str, object]] = {}
         while landed < kills:
             child = begin(partial(run, library))
             time.sleep(source.uniform(0, length))
