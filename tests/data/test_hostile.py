@@ -329,7 +329,7 @@ def test_a_worker_that_hangs_is_killed_and_the_next_file_works(
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV"])
-def test_a_worker_that_dies_is_replaced(name: str, long_clip: Path) -> None:
+def test_a_worker_that_dies_is_named_and_then_replaced(name: str, long_clip: Path) -> None:
     with Decoder(SMALL, Sampling("fps", 25.0)) as decoder:
         with decoder.open(long_clip) as reading:
             next(reading)

@@ -137,7 +137,8 @@ class Reading:
 
     def _begin(self, request: dict[str, Any]) -> MediaInfo:
         try:
-            self._decoder.worker().send(request)
+            self._worker = self._decoder.worker()
+            self._worker.send(request)
             if request["still"]:
                 return MediaInfo(0.0, 0, 0, 0.0, "", "")
             info, _ = self._hear()
@@ -151,7 +152,7 @@ class Reading:
     def _hear(self) -> tuple[Any, list[bytes]]:
         """The next message that says something."""
         while True:
-            said, parts = self._patience.wait(self._decoder.worker())
+            said, parts = self._patience.wait(self._worker)
             if isinstance(said, Refusal):
                 self.is_done = True
                 raise MediaError(str(self._path), said.reason)
