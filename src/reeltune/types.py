@@ -10,6 +10,7 @@ Letters in shapes:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float, Int, UInt8
@@ -36,6 +37,38 @@ class Tokens:
 
     ids: Int[Tensor, "B L"]
     mask: Bool[Tensor, "B L"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A video, or a span of one, and one caption of it; pairs of one video share its id."""
+
+    video: str
+    path: Path
+    caption: str
+    start: float = 0.0  # s
+    end: float | None = None  # s; None: to the end of the file
+    tags: tuple[str, ...] = ()  # subsets that a report also gives alone, such as "temporal"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """The pairs of one split, in the dataset's own order, and what was not as it should be."""
+
+    pairs: tuple[Pair, ...]
+    captions: Literal["single", "multiple", "paragraph"]  # how captions of a video are used
+    missing: tuple[str, ...] = ()  # ids that the annotations name and the folder lacks
+    extra: tuple[str, ...] = ()  # videos in the folder that no annotation names
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clips with one caption each, as a dual encoder reads them."""
+
+    frames: UInt8[Tensor, "B T 3 S S"]
+    mask: Bool[Tensor, "B T"]  # true at real frames
+    tokens: Tokens
+    video: Int[Tensor, " B"]  # equal where two rows show the same video
 
 
 @runtime_checkable
