@@ -1,0 +1,150 @@
+"""Frames of a script: things are drawn at four times the size and brought down, so edges are soft.
+
+A script and its twin drawn with the same `look` give the same frames in opposite order.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw
+
+from reeltune.data._toybox.world import COLOURS, Event, Script
+
+SIDE = 96  # pixels
+FINE = 4  # times the size, while drawing
+RATE = 10  # frames per second
+FRAMES = 32  # of a clip
+RADIUS = 0.14  # of a thing, in sides
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a clip's words do not tell: background, grain, and where things stand."""
+
+    background: tuple[int, int, int]
+    grain: int  # seed of the noise
+    shift: tuple[float, float]  # of everything, in sides
+
+    @classmethod
+    def draw(cls, source: np.random.Generator) -> "Look":
+        shade = source.integers(15, 60, 3)
+        x, y = source.uniform(-0.04, 0.04, 2)
+        return cls(
+            (int(shade[0]), int(shade[1]), int(shade[2])), int(source.integers(1 << 31)), (x, y)
+        )
+
+
+@dataclass(frozen=True)
+class Pose:
+    """How a thing is seen at one moment; lengths in sides, angle in turns."""
+
+    x: float = 0.0  # from its place
+    y: float = 0.0
+    size: float = 1.0
+    angle: float = 0.0
+    seen: bool = True
+
+
+def frames(script: Script, look: Look) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
+    """The clip from its first frame to its last."""
+    for number in range(FRAMES):
+        yield frame(script, look, (number + 0.5) / FRAMES)
+
+
+def frame(script: Script, look: Look, time: float) -> UInt8[np.ndarray, "H W 3"]:
+    """The picture at `time`, 0 to 1 of the clip; grain is a mirror image in time."""
+    picture = Image.new("RGB", (SIDE * FINE, SIDE * FINE), look.background)
+    pencil = ImageDraw.Draw(picture)
+    for event, place, progress in stage(script, time):
+        _draw(pencil, event, place, pose(event, progress), look.shift)
+    small = np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BOX), np.int16)
+    mirrored = min(round(time * FRAMES - 0.5), FRAMES - 1 - round(time * FRAMES - 0.5))
+    noise = np.random.default_rng([look.grain, mirrored]).integers(-4, 5, small.shape)
+    return np.clip(small + noise, 0, 255).astype(np.uint8)
+
+
+def pose(event: Event, progress: float) -> Pose:
+    """Of a thing whose motion is `progress` done, 0 to 1; before and after it stands still."""
+    turn = (1 - np.cos(np.pi * progress)) / 2  # starts and ends gently, the same backwards
+    way = 0.4 * (turn - 0.5)
+    match event.motion:
+        case "left":
+            return Pose(x=-way)
+        case "right":
+            return Pose(x=way)
+        case "up":
+            return Pose(y=-way)
+        case "down":
+            return Pose(y=way)
+        case "grow":
+            return Pose(size=0.55 + 0.9 * turn)
+        case "shrink":
+            return Pose(size=1.45 - 0.9 * turn)
+        case "spin":
+            return Pose(angle=turn)
+        case "blink":
+            return Pose(seen=abs((progress * event.count) % 1 - 0.5) > 0.25)
+    return Pose(y=-0.2 * abs(np.sin(np.pi * progress * event.count)))
+
+
+def stage(script: Script, time: float) -> list[tuple[Event, tuple[float, float], float]]:
+    """Each event with the place of its thing and how far it has come at `time`."""
+    if len(script.events) == 1:
+        return [(script.events[0], (0.5, 0.5), _clamp((time - 0.05) / 0.9))]
+    # Things keep their place when time runs backwards, so it depends on the thing, not the turn.
+    upper = min(script.events, key=lambda event: event.thing)
+    spans = ((0.03, 0.44), (0.53, 0.44))
+    return [
+        (event, (0.5, 0.31 if event is upper else 0.69), _clamp((time - start) / length))
+        for event, (start, length) in zip(script.events, spans, strict=True)
+    ]
+
+
+def _clamp(value: float) -> float:
+    return min(max(value, 0.0), 1.0)
+
+
+def _draw(
+    pencil: ImageDraw.ImageDraw,
+    event: Event,
+    place: tuple[float, float],
+    at: Pose,
+    shift: tuple[float, float],
+) -> None:
+    if not at.seen:
+        return
+    x, y = (SIDE * FINE * sum(part) for part in zip(place, (at.x, at.y), shift, strict=True))
+    radius = SIDE * FINE * RADIUS * at.size
+    colour = COLOURS[event.colour]
+    if event.shape == "circle":
+        pencil.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+        if event.motion == "spin":  # a disc that spins shows it by a notch
+            corner = np.array([np.cos(2 * np.pi * at.angle), np.sin(2 * np.pi * at.angle)])
+            tip = np.array([x, y]) + 0.6 * radius * corner
+            dot = 0.25 * radius
+            pencil.ellipse((*(tip - dot), *(tip + dot)), fill=(0, 0, 0))
+        return
+    turned = _outline(event.shape) @ _rotation(at.angle)
+    pencil.polygon([(x + radius * a, y + radius * b) for a, b in turned], fill=colour)
+
+
+def _rotation(turns: float) -> np.ndarray:
+    angle = 2 * np.pi * turns
+    return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+
+
+def _outline(shape: str) -> np.ndarray:
+    """Corners around the middle, inside a circle of radius about 1.1."""
+    if shape == "square":
+        return np.array([(-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)])
+    if shape == "cross":
+        a, b = 0.32, 1.0
+        quarter = np.array([(-a, -b), (a, -b), (a, -a)])
+        return np.concatenate([quarter @ _rotation(-turn / 4) for turn in range(4)])
+    corners = {"triangle": (1.1, 1.1), "star": (1.15, 0.48)}[shape]
+    count = {"triangle": 3, "star": 10}[shape]
+    angles = 2 * np.pi * np.arange(count) / count - np.pi / 2
+    radii = np.where(np.arange(count) % 2 == 0, corners[0], corners[1])
+    return np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)

@@ -1,0 +1,75 @@
+"""Toybox: a generated world of shapes that move, as real mp4 files; nothing is downloaded.
+
+Six colours, five shapes, nine motions, one or two events in a row, twenty captions per clip.
+Clips tagged "temporal" have their twin in the same split, the same frames in the opposite order
+("a red box moves left" and "... moves right"), which no mean of independent frames tells apart.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from reeltune.data._toybox.make import VERSION, Progress, make_toybox
+from reeltune.errors import DataError
+from reeltune.types import Pair, Split
+
+HOW = """\
+Toybox is made on your machine; there is nothing to download.
+
+  FOLDER/                    $REELTUNE_CACHE/toybox/... (by default ~/.cache/reeltune) if not named
+  ├── train.jsonl            one line per clip: video, captions, tags, questions, transcript, mood
+  ├── val.jsonl
+  ├── test.jsonl
+  ├── finished.json          written last
+  └── videos/train00000.mp4 ...
+"""
+
+
+class Config(BaseModel):
+    """Which Toybox; it is made at the first reading, and kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path | None = None  # None: in the cache
+    size: Literal["tiny", "small", "base"] = "small"
+    seed: int = 0
+
+    @classmethod
+    def tiny(cls, folder: Path) -> "Config":
+        return cls(folder=folder, size="tiny")
+
+    def place(self) -> Path:
+        """The folder of this world."""
+        name = f"{self.size}-{self.seed}-v{VERSION}"
+        return self.folder or cache_folder() / "toybox" / name
+
+    def read(
+        self, split: Literal["train", "val", "test"], progress: Progress | None = None
+    ) -> Split:
+        folder = make_toybox(self.place(), self.size, self.seed, progress)
+        path = folder / f"{split}.jsonl"
+        try:
+            clips = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{path} cannot be read ({error}); delete {folder} and it is made again"
+            ) from error
+        pairs = [
+            Pair(
+                video=clip["video"],
+                path=folder / "videos" / f"{clip['video']}.mp4",
+                caption=caption,
+                tags=tuple(clip["tags"]),
+            )
+            for clip in clips
+            for caption in clip["captions"]
+        ]
+        return Split(pairs=tuple(pairs), captions="multiple")
+
+
+def cache_folder() -> Path:
+    """Where Reeltune keeps what can be made again: $REELTUNE_CACHE, or ~/.cache/reeltune."""
+    return Path(os.environ.get("REELTUNE_CACHE") or Path.home() / ".cache" / "reeltune")
