@@ -1,0 +1,137 @@
+"""Annotation files as benchmarks publish them: found, read, and checked record by record."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from reeltune.errors import DataError
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class Row(BaseModel):
+    """A record of an annotation file; fields that are not named here are passed over."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Caption(NamedTuple):
+    """One caption and the id of the video that it describes."""
+
+    video: str
+    text: str
+
+
+FileT = TypeVar("FileT", bound=BaseModel)
+RowT = TypeVar("RowT", bound=Row)
+
+
+def find_files(folder: Path, names: Sequence[str], dataset: str) -> list[Path]:
+    """Those of `names` that are in `folder` or one level below, in the order of `names`."""
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder} is not a folder; `reeltune datasets {dataset}` says how it must look"
+        )
+    below = sorted(entry for entry in folder.iterdir() if entry.is_dir())
+    places = [[place / name for place in (folder, *below)] for name in names]
+    found = [next((path for path in paths if path.is_file()), None) for paths in places]
+    return [path for path in found if path]
+
+
+def find_file(folder: Path, names: Sequence[str], dataset: str) -> Path:
+    """The first of `names` that is there. Raises DataError where none is."""
+    found = find_files(folder, names, dataset)
+    if not found:
+        raise DataError(
+            f"{folder} and the folders in it hold no {' or '.join(names)}; "
+            f"`reeltune datasets {dataset}` says where to get it"
+        )
+    return found[0]
+
+
+def read_json(path: Path, kind: type[FileT], dataset: str) -> FileT:
+    """What a JSON file holds, checked. Raises DataError with the file and the key."""
+    text = _text_of(path, dataset)
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        raise _refused(str(path), error, dataset) from None
+
+
+def read_jsonl(path: Path, kind: type[RowT], dataset: str) -> Iterator[tuple[int, RowT]]:
+    """Line numbers and rows of a file with one JSON object a line; blank lines are passed over."""
+    for number, line in read_lines(path, dataset):
+        try:
+            yield number, kind.model_validate_json(line)
+        except ValidationError as error:
+            raise _refused(f"{path}, line {number}", error, dataset) from None
+
+
+def read_csv(path: Path, kind: type[RowT], dataset: str) -> Iterator[tuple[int, RowT]]:
+    """Line numbers and rows of a CSV file with a header; an empty cell is as good as none."""
+    reader = csv.DictReader(io.StringIO(_text_of(path, dataset), newline=""), strict=True)
+    try:
+        for cells in reader:
+            place = f"{path}, line {reader.line_num}"
+            yield reader.line_num, _row(cells, kind, place, dataset)
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, line {reader.line_num}, is not CSV ({error}); mend the line, "
+            f"`reeltune datasets {dataset}` says how it must look"
+        ) from None
+
+
+def read_tabs(path: Path, kind: type[RowT], columns: Sequence[str], dataset: str) -> Iterator[RowT]:
+    """Rows of a file of tab-separated `columns` without header or quotes."""
+    for number, line in read_lines(path, dataset):
+        values = line.rstrip().split("\t")
+        cells: dict[Any, Any] = dict(zip(columns, values, strict=False))
+        if len(values) > len(columns):
+            cells[None] = values[len(columns) :]
+        yield _row(cells, kind, f"{path}, line {number}", dataset)
+
+
+def read_lines(path: Path, dataset: str) -> Iterator[tuple[int, str]]:
+    """Line numbers and lines of a text file, without their ends and without blank ones."""
+    for number, line in enumerate(io.StringIO(_text_of(path, dataset)), start=1):
+        if line.strip():
+            yield number, line.rstrip("\r\n")
+
+
+def _row(cells: dict[Any, Any], kind: type[RowT], place: str, dataset: str) -> RowT:
+    """Check one line; `csv` puts what is left over under the key None."""
+    if None in cells:
+        raise DataError(
+            f"{place}, has {len(cells[None])} cells more than the {len(cells) - 1} wanted "
+            f"({cells[None][0]!r:.60} is too many); put a text that holds the separator in double "
+            f"quotes, or get the file again (`reeltune datasets {dataset}`)"
+        )
+    try:
+        return kind.model_validate({key: cell for key, cell in cells.items() if cell})
+    except ValidationError as error:
+        raise _refused(place, error, dataset) from None
+
+
+def _text_of(path: Path, dataset: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path} cannot be read as UTF-8 text ({error}); "
+            f"`reeltune datasets {dataset}` says where to get it"
+        ) from None
+
+
+def _refused(place: str, error: ValidationError, dataset: str) -> DataError:
+    """The first thing wrong, where it is, and what was wanted."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    got = "" if first["type"] in ("json_invalid", "missing") else f" (got {first['input']!r:.60})"
+    return DataError(
+        f"{place}{', ' * bool(key)}{key}: {first['msg']}{got}; mend it or get the file again, "
+        f"`reeltune datasets {dataset}` says where"
+    )

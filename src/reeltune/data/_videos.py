@@ -1,0 +1,138 @@
+"""Video files below a folder by name, and captions joined with the files that are there."""
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from reeltune.data._annotations import Caption
+from reeltune.errors import DataError
+from reeltune.types import Pair, Split
+
+SUFFIXES = frozenset(
+    f".{name}"
+    for name in (
+        *("3g2", "3gp", "avi", "flv", "gif", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg"),
+        *("mts", "ogv", "ts", "webm", "wmv"),
+    )
+)
+Captions = Literal["single", "multiple", "paragraph"]
+
+
+@dataclass(frozen=True)
+class Videos:
+    """Where videos were looked for, and the file of each by its name without suffix."""
+
+    folder: Path
+    paths: dict[str, Path]
+    dataset: str
+
+    def renamed(self, aliases: Mapping[str, str]) -> "Videos":
+        """The same files, those with an alias under the name that the annotations use."""
+        paths = {aliases.get(name, name): path for name, path in self.paths.items()}
+        return Videos(self.folder, paths, self.dataset)
+
+    def split(
+        self,
+        captions: Sequence[Caption],
+        named: Collection[str],
+        policy: Captions,
+        end: float | None = None,
+    ) -> Split:
+        """Pairs of the captions whose video is there; each video is shown up to `end` seconds.
+
+        `named` are the videos of all splits. Raises DataError where no video of this one is there.
+        """
+        wanted = dict.fromkeys(caption.video for caption in captions)
+        pairs = tuple(
+            Pair(video=video, path=self.paths[video], caption=text, end=end)
+            for video, text in captions
+            if video in self.paths
+        )
+        if not pairs:
+            raise DataError(self._none_of(list(wanted)))
+        missing = tuple(video for video in wanted if video not in self.paths)
+        extra = tuple(sorted(self.paths.keys() - set(named)))
+        return Split(pairs=pairs, captions=policy, missing=missing, extra=extra)
+
+    def _none_of(self, wanted: list[str]) -> str:
+        return (
+            f"{self.folder} and the folders in it hold none of the {len(wanted)} videos of this "
+            f"split (looked for {', '.join(wanted[:3])} with any of {len(SUFFIXES)} suffixes such "
+            f"as .mp4, .avi, .webm); `reeltune datasets {self.dataset}` says where to get them "
+            "and where to put them"
+        )
+
+
+def list_videos(folder: Path, names: Sequence[str], dataset: str) -> Videos:
+    """Videos in the first of the subfolders `names` that is there, or else in `folder` itself.
+
+    Files one level further down count too. Of two files with one name the upper, then the first
+    by path, is taken. The folder is listed once and no file is opened.
+    """
+    places = [folder / name for name in names]
+    place = next((place for place in places if place.is_dir()), folder)
+    paths: dict[str, Path] = {}
+    for path in _files(place):
+        paths.setdefault(stem(path.name), path)
+    return Videos(place, paths, dataset)
+
+
+def is_video(name: str) -> bool:
+    """Whether a file is named as a video; DiDeMo has some whose name ends in a bare dot."""
+    suffix = os.path.splitext(name)[1].lower()
+    return suffix in SUFFIXES or suffix == "."
+
+
+def stem(name: str) -> str:
+    """A video's name without its suffixes: `a.mov.mp4` and `a.` are `a`; other dots stay."""
+    base, suffix = os.path.splitext(name)
+    while base and (suffix == "." or suffix.lower() in SUFFIXES):
+        name = base
+        base, suffix = os.path.splitext(name)
+    return name
+
+
+def one_caption_each(captions: Sequence[Caption]) -> Captions:
+    """The policy that fits: "single" unless a video has several captions."""
+    several = len({caption.video for caption in captions}) < len(captions)
+    return "multiple" if several else "single"
+
+
+def paragraphs(captions: Sequence[Caption]) -> list[Caption]:
+    """The captions of each video joined in their order, as one; videos stay in theirs."""
+    texts: dict[str, list[str]] = {}
+    for video, text in captions:
+        texts.setdefault(video, []).append(text)
+    return [Caption(video, " ".join(parts)) for video, parts in texts.items()]
+
+
+def write_empty(folder: Path, names: Sequence[str]) -> None:
+    """Empty files that stand for videos, where only names matter."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).touch()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Video files in `folder`, then those in the folders in it, by name; hidden ones stay so."""
+    below = []
+    for entry in _entries(folder):
+        if entry.is_dir():
+            below.append(entry)
+        elif is_video(entry.name):
+            yield Path(entry.path)
+    for place in below:
+        yield from (Path(entry.path) for entry in _entries(place.path) if is_video(entry.name))
+
+
+def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            shown = [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        raise DataError(
+            f"{folder} cannot be listed ({error}); give a folder you can read"
+        ) from None
+    return sorted(shown, key=lambda entry: entry.name)

@@ -1,0 +1,185 @@
+"""Your own videos, with captions in a CSV or JSONL file."""
+
+import os
+import unicodedata
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, NonNegativeFloat, model_validator
+
+from reeltune.data._annotations import Caption, Row, Text, find_file, read_csv, read_jsonl
+from reeltune.data._splits import Part, refuse_leak, split_by_place
+from reeltune.data._videos import is_video, one_caption_each, write_empty
+from reeltune.errors import DataError
+from reeltune.types import Pair, Split
+
+HOW = """\
+folder: your own videos. Nothing to download; you write one file.
+
+  FOLDER/
+  ├── captions.csv           or captions.jsonl, or any file named by captions=FILE
+  ├── beach/children.mp4     videos, in folders of any depth
+  └── cat.mov ...
+
+captions.csv has a header, then a line per caption (captions.jsonl: one JSON object a line):
+
+  path,caption,start,end
+  beach/children.mp4,children build a castle of sand,,
+  cat.mov,"a cat sleeps, then stretches",3.5,9
+
+path      of the video, from FOLDER
+caption   what is to be seen; a video may have several lines
+start     optional, seconds; where the moment begins
+end       optional, seconds; where it ends
+split     optional, train, val or test; in all lines or in none
+tags      optional, words; reports show the lines of each tag also alone
+
+Other columns are passed over. Without split, each video gets one by a hash of its path: about
+80 % train, 10 % val, 10 % test, so that all captions of a video are in one split and stay there
+when you add videos. Terms are yours: nothing leaves your machine.
+"""
+NAMES = ("captions.csv", "captions.jsonl")
+
+
+def _words(tags: Any) -> Any:
+    return tags.split() if isinstance(tags, str) else tags
+
+
+class Line(Row):
+    """One caption of a moment, or of a whole video."""
+
+    path: Text
+    caption: Text
+    start: NonNegativeFloat = 0.0  # s
+    end: NonNegativeFloat | None = None  # s; None: to the end of the file
+    split: Part | None = None
+    tags: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
+
+    @model_validator(mode="after")
+    def _ends_after_start(self) -> "Line":
+        if self.end is not None and self.end <= self.start:
+            raise ValueError(f"end {self.end:g} is not after start {self.start:g}, in seconds")
+        return self
+
+    def moment(self, video: str) -> str:
+        """Id of what is shown: the video's, with a media fragment (W3C) where a part is meant."""
+        if self.start == 0 and self.end is None:
+            return video
+        return f"{video}#t={self.start:g},{'' if self.end is None else format(self.end, 'g')}"
+
+
+class Config(BaseModel):
+    """Where the videos lie, and which file says what is in them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path
+    captions: Path | None = None  # None: captions.csv or captions.jsonl in the folder
+
+    def read(self, split: Part) -> Split:
+        """Pairs of a split; moments of one video have ids of their own.
+
+        Raises DataError with the file and line.
+        """
+        source = self.captions or find_file(self.folder, NAMES, "folder")
+        there = _files(self.folder)
+        lines = _lines(source, self.folder)
+        parts = _parts(lines, source)
+        chosen = [(name, line) for name, line in lines if parts[name] == split]
+        pairs = tuple(_pair(name, line, there[name]) for name, line in chosen if name in there)
+        if not pairs:
+            raise DataError(_nothing(split, [name for name, _ in chosen], source, self.folder))
+        return Split(
+            pairs=pairs,
+            captions=one_caption_each([Caption(pair.video, pair.caption) for pair in pairs]),
+            missing=tuple(dict.fromkeys(name for name, _ in chosen if name not in there)),
+            extra=tuple(sorted(filter(is_video, there.keys() - parts.keys()))),
+        )
+
+    @classmethod
+    def tiny(cls, folder: Path) -> "Config":
+        """Three videos with a caption each, in the splits that the file names."""
+        write_empty(folder / "beach", ["children.mp4"])
+        write_empty(folder, ["cat.mov", "rain.webm"])
+        lines = [
+            "path,caption,start,end,split,tags",
+            "beach/children.mp4,children build a castle of sand,,,train,",
+            'cat.mov,"a cat sleeps, then stretches",3.5,9,val,indoors temporal',
+            "rain.webm,rain on a window,0,2,test,indoors",
+        ]
+        (folder / "captions.csv").write_text("\n".join(lines) + "\n")
+        return cls(folder=folder)
+
+
+def _lines(source: Path, folder: Path) -> list[tuple[str, Line]]:
+    """Each line with its video's name, which is its path from the folder."""
+    readers = {".csv": read_csv, ".jsonl": read_jsonl}
+    if source.suffix.lower() not in readers:
+        raise DataError(
+            f"{source} is neither .csv nor .jsonl; `reeltune datasets folder` says how to write one"
+        )
+    rows = list(readers[source.suffix.lower()](source, Line, "folder"))
+    if not rows:
+        raise DataError(
+            f"{source} holds no caption; `reeltune datasets folder` says how to write one"
+        )
+    return [(_name(line.path, folder, f"{source}, line {number}"), line) for number, line in rows]
+
+
+def _name(path: str, folder: Path, place: str) -> str:
+    """The path from the folder, in one spelling: accents composed (NFC), forward slashes."""
+    absolute = os.path.abspath(folder / path)
+    relative = Path(os.path.relpath(absolute, os.path.abspath(folder))).as_posix()
+    if relative.split("/")[0] == "..":
+        raise DataError(
+            f"{place}, path: {path!r} is not inside {folder}; name the folder that holds all videos"
+        )
+    return unicodedata.normalize("NFC", relative)
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Files in the folder and all below, by name; hidden folders are passed over."""
+    found = {}
+    for place, below, names in os.walk(folder):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(place, name)
+            found[unicodedata.normalize("NFC", path.relative_to(folder).as_posix())] = path
+    return found
+
+
+def _parts(lines: list[tuple[str, Line]], source: Path) -> dict[str, Part]:
+    """The split of each video: as the file says, or by a hash of its name where it does not."""
+    names = [name for name, _ in lines]
+    given: dict[str, Part] = {name: line.split for name, line in lines if line.split}
+    if not given:
+        return split_by_place(names)
+    without = [name for name, line in lines if not line.split]
+    if without:
+        raise DataError(
+            f"{source}: {len(without)} of {len(lines)} lines have no split, first that of "
+            f"{without[0]}; give train, val or test in all lines, or leave the column out"
+        )
+    listed = {part: {name for name, line in lines if line.split == part} for part in get_args(Part)}
+    refuse_leak(listed, str(source))
+    return given
+
+
+def _pair(name: str, line: Line, path: Path) -> Pair:
+    return Pair(
+        video=line.moment(name),
+        path=path,
+        caption=line.caption,
+        start=line.start,
+        end=line.end,
+        tags=line.tags,
+    )
+
+
+def _nothing(split: str, wanted: list[str], source: Path, folder: Path) -> str:
+    if not wanted:
+        return f"{source} has no line whose split is {split}; give some, or leave the column out"
+    return (
+        f"{folder} holds none of the {len(wanted)} videos that {source} names for {split} (looked "
+        f"for {', '.join(wanted[:3])}); `reeltune datasets folder` says how paths are written"
+    )

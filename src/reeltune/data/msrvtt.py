@@ -1,0 +1,177 @@
+"""MSR-VTT: 10,000 web clips of 10 to 30 s with 20 captions each (Xu et al., CVPR 2016)."""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
+
+from reeltune.data._annotations import (
+    Caption,
+    Row,
+    Text,
+    find_file,
+    find_files,
+    read_csv,
+    read_json,
+)
+from reeltune.data._splits import Part, refuse_leak, take_split
+from reeltune.data._videos import list_videos, write_empty
+from reeltune.errors import DataError
+from reeltune.types import Split
+
+HOW = """\
+MSR-VTT: 10,000 clips, 20 captions each.
+
+Official page   https://www.microsoft.com/en-us/research/publication/msr-vtt-a-large-video-description-dataset-for-bridging-video-and-language/
+Captions        https://github.com/ArrowLuo/CLIP4Clip/releases/download/v0.0/msrvtt_data.zip
+                (MSRVTT_data.json and the lists of the 9k, 7k and 1kA splits)
+Videos          https://www.robots.ox.ac.uk/~maxbain/frozen-in-time/data/MSRVTT.zip
+Terms           for research; the clips belong to those who put them on YouTube.
+
+  FOLDER/
+  ├── MSRVTT_data.json              or train_val_videodatainfo.json and test_videodatainfo.json
+  ├── MSRVTT_train.9k.csv           for train=9k
+  ├── MSRVTT_train.7k.csv           for train=7k
+  ├── MSRVTT_JSFUSION_test.csv      for train=9k and train=7k
+  └── videos/ or videos/all/        video0.mp4 ... video9999.mp4
+
+Annotation files may lie in FOLDER or in a folder in it (annotation/, msrvtt_data/). Videos may
+also lie in MSRVTT_Videos/, or in FOLDER itself (TrainValVideo/, TestVideo/); any suffix will do.
+
+train=9k (the default) and train=7k are tested on the 1,000 pairs of 1kA. These splits have no
+videos to choose settings by, so 500 training videos are held out as val, always the same ones,
+never test videos; hold_out=0 trains on all, as most papers do, and has no val.
+train=full is the official split, 6,513 / 497 / 2,990 videos, tested with all 20 captions.
+"""
+BOTH = "MSRVTT_data.json"
+OFFICIAL = ("train_val_videodatainfo.json", "test_videodatainfo.json")
+TEST = "MSRVTT_JSFUSION_test.csv"
+VIDEOS = ("videos", "MSRVTT_Videos", "Videos")
+
+
+class Clip(Row):
+    """What `videos` of the JSON files says of a clip."""
+
+    video_id: Text
+    split: Literal["train", "validate", "test"] | None = None  # of the official split
+
+
+class Sentence(Row):
+    """What `sentences` of the JSON files says of a caption."""
+
+    video_id: Text
+    caption: Text
+
+
+class Annotations(Row):
+    """One `videodatainfo` file."""
+
+    videos: list[Clip]
+    sentences: list[Sentence]
+
+
+class Listed(Row):
+    """A line of `MSRVTT_train.9k.csv`."""
+
+    video_id: Text
+
+
+class Tested(Listed):
+    """A line of `MSRVTT_JSFUSION_test.csv`."""
+
+    sentence: Text
+
+
+class Config(BaseModel):
+    """Where MSR-VTT lies, and which of its splits is meant."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path
+    train: Literal["9k", "7k", "full"] = "9k"
+    hold_out: NonNegativeInt = 500  # training videos that are val; "full" has its own val
+
+    def read(self, split: Part) -> Split:
+        """Pairs of a split. Raises DataError with the file and the line, key or video."""
+        videos = list_videos(self.folder, VIDEOS, "msrvtt")
+        clips, captions = _published(self.folder)
+        if self.train == "full":
+            chosen = _official(clips, split, self.folder)
+            return videos.split(_of(captions, chosen, self.folder), clips.keys(), "multiple")
+        tested = _one_thousand(self.folder)
+        if split == "test":
+            named = clips.keys() | {caption.video for caption in tested}
+            return videos.split(tested, named, "single")
+        listed = _listed(self.folder, self.train)
+        refuse_leak({"train": listed, "test": {c.video for c in tested}}, str(self.folder))
+        chosen = take_split(listed, self.hold_out, split)
+        return videos.split(_of(captions, chosen, self.folder), clips.keys() | listed, "multiple")
+
+    @classmethod
+    def tiny(cls, folder: Path) -> "Config":
+        """Three clips with two captions each; two are listed for training, one is held out."""
+        ids = ["video0", "video1", "video7010"]
+        splits = ["train", "train", "test"]
+        videos = [
+            {"id": n, "video_id": video, "category": 9, "split": part}
+            for n, (video, part) in enumerate(zip(ids, splits, strict=True))
+        ]
+        sentences = [
+            {"sen_id": 2 * n + k, "video_id": video, "caption": f"{text} number {n}"}
+            for n, video in enumerate(ids)
+            for k, text in enumerate(["a toy", "a plaything"])
+        ]
+        write_empty(folder / "videos" / "all", [f"{video}.mp4" for video in ids])
+        everything = {"info": {"year": "2016"}, "videos": videos, "sentences": sentences}
+        (folder / "MSRVTT_data.json").write_text(json.dumps(everything))
+        (folder / "MSRVTT_train.9k.csv").write_text("video_id\nvideo0\nvideo1\n")
+        lines = "key,vid_key,video_id,sentence\nret0,msr7010,video7010,a toy number 2\n"
+        (folder / TEST).write_text(lines)
+        return cls(folder=folder, hold_out=1)
+
+
+def _published(folder: Path) -> tuple[dict[str, Clip], list[Caption]]:
+    """Clips by id and all captions, of the file with both or of the two official ones.
+
+    Where there is none, nothing: 1kA can be tested without.
+    """
+    found = find_files(folder, [BOTH], "msrvtt") or find_files(folder, OFFICIAL, "msrvtt")
+    files = [read_json(path, Annotations, "msrvtt") for path in found]
+    clips = {clip.video_id: clip for file in files for clip in file.videos}
+    captions = [Caption(s.video_id, s.caption) for file in files for s in file.sentences]
+    return clips, captions
+
+
+def _official(clips: dict[str, Clip], split: Part, folder: Path) -> set[str]:
+    name = "validate" if split == "val" else split
+    chosen = {video for video, clip in clips.items() if clip.split == name}
+    if not chosen:
+        raise DataError(
+            f"{folder} holds no {BOTH} or {' and '.join(OFFICIAL)} with clips whose split is "
+            f"{name!r}; `reeltune datasets msrvtt` says where to get them"
+        )
+    return chosen
+
+
+def _one_thousand(folder: Path) -> list[Caption]:
+    path = find_file(folder, [TEST], "msrvtt")
+    return [Caption(row.video_id, row.sentence) for _, row in read_csv(path, Tested, "msrvtt")]
+
+
+def _listed(folder: Path, train: str) -> set[str]:
+    path = find_file(folder, [f"MSRVTT_train.{train}.csv"], "msrvtt")
+    return {row.video_id for _, row in read_csv(path, Listed, "msrvtt")}
+
+
+def _of(captions: list[Caption], chosen: set[str], folder: Path) -> list[Caption]:
+    """Captions of the chosen videos; each must have one."""
+    kept = [caption for caption in captions if caption.video in chosen]
+    without = sorted(chosen - {caption.video for caption in kept})
+    if without:
+        raise DataError(
+            f"{folder}: {len(without)} of {len(chosen)} videos of this split have no caption in "
+            f"{BOTH} or in {' and '.join(OFFICIAL)}, first {without[0]}; "
+            "`reeltune datasets msrvtt` says where to get them"
+        )
+    return kept

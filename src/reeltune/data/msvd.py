@@ -1,0 +1,143 @@
+"""MSVD: 1,970 clips of YouTube videos with some 40 captions each (Chen and Dolan, ACL 2011)."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from reeltune.data._annotations import Caption, find_file, find_files, read_lines
+from reeltune.data._splits import Part, refuse_leak
+from reeltune.data._videos import list_videos, write_empty
+from reeltune.errors import DataError
+from reeltune.types import Split
+
+HOW = """\
+MSVD: 1,970 short clips, about 40 captions each.
+
+Official page   https://www.cs.utexas.edu/users/ml/clamp/videoDescription/
+                (YouTubeClips.tar, AllVideoDescriptions.txt)
+Lists           https://github.com/ArrowLuo/CLIP4Clip/releases/download/v0.0/msvd_data.zip
+Terms           for research; the clips belong to those who put them on YouTube.
+
+  FOLDER/
+  ├── train_list.txt val_list.txt test_list.txt     1,200 / 100 / 670 names of clips, one a line
+  ├── AllVideoDescriptions.txt                      name and caption, a space between
+  └── videos/                                       -4wsuPCjDBc_5_15.avi ...
+
+or, in place of the two kinds of text files, those of the video captioning field:
+
+  ├── sents_train_lc_nopunc.txt sents_val_... sents_test_...    vid1 and caption, a tab between
+  ├── youtube_mapping.txt                                       -4wsuPCjDBc_5_15 vid1
+
+Text files may lie in FOLDER or in a folder in it. Videos may also lie in YouTubeClips/ or
+MSVD_Videos/, or in FOLDER itself, under their YouTube name or as vid1 ... where there is a
+youtube_mapping.txt; any suffix will do. raw-captions.pkl is never read: a pickle can run code.
+
+All captions are used, in training and in test.
+"""
+PARTS: tuple[Part, ...] = ("train", "val", "test")
+SENTENCES = "sents_{}_lc_nopunc.txt"
+LIST = "{}_list.txt"
+DESCRIPTIONS = "AllVideoDescriptions.txt"
+MAPPING = "youtube_mapping.txt"
+VIDEOS = ("videos", "YouTubeClips", "MSVD_Videos")
+
+
+class Config(BaseModel):
+    """Where MSVD lies."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path
+
+    def read(self, split: Part) -> Split:
+        """Pairs of a split, named as on YouTube. Raises DataError with the file and line."""
+        aliases = _aliases(self.folder)
+        videos = list_videos(self.folder, VIDEOS, "msvd").renamed(aliases)
+        if find_files(self.folder, [SENTENCES.format(split)], "msvd"):
+            captions = list(_sentences(self.folder, split, aliases))
+            named: Collection[str] = aliases.values()
+        else:
+            lists = _lists(self.folder, split)
+            captions = list(_descriptions(self.folder, lists[split]))
+            named = {video for part in lists.values() for video in part}
+        return videos.split(captions, named, "multiple")
+
+    @classmethod
+    def tiny(cls, folder: Path) -> "Config":
+        """Three clips in three splits, as the video captioning field writes them."""
+        names = ["-4wsuPCjDBc_5_15", "zv2RIbUsnSw_159_162", "zzit5b_-ukg_5_20"]
+        write_empty(folder / "YouTubeClips", [f"{name}.avi" for name in names])
+        mapping = [f"{name} vid{n}\n" for n, name in enumerate(names, start=1)]
+        (folder / MAPPING).write_text("".join(mapping))
+        for n, part in enumerate(PARTS, start=1):
+            lines = f"vid{n}\ta squirrel is eating\nvid{n}\tan animal eats a nut\n"
+            (folder / SENTENCES.format(part)).write_text(lines)
+        return cls(folder=folder)
+
+
+def _aliases(folder: Path) -> dict[str, str]:
+    """`vid1` -> `-4wsuPCjDBc_5_15`; empty where there is no such file."""
+    found = find_files(folder, [MAPPING], "msvd")
+    return {alias: name for path in found for name, alias in _two(path, None)}
+
+
+def _sentences(folder: Path, split: Part, aliases: dict[str, str]) -> Iterator[Caption]:
+    path = find_file(folder, [SENTENCES.format(split)], "msvd")
+    mapping = find_file(folder, [MAPPING], "msvd")
+    for alias, text in _two(path, "\t"):
+        if alias not in aliases:
+            raise DataError(
+                f"{path} has a caption of {alias}, which {mapping} does not name; "
+                "take both files from one source"
+            )
+        yield Caption(aliases[alias], text)
+
+
+def _lists(folder: Path, split: Part) -> dict[Part, dict[str, None]]:
+    """Names of the clips of each split whose list is there; that of `split` has to be."""
+    if find_files(folder, ["raw-captions.pkl"], "msvd") and not find_files(
+        folder, [DESCRIPTIONS], "msvd"
+    ):
+        raise DataError(
+            f"{folder} has its captions in raw-captions.pkl, a pickle, which can run code when "
+            f"it is read; put {DESCRIPTIONS} of the official page beside it "
+            "(`reeltune datasets msvd`)"
+        )
+    find_file(folder, [LIST.format(split), SENTENCES.format(split)], "msvd")
+    found = {part: find_files(folder, [LIST.format(part)], "msvd") for part in PARTS}
+    lists = {
+        part: {line.strip(): None for _, line in read_lines(paths[0], "msvd")}
+        for part, paths in found.items()
+        if paths
+    }
+    refuse_leak(lists, str(folder))
+    return lists
+
+
+def _descriptions(folder: Path, chosen: Collection[str]) -> Iterator[Caption]:
+    """Captions of the chosen clips; the file begins with comments."""
+    path = find_file(folder, [DESCRIPTIONS], "msvd")
+    captions = [Caption(name, text) for name, text in _two(path, None) if name in chosen]
+    without = sorted(set(chosen) - {caption.video for caption in captions})
+    if without:
+        raise DataError(
+            f"{path} has no caption of {len(without)} of the {len(chosen)} listed clips, first "
+            f"{without[0]}; take the whole file from the official page (`reeltune datasets msvd`)"
+        )
+    yield from captions
+
+
+def _two(path: Path, separator: str | None) -> Iterator[tuple[str, str]]:
+    """The first word and the rest of each line; lines that begin with # are comments."""
+    for number, line in read_lines(path, "msvd"):
+        if line.startswith("#"):
+            continue
+        parts = [part.strip() for part in line.split(separator, 1)]
+        if len(parts) < 2 or not all(parts):
+            raise DataError(
+                f"{path}, line {number}: {line!r:.60} is not two parts with "
+                f"{'a tab' if separator else 'a space'} between; mend it or get the file again "
+                "(`reeltune datasets msvd`)"
+            )
+        yield parts[0], parts[1]
