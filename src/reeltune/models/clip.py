@@ -206,15 +206,20 @@ class Clip(nn.Module):
         self._stored = (versions(self), stored)
         return self
 
-    def tokenize(self, texts: Sequence[str]) -> Tokens:
-        """Token ids on the CPU, cut to `context` tokens with the end mark kept."""
+    @property
+    def logit_scale(self) -> Tensor:
+        """Logarithm of what a cosine is multiplied by to become a logit."""
+        return self.towers.logit_scale
+
+    def tokenize(self, texts: Sequence[str], at_most: int | None = None) -> Tokens:
+        """Token ids on the CPU, cut to `at_most` (`context`) tokens with the end mark kept."""
         if not texts:
             raise DataError("there is no text to tokenize; give at least one")
         read = self.tokenizer(
             [text.lower() if self.rule.lower else text for text in texts],
             padding=self.rule.padding,
             truncation=True,
-            max_length=self.context,
+            max_length=at_most or self.context,
             return_attention_mask=True,
             return_tensors="pt",
         )

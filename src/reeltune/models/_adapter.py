@@ -1,0 +1,129 @@
+"""A frozen CLIP with something small on top that is trained: what is stored, and how it opens.
+
+Only the trained tensors are written, with the name and the fingerprint of the CLIP they belong
+to. Of a CLIP without a name, which is one of random weights, all tensors are.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
+
+from reeltune.errors import CheckpointError, ConfigError
+from reeltune.models import clip
+from reeltune.models._device import device_named, precision_named
+from reeltune.models._open import component_named, open_model
+from reeltune.models._preprocessor import read_preprocessor
+from reeltune.models._published import PUBLISHED
+from reeltune.models._tokenizer import read_tokenizer
+from reeltune.models._towers import read_settings, towers_of
+from reeltune.models._weights import (
+    CARD,
+    read_card,
+    read_tensors,
+    require_all_keys,
+    write_card,
+    write_tensors,
+)
+
+ADAPTER = "adapter.safetensors"
+FINGERPRINT = "base_fingerprint"  # its place on the card
+
+
+class Based(BaseModel):
+    """Settings of a model that stands on a CLIP: one by its name, or one of random weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: str | None = "openai/clip-vit-base-patch32"  # None: random weights
+    architecture: clip.Config = clip.Config()  # of the random one
+
+    def skeleton(self) -> clip.Clip:
+        """The base with random weights; no weight is read."""
+        if self.base is None:
+            return self.architecture.build()
+        if self.base in PUBLISHED:
+            return PUBLISHED[self.base].build()
+        component = component_named(self.base)
+        folder = Path(getattr(component, "FOLDER", self.base)).expanduser()
+        if not (folder / "config.json").is_file():
+            raise CheckpointError(
+                f"the architecture of {self.base!r} is not known here; give one of "
+                f"{', '.join(PUBLISHED)}, or a folder with its config.json"
+            )
+        settings = read_settings(folder)
+        preprocessor = read_preprocessor(folder, settings.model_type)
+        return clip.Clip(towers_of(settings), read_tokenizer(folder), preprocessor).eval()
+
+
+Settings = TypeVar("Settings", bound=Based)
+
+
+def open_base(name: str, device: str | None = None, dtype: str | None = None) -> clip.Clip:
+    """The CLIP that is to be tuned; raises ConfigError for a model that is none."""
+    base = open_model(name, device, dtype)
+    if not isinstance(base, clip.Clip):
+        raise ConfigError(
+            f"{name} is no CLIP, and prompts and adapters go into the towers of one; "
+            "give a CLIP folder, a hub id such as openai/clip-vit-base-patch32, or tiny-clip"
+        )
+    return base
+
+
+def save_adapter(
+    folder: Path, component: str, config: Based, stored: Mapping[str, Tensor], fingerprint: str
+) -> None:
+    """Write the tensors and a card that names their base by name and `fingerprint`."""
+    write_card(folder, component, {**config.model_dump(mode="json"), FINGERPRINT: fingerprint})
+    write_tensors(folder / ADAPTER, stored)
+
+
+def read_adapter(
+    folder: Path | None, settings: type[Settings], device: str | None, dtype: str | None
+) -> tuple[Settings, clip.Clip]:
+    """Settings of the model in `folder`, and the CLIP that it stands on.
+
+    Errors: `CheckpointError` if the CLIP is not the one that the adapter was trained on.
+    """
+    if folder is None:
+        raise CheckpointError(
+            "a tuned model has no weights of its own; give the folder that training wrote"
+        )
+    _, card = read_card(folder)
+    wanted = card.pop(FINGERPRINT, None)
+    try:
+        config = settings.model_validate(card)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise CheckpointError(
+            f"{folder / CARD} has {'.'.join(map(str, first['loc']))} wrong ({first['msg']}); "
+            "take the file from the same place as the weights"
+        ) from error
+    if config.base is None:
+        return config, config.skeleton().move(device_named(device), precision_named(dtype))
+    base = open_base(config.base, device, dtype)
+    if base.fingerprint != wanted:
+        raise CheckpointError(
+            f"{folder} was trained on a CLIP with fingerprint {wanted}, and {base.name} has "
+            f"{base.fingerprint}; set base in {folder / CARD} to the CLIP it was trained on"
+        )
+    return config, base
+
+
+def fill(folder: Path, own: Mapping[str, Tensor]) -> None:
+    """Copy the stored tensors into place, every one of them and no other."""
+    path = folder / ADAPTER
+    given = read_tensors(path)
+    shared = given.keys() & own.keys()
+    require_all_keys(
+        path,
+        missing=own.keys() - given.keys(),
+        unexpected=given.keys() - own.keys(),
+        misshapen=[name for name in shared if given[name].shape != own[name].shape],
+    )
+    with torch.no_grad():
+        for name, weight in own.items():
+            weight.copy_(given[name])

@@ -1,0 +1,204 @@
+"""VoP: a frozen CLIP with learned prompts in every layer of both towers (2211.12764, CVPR 2023).
+
+A variant is a list of prompts: text and generic ones are VoP; position and context ones make
+VoP^P and VoP^C; joint ones, which let the later layers see all frames of a video at once, VoP^F.
+
+Where the paper is silent: layer-0 prompts of frames pass the tower's first layer norm and get no
+position embedding, those of texts get the position embedding of where they stand (both as in the
+authors' released model); texts are read at their end token, shifted by the prompts before it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from jaxtyping import Bool, Float, UInt8
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from reeltune.errors import ConfigError, DataError
+from reeltune.models import clip
+from reeltune.models._adapter import Based, fill, read_adapter, save_adapter
+from reeltune.models._contrast import batch_losses
+from reeltune.models._prompted_text import PromptedText
+from reeltune.models._prompted_video import PromptedVideo
+from reeltune.models._prompts import Rows
+from reeltune.models._weights import fingerprint
+from reeltune.types import Batch, Tokens
+
+FRAMES_AT_ONCE = 96  # in inference; bounds the memory of one pass
+
+
+class Part(BaseModel):
+    """Prompts of one kind; `length` tokens in each layer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    length: NonNegativeInt = 8
+
+
+class Text(Part):
+    """In the text tower, between the start token and the words."""
+
+    kind: Literal["text"] = "text"
+
+
+class Generic(Part):
+    """The same for all frames."""
+
+    kind: Literal["generic"] = "generic"
+
+
+class Position(Part):
+    """Of the frame's position in the video."""
+
+    kind: Literal["position"] = "position"
+    length: NonNegativeInt = 4
+
+
+class Context(Part):
+    """Made of the class tokens of all frames of the video."""
+
+    kind: Literal["context"] = "context"
+    length: NonNegativeInt = 4
+
+
+class Joint(Part):
+    """Of the video, in layers after the first `after`, which see all frames at once."""
+
+    kind: Literal["joint"] = "joint"
+    after: NonNegativeInt = 8  # K_s
+
+
+Prompt = Annotated[Text | Generic | Position | Context | Joint, Field(discriminator="kind")]
+
+
+class Config(Based):
+    """Which CLIP, and which prompts; as it stands, plain VoP."""
+
+    prompts: tuple[Prompt, ...] = (Text(), Generic())
+    frames: PositiveInt = 12  # of the tables of frame positions
+
+    @classmethod
+    def tiny(cls) -> "Config":
+        """Every kind of prompt but the generic on a CLIP of two layers."""
+        parts = (Text(length=2), Position(length=1), Context(length=1), Joint(length=2, after=1))
+        return cls(base=None, architecture=clip.Config.tiny(), prompts=parts, frames=3)
+
+    def build(self) -> "Vop":
+        """The model on a CLIP of random weights."""
+        return Vop(self, self.skeleton()).eval()
+
+
+class Vop(nn.Module):
+    """A `DualEncoder`; only `text` and `video`, the prompts, are trainable."""
+
+    primary = "contrastive"
+
+    def __init__(self, config: Config, base: clip.Clip, name: str = "vop") -> None:
+        super().__init__()
+        if base.family != "clip":
+            raise ConfigError(f"VoP prompts CLIP towers, and {base.name} is {base.family}")
+        kinds = [part.kind for part in config.prompts]
+        if len(set(kinds)) < len(kinds):
+            raise ConfigError(f"prompts are {', '.join(kinds)}; give each kind once")
+        self.config, self.name = config, name
+        self.clip = base.requires_grad_(False)
+        sizes: dict[str, int] = {part.kind: part.length for part in config.prompts}
+        joint = next((part for part in config.prompts if isinstance(part, Joint)), None)
+        self.text = PromptedText(base.towers.text_model, sizes.pop("text", 0))
+        self.video = PromptedVideo(
+            base.towers.vision_model, sizes, config.frames, joint.after if joint else None
+        )
+        self.dim, self.pixels = base.dim, base.pixels
+
+    @property
+    def logit_scale(self) -> Tensor:
+        return self.clip.logit_scale
+
+    @property
+    def fingerprint(self) -> str:
+        facts = self.config.model_dump(mode="json", include={"prompts", "frames"})
+        return fingerprint(self.trained(), {**facts, "base": self.clip.fingerprint})
+
+    def trained(self) -> dict[str, Tensor]:
+        """What training changes, by name."""
+        parts = {"text": self.text, "video": self.video}
+        return {
+            f"{part}.{name}": weight
+            for part, module in parts.items()
+            for name, weight in module.named_parameters()
+        }
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """Token ids, cut so that the prompts fit into the tower's context beside them."""
+        return self.clip.tokenize(texts, self.clip.context - self.text.length)
+
+    def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
+        device = self.clip.mean.device
+        parts = []
+        chunks = (torch.split(part, clip.TEXTS_AT_ONCE) for part in (tokens.ids, tokens.mask))
+        for ids, mask in zip(*chunks, strict=True):
+            read = self.text(self.clip.towers.text_model, ids.to(device), mask.to(device))
+            parts.append(_unit(self.clip.towers.text_projection(read)))
+        return torch.cat(parts)
+
+    def encode_video(
+        self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B D"]:
+        """Mean of the frames' unit vectors at unit length; only real frames are computed."""
+        if not mask.any(dim=1).all():
+            raise DataError("a video has no frame at all (a row of mask is false); leave it out")
+        at_once = len(mask) if torch.is_grad_enabled() else max(1, FRAMES_AT_ONCE // mask.shape[1])
+        chunks = zip(torch.split(frames, at_once), torch.split(mask, at_once), strict=True)
+        return torch.cat([self._encode(some, real) for some, real in chunks])
+
+    def _encode(self, frames: Tensor, mask: Tensor) -> Tensor:
+        kept = self._at_most(mask.cpu())
+        pixels = self.clip.normalize(frames[kept.to(frames.device)]).to(self.clip.towers.dtype)
+        rows = Rows.of(kept.sum(dim=1).to(pixels.device), self.config.frames)
+        read = self.video(self.clip.towers.vision_model, pixels, rows)  # (R, W)
+        vectors = _unit(self.clip.towers.visual_projection(read))
+        lengths = rows.lengths[:, None]
+        there = torch.arange(int(rows.lengths.max()), device=lengths.device) < lengths  # (B, T)
+        return self.clip.pool_frames(rows.pad(vectors), there)
+
+    def _at_most(self, mask: Bool[Tensor, "B T"]) -> Bool[Tensor, "B T"]:
+        """Real frames; of a video with more than the tables have positions, evenly spaced ones."""
+        table = self.config.frames
+        if not self.video.is_bounded or int(mask.sum(dim=1).max()) <= table:
+            return mask
+        count, place = mask.sum(dim=1, keepdim=True), mask.cumsum(dim=1) - 1  # (B, 1), (B, T)
+        cell = (place * table) // count  # which of `table` spans a frame is in
+        middle = ((2 * cell + 1) * count) // (2 * table)
+        return mask & ((count <= table) | (place == middle))
+
+    def similarity(
+        self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
+    ) -> Float[Tensor, "Q N"]:
+        """Cosines: both sides have unit length."""
+        return text @ video.T
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """`contrastive`: symmetric InfoNCE with CLIP's own, frozen temperature."""
+        return batch_losses(self, batch)
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write the prompts, under 1 MB for plain VoP, and say which CLIP they belong to."""
+        stored = self.trained() if self.config.base else dict(self.named_parameters())
+        save_adapter(Path(folder), "vop", self.config, stored, self.clip.fingerprint)
+
+
+@torch.inference_mode(False)
+def load(folder: Path | None, device: str | None = None, dtype: str | None = None) -> Vop:
+    """The model whose prompts are in `folder`, on the CLIP they were trained on."""
+    config, base = read_adapter(folder, Config, device, dtype)
+    model = Vop(config, base)
+    fill(Path(folder or "."), model.trained() if config.base else dict(model.named_parameters()))
+    return model.to(base.mean.device).eval()
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    return F.normalize(vectors.float(), dim=-1)
