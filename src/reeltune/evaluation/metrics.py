@@ -1,9 +1,14 @@
-"""Ranks and what is read off them: recall at K, median and mean rank."""
+"""Ranks and what is read off them: recall at K, median and mean rank, average precision."""
+
+from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from reeltune.errors import DataError
+from reeltune.evaluation._bootstrap import DRAWS, bounds, resampled_means, sums_by_group
+
+CHUNK = 1 << 22  # scores looked at together, so that masks of a large matrix stay small
 
 
 def ranks(scores: Float[np.ndarray, "Q N"], target: Int[np.ndarray, " Q"]) -> Int[np.ndarray, " Q"]:
@@ -14,7 +19,10 @@ def ranks(scores: Float[np.ndarray, "Q N"], target: Int[np.ndarray, " Q"]) -> In
     """
     _require_finite(scores)
     own = np.take_along_axis(scores, target[:, None], axis=1)  # (Q, 1)
-    return (scores >= own).sum(axis=1)
+    found = np.empty(len(scores), np.int64)
+    for rows in chunks(len(scores), scores.shape[1]):
+        found[rows] = (scores[rows] >= own[rows]).sum(axis=1)
+    return found
 
 
 def ranks_of_any(
@@ -26,11 +34,29 @@ def ranks_of_any(
     model. Raises DataError for a query without a right answer.
     """
     _require_finite(scores)
-    if not relevant.any(axis=1).all():
-        empty = int(np.flatnonzero(~relevant.any(axis=1))[0])
-        raise DataError(f"query {empty} has no right answer in the gallery; leave it out")
+    _require_answers(relevant)
     best = np.where(relevant, scores, -np.inf).max(axis=1, keepdims=True)  # (Q, 1)
     return 1 + ((scores >= best) & ~relevant).sum(axis=1)
+
+
+def average_precision(
+    scores: Float[np.ndarray, "Q N"], relevant: Bool[np.ndarray, "Q N"]
+) -> Float[np.ndarray, " Q"]:
+    """Mean of the precision at each right answer, 0 to 1; a tied wrong answer stands before it.
+
+    With one right answer it is 1 / rank. Raises DataError for a query without a right answer.
+    """
+    _require_finite(scores)
+    _require_answers(relevant)
+    rows = zip(scores, relevant, strict=True)
+    return np.array([_average_precision(row[right], row[~right]) for row, right in rows])
+
+
+def _average_precision(right: Float[np.ndarray, " A"], wrong: Float[np.ndarray, " W"]) -> float:
+    right = np.sort(right)[::-1]  # (A,) best first
+    before = len(wrong) - np.searchsorted(np.sort(wrong), right, side="left")  # (A,)
+    hits = np.arange(1, len(right) + 1)
+    return float(np.mean(hits / (hits + before)))
 
 
 def recall_at(found: Int[np.ndarray, " Q"], k: int) -> float:
@@ -54,25 +80,35 @@ def interval(
     k: int,
     groups: Int[np.ndarray, " Q"],
     source: np.random.Generator,
-    draws: int = 2000,
+    draws: int = DRAWS,
 ) -> tuple[float, float]:
     """95 % bootstrap interval of R@K in percent, drawing whole groups.
 
     Captions of one video are not independent, so `groups` (their video) are drawn, not captions.
     """
-    _, member = np.unique(groups, return_inverse=True)
-    hits = np.bincount(member, found <= k)
-    sizes = np.bincount(member)
-    drawn = source.integers(0, len(sizes), (draws, len(sizes)))
-    recalls = 100 * hits[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    low, high = np.quantile(recalls, [0.025, 0.975])
-    return float(low), float(high)
+    sums, sizes = sums_by_group(100.0 * (found <= k)[:, None], groups)
+    return bounds(resampled_means(sums, sizes, source, draws))[0]
+
+
+def chunks(rows: int, width: int) -> Iterator[slice]:
+    """Slices of the rows of a (rows, width) matrix, of about `CHUNK` elements each."""
+    step = max(1, CHUNK // max(1, width))
+    return (slice(start, start + step) for start in range(0, rows, step))
 
 
 def _require_finite(scores: Float[np.ndarray, "Q N"]) -> None:
-    if not np.isfinite(scores).all():
-        wrong = int((~np.isfinite(scores)).sum())
+    wrong = sum(
+        int((~np.isfinite(scores[rows])).sum()) for rows in chunks(len(scores), scores.shape[1])
+    )
+    if wrong:
         raise DataError(
             f"{wrong} of {scores.size} scores are not finite; look for frames or texts "
             f"whose vectors are nan"
         )
+
+
+def _require_answers(relevant: Bool[np.ndarray, "Q N"]) -> None:
+    answered = relevant.any(axis=1)
+    if not answered.all():
+        empty = int(np.flatnonzero(~answered)[0])
+        raise DataError(f"query {empty} has no right answer in the gallery; leave it out")

@@ -1,0 +1,51 @@
+"""Reports and comparisons as tables for a terminal."""
+
+from rich.markup import escape
+from rich.table import Table
+
+from reeltune.evaluation.compare import Comparison
+from reeltune.evaluation.retrieval import Report
+
+COLUMNS = ("R@1", "R@5", "R@10", "SumR", "MdR", "MnR", "mAP")
+
+
+def report_table(report: Report) -> Table:
+    """One row a direction, then one a tagged subset; R@1 with its 95 % interval."""
+    card = report.protocol
+    title = f"{card.model} on {card.dataset} {card.split}: {card.queries} x {card.gallery}"
+    if card.postprocessing != "none":
+        title += f", after {card.postprocessing}"
+    table = Table(
+        title=escape(title), box=None, pad_edge=False, header_style="dim", title_justify="left"
+    )
+    table.add_column("")
+    for name in COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_row("t2v", *_cells(report.t2v, report.intervals["t2v R@1"]))
+    table.add_row("v2t", *_cells(report.v2t, report.intervals["v2t R@1"]))
+    for tag, figures in report.subsets.items():
+        bounds = figures["R@1 low"], figures["R@1 high"]
+        table.add_row(escape(f"t2v {tag} ({figures['queries']:.0f})"), *_cells(figures, bounds))
+    return table
+
+
+def comparison_table(found: Comparison) -> Table:
+    """One row a figure: both values, the difference with its 95 % interval, the verdict."""
+    title = f"{found.a} against {found.b}"
+    table = Table(
+        title=escape(title), box=None, pad_edge=False, header_style="dim", title_justify="left"
+    )
+    for name in ("", "A", "B", "B - A", "95 %"):
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
+    table.add_column("")
+    for name, one in found.differences.items():
+        bounds = f"{one.low:+.1f} to {one.high:+.1f}"
+        verdict = "[dim]inside noise[/]" if one.inside_noise else "[bold]outside noise[/]"
+        row = f"{one.a:.1f}", f"{one.b:.1f}", f"{one.b - one.a:+.1f}", bounds, verdict
+        table.add_row(escape(name), *row)
+    return table
+
+
+def _cells(figures: dict[str, float], bounds: tuple[float, float]) -> list[str]:
+    first = f"{figures['R@1']:.1f} [dim]({bounds[0]:.1f}-{bounds[1]:.1f})[/]"
+    return [first, *(f"{figures[name]:.1f}" for name in COLUMNS[1:])]

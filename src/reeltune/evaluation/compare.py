@@ -1,0 +1,129 @@
+"""Is one report better than another, or is the difference inside noise?"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from reeltune.errors import ConfigError
+from reeltune.evaluation._bootstrap import (
+    FIGURES,
+    bounds,
+    recalls_of,
+    resampled_means,
+    sums_by_group,
+)
+from reeltune.evaluation.retrieval import Report
+
+FEWEST = 6  # 2 * 0.5**5 > 0.05: five changes in one direction are within chance, six are not
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One figure of both reports, and the 95 % interval of `b - a` over videos drawn anew."""
+
+    a: float
+    b: float
+    low: float
+    high: float
+    changed: int  # videos whose own figure differs
+
+    @property
+    def inside_noise(self) -> bool:
+        """Whether the interval contains 0, or fewer than six videos changed at all.
+
+        A bootstrap of a handful of videos that happen to agree is far too sure of itself; by the
+        sign test, fewer than six changes never reach 5 %.
+        """
+        return self.low <= 0 <= self.high or self.changed < FEWEST
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Differences of R@1, R@5, R@10 and SumR, named "v2t SumR", or "t2v temporal R@1" by tag."""
+
+    a: str  # model and seed
+    b: str
+    differences: dict[str, Difference]
+
+    def sentences(self) -> list[str]:
+        """One verdict a figure."""
+        return [_sentence(name, found) for name, found in self.differences.items()]
+
+    def as_dict(self) -> dict[str, object]:
+        verdicts = {
+            name: asdict(found) | {"inside_noise": found.inside_noise}
+            for name, found in self.differences.items()
+        }
+        return {"a": self.a, "b": self.b, "differences": verdicts}
+
+
+def compare(a: Report, b: Report, seed: int = 0) -> Comparison:
+    """Difference of `b` from `a`, by a paired bootstrap: the same videos are drawn for both.
+
+    Raises ConfigError where the protocols differ in more than model, fingerprint and training seed.
+    """
+    _require_alike(a, b)
+    video = np.array(a.ranks.video)  # (Q,)
+    there = np.array((a.ranks.t2v, b.ranks.t2v))  # (2, Q)
+    back = np.array((a.ranks.v2t, b.ranks.v2t))  # (2, V)
+    found = _differences("t2v", there, video, seed)
+    found |= _differences("v2t", back, np.arange(back.shape[1]), seed)
+    for tag, rows in a.ranks.tagged.items():
+        found |= _differences(f"t2v {tag}", there[:, rows], video[rows], seed)
+    return Comparison(a=_name(a), b=_name(b), differences=found)
+
+
+def compare_files(path_a: Path, path_b: Path, seed: int = 0) -> Comparison:
+    """Compare two JSON reports; a folder stands for the metrics.json in it."""
+    return compare(_read(path_a), _read(path_b), seed)
+
+
+def _differences(
+    way: str, found: Int[np.ndarray, "2 Q"], video: Int[np.ndarray, " Q"], seed: int
+) -> dict[str, Difference]:
+    before, after = recalls_of(found[0]), recalls_of(found[1])  # (Q, 4)
+    sums, sizes = sums_by_group(after - before, video)
+    intervals = bounds(resampled_means(sums, sizes, np.random.default_rng(seed)))
+    return {
+        f"{way} {name}": Difference(
+            a=float(before[:, i].mean()),
+            b=float(after[:, i].mean()),
+            low=intervals[i][0],
+            high=intervals[i][1],
+            changed=int(np.count_nonzero(sums[:, i])),
+        )
+        for i, name in enumerate(FIGURES)
+    }
+
+
+def _require_alike(a: Report, b: Report) -> None:
+    unlike = a.protocol.unlike(b.protocol)
+    if not unlike and a.ranks.tagged != b.ranks.tagged:
+        unlike = {"tags": (_sizes(a), _sizes(b))}
+    if unlike:
+        fields = "; ".join(f"{name}: {x!r} against {y!r}" for name, (x, y) in unlike.items())
+        raise ConfigError(
+            f"these reports follow unlike protocols and cannot be compared ({fields}); "
+            f"evaluate both models under one protocol"
+        )
+
+
+def _read(path: Path) -> Report:
+    return Report.read(path / "metrics.json" if path.is_dir() else path)
+
+
+def _sizes(report: Report) -> dict[str, int]:
+    return {tag: len(rows) for tag, rows in report.ranks.tagged.items()}
+
+
+def _name(report: Report) -> str:
+    seed = report.protocol.seed
+    return report.protocol.model if seed is None else f"{report.protocol.model} (seed {seed})"
+
+
+def _sentence(name: str, found: Difference) -> str:
+    change = f"{name}: {found.a:.1f} to {found.b:.1f}, {found.b - found.a:+.1f}"
+    verdict = "inside noise" if found.inside_noise else "outside noise"
+    return f"{change} [{found.low:+.1f}, {found.high:+.1f}], {verdict}"

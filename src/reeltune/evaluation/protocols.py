@@ -1,0 +1,87 @@
+"""What must be equal before two numbers may be compared."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from pydantic import ConfigDict
+
+from reeltune.errors import ConfigError
+from reeltune.types import Pair
+
+TIES = "against the model"
+V2T = ("grouped", "any")
+_NUMBER = r"\d+(?:\.\d+)?(?:e-?\d+)?"
+_POSTPROCESSING = re.compile(rf"none|dsl {_NUMBER}|qb-norm {_NUMBER} [1-9]\d*")
+_OF_THE_MODEL = ("model", "fingerprint", "seed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolCard:
+    """How a number was obtained.
+
+    `v2t` is the rule for a video with several captions: "grouped" ranks it among videos, each by
+    its best caption (CLIP4Clip, metrics.py); "any" ranks its best caption among all captions, where
+    its own others do not compete (Dual Encoding).
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    dataset: str
+    split: str
+    split_hash: str  # of `split_hash(pairs, gallery)`
+    captions: Literal["single", "multiple", "paragraph"]
+    frames: str  # such as "uniform 12"
+    model: str
+    fingerprint: str  # of weights and preprocessing
+    seed: int | None  # of the training; None where nothing was trained
+    queries: int  # Q
+    gallery: int  # N
+    ties: str = TIES
+    v2t: str = "grouped"
+    postprocessing: str = "none"  # or "dsl TEMPERATURE", or "qb-norm BETA K"
+
+    def __post_init__(self) -> None:
+        if self.ties != TIES:
+            raise ConfigError(f"protocol.ties is {self.ties!r}; the only rule is {TIES!r}")
+        if self.v2t not in V2T:
+            raise ConfigError(f"protocol.v2t is {self.v2t!r}; it must be one of: {', '.join(V2T)}")
+        require_postprocessing(self.postprocessing)
+
+    def unlike(self, other: "ProtocolCard") -> dict[str, tuple[object, object]]:
+        """Fields that forbid a comparison, with both values; the model itself may differ."""
+        mine, others = asdict(self), asdict(other)
+        names = [name for name in mine if name not in _OF_THE_MODEL]
+        return {n: (mine[n], others[n]) for n in names if mine[n] != others[n]}
+
+    def markdown(self) -> str:
+        """A table of two columns, for a model card."""
+        rows = [f"| {name.replace('_', ' ')} | {value} |" for name, value in asdict(self).items()]
+        return "\n".join(["| protocol | |", "|---|---|", *rows]) + "\n"
+
+
+def require_postprocessing(name: str) -> None:
+    """Raise ConfigError unless `name` is a post-processing with all its numbers."""
+    if not _POSTPROCESSING.fullmatch(name):
+        raise ConfigError(
+            f"protocol.postprocessing is {name!r}; write 'none', 'dsl TEMPERATURE' such as "
+            f"'dsl 0.01', or 'qb-norm BETA K' such as 'qb-norm 20 1'"
+        )
+
+
+def split_hash(pairs: Sequence[Pair], gallery: Iterable[str] = ()) -> str:
+    """Hash of ids, captions and spans in their order, and of gallery videos without a caption.
+
+    Where files lie, the order of the gallery and tags do not count.
+    """
+    found = hashlib.blake2b(digest_size=8)
+    for pair in pairs:
+        end = None if pair.end is None else float(pair.end)
+        row = [pair.video, pair.caption, float(pair.start), end]
+        found.update(json.dumps(row).encode() + b"\n")
+    distractors = sorted(set(gallery) - {pair.video for pair in pairs})
+    found.update(json.dumps(distractors).encode())
+    return found.hexdigest()

@@ -1,0 +1,245 @@
+"""Text-to-video and video-to-text retrieval from one matrix of scores."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from reeltune.errors import ConfigError, DataError
+from reeltune.evaluation._bootstrap import (
+    FIGURES,
+    bounds,
+    recalls_of,
+    resampled_means,
+    sums_by_group,
+)
+from reeltune.evaluation.metrics import (
+    average_precision,
+    chunks,
+    ranks,
+    ranks_of_any,
+    summary,
+)
+from reeltune.evaluation.protocols import ProtocolCard, split_hash
+from reeltune.types import Pair
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranks:
+    """Rank of every query, from 1, so that two reports can be compared query by query.
+
+    Videos are numbered as the pairs first name them, whatever the order of the gallery.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    t2v: list[int]  # (Q,) of each pair's caption
+    video: list[int]  # (Q,) number of each pair's video
+    v2t: list[int]  # of video 0, 1, ...
+    tagged: dict[str, list[int]]  # tag -> pairs that carry it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Retrieval figures with the protocol they were obtained under.
+
+    `t2v`, `v2t`: R@1, R@5, R@10, their SumR, and mAP in percent, higher is better; median (MdR) and
+    mean rank (MnR), lower is better. `intervals`: of "t2v R@1" and so on, 95 %, by bootstrap over
+    videos. `subsets`: for each tag the t2v figures of its queries in the whole gallery, with
+    "R@1 low", "R@1 high" and the number of "queries".
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    t2v: dict[str, float]
+    v2t: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    subsets: dict[str, dict[str, float]]
+    protocol: ProtocolCard
+    ranks: Ranks
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: object) -> "Report":
+        """The report that `as_dict` gave, also after JSON; DataError names the first bad field."""
+        try:
+            return TypeAdapter(cls).validate_python(fields)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "the whole"
+            raise DataError(
+                f"not a retrieval report: {place}: {first['msg']}; make one with: reeltune evaluate"
+            ) from error
+
+    def write(self, path: Path) -> None:
+        """JSON with one field a line."""
+        rows = (f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in self.as_dict().items())
+        path.write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> "Report":
+        """Raises DataError, with the path, for a file that is absent or is not a report."""
+        try:
+            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise DataError(
+                f"{path} cannot be read ({error.strerror}); make a report with: reeltune evaluate"
+            ) from error
+        except ValueError as error:
+            raise DataError(
+                f"{path} is not JSON ({error}); make a report with: reeltune evaluate"
+            ) from error
+        except (DataError, ConfigError) as error:
+            raise DataError(f"{path}: {error}") from error
+
+
+def retrieval_report(
+    scores: Float[np.ndarray, "Q N"],
+    split_pairs: Sequence[Pair],
+    gallery: Sequence[str],
+    protocol: ProtocolCard,
+    seed: int = 0,
+    v2t_scores: Float[np.ndarray, "Q N"] | None = None,
+) -> Report:
+    """Figures of both directions: query i is the caption of `split_pairs[i]`, column j a video id.
+
+    Text to video, every caption is a query. Video to text, every video that has a caption is one,
+    under the rule `protocol.v2t`. Gallery videos without a caption only compete. `seed` is that of
+    the bootstrap. `v2t_scores` are the scores for video to text where post-processing makes them
+    others (`rescore.rescored` gives both).
+
+    Raises DataError where scores, pairs, gallery and protocol do not belong together.
+    """
+    if v2t_scores is None:
+        v2t_scores = scores
+    column = _columns(split_pairs, gallery)
+    _require_protocol(protocol, split_pairs, gallery, v2t_scores is scores)
+    for given in (scores, v2t_scores):
+        _require_scores(given, len(split_pairs), len(gallery))
+
+    target, first, video = np.unique(column, return_index=True, return_inverse=True)
+    order = np.argsort(first)  # videos as the pairs first name them
+    shown, video = target[order], np.argsort(order)[video]  # (V,) columns, (Q,) numbers
+
+    found = ranks(scores, column)
+    back, precision = _video_to_text(v2t_scores, video, shown, protocol.v2t)
+    tagged = _tagged(split_pairs)
+    return Report(
+        t2v=summary(found) | {"mAP": _percent(1 / found)},
+        v2t=summary(back) | {"mAP": _percent(precision)},
+        intervals=_intervals("t2v", found, video, seed)
+        | _intervals("v2t", back, np.arange(len(back)), seed),
+        subsets={tag: _subset(found[rows], video[rows], seed) for tag, rows in tagged.items()},
+        protocol=protocol,
+        ranks=Ranks(t2v=found.tolist(), video=video.tolist(), v2t=back.tolist(), tagged=tagged),
+    )
+
+
+def _video_to_text(
+    scores: Float[np.ndarray, "Q N"],
+    video: Int[np.ndarray, " Q"],
+    shown: Int[np.ndarray, " V"],
+    rule: str,
+) -> tuple[Int[np.ndarray, " V"], Float[np.ndarray, " V"]]:
+    """Rank and average precision of each video; column `shown[v]` is video number v."""
+    if rule == "grouped":
+        found = ranks(_best_captions(scores, video)[:, shown].T, np.arange(len(shown)))
+        return found, 1 / found
+    found, precision = np.empty(len(shown), np.int64), np.empty(len(shown))
+    for block in chunks(len(shown), len(scores)):
+        columns = np.ascontiguousarray(scores[:, shown[block]].T)  # (b, Q)
+        own = video[None, :] == np.arange(len(shown))[block, None]  # (b, Q)
+        found[block] = ranks_of_any(columns, own)
+        precision[block] = average_precision(columns, own)
+    return found, precision
+
+
+def _best_captions(
+    scores: Float[np.ndarray, "Q N"], video: Int[np.ndarray, " Q"]
+) -> Float[np.ndarray, "V N"]:
+    """Highest score of each video's captions against every gallery video."""
+    starts = np.cumsum(np.bincount(video))[:-1]
+    members = np.split(np.argsort(video, kind="stable"), starts)
+    return np.stack([scores[rows].max(axis=0) for rows in members])
+
+
+def _intervals(
+    way: str, found: Int[np.ndarray, " Q"], video: Int[np.ndarray, " Q"], seed: int
+) -> dict[str, tuple[float, float]]:
+    sums, sizes = sums_by_group(recalls_of(found), video)
+    means = resampled_means(sums, sizes, np.random.default_rng(seed))
+    return {f"{way} {name}": b for name, b in zip(FIGURES, bounds(means), strict=True)}
+
+
+def _subset(
+    found: Int[np.ndarray, " Q"], video: Int[np.ndarray, " Q"], seed: int
+) -> dict[str, float]:
+    low, high = _intervals("t2v", found, video, seed)["t2v R@1"]
+    figures = summary(found) | {"mAP": _percent(1 / found)}
+    return {**figures, "R@1 low": low, "R@1 high": high, "queries": float(len(found))}
+
+
+def _percent(shares: Float[np.ndarray, " Q"]) -> float:
+    return 100 * float(np.mean(shares))
+
+
+def _tagged(pairs: Sequence[Pair]) -> dict[str, list[int]]:
+    tags = sorted({tag for pair in pairs for tag in pair.tags})
+    return {tag: [i for i, pair in enumerate(pairs) if tag in pair.tags] for tag in tags}
+
+
+def _columns(pairs: Sequence[Pair], gallery: Sequence[str]) -> Int[np.ndarray, " Q"]:
+    """Where in the gallery each pair's video is."""
+    if not pairs:
+        raise DataError("the split has no pairs; an evaluation needs at least one caption")
+    place = {video: j for j, video in enumerate(gallery)}
+    if len(place) < len(gallery):
+        twice = next(video for j, video in enumerate(gallery) if place[video] != j)
+        raise DataError(f"video {twice!r} is in the gallery twice; give each video once")
+    absent = sorted({pair.video for pair in pairs} - place.keys())
+    if absent:
+        raise DataError(
+            f"{len(absent)} videos of the split are not in the gallery, the first is "
+            f"{absent[0]!r}; encode them, or leave out their captions and say so in the split"
+        )
+    return np.array([place[pair.video] for pair in pairs])
+
+
+def _require_scores(scores: Float[np.ndarray, "Q N"], queries: int, gallery: int) -> None:
+    if scores.shape != (queries, gallery):
+        raise DataError(
+            f"scores have shape {scores.shape}, but there are {queries} pairs and {gallery} "
+            f"gallery videos; give one row a pair and one column a video"
+        )
+    if scores.dtype == np.float16:
+        raise DataError(
+            "scores are float16, whose rounding makes ties; compute the similarity in float32"
+        )
+
+
+def _require_protocol(
+    protocol: ProtocolCard, pairs: Sequence[Pair], gallery: Sequence[str], same_scores: bool
+) -> None:
+    """A card must describe these very data, or its number would carry a wrong protocol."""
+    true = {
+        "queries": len(pairs),
+        "gallery": len(gallery),
+        "split_hash": split_hash(pairs, gallery),
+    }
+    for name, value in true.items():
+        if (stated := getattr(protocol, name)) != value:
+            raise DataError(
+                f"protocol.{name} is {stated!r}, but the data evaluated have {value!r}; "
+                f"make the card from the same pairs and gallery"
+            )
+    if protocol.postprocessing != "none" and same_scores:
+        raise DataError(
+            f"{protocol.postprocessing!r} changes each direction by its own; pass v2t_scores too "
+            f"(rescore.rescored gives both)"
+        )
