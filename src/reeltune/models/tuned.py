@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import torch
 from jaxtyping import Bool, Float, UInt8
 from pydantic import PositiveInt
 from torch import Tensor, nn
@@ -25,6 +26,7 @@ from reeltune.models._weights import fingerprint
 from reeltune.types import Batch, Tokens
 
 Method = Literal["full", "bias", "proj", "partial", "adapter-attn", "adapter-ffn", "lora"]
+WEIGHTS_FROM = "a folder that training wrote"
 METHODS: tuple[Method, ...] = get_args(Method)
 
 

@@ -28,6 +28,7 @@ from reeltune.models._prompts import Rows
 from reeltune.models._weights import fingerprint
 from reeltune.types import Batch, Tokens
 
+WEIGHTS_FROM = "a folder that training wrote"
 FRAMES_AT_ONCE = 96  # in inference; bounds the memory of one pass
 
 

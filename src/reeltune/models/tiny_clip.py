@@ -1,0 +1,34 @@
+"""A CLIP of a million parameters that has seen still pictures of Toybox; it comes with Reeltune.
+
+It plays the part of a released CLIP where none can be had: in tests, in Toybox recipes and in
+first tries. `scripts/train_tiny_clip.py` made it; of real footage it knows nothing.
+"""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from reeltune.models import clip
+
+FOLDER = Path(__file__).parent / "_tiny_clip"  # of a Hugging Face model
+WEIGHTS_FROM = "the package"
+
+
+class Config(BaseModel):
+    """Nothing to choose: the weights fix the sizes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def tiny(cls) -> "Config":
+        return cls()
+
+    def build(self) -> clip.Clip:
+        """The model with its weights."""
+        return load()
+
+
+def load(
+    folder: Path | None = None, device: str | None = None, dtype: str | None = None
+) -> clip.Clip:
+    return clip.load(folder or FOLDER, device, dtype)
