@@ -184,6 +184,10 @@ def test_files_that_are_no_reports_are_named(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("against the model", "halved"))
     with pytest.raises(DataError, match=r"metrics\.json: protocol.ties is 'halved'; the only"):
         Report.read(path)
+    report.write(path)
+    path.write_text(path.read_text().replace('"v2t": [4, ', '"v2t": ['))
+    with pytest.raises(DataError, match=r"metrics\.json: ranks of 7 queries and 3 videos do not"):
+        Report.read(path)
 
 
 def test_data_that_do_not_belong_together_are_refused() -> None:

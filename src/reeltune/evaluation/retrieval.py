@@ -62,6 +62,15 @@ class Report:
     protocol: ProtocolCard
     ranks: Ranks
 
+    def __post_init__(self) -> None:
+        queries, videos = len(self.ranks.t2v), len(self.ranks.v2t)
+        complete = queries == len(self.ranks.video) == self.protocol.queries
+        if not complete or len(set(self.ranks.video)) != videos:
+            raise DataError(
+                f"ranks of {queries} queries and {videos} videos do not fit the "
+                f"{self.protocol.queries} queries of the protocol; evaluate again"
+            )
+
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
 
