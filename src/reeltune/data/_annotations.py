@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -30,13 +31,19 @@ FileT = TypeVar("FileT", bound=BaseModel)
 RowT = TypeVar("RowT", bound=Row)
 
 
-def find_files(folder: Path, names: Sequence[str], dataset: str) -> list[Path]:
-    """Those of `names` that are in `folder` or one level below, in the order of `names`."""
+def require_folder(folder: Path, dataset: str) -> None:
+    """Raises DataError for a path that is not a folder."""
     if not folder.is_dir():
         raise DataError(
             f"{folder} is not a folder; `reeltune datasets {dataset}` says how it must look"
         )
-    below = sorted(entry for entry in folder.iterdir() if entry.is_dir())
+
+
+def find_files(folder: Path, names: Sequence[str], dataset: str) -> list[Path]:
+    """Those of `names` that are in `folder` or one level below, in the order of `names`."""
+    require_folder(folder, dataset)
+    with os.scandir(folder) as entries:  # videos may lie here too: no look at each file
+        below = sorted(Path(entry.path) for entry in entries if entry.is_dir())
     places = [[place / name for place in (folder, *below)] for name in names]
     found = [next((path for path in paths if path.is_file()), None) for paths in places]
     return [path for path in found if path]
@@ -73,15 +80,17 @@ def read_jsonl(path: Path, kind: type[RowT], dataset: str) -> Iterator[tuple[int
 
 def read_csv(path: Path, kind: type[RowT], dataset: str) -> Iterator[tuple[int, RowT]]:
     """Line numbers and rows of a CSV file with a header; an empty cell is as good as none."""
-    reader = csv.DictReader(io.StringIO(_text_of(path, dataset), newline=""), strict=True)
+    lines = io.StringIO(_text_of(path, dataset), newline="")
+    reader = csv.DictReader(lines, strict=True, skipinitialspace=True)
     try:
+        _require_columns(reader.fieldnames or [], kind, path, dataset)
         for cells in reader:
             place = f"{path}, line {reader.line_num}"
             yield reader.line_num, _row(cells, kind, place, dataset)
     except csv.Error as error:
         raise DataError(
-            f"{path}, line {reader.line_num}, is not CSV ({error}); mend the line, "
-            f"`reeltune datasets {dataset}` says how it must look"
+            f"{path}, line {reader.reader.line_num}, is not CSV ({error}); mend it or get the file "
+            f"again (`reeltune datasets {dataset}`)"
         ) from None
 
 
@@ -100,6 +109,17 @@ def read_lines(path: Path, dataset: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(io.StringIO(_text_of(path, dataset)), start=1):
         if line.strip():
             yield number, line.rstrip("\r\n")
+
+
+def _require_columns(columns: Sequence[str], kind: type[Row], path: Path, dataset: str) -> None:
+    wanted = [name for name, field in kind.model_fields.items() if field.is_required()]
+    lacking = [name for name in wanted if name not in columns]
+    if lacking:
+        raise DataError(
+            f"{path}, line 1: there is no column {' or '.join(lacking)} among "
+            f"{', '.join(columns) or 'none'}; the first line names the columns, with commas "
+            f"between (`reeltune datasets {dataset}`)"
+        )
 
 
 def _row(cells: dict[Any, Any], kind: type[RowT], place: str, dataset: str) -> RowT:
@@ -130,8 +150,9 @@ def _refused(place: str, error: ValidationError, dataset: str) -> DataError:
     """The first thing wrong, where it is, and what was wanted."""
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"])
-    got = "" if first["type"] in ("json_invalid", "missing") else f" (got {first['input']!r:.60})"
+    says_all = first["type"] in ("json_invalid", "missing", "value_error")
+    got = "" if says_all else f" (got {first['input']!r:.60})"
     return DataError(
-        f"{place}{', ' * bool(key)}{key}: {first['msg']}{got}; mend it or get the file again, "
-        f"`reeltune datasets {dataset}` says where"
+        f"{place}{', ' * bool(key)}{key}: {first['msg']}{got}; mend it or get the file again "
+        f"(`reeltune datasets {dataset}`)"
     )

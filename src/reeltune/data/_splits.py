@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha256
 from itertools import combinations
-from typing import Literal
+from typing import Literal, get_args
 
 from reeltune.errors import ConfigError, DataError
 
 Part = Literal["train", "val", "test"]
+PARTS: tuple[Part, ...] = get_args(Part)
 TEST, VAL = 0.1, 0.1  # shares of the videos
 
 

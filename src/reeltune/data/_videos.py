@@ -1,6 +1,7 @@
 """Video files below a folder by name, and captions joined with the files that are there."""
 
 import os
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,12 @@ class Videos:
         `named` are the videos of all splits. Raises DataError where no video of this one is there.
         """
         wanted = dict.fromkeys(caption.video for caption in captions)
+        if policy == "single" and len(wanted) < len(captions):
+            several = next(v for v, n in Counter(c.video for c in captions).items() if n > 1)
+            raise DataError(
+                f"{several} has several captions in this split of {self.dataset}, where each video "
+                f"has one; get the file again (`reeltune datasets {self.dataset}`)"
+            )
         pairs = tuple(
             Pair(video=video, path=self.paths[video], caption=text, end=end)
             for video, text in captions

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, RootModel
 
 from reeltune.data._annotations import Caption, Row, Text, find_file, find_files, read_json
-from reeltune.data._splits import Part, refuse_leak
+from reeltune.data._splits import PARTS, Part, refuse_leak
 from reeltune.data._videos import list_videos, paragraphs, stem, write_empty
 from reeltune.types import Split
 
@@ -32,7 +32,6 @@ after it, or a bare dot: the annotations name one video with two suffixes now an
 A video's caption is all its sentences in the order of the file. Only the first 30 s are shown:
 the annotators saw no more.
 """
-PARTS: tuple[Part, ...] = ("train", "val", "test")
 VIDEOS = ("videos", "DiDeMo_Videos")
 ANNOTATED = 30.0  # s
 

@@ -3,12 +3,20 @@
 import os
 import unicodedata
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, NonNegativeFloat, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from reeltune.data._annotations import Caption, Row, Text, find_file, read_csv, read_jsonl
-from reeltune.data._splits import Part, refuse_leak, split_by_place
+from reeltune.data._annotations import (
+    Caption,
+    Row,
+    Text,
+    find_file,
+    read_csv,
+    read_jsonl,
+    require_folder,
+)
+from reeltune.data._splits import PARTS, Part, refuse_leak, split_by_place
 from reeltune.data._videos import is_video, one_caption_each, write_empty
 from reeltune.errors import DataError
 from reeltune.types import Pair, Split
@@ -38,6 +46,7 @@ Other columns are passed over. Without split, each video gets one by a hash of i
 80 % train, 10 % val, 10 % test, so that all captions of a video are in one split and stay there
 when you add videos. Terms are yours: nothing leaves your machine.
 """
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 NAMES = ("captions.csv", "captions.jsonl")
 
 
@@ -50,8 +59,8 @@ class Line(Row):
 
     path: Text
     caption: Text
-    start: NonNegativeFloat = 0.0  # s
-    end: NonNegativeFloat | None = None  # s; None: to the end of the file
+    start: Seconds = 0.0
+    end: Seconds | None = None  # None: to the end of the file
     split: Part | None = None
     tags: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
 
@@ -65,7 +74,8 @@ class Line(Row):
         """Id of what is shown: the video's, with a media fragment (W3C) where a part is meant."""
         if self.start == 0 and self.end is None:
             return video
-        return f"{video}#t={self.start:g},{'' if self.end is None else format(self.end, 'g')}"
+        end = "" if self.end is None else f"{self.end:.12g}"
+        return f"{video}#t={self.start:.12g},{end}"
 
 
 class Config(BaseModel):
@@ -81,6 +91,7 @@ class Config(BaseModel):
 
         Raises DataError with the file and line.
         """
+        require_folder(self.folder, "folder")
         source = self.captions or find_file(self.folder, NAMES, "folder")
         there = _files(self.folder)
         lines = _lines(source, self.folder)
@@ -91,7 +102,9 @@ class Config(BaseModel):
             raise DataError(_nothing(split, [name for name, _ in chosen], source, self.folder))
         return Split(
             pairs=pairs,
-            captions=one_caption_each([Caption(pair.video, pair.caption) for pair in pairs]),
+            captions=one_caption_each(
+                [Caption(line.moment(name), line.caption) for name, line in chosen]
+            ),
             missing=tuple(dict.fromkeys(name for name, _ in chosen if name not in there)),
             extra=tuple(sorted(filter(is_video, there.keys() - parts.keys()))),
         )
@@ -160,7 +173,7 @@ def _parts(lines: list[tuple[str, Line]], source: Path) -> dict[str, Part]:
             f"{source}: {len(without)} of {len(lines)} lines have no split, first that of "
             f"{without[0]}; give train, val or test in all lines, or leave the column out"
         )
-    listed = {part: {name for name, line in lines if line.split == part} for part in get_args(Part)}
+    listed = {part: {name for name, line in lines if line.split == part} for part in PARTS}
     refuse_leak(listed, str(source))
     return given
 

@@ -54,7 +54,7 @@ class Clip(Row):
     """What `videos` of the JSON files says of a clip."""
 
     video_id: Text
-    split: Literal["train", "validate", "test"] | None = None  # of the official split
+    split: str | None = None  # "train", "validate" or "test" of the official split
 
 
 class Sentence(Row):
@@ -94,8 +94,8 @@ class Config(BaseModel):
 
     def read(self, split: Part) -> Split:
         """Pairs of a split. Raises DataError with the file and the line, key or video."""
-        videos = list_videos(self.folder, VIDEOS, "msrvtt")
         clips, captions = _published(self.folder)
+        videos = list_videos(self.folder, VIDEOS, "msrvtt")
         if self.train == "full":
             chosen = _official(clips, split, self.folder)
             return videos.split(_of(captions, chosen, self.folder), clips.keys(), "multiple")

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from reeltune.data._annotations import Caption, find_file, find_files, read_lines
-from reeltune.data._splits import Part, refuse_leak
+from reeltune.data._splits import PARTS, Part, refuse_leak
 from reeltune.data._videos import list_videos, write_empty
 from reeltune.errors import DataError
 from reeltune.types import Split
@@ -35,7 +35,6 @@ youtube_mapping.txt; any suffix will do. raw-captions.pkl is never read: a pickl
 
 All captions are used, in training and in test.
 """
-PARTS: tuple[Part, ...] = ("train", "val", "test")
 SENTENCES = "sents_{}_lc_nopunc.txt"
 LIST = "{}_list.txt"
 DESCRIPTIONS = "AllVideoDescriptions.txt"

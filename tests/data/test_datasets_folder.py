@@ -1,0 +1,154 @@
+"""The dataset `folder`: captions that users write themselves."""
+
+import json
+import re
+import unicodedata
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from reeltune.data.folder import Config
+from reeltune.errors import DataError
+from reeltune.types import Split
+
+PARTS = ("train", "val", "test")
+
+
+def refused(wanted: str) -> "pytest.RaisesExc[DataError]":
+    return pytest.raises(DataError, match=re.escape(wanted).replace(r"\.\.\.", ".*"))
+
+
+def written(folder: Path, *lines: str, videos: tuple[str, ...] = ()) -> Config:
+    """The lines as captions.csv, and empty files beside."""
+    (folder / "captions.csv").write_text("\n".join(lines) + "\n")
+    for name in videos:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return Config(folder=folder)
+
+
+def everything(config: Config) -> list[Split]:
+    return [config.read(part) for part in PARTS]
+
+
+def test_csv_and_jsonl_say_the_same(tmp_path: Path) -> None:
+    config = Config.tiny(tmp_path)
+    rows = [
+        {"path": "beach/children.mp4", "caption": "children build a castle of sand"}
+        | {"split": "train"},
+        {"path": "cat.mov", "caption": "a cat sleeps, then stretches", "start": 3.5, "end": 9}
+        | {"split": "val", "tags": ["indoors", "temporal"]},
+        {"path": "rain.webm", "caption": "rain on a window", "end": 2, "split": "test"}
+        | {"tags": "indoors", "note": "other fields are passed over"},
+    ]
+    path = tmp_path / "told.jsonl"
+    path.write_text("\n\n".join(json.dumps(row) for row in rows))
+    assert everything(Config(folder=tmp_path, captions=path)) == everything(config)
+
+
+def test_moments_of_a_video_are_items_of_their_own(tmp_path: Path) -> None:
+    split = Config.tiny(tmp_path).read("val")
+    pair = split.pairs[0]
+    assert (pair.video, pair.start, pair.end) == ("cat.mov#t=3.5,9", 3.5, 9.0)
+    assert pair.tags == ("indoors", "temporal")
+    assert split.captions == "single"
+
+
+def test_without_a_split_column_all_lines_of_a_video_stay_together(tmp_path: Path) -> None:
+    names = tuple(f"clips/{n}.mp4" for n in range(40))
+    spans = ("0,5", "5,9", ",")
+    lines = [f"{name},a toy,{span}" for span in spans for name in names]
+    splits = everything(written(tmp_path, "path,caption,start,end", *lines, videos=names))
+    files = [{pair.path for pair in split.pairs} for split in splits]
+    assert sum(len(split.pairs) for split in splits) == 120
+    assert sum(map(len, files)) == 40
+    assert all(files)
+    assert {split.captions for split in splits} == {"single"}
+
+
+def test_several_captions_of_one_moment_are_used_each(tmp_path: Path) -> None:
+    lines = ["path,caption,split", "a.mp4,a toy,test", "a.mp4,a plaything,test"]
+    split = written(tmp_path, *lines, videos=("a.mp4",)).read("test")
+    assert split.captions == "multiple"
+    assert [pair.video for pair in split.pairs] == ["a.mp4", "a.mp4"]
+
+
+def test_missing_and_extra_videos_are_named(tmp_path: Path) -> None:
+    lines = ["path,caption,split", "a.mp4,a toy,test", "b.mp4,a box,test", "c.mp4,a ball,val"]
+    split = written(tmp_path, *lines, videos=("a.mp4", "c.mp4", "d/e.mp4", "notes.txt")).read(
+        "test"
+    )
+    assert split.missing == ("b.mp4",)
+    assert split.extra == ("d/e.mp4",)
+
+
+def test_spelling_of_a_path_does_not_matter(tmp_path: Path) -> None:
+    composed = unicodedata.normalize("NFC", "café.mp4")
+    lines = ["path, caption, split", f"./{composed},a cup,test", f"{tmp_path}/b.mp4,tea,test"]
+    videos = (unicodedata.normalize("NFD", composed), "b.mp4")
+    split = written(tmp_path, *lines, videos=videos).read("test")
+    assert [pair.video for pair in split.pairs] == [composed, "b.mp4"]
+    assert all(pair.path.is_file() for pair in split.pairs)
+
+
+@pytest.mark.parametrize("path", ["../a.mp4", "/etc/passwd", "clips/../../a.mp4"])
+def test_a_path_outside_the_folder_is_refused(tmp_path: Path, path: str) -> None:
+    with refused(f"captions.csv, line 2, path: '{path}' is not inside ...; name the folder that"):
+        written(tmp_path, "path,caption", f"{path},a toy").read("test")
+
+
+def test_a_span_that_ends_before_it_starts_is_refused(tmp_path: Path) -> None:
+    with refused("captions.csv, line 2: Value error, end 3 is not after start 5, in seconds; mend"):
+        written(tmp_path, "path,caption,start,end", "a.mp4,a toy,5,3").read("test")
+
+
+@pytest.mark.parametrize(
+    ("cells", "wanted"),
+    [
+        ("a.mp4,a toy,-1,", "line 2, start: Input should be greater than or equal to 0 (got '-1')"),
+        ("a.mp4,a toy,1:20,", "line 2, start: Input should be a valid number, ... (got '1:20')"),
+        ("a.mp4,a toy,nan,", "line 2, start: Input should be a finite number (got 'nan')"),
+        ("a.mp4,,,", "line 2, caption: Field required; mend it"),
+        ("a.mp4,a toy,,dev", "line 2, split: Input should be 'train', 'val' or 'test' (got 'dev')"),
+    ],
+)
+def test_a_broken_line_is_named(tmp_path: Path, cells: str, wanted: str) -> None:
+    with refused(wanted):
+        written(tmp_path, "path,caption,start,split", cells).read("test")
+
+
+def test_a_broken_line_of_json_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "captions.jsonl"
+    path.write_text('{"path": "a.mp4", "caption": "a toy"}\n{"path": "a.mp4"\n')
+    with refused("captions.jsonl, line 2: Invalid JSON: EOF while parsing an object"):
+        Config(folder=tmp_path).read("test")
+
+
+def test_a_video_in_two_splits_is_refused(tmp_path: Path) -> None:
+    lines = ["path,caption,split", "a.mp4,a toy,train", "a.mp4,a box,test"]
+    with refused("captions.csv: 1 of the videos of train are in test too, first a.mp4; what is"):
+        written(tmp_path, *lines, videos=("a.mp4",)).read("train")
+
+
+def test_a_split_for_some_lines_only_is_refused(tmp_path: Path) -> None:
+    lines = ["path,caption,split", "a.mp4,a toy,train", "b.mp4,a box,"]
+    with refused("captions.csv: 1 of 2 lines have no split, first that of b.mp4; give train, val"):
+        written(tmp_path, *lines).read("train")
+
+
+def test_a_split_without_lines_or_videos_is_refused(tmp_path: Path) -> None:
+    config = written(tmp_path, "path,caption,split", "a.mp4,a toy,train")
+    with refused("captions.csv has no line whose split is val; give some, or leave the column out"):
+        config.read("val")
+    with refused("holds none of the 1 videos that ...captions.csv names for train (looked for a"):
+        config.read("train")
+
+
+def test_captions_of_another_kind_or_none_are_refused(tmp_path: Path) -> None:
+    with refused("told.txt is neither .csv nor .jsonl; `reeltune datasets folder`"):
+        Config(folder=tmp_path, captions=tmp_path / "told.txt").read("test")
+    with refused("captions.csv holds no caption; `reeltune datasets folder` says how"):
+        written(tmp_path, "path,caption").read("test")
+    with pytest.raises(ValidationError, match="folder"):
+        Config()
