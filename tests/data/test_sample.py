@@ -77,3 +77,22 @@ def test_an_unknown_rule_names_those_there_are(text: str) -> None:
 def test_a_bad_number_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"needs a number above 0, as in '(gap|fps|uniform) 2'"):
         Sampling.parse(text)
+
+
+@pytest.mark.parametrize("text", ["uniform 12 from 3.0 to 8.5", "uniform 4 from 0.0 to 0.25"])
+def test_a_part_of_a_video_is_written_as_it_is_read(text: str) -> None:
+    assert str(Sampling.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["uniform 12 from 3", "uniform 12 from 8 to 3", "fps 2 from 0 to 1"]
+)
+def test_a_part_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"names no part, as 'uniform 12 from 3 to 8\.5' does"):
+        Sampling.parse(text)
+
+
+def test_frames_of_a_part_are_the_middles_of_its_equal_spans() -> None:
+    choose = selector(Sampling("uniform", 4.0, 2.0, 6.0), duration=20.0)
+    times = [number / 10 for number in range(200)]
+    assert [t for time in times for t in choose.push(time, False)] == [2.5, 3.5, 4.5, 5.5]

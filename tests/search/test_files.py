@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from reeltune.data._content import content_hash
 from reeltune.errors import DataError
-from reeltune.search._files import candidates, content_hash
+from reeltune.search._files import candidates
 
 
 def test_a_folder_gives_its_videos_in_order_without_hidden_ones(tmp_path: Path) -> None:

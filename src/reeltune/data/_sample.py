@@ -30,16 +30,20 @@ class Sampling:
     - `keyframe S`: keyframes only, none closer than S seconds to the one before.
     - `shot S`: the first frame of each shot, and frames between so that no gap exceeds S seconds.
     - `fps R`: the first frame at or after each multiple of 1/R seconds.
-    - `uniform N`: the first frame at or after the middle of each of N equal spans.
+    - `uniform N`: the first frame at or after the middle of each of N equal spans; of a part of
+      the video alone where `start` and `end`, in seconds, name one (`uniform 12 from 3 to 8.5`).
     """
 
     kind: Kind = "gap"
     value: float = 2.0
+    start: float = 0.0
+    end: float | None = None
 
     @classmethod
     def parse(cls, text: str) -> "Sampling":
         """Read `gap 2`, or `gap` for the usual number; raises ConfigError naming the rules."""
-        name, _, number = text.strip().partition(" ")
+        rule, _, span = text.partition(" from ")
+        name, _, number = rule.strip().partition(" ")
         if name not in KINDS:
             raise ConfigError(
                 f"no sampling named {name!r}; there are: {', '.join(KINDS)}, "
@@ -51,10 +55,26 @@ class Sampling:
             value = math.nan
         if not 0 < value < 1e6 or (name == "uniform" and value != int(value)):
             raise ConfigError(f"sampling {text!r} needs a number above 0, as in '{name} 2'")
-        return cls(name, value)
+        return cls(name, value, *_span(text, span)) if span else cls(name, value)
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.value:g}"
+        span = f" from {self.start!r} to {self.end!r}" if self.end is not None else ""
+        return f"{self.kind} {self.value:g}{span}"
+
+    def length(self, duration: float) -> float:
+        """Seconds that the marks of `uniform` are spread over; 0 where nobody knows."""
+        end = duration if self.end is None else min(self.end, duration or self.end)
+        return max(end - self.start, 0.0)
+
+
+def _span(text: str, span: str) -> tuple[float, float]:
+    try:
+        start, end = (float(part) for part in span.split(" to "))
+    except ValueError:
+        start = end = math.nan
+    if not (text.startswith("uniform") and 0 <= start < end < math.inf):
+        raise ConfigError(f"sampling {text!r} names no part, as 'uniform 12 from 3 to 8.5' does")
+    return start, end
 
 
 @runtime_checkable
@@ -125,8 +145,8 @@ def selector(sampling: Sampling, duration: float) -> Selector:
         case "fps":
             return Marks(0.0, 1 / value)
         case "uniform":
-            step = duration / value if duration > 0 else 1.0
-            return Marks(step / 2, step, value)
+            step = sampling.length(duration) / value or 1.0
+            return Marks(sampling.start + step / 2, step, value)
     if duration > 0:
         value = min(value, max(duration / FRAMES_OF_A_SHORT_CLIP, LEAST_GAP))
     return Gaps(value, value / 4)
@@ -134,7 +154,7 @@ def selector(sampling: Sampling, duration: float) -> Selector:
 
 def marks(sampling: Sampling, duration: float) -> list[float]:
     """Times that `uniform` asks for, where they lie so far apart that jumping may pay."""
-    step = duration / sampling.value
+    step = sampling.length(duration) / sampling.value
     if sampling.kind != "uniform" or step < JUMP_FROM:
         return []
-    return [(number + 0.5) * step for number in range(int(sampling.value))]
+    return [sampling.start + (number + 0.5) * step for number in range(int(sampling.value))]

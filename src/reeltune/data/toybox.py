@@ -6,12 +6,12 @@ Clips tagged "temporal" have their twin in the same split, the same frames in th
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from reeltune.data._cache_folder import cache_folder
 from reeltune.data._toybox.make import VERSION, Progress, make_toybox
 from reeltune.errors import DataError
 from reeltune.types import Pair, Split
@@ -68,8 +68,3 @@ class Config(BaseModel):
             for caption in clip["captions"]
         ]
         return Split(pairs=tuple(pairs), captions="multiple")
-
-
-def cache_folder() -> Path:
-    """Where Reeltune keeps what can be made again: $REELTUNE_CACHE, or ~/.cache/reeltune."""
-    return Path(os.environ.get("REELTUNE_CACHE") or Path.home() / ".cache" / "reeltune")

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from reeltune.search._files import Candidate, content_hash
+from reeltune.data._content import content_hash
+from reeltune.search._files import Candidate
 from reeltune.search._table import open_table
 
 

@@ -1,0 +1,163 @@
+"""Pairs to batches: frames through the cache, decoded ahead in threads, in an order by seed."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch.nn.utils.rnn import pad_sequence
+
+from reeltune.data._decode import Decoder
+from reeltune.data._frame_cache import FrameCache, Frames, Wanted
+from reeltune.data._sample import Sampling
+from reeltune.errors import DataError, MediaError
+from reeltune.types import Batch, Pair, Pixels, Tokens
+
+AHEAD = 2  # batches that are made while the model is busy with one
+
+
+class FrameReader:
+    """Frames of a clip, from the cache or a decoder; one decoder per thread."""
+
+    def __init__(self, pixels: Pixels, frames: int, cache: FrameCache | None) -> None:
+        self.pixels, self.frames, self.cache = pixels, frames, cache
+        self._local = threading.local()
+        self._decoders: list[Decoder] = []
+
+    def __enter__(self) -> "FrameReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for decoder in self._decoders:
+            decoder.close()
+
+    def read(self, pair: Pair) -> Frames:
+        """At most `frames` frames, the middles of equal spans; raises MediaError for none."""
+        wanted = Wanted(pair.path, self._sampling(pair), self.pixels)
+        return self.cache.get(wanted, self._decode) if self.cache else self._decode(wanted)
+
+    def _sampling(self, pair: Pair) -> Sampling:
+        if pair.end is None:
+            return Sampling("uniform", float(self.frames))
+        return Sampling("uniform", float(self.frames), float(pair.start), float(pair.end))
+
+    def _decode(self, wanted: Wanted) -> Frames:
+        decoder = getattr(self._local, "decoder", None)
+        if decoder is None:
+            decoder = self._local.decoder = Decoder(self.pixels)
+            self._decoders.append(decoder)
+        decoder.sampling = wanted.sampling
+        with decoder.open(wanted.path) as reading:
+            taken = [frame.pixels for frame in reading]
+        if not taken:
+            raise MediaError(str(wanted.path), f"no frame lies in {wanted.sampling}")
+        return np.stack(taken)
+
+
+@dataclass
+class Order:
+    """Which pairs are in which batch; a function of seed, epoch and rank alone.
+
+    In an epoch every video appears once, with one of its captions, so a batch holds no two
+    captions of a video unless `every_caption` says that every pair appears.
+    """
+
+    pairs: Sequence[Pair]
+    batch: int
+    seed: int
+    every_caption: bool = False
+    rank: int = 0
+    world: int = 1
+    _captions: list[list[int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        of_video: dict[str, list[int]] = {}
+        for number, pair in enumerate(self.pairs):
+            of_video.setdefault(pair.video, []).append(number)
+        self._captions = list(of_video.values())
+        if self.batches == 0:
+            raise DataError(
+                f"{len(self.pairs)} pairs of {len(self._captions)} videos fill no batch of "
+                f"{self.batch} on {self.world} processes; give a smaller batch"
+            )
+
+    @property
+    def batches(self) -> int:
+        """Batches per epoch; a last one that is not full is left out."""
+        count = len(self.pairs) if self.every_caption else len(self._captions)
+        return count // (self.batch * self.world)
+
+    def epoch(self, number: int) -> list[Int[np.ndarray, " B"]]:
+        """Indices of pairs, batch by batch, for this rank."""
+        source = np.random.default_rng([self.seed, number])
+        if self.every_caption:
+            chosen = source.permutation(len(self.pairs))
+        else:
+            videos = source.permutation(len(self._captions))
+            drawn = source.random(len(videos))
+            captions = (self._captions[video] for video in videos)
+            chosen = np.array([c[int(d * len(c))] for c, d in zip(captions, drawn, strict=True)])
+        whole = chosen[: self.batches * self.batch * self.world]
+        return list(whole.reshape(self.batches, self.world, self.batch)[:, self.rank])
+
+
+class Loader:
+    """Batches of an `Order`, made in threads ahead of their use."""
+
+    def __init__(
+        self,
+        reader: FrameReader,
+        order: Order,
+        tokenize: Callable[[Sequence[str]], Tokens],
+        threads: int = 2,
+    ) -> None:
+        self._reader, self.order, self._tokenize, self._threads = reader, order, tokenize, threads
+        ids = {pair.video: number for number, pair in enumerate(order.pairs)}
+        self._group = [ids[pair.video] for pair in order.pairs]
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """Batches of an epoch from batch `start` on."""
+        chosen = self.order.epoch(number)[start:]
+        with ThreadPoolExecutor(self._threads) as pool:
+            waiting = [[pool.submit(self._frames, i) for i in some] for some in chosen[:AHEAD]]
+            for place, some in enumerate(chosen):
+                if place + AHEAD < len(chosen):
+                    later = chosen[place + AHEAD]
+                    waiting.append([pool.submit(self._frames, i) for i in later])
+                yield self._batch(some, [future.result() for future in waiting.pop(0)])
+
+    def _frames(self, index: int) -> Frames:
+        return self._reader.read(self.order.pairs[int(index)])
+
+    def _batch(self, some: Int[np.ndarray, " B"], frames: list[Frames]) -> Batch:
+        captions = [self.order.pairs[int(i)].caption for i in some]
+        group = torch.tensor([self._group[int(i)] for i in some])
+        return stack(frames, self._tokenize(captions), group)
+
+
+def stack(frames: Sequence[Frames], tokens: Tokens, group: torch.Tensor) -> Batch:
+    """One batch of clips, padded with black frames that the mask hides."""
+    clips = [torch.from_numpy(clip) for clip in frames]
+    padded = pad_sequence(clips, batch_first=True)  # (B, T, 3, S, S)
+    lengths = torch.tensor([len(clip) for clip in clips])
+    mask = torch.arange(padded.shape[1]) < lengths[:, None]  # (B, T)
+    return Batch(padded, mask, tokens, group)
+
+
+def readable(reader: FrameReader, pairs: Sequence[Pair]) -> tuple[list[Pair], dict[str, str]]:
+    """Pairs whose clips can be decoded, and why the others cannot, by path; fills the cache."""
+    faults: dict[str, str] = {}
+    clips = {(pair.path, pair.start, pair.end): pair for pair in pairs}
+
+    def attempt(pair: Pair) -> None:
+        try:
+            reader.read(pair)
+        except MediaError as error:
+            faults[str(pair.path)] = error.reason
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(attempt, clips.values()))
+    return [pair for pair in pairs if str(pair.path) not in faults], faults
