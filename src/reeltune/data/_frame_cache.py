@@ -42,15 +42,13 @@ class FrameCache:
         self._size = sum(path.stat().st_size for path in folder.glob("*.npy"))
         self._hashes: dict[Path, str] = {}
 
-    def get(
-        self, path: Path, sampling: Sampling, pixels: Pixels, make: Callable[[], Frames]
-    ) -> Frames:
+    def get(self, wanted: Wanted, make: Callable[[Wanted], Frames]) -> Frames:
         """Frames of a clip, from disk or else from `make`, whose errors pass through."""
-        file = self.folder / f"{self._key(path, sampling, pixels)}.npy"
+        file = self.folder / f"{self._key(wanted)}.npy"
         found = _read(file)
         if found is not None:
             return found
-        made = make()
+        made = make(wanted)
         self._write(file, made)
         return made
 

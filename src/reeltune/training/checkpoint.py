@@ -1,0 +1,95 @@
+"""The state of a training run in one safetensors file: what resuming bit for bit needs."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from reeltune.errors import CheckpointError
+
+STATE = "state.safetensors"
+
+
+@dataclass
+class Place:
+    """How far a run has come."""
+
+    identity: str  # of the run: what is trained, on what, and how
+    step: int = 0  # optimizer steps done
+    epoch: int = 0
+    batch: int = 0  # of the epoch, the next one
+    best: float = float("-inf")  # validation
+    best_epoch: int = -1
+    seconds: float = 0.0  # spent so far
+
+
+def save_state(
+    folder: Path,
+    place: Place,
+    weights: dict[str, nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    best: dict[str, Tensor],
+) -> None:
+    """Write the state under another name and rename it: there is always a whole one."""
+    tensors = {f"weight/{name}": weight.detach() for name, weight in weights.items()}
+    tensors |= {f"best/{name}": weight for name, weight in best.items()}
+    for name, weight in weights.items():
+        for key, value in optimizer.state.get(weight, {}).items():
+            tensors[f"optimizer/{key}/{name}"] = value
+    tensors["random"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random-cuda"] = torch.cuda.get_rng_state()
+    half = folder / f".{STATE}.{os.getpid()}"
+    ready = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    save_file(ready, half, {"place": json.dumps(asdict(place))})
+    half.replace(folder / STATE)
+
+
+def load_state(
+    folder: Path,
+    identity: str,
+    weights: dict[str, nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+) -> tuple[Place, dict[str, Tensor]] | None:
+    """Bring weights, optimizer and generators to where a run stopped; none if none did.
+
+    Errors: `CheckpointError` if the state is of another run, or cannot be read.
+    """
+    path = folder / STATE
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            place = Place(**json.loads(file.metadata()["place"]))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error}); delete it to start anew"
+        ) from error
+    if place.identity != identity:
+        raise CheckpointError(
+            f"{path} belongs to another run, with other settings, data or model; "
+            "name another folder, or delete it to start anew"
+        )
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(tensors[f"weight/{name}"])
+            state = {
+                key: tensors[f"optimizer/{key}/{name}"]
+                for key in ("step", "exp_avg", "exp_avg_sq")
+                if f"optimizer/{key}/{name}" in tensors
+            }
+            if state:
+                moved = {k: t if k == "step" else t.to(weight.device) for k, t in state.items()}
+                optimizer.state[weight] = moved
+    torch.set_rng_state(tensors["random"])
+    if "random-cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["random-cuda"])
+    prefix = "best/"
+    best = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+    return place, best

@@ -1,0 +1,66 @@
+"""What a run says of itself: a line of JSON per step and epoch, and TensorBoard on request."""
+
+import json
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from reeltune.errors import ConfigError
+
+LOG = "log.jsonl"
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """Sees a run while it goes on, as a progress bar does."""
+
+    def begin(self, done: int, steps: int) -> None: ...
+
+    def step(self, facts: dict[str, float]) -> None: ...
+
+    def epoch(self, facts: dict[str, float]) -> None: ...
+
+
+class Log:
+    """Appends to `log.jsonl`; lines after step `since`, left by a run that died, are dropped."""
+
+    def __init__(self, folder: Path, since: int, tensorboard: bool = False) -> None:
+        self._path = folder / LOG
+        kept = [line for line in read_log(folder) if line["step"] <= since] if since else []
+        self._path.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
+        self._file = self._path.open("a", encoding="utf-8", buffering=1)
+        self._board = _board(folder) if tensorboard else None
+
+    def write(self, kind: str, step: int, facts: dict[str, float]) -> None:
+        self._file.write(json.dumps({"kind": kind, "step": step, **facts}) + "\n")
+        if self._board is not None:
+            for name, value in facts.items():
+                self._board.add_scalar(f"{kind}/{name}", value, step)
+
+    def close(self) -> None:
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """All whole lines of a run's log; none where there is no log."""
+    path = folder / LOG
+    if not path.is_file():
+        return []
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            continue  # the last line of a run that was killed
+    return lines
+
+
+def _board(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ConfigError(
+            "TensorBoard is not installed; pip install tensorboard, or leave --tensorboard out"
+        ) from error
+    return SummaryWriter(str(folder))

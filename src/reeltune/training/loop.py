@@ -1,0 +1,180 @@
+"""The only training loop."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from reeltune.data._loader import Loader
+from reeltune.errors import DataError
+from reeltune.training.checkpoint import Place, load_state, save_state
+from reeltune.training.distributed import average_gradients, same_start, world
+from reeltune.training.interrupts import Interrupts
+from reeltune.training.log import Log, Watcher
+from reeltune.training.optim import learning_rate, optimizer_of, trainable
+from reeltune.training.settings import Settings
+from reeltune.training.step import Step
+
+Validate = Callable[[], dict[str, float]]  # figures of the held-out split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Everything a run needs; `identity` names it, so that another one is never resumed."""
+
+    model: nn.Module
+    step: Step
+    loader: Loader
+    settings: Settings
+    folder: Path
+    identity: str
+    validate: Validate | None = None
+    judged_by: str = "SumR"  # the figure of `validate` that says which weights are best
+    watcher: Watcher | None = None
+    tensorboard: bool = False
+    leads: bool = True  # whether this process writes files: the first of several
+
+
+@dataclass
+class Outcome:
+    """How a run ended; the model holds the weights of the best epoch."""
+
+    steps: int
+    best_epoch: int
+    best: float
+    seconds: float
+    resumed_at: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def train(run: Run) -> Outcome:
+    """Train from where `run.folder` stopped, or from the start.
+
+    On Ctrl-C the step is finished and the state written before KeyboardInterrupt goes on; on
+    SIGKILL at most `save_minutes` of work are lost. Resumed, it gives the same numbers as a run
+    that was left alone.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    return _Training(run).go()
+
+
+class _Training:
+    """The state of a run while it goes on."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.weights = trainable(run.model)
+        same_start(self.weights.values())
+        self.optimizer = optimizer_of(run.model, run.settings)
+        torch.manual_seed(run.settings.seed)
+        self.per_epoch = run.loader.order.batches // run.settings.accumulate
+        if self.per_epoch == 0:
+            raise DataError(
+                f"an epoch has {run.loader.order.batches} batches, fewer than the "
+                f"{run.settings.accumulate} of one step; lower accumulate or batch"
+            )
+        self.steps = self.per_epoch * run.settings.epochs
+        found = load_state(run.folder, run.identity, self.weights, self.optimizer)
+        self.place, self.best = found or (Place(run.identity), {})
+        self.resumed_at, self.saved_at = self.place.step, time.monotonic()
+        self.history: list[dict[str, float]] = []
+
+    def go(self) -> Outcome:
+        run, place = self.run, self.place
+        self.log = Log(run.folder, place.step, run.tensorboard) if run.leads else None
+        if run.watcher:
+            run.watcher.begin(place.step, self.steps)
+        try:
+            with Interrupts() as self.interrupts:
+                while place.epoch < run.settings.epochs and not self._has_lost_patience():
+                    self._epoch()
+        finally:
+            if self.log:
+                self.log.close()
+        self._take_best()
+        return Outcome(
+            place.step, place.best_epoch, place.best, place.seconds, self.resumed_at, self.history
+        )
+
+    def _epoch(self) -> None:
+        run, place = self.run, self.place
+        run.model.train()
+        gathered = run.settings.accumulate
+        batches = run.loader.epoch(place.epoch, place.batch)
+        start = time.monotonic()
+        facts: list[dict[str, float]] = []
+        for batch in batches:
+            if place.batch >= self.per_epoch * gathered:
+                break
+            facts.append(run.step(batch, 1 / gathered))
+            place.batch += 1
+            if place.batch % gathered == 0:
+                size = gathered * run.settings.batch * world()
+                place.seconds += time.monotonic() - start
+                self._update(facts, size / (time.monotonic() - start))
+                start, facts = time.monotonic(), []
+        self._validate()
+        place.epoch, place.batch = place.epoch + 1, 0
+        self._save()
+
+    def _update(self, facts: list[dict[str, float]], clips_per_second: float) -> None:
+        """One optimizer step from the gradients of its batches."""
+        settings, place = self.run.settings, self.place
+        average_gradients(self.weights.values())
+        rate = learning_rate(place.step, self.steps, settings)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        norm = nn.utils.clip_grad_norm_(self.weights.values(), settings.clip_norm or float("inf"))
+        if not norm.isfinite():
+            raise DataError(
+                f"the gradient of step {place.step} is not finite; lower lr (it is {rate:.3g}), "
+                "or use precision fp32"
+            )
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        place.step += 1
+        mean = {name: sum(fact[name] for fact in facts) / len(facts) for name in facts[0]}
+        said = {**mean, "lr": rate, "gradient": float(norm), "clips/s": clips_per_second}
+        if self.log:
+            self.log.write("step", place.step, said)
+        if self.run.watcher:
+            self.run.watcher.step(said)
+        stopping = self.interrupts.came
+        if stopping or time.monotonic() - self.saved_at > 60 * settings.save_minutes:
+            self._save()
+        if stopping:
+            raise KeyboardInterrupt
+
+    def _validate(self) -> None:
+        run, place = self.run, self.place
+        found = {"epoch": float(place.epoch)}
+        if run.validate is not None:
+            run.model.eval()
+            found |= run.validate()
+        score = found.get(run.judged_by, float(place.epoch))  # without validation, the last
+        if score > place.best:
+            place.best, place.best_epoch = score, place.epoch
+            self.best = {name: w.detach().clone() for name, w in self.weights.items()}
+        self.history.append(found)
+        if self.log:
+            self.log.write("epoch", place.step, found)
+        if run.watcher:
+            run.watcher.epoch(found)
+
+    def _has_lost_patience(self) -> bool:
+        patience = self.run.settings.patience
+        return patience is not None and self.place.epoch - 1 - self.place.best_epoch >= patience
+
+    def _take_best(self) -> None:
+        with torch.no_grad():
+            for name, weight in self.weights.items():
+                weight.copy_(self.best[name])
+        self.run.model.eval()
+
+    def _save(self) -> None:
+        if self.run.leads:
+            save_state(self.run.folder, self.place, self.weights, self.optimizer, self.best)
+        self.saved_at = time.monotonic()

@@ -1,0 +1,25 @@
+"""How a model is trained, as a recipe says it."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveInt
+
+
+class Settings(BaseModel):
+    """All knobs of the loop; the VoP paper states epochs, batch, weight decay and the cosine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: PositiveInt = 5
+    batch: PositiveInt = 32  # pairs per step and process
+    accumulate: PositiveInt = 1  # batches per optimizer step; negatives stay within a batch
+    chunk: PositiveInt | None = None  # pairs whose activations are held at once; None: all
+    lr: NonNegativeFloat = 1e-3
+    weight_decay: NonNegativeFloat = 0.2
+    warmup: NonNegativeFloat = 0.1  # share of the steps
+    clip_norm: NonNegativeFloat = 1.0  # 0: gradients are not clipped
+    precision: Literal["fp32", "bf16"] = "fp32"  # of the forward pass
+    seed: NonNegativeInt = 0
+    every_caption: bool = False  # an epoch sees every pair, not one caption per video
+    patience: PositiveInt | None = None  # epochs without a better validation before it stops
+    save_minutes: NonNegativeFloat = 1.0  # between states written while an epoch runs
