@@ -130,6 +130,8 @@ def test_a_broken_line_between_tabs_is_named(tmp_path: Path) -> None:
     config = lsmdc.Config.tiny(tmp_path)
     path = tmp_path / lsmdc.FILES["test"]
     good = path.read_text()
+    path.write_text(good.replace(".\n", ".\t\n"))
+    assert len(config.read("test").pairs) == 1, "a tab at the end is no cell"
     path.write_text(good + "3086_UGLY_TRUTH_x\t00.23.23.000\n")
     with refused("publictect.csv, line 2, sentence: Field required; mend"):
         config.read("test")
