@@ -73,6 +73,13 @@ def test_a_handful_of_changed_videos_proves_nothing() -> None:
     assert not replace(five, changed=6).inside_noise
 
 
+def test_an_interval_that_touches_zero_is_inside_noise() -> None:
+    above = Difference(a=50.0, b=53.0, low=0.1, high=6.0, changed=20)
+    assert not above.inside_noise
+    assert replace(above, low=0.0).inside_noise
+    assert replace(above, low=-6.0, high=0.0).inside_noise
+
+
 def test_a_subset_is_compared_by_itself() -> None:
     a = report_of(1.0, 0)
     tagged = set(a.ranks.tagged["temporal"])

@@ -65,3 +65,15 @@ def test_the_interval_covers_the_recall_and_is_that_of_groups() -> None:
     assert low < centre < high
     binomial = 1.96 * np.sqrt(centre * (100 - centre) / 400)
     np.testing.assert_allclose(high - low, 2 * binomial, rtol=0.15)
+
+
+def test_videos_of_unlike_numbers_of_captions_weigh_by_their_captions() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(30), rng.integers(1, 9, 30))
+    found = rng.integers(1, 4, len(groups))
+    source, slow = np.random.default_rng(5), []
+    for _ in range(200):
+        drawn = [rank for group in source.integers(0, 30, 30) for rank in found[groups == group]]
+        slow.append(100 * sum(rank <= 2 for rank in drawn) / len(drawn))
+    got = interval(found, 2, groups, np.random.default_rng(5), draws=200)
+    assert list(got) == pytest.approx(np.quantile(slow, [0.025, 0.975]).tolist())

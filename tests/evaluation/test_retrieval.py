@@ -146,7 +146,7 @@ def test_intervals_are_those_of_a_binomial_over_videos() -> None:
     """Captions of a video agree, so 500 videos carry the information, not 2,500 captions."""
     rng = np.random.default_rng(0)
     names = [f"v{i}" for i in range(500)]
-    pairs = pairs_of([name for name in names for _ in range(5)])
+    pairs = pairs_of([name for name in names for _ in range(5)], [("all",)] * 2500)
     own, right = np.repeat(np.arange(500), 5), np.repeat(rng.random(500) < 0.3, 5)
     scores = np.zeros((2500, 500))
     scores[np.arange(2500), own] = np.where(right, 1, -1)
@@ -156,6 +156,9 @@ def test_intervals_are_those_of_a_binomial_over_videos() -> None:
     width = 2 * 1.96 * 100 * np.sqrt(share * (1 - share) / 500)
     assert report.t2v["R@1"] == pytest.approx(100 * share)
     assert (low + high) / 2 == pytest.approx(100 * share, abs=0.5)
+    np.testing.assert_allclose(high - low, width, rtol=0.1)
+    assert (report.subsets["all"]["R@1 low"], report.subsets["all"]["R@1 high"]) == (low, high)
+    low, high = report.intervals["v2t R@1"]
     np.testing.assert_allclose(high - low, width, rtol=0.1)
     # R@1, R@5 and R@10 agree here, so their sum is three times as wide.
     low, high = report.intervals["t2v SumR"]

@@ -1,0 +1,98 @@
+"""A split through a model: vectors, scores, report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reeltune.data._loader import FrameReader, stack
+from reeltune.errors import DataError
+from reeltune.evaluation.protocols import ProtocolCard, split_hash
+from reeltune.evaluation.retrieval import Report, retrieval_report
+from reeltune.types import DualEncoder, Pair, Split
+
+CLIPS_AT_ONCE = 16
+TEXTS_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a report says of its data and of how the model was trained."""
+
+    dataset: str
+    split: str
+    seed: int | None = None
+
+
+def evaluate(model: DualEncoder, reader: FrameReader, split: Split, named: Named) -> Report:
+    """Retrieval figures of a model on a split, each clip read as `reader` reads it."""
+    gallery, clips = gallery_of(split.pairs)
+    text = encode_texts(model, [pair.caption for pair in split.pairs])
+    video = encode_clips(model, reader, clips)
+    scores = similarity(model, text, video)
+    card = ProtocolCard(
+        dataset=named.dataset,
+        split=named.split,
+        split_hash=split_hash(split.pairs, gallery),
+        captions=split.captions,
+        frames=f"uniform {reader.frames}",
+        model=model.name,
+        fingerprint=model.fingerprint,
+        seed=named.seed,
+        queries=len(split.pairs),
+        gallery=len(gallery),
+    )
+    return retrieval_report(scores, split.pairs, gallery, card)
+
+
+def gallery_of(pairs: Sequence[Pair]) -> tuple[list[str], list[Pair]]:
+    """Ids of the videos and one pair of each, in the order in which they first appear."""
+    first: dict[str, Pair] = {}
+    for pair in pairs:
+        if pair != first.setdefault(pair.video, pair) and _clip(pair) != _clip(first[pair.video]):
+            raise DataError(
+                f"video {pair.video!r} stands for two different clips; give each span its own id"
+            )
+    return list(first), list(first.values())
+
+
+@torch.inference_mode()
+def encode_texts(model: DualEncoder, texts: Sequence[str]) -> Float[Tensor, "Q D"]:
+    """Vectors of texts on the CPU; equal texts are encoded once."""
+    different = sorted(set(texts), key=lambda text: (len(text), text))  # so that a batch pads little
+    vectors: list[Tensor] = []
+    for start in range(0, len(different), TEXTS_AT_ONCE):
+        tokens = model.tokenize(different[start : start + TEXTS_AT_ONCE])
+        vectors.append(model.encode_text(tokens).float().cpu())
+    row = {text: number for number, text in enumerate(different)}
+    return torch.cat(vectors)[[row[text] for text in texts]]
+
+
+@torch.inference_mode()
+def encode_clips(
+    model: DualEncoder, reader: FrameReader, clips: Sequence[Pair]
+) -> Float[Tensor, "N D"]:
+    """Vectors of clips on the CPU."""
+    vectors: list[Tensor] = []
+    nothing = model.tokenize(["-"])
+    for start in range(0, len(clips), CLIPS_AT_ONCE):
+        frames = [reader.read(clip) for clip in clips[start : start + CLIPS_AT_ONCE]]
+        batch = stack(frames, nothing, torch.zeros(len(frames), dtype=torch.long))
+        vectors.append(model.encode_video(batch.frames, batch.mask).float().cpu())
+    return torch.cat(vectors)
+
+
+@torch.inference_mode()
+def similarity(
+    model: DualEncoder, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
+) -> Float[np.ndarray, "Q N"]:
+    """Scores of all texts and videos in float32."""
+    return model.similarity(text, video).float().numpy()
+
+
+def _clip(pair: Pair) -> tuple[Any, ...]:
+    return pair.path, pair.start, pair.end
