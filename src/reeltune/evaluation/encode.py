@@ -63,7 +63,9 @@ def gallery_of(pairs: Sequence[Pair]) -> tuple[list[str], list[Pair]]:
 @torch.inference_mode()
 def encode_texts(model: DualEncoder, texts: Sequence[str]) -> Float[Tensor, "Q D"]:
     """Vectors of texts on the CPU; equal texts are encoded once."""
-    different = sorted(set(texts), key=lambda text: (len(text), text))  # so that a batch pads little
+    different = sorted(
+        set(texts), key=lambda text: (len(text), text)
+    )  # so that a batch pads little
     vectors: list[Tensor] = []
     for start in range(0, len(different), TEXTS_AT_ONCE):
         tokens = model.tokenize(different[start : start + TEXTS_AT_ONCE])

@@ -41,6 +41,12 @@ class Based(BaseModel):
     base: str | None = "openai/clip-vit-base-patch32"  # None: random weights
     architecture: clip.Config = clip.Config()  # of the random one
 
+    def opened(self, device: str | None = None) -> clip.Clip:
+        """The base with its weights, or a new one of random weights where it has no name."""
+        if self.base is None:
+            return self.skeleton().move(device_named(device), torch.float32)
+        return open_base(self.base, device)
+
     def skeleton(self) -> clip.Clip:
         """The base with random weights; no weight is read."""
         if self.base is None:

@@ -19,14 +19,14 @@ class PromptedVideo(nn.Module):
     """
 
     def __init__(
-        self, tower: PreTrainedModel, lengths: Mapping[str, int], frames: int, alone: int | None
+        self, tower: PreTrainedModel, lengths: Mapping[str, int], frames: int, alone: int
     ) -> None:
         super().__init__()
         depth, width = tower.config.num_hidden_layers, tower.config.hidden_size
-        self.alone = depth if alone is None else alone
+        self.alone = alone
         if self.alone > depth:
             raise ConfigError(
-                f"joint prompts start after layer {alone}, and the tower has {depth}; "
+                f"joint prompts start after layer {self.alone}, and the tower has {depth}; "
                 "set after to fewer layers"
             )
         made: dict[str, nn.Module] = {}  # in the order in which the tokens stand

@@ -1,6 +1,7 @@
 """Ways to tune a CLIP that VoP is compared with: whole, in part, or by something small inside.
 
-full     every weight                            bias     every bias
+none     nothing: zero-shot                      full     every weight
+bias     every bias
 proj     the two projections into the space      partial  the last layer of each tower
 adapter-attn, adapter-ffn   a bottleneck after the attention or the MLP of every layer
 lora     low-rank updates of query and value (Hu et al., 2106.09685; by peft), not in the VoP paper
@@ -25,7 +26,7 @@ from reeltune.models._contrast import batch_losses
 from reeltune.models._weights import fingerprint
 from reeltune.types import Batch, Tokens
 
-Method = Literal["full", "bias", "proj", "partial", "adapter-attn", "adapter-ffn", "lora"]
+Method = Literal["none", "full", "bias", "proj", "partial", "adapter-attn", "adapter-ffn", "lora"]
 WEIGHTS_FROM = "a folder that training wrote"
 METHODS: tuple[Method, ...] = get_args(Method)
 
@@ -44,6 +45,11 @@ class Config(Based):
     def build(self) -> "Tuned":
         """The model on a CLIP of random weights."""
         return Tuned(self, self.skeleton()).eval()
+
+    def start(self, device: str | None = None) -> "Tuned":
+        """The model as training begins, equal to its CLIP."""
+        base = self.opened(device)
+        return Tuned(self, base).to(base.mean.device)
 
 
 class Adapter(nn.Module):
@@ -134,6 +140,10 @@ def load(folder: Path | None, device: str | None = None, dtype: str | None = Non
     return model.to(base.mean.device).eval()
 
 
+def _none(towers: PreTrainedModel, config: Config) -> None:
+    pass
+
+
 def _full(towers: PreTrainedModel, config: Config) -> None:
     towers.requires_grad_(True)
 
@@ -191,6 +201,7 @@ def _layers(towers: PreTrainedModel) -> list[tuple[Any, int]]:
 
 
 PREPARE: dict[Method, Callable[[PreTrainedModel, Config], None]] = {
+    "none": _none,
     "full": _full,
     "bias": _bias,
     "proj": _proj,

@@ -70,7 +70,7 @@ class Joint(Part):
     """Of the video, in layers after the first `after`, which see all frames at once."""
 
     kind: Literal["joint"] = "joint"
-    after: NonNegativeInt = 8  # K_s
+    after: NonNegativeInt | None = None  # K_s; None: two thirds of the layers, the paper's 8 of 12
 
 
 Prompt = Annotated[Text | Generic | Position | Context | Joint, Field(discriminator="kind")]
@@ -92,6 +92,11 @@ class Config(Based):
         """The model on a CLIP of random weights."""
         return Vop(self, self.skeleton()).eval()
 
+    def start(self, device: str | None = None) -> "Vop":
+        """The model as training begins: the CLIP's own weights, and prompts of random ones."""
+        base = self.opened(device)
+        return Vop(self, base).to(base.mean.device)
+
 
 class Vop(nn.Module):
     """A `DualEncoder`; only `text` and `video`, the prompts, are trainable."""
@@ -108,11 +113,11 @@ class Vop(nn.Module):
         self.config, self.name = config, name
         self.clip = base.requires_grad_(False)
         sizes: dict[str, int] = {part.kind: part.length for part in config.prompts}
-        joint = next((part for part in config.prompts if isinstance(part, Joint)), None)
+        depth = base.towers.config.vision_config.num_hidden_layers
+        joint = [part.after for part in config.prompts if isinstance(part, Joint)]
+        alone = depth if not joint else joint[0] if joint[0] is not None else round(2 * depth / 3)
         self.text = PromptedText(base.towers.text_model, sizes.pop("text", 0))
-        self.video = PromptedVideo(
-            base.towers.vision_model, sizes, config.frames, joint.after if joint else None
-        )
+        self.video = PromptedVideo(base.towers.vision_model, sizes, config.frames, alone)
         self.dim, self.pixels = base.dim, base.pixels
 
     @property
