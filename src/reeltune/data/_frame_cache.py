@@ -4,8 +4,11 @@ A file per clip, named after the content of the video, the part of it, and how f
 and brought to size. When the files together exceed the limit, those read longest ago go first.
 """
 
+import contextlib
 import hashlib
 import os
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,11 +18,13 @@ from jaxtyping import UInt8
 
 from reeltune.data._content import content_hash
 from reeltune.data._sample import Sampling
+from reeltune.errors import MediaError
 from reeltune.types import Pixels
 
 VERSION = 1  # of what is stored; a new one where the same clip would give other frames
 LIMIT = 20 << 30  # bytes
 SPARED = 0.9  # of the limit, what is left after an eviction
+ABANDONED = 3600.0  # s after which a half-written file is that of a process that died
 
 Frames = UInt8[np.ndarray, "T 3 S S"]
 
@@ -39,8 +44,10 @@ class FrameCache:
     def __init__(self, folder: Path, limit: int = LIMIT) -> None:
         self.folder, self.limit = folder, limit
         folder.mkdir(parents=True, exist_ok=True)
-        self._size = sum(path.stat().st_size for path in folder.glob("*.npy"))
-        self._hashes: dict[Path, str] = {}
+        self._drop_abandoned()
+        self._size = sum(status.st_size for status, _ in self._files("*.npy"))
+        self._hashes: dict[tuple[Path, int, int], str] = {}
+        self._evicting = threading.Lock()
 
     def get(self, wanted: Wanted, make: Callable[[Wanted], Frames]) -> Frames:
         """Frames of a clip, from disk or else from `make`, whose errors pass through."""
@@ -53,23 +60,35 @@ class FrameCache:
         return made
 
     def _key(self, wanted: Wanted) -> str:
-        if wanted.path not in self._hashes:
-            self._hashes[wanted.path] = content_hash(str(wanted.path))
         geometry = sorted(asdict(wanted.pixels).items())
-        facts = (VERSION, self._hashes[wanted.path], str(wanted.sampling), geometry)
+        facts = (VERSION, self._content(wanted.path), str(wanted.sampling), geometry)
         return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
 
+    def _content(self, path: Path) -> str:
+        """The hash of a file, read once as long as the file stays as it is."""
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise MediaError(str(path), f"cannot be read: {error.strerror}") from error
+        version = (path, status.st_size, status.st_mtime_ns)
+        if version not in self._hashes:
+            self._hashes[version] = content_hash(str(path))
+        return self._hashes[version]
+
     def _write(self, file: Path, frames: Frames) -> None:
-        half = file.with_name(f".{file.name}.{os.getpid()}")
+        # Two threads may miss the same clip at once, and each needs a name of its own.
+        half = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
         with half.open("wb") as opened:
             np.save(opened, frames)
+        size = half.stat().st_size
         half.replace(file)
-        self._size += frames.nbytes
-        if self._size > self.limit:
-            self._evict()
+        with self._evicting:
+            self._size += size
+            if self._size > self.limit:
+                self._evict()
 
     def _evict(self) -> None:
-        files = [(path.stat(), path) for path in self.folder.glob("*.npy")]
+        files = self._files("*.npy")
         self._size = sum(status.st_size for status, _ in files)
         for status, path in sorted(files, key=lambda found: found[0].st_mtime_ns):
             if self._size <= SPARED * self.limit:
@@ -77,12 +96,27 @@ class FrameCache:
             path.unlink(missing_ok=True)
             self._size -= status.st_size
 
+    def _drop_abandoned(self) -> None:
+        for status, path in self._files(".*.npy.*"):
+            if status.st_mtime < time.time() - ABANDONED:
+                path.unlink(missing_ok=True)
+
+    def _files(self, pattern: str) -> list[tuple[os.stat_result, Path]]:
+        """Files that are there, whatever other processes delete meanwhile."""
+        found = []
+        for path in self.folder.glob(pattern):
+            with contextlib.suppress(FileNotFoundError):
+                found.append((path.stat(), path))
+        return found
+
 
 def _read(file: Path) -> Frames | None:
     """Frames of a file, which now counts as read last; none if it is not there or broken."""
     try:
-        frames = np.load(file, allow_pickle=False)
+        with file.open("rb") as opened:
+            frames = np.lib.format.read_array(opened, allow_pickle=False)
+            is_whole = not opened.read(1)
         os.utime(file)
     except (OSError, ValueError, EOFError):
         return None
-    return frames
+    return frames if is_whole and frames.ndim == 4 and frames.dtype == np.uint8 else None

@@ -1,9 +1,10 @@
 """Pairs to batches: frames through the cache, decoded ahead in threads, in an order by seed."""
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,19 +21,18 @@ AHEAD = 2  # batches that are made while the model is busy with one
 
 
 class FrameReader:
-    """Frames of a clip, from the cache or a decoder; one decoder per thread."""
+    """Frames of a clip, from the cache or a decoder; as many decoders as threads ask at once."""
 
     def __init__(self, pixels: Pixels, frames: int, cache: FrameCache | None) -> None:
         self.pixels, self.frames, self.cache = pixels, frames, cache
-        self._local = threading.local()
-        self._decoders: list[Decoder] = []
+        self._idle: list[Decoder] = []
 
     def __enter__(self) -> "FrameReader":
         return self
 
     def __exit__(self, *_: object) -> None:
-        for decoder in self._decoders:
-            decoder.close()
+        while self._idle:
+            self._idle.pop().close()
 
     def read(self, pair: Pair) -> Frames:
         """At most `frames` frames, the middles of equal spans; raises MediaError for none."""
@@ -45,16 +45,25 @@ class FrameReader:
         return Sampling("uniform", float(self.frames), float(pair.start), float(pair.end))
 
     def _decode(self, wanted: Wanted) -> Frames:
-        decoder = getattr(self._local, "decoder", None)
-        if decoder is None:
-            decoder = self._local.decoder = Decoder(self.pixels)
-            self._decoders.append(decoder)
-        decoder.sampling = wanted.sampling
-        with decoder.open(wanted.path) as reading:
-            taken = [frame.pixels for frame in reading]
+        with self._decoder() as decoder:
+            decoder.sampling = wanted.sampling
+            with decoder.open(wanted.path) as reading:
+                taken = [frame.pixels for frame in reading]
         if not taken:
             raise MediaError(str(wanted.path), f"no frame lies in {wanted.sampling}")
         return np.stack(taken)
+
+    @contextmanager
+    def _decoder(self) -> Iterator[Decoder]:
+        """One that no other thread uses; kept afterwards, since threads end with each epoch."""
+        try:
+            decoder = self._idle.pop()
+        except IndexError:
+            decoder = Decoder(self.pixels)
+        try:
+            yield decoder
+        finally:
+            self._idle.append(decoder)
 
 
 @dataclass
@@ -121,13 +130,16 @@ class Loader:
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         """Batches of an epoch from batch `start` on."""
         chosen = self.order.epoch(number)[start:]
-        with ThreadPoolExecutor(self._threads) as pool:
+        pool = ThreadPoolExecutor(self._threads)
+        try:
             waiting = [[pool.submit(self._frames, i) for i in some] for some in chosen[:AHEAD]]
             for place, some in enumerate(chosen):
                 if place + AHEAD < len(chosen):
                     later = chosen[place + AHEAD]
                     waiting.append([pool.submit(self._frames, i) for i in later])
                 yield self._batch(some, [future.result() for future in waiting.pop(0)])
+        finally:  # also where the run stops in mid-epoch, which need not wait for what is ahead
+            pool.shutdown(cancel_futures=True)
 
     def _frames(self, index: int) -> Frames:
         return self._reader.read(self.order.pairs[int(index)])
@@ -150,14 +162,21 @@ def stack(frames: Sequence[Frames], tokens: Tokens, group: torch.Tensor) -> Batc
 def readable(reader: FrameReader, pairs: Sequence[Pair]) -> tuple[list[Pair], dict[str, str]]:
     """Pairs whose clips can be decoded, and why the others cannot, by path; fills the cache."""
     faults: dict[str, str] = {}
-    clips = {(pair.path, pair.start, pair.end): pair for pair in pairs}
+    clips = {_clip(pair): pair for pair in pairs}
+    broken = set()
 
     def attempt(pair: Pair) -> None:
         try:
             reader.read(pair)
-        except MediaError as error:
-            faults[str(pair.path)] = error.reason
+        except DataError as error:
+            reason = error.reason if isinstance(error, MediaError) else str(error)
+            faults[str(pair.path)] = reason
+            broken.add(_clip(pair))
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(attempt, clips.values()))
-    return [pair for pair in pairs if str(pair.path) not in faults], faults
+    return [pair for pair in pairs if _clip(pair) not in broken], faults
+
+
+def _clip(pair: Pair) -> tuple[Path, float, float | None]:
+    return pair.path, pair.start, pair.end

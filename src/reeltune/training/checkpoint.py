@@ -71,7 +71,11 @@ def load_state(
         raise CheckpointError(
             f"{path} cannot be read ({error}); delete it to start anew"
         ) from error
-    if place.identity != identity:
+    fitting = all(
+        f"weight/{name}" in tensors and tensors[f"weight/{name}"].shape == weight.shape
+        for name, weight in weights.items()
+    )
+    if place.identity != identity or not fitting:
         raise CheckpointError(
             f"{path} belongs to another run, with other settings, data or model; "
             "name another folder, or delete it to start anew"

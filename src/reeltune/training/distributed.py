@@ -41,7 +41,7 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Tensor:
-        asked = gradients[0].contiguous()
+        asked = gradients[0].clone(memory_format=torch.contiguous_format)  # others may hold it too
         dist.all_reduce(asked)
         return asked.chunk(world())[dist.get_rank()]
 

@@ -21,14 +21,19 @@ class Watcher(Protocol):
 
 
 class Log:
-    """Appends to `log.jsonl`; lines after step `since`, left by a run that died, are dropped."""
+    """Appends to `log.jsonl`.
 
-    def __init__(self, folder: Path, since: int, tensorboard: bool = False) -> None:
+    Lines of what a run did after its last state are dropped, since it is done again: steps after
+    the `steps` first ones, epochs after the `epochs` first ones.
+    """
+
+    def __init__(self, folder: Path, steps: int, epochs: int, tensorboard: bool = False) -> None:
         self._path = folder / LOG
-        kept = [line for line in read_log(folder) if line["step"] <= since] if since else []
+        done = {"step": steps, "epoch": epochs - 1}
+        kept = [line for line in read_log(folder) if line[line["kind"]] <= done[line["kind"]]]
         self._path.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
         self._file = self._path.open("a", encoding="utf-8", buffering=1)
-        self._board = _board(folder) if tensorboard else None
+        self._board = _board(folder, steps + 1) if tensorboard else None
 
     def write(self, kind: str, step: int, facts: dict[str, float]) -> None:
         self._file.write(json.dumps({"kind": kind, "step": step, **facts}) + "\n")
@@ -56,11 +61,11 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def _board(folder: Path) -> Any:
+def _board(folder: Path, since: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise ConfigError(
             "TensorBoard is not installed; pip install tensorboard, or leave --tensorboard out"
         ) from error
-    return SummaryWriter(str(folder))
+    return SummaryWriter(str(folder), purge_step=since)

@@ -1,5 +1,6 @@
 """The only training loop."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 from reeltune.data._loader import Loader
-from reeltune.errors import DataError
+from reeltune.errors import ConfigError, DataError
 from reeltune.training.checkpoint import Place, load_state, save_state
 from reeltune.training.distributed import average_gradients, same_start, world
 from reeltune.training.interrupts import Interrupts
@@ -67,7 +68,7 @@ class _Training:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.weights = trainable(run.model)
-        same_start(self.weights.values())
+        same_start(run.model.parameters())  # frozen ones too: a base of random weights
         self.optimizer = optimizer_of(run.model, run.settings)
         torch.manual_seed(run.settings.seed)
         self.per_epoch = run.loader.order.batches // run.settings.accumulate
@@ -81,10 +82,12 @@ class _Training:
         self.place, self.best = found or (Place(run.identity), {})
         self.resumed_at, self.saved_at = self.place.step, time.monotonic()
         self.history: list[dict[str, float]] = []
+        self.log: Log | None = None
 
     def go(self) -> Outcome:
         run, place = self.run, self.place
-        self.log = Log(run.folder, place.step, run.tensorboard) if run.leads else None
+        if run.leads:
+            self.log = Log(run.folder, place.step, place.epoch, run.tensorboard)
         if run.watcher:
             run.watcher.begin(place.step, self.steps)
         try:
@@ -154,7 +157,7 @@ class _Training:
         if run.validate is not None:
             run.model.eval()
             found |= run.validate()
-        score = found.get(run.judged_by, float(place.epoch))  # without validation, the last
+        score = self._judge(found)
         if score > place.best:
             place.best, place.best_epoch = score, place.epoch
             self.best = {name: w.detach().clone() for name, w in self.weights.items()}
@@ -163,6 +166,23 @@ class _Training:
             self.log.write("epoch", place.step, found)
         if run.watcher:
             run.watcher.epoch(found)
+
+    def _judge(self, found: dict[str, float]) -> float:
+        """The figure that says how good an epoch was; without validation, the last is best."""
+        if self.run.validate is None:
+            return found["epoch"]
+        name = self.run.judged_by
+        if name not in found:
+            raise ConfigError(
+                f"epochs are judged by {name!r}, which validation does not give; "
+                f"set judged_by to one of {', '.join(found)}"
+            )
+        if not math.isfinite(found[name]):
+            raise DataError(
+                f"{name} of epoch {self.place.epoch} is {found[name]}, which no epoch can be "
+                "judged by; look at the scores of the held-out split"
+            )
+        return found[name]
 
     def _has_lost_patience(self) -> bool:
         patience = self.run.settings.patience

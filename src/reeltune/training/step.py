@@ -88,8 +88,11 @@ class Contrast:
             chunks(batch, size), draws, _rows(len(text), size), strict=True
         ):
             torch.set_rng_state(draw)
-            again = self._encode(some)
-            torch.autograd.backward(again, [_gradient(text)[rows], _gradient(video)[rows]])
+            again = zip(self._encode(some), (text, video), strict=True)
+            reached = [(rows_again, leaf) for rows_again, leaf in again if rows_again.requires_grad]
+            torch.autograd.backward(
+                [part for part, _ in reached], [_gradient(leaf)[rows] for _, leaf in reached]
+            )
         torch.set_rng_state(after)
         return losses
 
