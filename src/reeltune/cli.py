@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from reeltune.errors import ReeltuneError
+from reeltune.training_commands import app as training_app
 
 
 class Group(TyperGroup):
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 library_app = typer.Typer(cls=Group, no_args_is_help=True, help="Look after a library.")
 app.add_typer(library_app, name="library")
+app.add_typer(training_app)
 
 DEFAULT = Path("reeltune.library")
 LibraryOption = Annotated[Path, typer.Option("--library", "-l", help="Folder of the library.")]

@@ -77,8 +77,8 @@ def read_recipe(name: str, changes: dict[str, Any] | None = None) -> Recipe:
         "tunes": how.get("tunes", True),
         "config": {**_config(how, tied), **adapted.pop("config", {})},
         "training": {**benchmark.get("training", {}), **how.get("training", {}), **adapted},
-        "expected": {k: v for k, v in zip(FIGURES, expected.get("t2v", ()), strict=False)},
-        "expected_v2t": {k: v for k, v in zip(FIGURES, expected.get("v2t", ()), strict=False)},
+        "expected": dict(zip(FIGURES, expected.get("t2v", ()), strict=False)),
+        "expected_v2t": dict(zip(FIGURES, expected.get("v2t", ()), strict=False)),
     }
     for path, value in (changes or {}).items():
         _change(fields, path, value)

@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
     TaskID,
     TextColumn,
@@ -51,6 +53,55 @@ class Bar:
     def advance(self, path: str, size: int) -> None:
         if self._task is not None:
             self._progress.update(self._task, advance=size, path=path[-40:])
+
+
+class TrainingBar:
+    """Progress of a training run: steps, loss, clips per second, time that is left."""
+
+    def __init__(self, hidden: bool = False) -> None:
+        self._progress = Progress(
+            TextColumn("[bold]step"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[said]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=hidden or not sys.stderr.isatty(),
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> "TrainingBar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def begin(self, done: int, steps: int) -> None:
+        self._task = self._progress.add_task("", total=steps, completed=done, said="")
+
+    def step(self, facts: dict[str, float]) -> None:
+        said = f"loss {facts['loss']:.3f}  {facts['clips/s']:.0f} clips/s"
+        if self._task is not None:
+            self._progress.update(self._task, advance=1, said=said)
+
+    def epoch(self, facts: dict[str, float]) -> None:
+        if not self._progress.disable and "SumR" in facts:
+            self._progress.console.print(
+                f"epoch {facts['epoch']:.0f}: validation t2v R@1 {facts['t2v R@1']:.1f}, "
+                f"SumR of both directions {facts['SumR']:.1f}"
+            )
+
+
+def show_trained(folder: Path, faults: dict[str, str], expected: dict[str, float]) -> None:
+    """What could not be read, what the paper has, and what to do next."""
+    for path, reason in faults.items():
+        console.print(f"[red]left out[/] {path}: {reason}", soft_wrap=True)
+    if expected:
+        figures = ", ".join(f"{name} {value:g}" for name, value in expected.items())
+        console.print(f"the paper reports t2v {figures}")
+    console.print(f"{folder}: reeltune index VIDEOS --model {folder}", soft_wrap=True)
 
 
 def clock(seconds: float) -> str:

@@ -13,8 +13,10 @@ ROWS = [
     "evaluation search",
     "training serve",
     "recipes config",
-    "show describe doctor _samples",
+    "run",
+    "show describe doctor _samples table tune",
     "demo",
+    "training_commands",
     "cli __init__",
     "__main__",
 ]
@@ -52,7 +54,7 @@ def test_files_and_functions_stay_short(path: Path) -> None:
             assert length <= 60, f"{node.name} has {length} lines; split it"
             given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
             taken = [a for a in given if a.arg not in ("self", "cls")]
-            assert len(taken) <= 8 or part_of(path) == "cli", f"{node.name} takes {len(taken)}"
+            assert len(taken) <= 8 or part_of(path) in ("cli", "training_commands"), f"{node.name} takes {len(taken)}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)

@@ -1,0 +1,218 @@
+"""A recipe from its data to its report: train, choose by validation, test once."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+
+from reeltune.config import Recipe
+from reeltune.data._cache_folder import cache_folder
+from reeltune.data._frame_cache import FrameCache
+from reeltune.data._loader import FrameReader, Loader, Order, readable
+from reeltune.errors import DataError
+from reeltune.evaluation.encode import Named, evaluate
+from reeltune.evaluation.protocols import split_hash
+from reeltune.evaluation.retrieval import Report
+from reeltune.models._open import open_model
+from reeltune.training import distributed
+from reeltune.training.log import Watcher
+from reeltune.training.loop import Outcome, Run, train
+from reeltune.training.settings import Settings
+from reeltune.training.step import Contrast
+from reeltune.types import Pair, Split
+
+METRICS, RECIPE = "metrics.json", "recipe.yaml"
+FRAME_CACHE = "frames"  # below the cache folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a run reads and writes, and what sees it."""
+
+    out: Path
+    data: Path | None = None  # folder of the dataset; Toybox needs none
+    device: str | None = None
+    watcher: Watcher | None = None
+    tensorboard: bool = False
+
+
+@dataclass
+class Trained:
+    """What a run left in its folder."""
+
+    folder: Path
+    report: Report  # on test
+    outcome: Outcome | None = None  # none where nothing was trained
+    faults: dict[str, str] = field(default_factory=dict)  # videos that could not be read
+
+
+def run_recipe(recipe: Recipe, place: Place) -> Trained:
+    """Train what the recipe tunes, keep the weights that validate best, and test them once.
+
+    A run that was stopped goes on where it stopped; one that is finished is not run again.
+    """
+    rank, _ = distributed.start()
+    options = recipe.dataset_config(folder=place.data)
+    test = options.read("test")
+    finished = finished_run(recipe, place.out, test)
+    if finished is not None:
+        return Trained(place.out, finished)
+    torch.manual_seed(recipe.training.seed)
+    model = recipe.model_config_of().start(place.device)
+    named = Named(recipe.dataset, "test", recipe.training.seed if recipe.tunes else None)
+    with frame_reader(model, recipe.frames) as reader:
+        outcome, faults = None, dict[str, str]()
+        if recipe.tunes:
+            splits = options.read("train"), options.read("val")
+            outcome, faults = tune_model(model, reader, splits, recipe.training, place, recipe.name)
+        test, broken = _without_faults(reader, test)
+        report = evaluate(model, reader, test, named)
+    if rank == 0:
+        model.save_pretrained(place.out)
+        write_run(place.out, recipe, report)
+    return Trained(place.out, report, outcome, faults | broken)
+
+
+def tune_model(
+    model: Any,
+    reader: FrameReader,
+    splits: tuple[Split, Split],
+    settings: Settings,
+    place: Place,
+    name: str,
+) -> tuple[Outcome, dict[str, str]]:
+    """Train a model on the first split, choosing by the second; the best weights stay in it."""
+    rank, world = distributed.start()
+    train_split, broken = _without_faults(reader, splits[0])
+    val_split, more = _without_faults(reader, splits[1])
+    order = Order(
+        train_split.pairs, settings.batch, settings.seed, settings.every_caption, rank, world
+    )
+    run = Run(
+        model=model,
+        step=Contrast(model, settings.precision, settings.chunk),
+        loader=Loader(reader, order, model.tokenize),
+        settings=settings,
+        folder=place.out,
+        identity=_identity(name, model, reader, (train_split, val_split), settings),
+        validate=validation(model, reader, val_split),
+        watcher=place.watcher if rank == 0 else None,
+        tensorboard=place.tensorboard,
+        leads=rank == 0,
+    )
+    return train(run), broken | more
+
+
+def validation(model: Any, reader: FrameReader, split: Split) -> Callable[[], dict[str, float]]:
+    """Figures of a split by which weights are chosen: recalls, and SumR of both directions."""
+
+    def validate() -> dict[str, float]:
+        found = evaluate(model, reader, split, Named("validation", "val"))
+        figures = {
+            f"{way} {k}": v for way in ("t2v", "v2t") for k, v in getattr(found, way).items()
+        }
+        return {"SumR": found.t2v["SumR"] + found.v2t["SumR"], **figures}
+
+    return validate
+
+
+def evaluate_checkpoint(name: str, recipe: Recipe, place: Place, split: str) -> Report:
+    """Figures of any model under the data and the frame policy of a recipe."""
+    model: Any = open_model(name, place.device)
+    data = recipe.dataset_config(folder=place.data).read(split)
+    with frame_reader(model, recipe.frames) as reader:
+        data, _ = _without_faults(reader, data)
+        return evaluate(model, reader, data, Named(recipe.dataset, split, _seed_of(Path(name))))
+
+
+def frame_reader(model: Any, frames: int) -> FrameReader:
+    """Reads clips as the model wants them, through the cache that all runs share."""
+    return FrameReader(model.pixels, frames, FrameCache(cache_folder() / FRAME_CACHE))
+
+
+def write_run(out: Path, recipe: Recipe, report: Report) -> None:
+    """What was run and what came out, beside the weights."""
+    text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    (out / RECIPE).write_text(text, encoding="utf-8")
+    (out / "README.md").write_text(model_card(recipe, report), encoding="utf-8")
+    report.write(out / METRICS)  # last: a run without it is not finished
+
+
+def finished_run(recipe: Recipe, out: Path, test: Split) -> Report | None:
+    """The report of a run that is done, if it was of this recipe and this test split."""
+    if not (out / METRICS).is_file() or not (out / RECIPE).is_file():
+        return None
+    stored = yaml.safe_load((out / RECIPE).read_text(encoding="utf-8"))
+    report = Report.read(out / METRICS)
+    gallery = dict.fromkeys(pair.video for pair in test.pairs)
+    same = report.protocol.split_hash == split_hash(test.pairs, gallery)
+    return report if same and stored == recipe.model_dump(mode="json") else None
+
+
+def model_card(recipe: Recipe, report: Report) -> str:
+    """What the weights are, how they were made, and how good they are."""
+    rows = [
+        f"| {way} | " + " | ".join(f"{figures[name]:.1f}" for name in ("R@1", "R@5", "R@10", "MdR"))
+        for way, figures in (("text to video", report.t2v), ("video to text", report.v2t))
+    ]
+    low, high = report.intervals["t2v R@1"]
+    return "\n".join(
+        [
+            f"# {recipe.name}",
+            "",
+            f"Made by `reeltune train {recipe.name}` with seed {recipe.training.seed}; "
+            f"`{RECIPE}` holds every setting. The weights inherit the terms of the CLIP they stand "
+            f"on ({recipe.config.get('base')}) and of the dataset ({recipe.dataset}).",
+            "",
+            "| direction | R@1 | R@5 | R@10 | MdR |",
+            "|---|---|---|---|---|",
+            *[f"{row} |" for row in rows],
+            "",
+            f"95 % interval of text-to-video R@1, over videos: {low:.1f} to {high:.1f}.",
+            "",
+            report.protocol.markdown(),
+        ]
+    )
+
+
+def _without_faults(reader: FrameReader, split: Split) -> tuple[Split, dict[str, str]]:
+    """The split without clips that cannot be read."""
+    pairs, faults = readable(reader, split.pairs)
+    if not pairs:
+        path, reason = next(iter(faults.items()))
+        raise DataError(f"no video of the split can be read; the first is {path}: {reason}")
+    missing = (*split.missing, *faults)
+    return Split(pairs=tuple(pairs), captions=split.captions, missing=missing), faults
+
+
+def _identity(
+    name: str, model: nn.Module, reader: FrameReader, splits: Sequence[Split], settings: Settings
+) -> str:
+    """Names a run by all that its numbers depend on."""
+    facts = [
+        name,
+        getattr(model, "fingerprint", ""),
+        reader.frames,
+        [_hash_of(split.pairs) for split in splits],
+        settings.model_dump(exclude={"save_minutes"}),
+        distributed.world(),
+    ]
+    return hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
+
+
+def _hash_of(pairs: Sequence[Pair]) -> str:
+    return split_hash(pairs, dict.fromkeys(pair.video for pair in pairs))
+
+
+def _seed_of(folder: Path) -> int | None:
+    """The seed a checkpoint was trained with, where its recipe says so."""
+    if not (folder / RECIPE).is_file():
+        return None
+    stored = yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8"))
+    return int(stored["training"]["seed"]) if stored.get("tunes") else None

@@ -1,0 +1,147 @@
+"""Commands that train and measure: part of the command line, in a file of their own."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer()
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda or cuda:1; a GPU by default.")]
+DataOption = Annotated[Path | None, typer.Option(help="Folder of the dataset.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting, e.g. training.lr=1e-4; repeatable.")
+]
+
+
+def print_json(data: object) -> None:
+    typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def changes_of(given: list[str] | None, **named: object) -> dict[str, Any]:
+    """Settings given as `name=value`, values read as YAML, and those that options name."""
+    import yaml
+
+    from reeltune.errors import ConfigError
+
+    changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    for item in given or []:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {item} has no value; write --set training.lr=1e-4")
+        read = yaml.safe_load(value)
+        changes[name] = float(read) if isinstance(read, str) and _is_number(read) else read
+    return changes
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="A benchmark and a method: toybox/vop-fp.")],
+    data: DataOption = None,
+    out: Annotated[Path | None, typer.Option(help="Where to; runs/RECIPE by default.")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, order and captions.")] = 0,
+    settings: SetOption = None,
+    tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard files too.")] = False,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a recipe, choose by validation, test once; run it again to go on where it stopped.
+
+    Example: `reeltune train toybox/vop-fp --set training.epochs=10`
+
+    On several GPUs: `torchrun --nproc-per-node 4 -m reeltune train msrvtt-9k/vop --data MSRVTT`
+    """
+    from reeltune.config import read_recipe
+    from reeltune.evaluation._table import report_table
+    from reeltune.run import Place, run_recipe
+    from reeltune.show import TrainingBar, console, show_trained
+
+    chosen = read_recipe(recipe, changes_of(settings, **{"training.seed": seed}))
+    out = out or Path("runs", *recipe.split("/"), f"seed{seed}")
+    with TrainingBar(hidden=as_json) as bar:
+        place = Place(out=out, data=data, device=device, watcher=bar, tensorboard=tensorboard)
+        trained = run_recipe(chosen, place)
+    if as_json:
+        print_json({"folder": str(out), "unreadable": trained.faults, **trained.report.as_dict()})
+        return
+    console.print(report_table(trained.report))
+    show_trained(trained.folder, trained.faults, chosen.expected)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A checkpoint folder, a component or a hub id.")],
+    benchmark: Annotated[str, typer.Option(help="toybox, msrvtt-9k, ...")] = "toybox",
+    data: DataOption = None,
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    out: Annotated[Path | None, typer.Option(help="Also write the report to this file.")] = None,
+    settings: SetOption = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a model under a benchmark's protocol.
+
+    Example: `reeltune evaluate runs/toybox/vop-fp/seed0 --benchmark toybox`
+    """
+    from reeltune.config import read_recipe
+    from reeltune.evaluation._table import report_table
+    from reeltune.run import Place, evaluate_checkpoint
+    from reeltune.show import console
+
+    recipe = read_recipe(f"{benchmark}/zero-shot", changes_of(settings))
+    place = Place(out=Path("."), data=data, device=device)
+    report = evaluate_checkpoint(model, recipe, place, split)
+    if out is not None:
+        report.write(out)
+    print_json(report.as_dict()) if as_json else console.print(report_table(report))
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="A report, or the folder of a run.")],
+    b: Annotated[Path, typer.Argument(help="Another one, of the same protocol.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether B differs from A by more than noise; refuses numbers of unlike protocols.
+
+    Example: `reeltune compare runs/toybox/vop/seed0 runs/toybox/vop-fp/seed0`
+    """
+    from reeltune.evaluation._table import comparison_table
+    from reeltune.evaluation.compare import compare_files
+    from reeltune.show import console
+
+    found = compare_files(a, b)
+    if as_json:
+        print_json(found.as_dict())
+        return
+    console.print(comparison_table(found))
+    for sentence in found.sentences():
+        console.print(sentence, soft_wrap=True)
+
+
+@app.command()
+def datasets(
+    name: Annotated[str | None, typer.Argument(help="A dataset; all names if none.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a dataset needs: what to download from where, and how the folder must look.
+
+    Example: `reeltune datasets msrvtt`
+    """
+    from reeltune.registry import find, names
+
+    if name is None:
+        print_json(names("data")) if as_json else typer.echo("\n".join(names("data")))
+        return
+    how = find("data", name).HOW
+    print_json({"name": name, "how": how}) if as_json else typer.echo(how)
