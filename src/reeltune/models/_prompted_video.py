@@ -27,7 +27,7 @@ class PromptedVideo(nn.Module):
         if self.alone > depth:
             raise ConfigError(
                 f"joint prompts start after layer {self.alone}, and the tower has {depth}; "
-                "set after to fewer layers"
+                f"set after to {depth} or less"
             )
         made: dict[str, nn.Module] = {}  # in the order in which the tokens stand
         if lengths.get("generic"):

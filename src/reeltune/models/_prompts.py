@@ -85,7 +85,7 @@ class Context(nn.Module):
         self.linear = nn.Linear(2 * width, length * width)
 
     def forward(self, layer: int, cls: Float[Tensor, "R W"], rows: Rows) -> Float[Tensor, "R P W"]:
-        videos = rows.pad(cls.float())  # (B, T, W)
+        videos = rows.pad(cls.to(self.linear.weight.dtype))  # (B, T, W)
         if rows.are_even():
             read, _ = self.lstm(videos)  # (B, T, 2 W)
         else:

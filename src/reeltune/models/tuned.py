@@ -74,7 +74,8 @@ class Tuned(nn.Module):
         super().__init__()
         self.config, self.name = config, name
         self.dim, self.pixels = base.dim, base.pixels
-        self._base_fingerprint = base.fingerprint
+        has_weights = not base.mean.is_meta  # one that is only counted has shapes alone
+        self._base_fingerprint = base.fingerprint if has_weights else ""
         base.requires_grad_(False)
         PREPARE[config.method](base.towers, config)
         self.clip = base

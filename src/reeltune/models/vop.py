@@ -106,7 +106,10 @@ class Vop(nn.Module):
     def __init__(self, config: Config, base: clip.Clip, name: str = "vop") -> None:
         super().__init__()
         if base.family != "clip":
-            raise ConfigError(f"VoP prompts CLIP towers, and {base.name} is {base.family}")
+            raise ConfigError(
+                f"base {config.base} is a {base.family}, and VoP prompts the towers of a CLIP; "
+                "give a CLIP such as openai/clip-vit-base-patch32"
+            )
         kinds = [part.kind for part in config.prompts]
         if len(set(kinds)) < len(kinds):
             raise ConfigError(f"prompts are {', '.join(kinds)}; give each kind once")
@@ -177,9 +180,9 @@ class Vop(nn.Module):
         if not self.video.is_bounded or int(mask.sum(dim=1).max()) <= table:
             return mask
         count, place = mask.sum(dim=1, keepdim=True), mask.cumsum(dim=1) - 1  # (B, 1), (B, T)
-        cell = (place * table) // count  # which of `table` spans a frame is in
-        middle = ((2 * cell + 1) * count) // (2 * table)
-        return mask & ((count <= table) | (place == middle))
+        middle = (2 * torch.arange(table) + 1) * count // (2 * table)  # (B, table), of even spans
+        chosen = (place[:, :, None] == middle[:, None]).any(dim=2)  # (B, T)
+        return mask & ((count <= table) | chosen)
 
     def similarity(
         self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
