@@ -145,3 +145,42 @@ def datasets(
         return
     how = find("data", name).HOW
     print_json({"name": name, "how": how}) if as_json else typer.echo(how)
+
+
+@app.command()
+def table(
+    family: Annotated[str, typer.Argument(help="Which table: vop.")] = "vop",
+    dataset: Annotated[str, typer.Option(help="A benchmark: toybox, msrvtt-9k, ...")] = "toybox",
+    size: Annotated[str | None, typer.Option(help="Of Toybox: tiny, small, base.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each method.")] = 3,
+    jobs: Annotated[int, typer.Option(help="Runs at once; 0: one per core.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder of all runs.")] = None,
+    data: DataOption = None,
+    settings: SetOption = None,
+    sweep: Annotated[bool, typer.Option(help="Also VoP^F for every K_s.")] = True,
+) -> None:
+    """Train what is missing of a paper's table and print it, with intervals and plots.
+
+    Example: `reeltune table vop --dataset toybox --size small`
+    """
+    from reeltune.show import console
+    from reeltune.table import Plan, jobs_of, rows_of, sweep_of, train_missing
+    from reeltune.table_pages import markdown, write_pages
+
+    changes = changes_of(settings, **{"options.size": size})
+    out = out or Path("runs", "tables", "-".join([family, dataset, *([size] if size else [])]))
+    plan = Plan(
+        family=family,
+        benchmark=dataset,
+        out=out,
+        seeds=seeds,
+        jobs=jobs,
+        data=data,
+        changes=changes,
+    )
+    wanted = [*jobs_of(plan), *(sweep_of(plan).values() if sweep else [])]
+    train_missing(plan, wanted, lambda said: console.print(said, style="dim"))
+    rows = rows_of(plan)
+    pages = write_pages(plan, rows)
+    typer.echo(markdown(plan, rows))
+    typer.echo("\n".join(map(str, pages)))

@@ -15,6 +15,7 @@ ROWS = [
     "recipes config",
     "run",
     "show describe doctor _samples table tune",
+    "table_pages",
     "demo",
     "training_commands",
     "cli __init__",

@@ -1,0 +1,232 @@
+"""Paper-like tables: every method of a family on one benchmark, with several seeds.
+
+What is missing is trained, each run in a process of its own with a share of the cores; a run
+that was stopped goes on. Intervals are bootstraps over videos and seeds together.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from reeltune.config import read_recipe
+from reeltune.errors import ConfigError, DataError
+from reeltune.evaluation.retrieval import Report
+from reeltune.models._count import count_parameters
+from reeltune.run import METRICS
+from reeltune.training.log import read_log
+
+BASELINES = ("zero-shot", "full", "bias", "proj", "partial", "adapter-attn", "adapter-ffn", "lora")
+FAMILIES = {"vop": (*BASELINES, "vop", "vop-p", "vop-c", "vop-f", "vop-fp", "vop-fc")}
+DRAWS = 2000
+Bounds = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a table is made of."""
+
+    family: str
+    benchmark: str
+    out: Path
+    seeds: int = 3
+    jobs: int = 0  # runs at once; 0: one per core
+    data: Path | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)  # of every recipe
+
+    def methods(self) -> tuple[str, ...]:
+        if self.family not in FAMILIES:
+            raise ConfigError(f"no table {self.family!r}; there are: {', '.join(FAMILIES)}")
+        return FAMILIES[self.family]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: a method and what is different from its recipe."""
+
+    method: str
+    seed: int
+    folder: Path
+    changes: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One method: means over seeds."""
+
+    method: str
+    trainable: int
+    total: int
+    t2v: dict[str, float]
+    v2t: dict[str, float]
+    interval: Bounds  # of t2v R@1, 95 %
+    subsets: dict[str, tuple[float, Bounds]]  # tag -> t2v R@1
+    against: dict[str, tuple[float, Bounds]]  # method -> difference of t2v R@1
+    subsets_against: dict[str, dict[str, tuple[float, Bounds]]]  # tag -> method -> the same
+    paper: dict[str, float]
+    seconds: float  # of training, mean
+
+
+def jobs_of(plan: Plan) -> list[Job]:
+    """Every run of the table; what is not trained needs one seed."""
+    return [
+        Job(method, seed, plan.out / method / f"seed{seed}", tuple(plan.changes.items()))
+        for method in plan.methods()
+        for seed in range(plan.seeds if _recipe(plan, method).tunes else 1)
+    ]
+
+
+def sweep_of(plan: Plan, seed: int = 0) -> dict[int, Job]:
+    """Runs of VoP^F for every K_s, the number of layers that see single frames."""
+    config = _recipe(plan, "vop-f").model_config_of()
+    depth = config.skeleton().towers.config.vision_config.num_hidden_layers
+    found = {}
+    for after in range(depth + 1):
+        prompts = [part.model_dump(mode="json") for part in config.prompts]
+        prompts = [{**p, "after": after} if p["kind"] == "joint" else p for p in prompts]
+        changes = (*plan.changes.items(), ("config.prompts", prompts))
+        found[after] = Job("vop-f", seed, plan.out / "sweep" / f"after{after}", changes)
+    return found
+
+
+def train_missing(plan: Plan, jobs: Sequence[Job], said: Callable[[str], None]) -> None:
+    """Run what has no report yet; raises DataError with the output of a run that failed."""
+    missing = [job for job in jobs if not (job.folder / METRICS).is_file()]
+    at_once = min(plan.jobs or os.cpu_count() or 1, max(len(missing), 1))
+    threads = max((os.cpu_count() or 1) // at_once, 1)
+    with ThreadPoolExecutor(at_once) as pool:
+        runs = [pool.submit(_train, plan, job, threads) for job in missing]
+        for number, (job, run) in enumerate(zip(missing, runs, strict=True), 1):
+            run.result()
+            said(f"{number} of {len(missing)}: {job.method}, seed {job.seed}")
+
+
+def rows_of(plan: Plan) -> list[Row]:
+    """The table, from the reports on disk."""
+    reports = {
+        method: [Report.read(folder / METRICS) for folder in _folders(plan, method)]
+        for method in plan.methods()
+    }
+    return [_row(plan, method, reports) for method in plan.methods()]
+
+
+def curves_of(plan: Plan) -> dict[str, list[tuple[int, float]]]:
+    """Validation R@1 by optimizer step, of each method's first seed."""
+    return {
+        method: [
+            (int(line["step"]), float(line["t2v R@1"]))
+            for line in read_log(_folders(plan, method)[0])
+            if line["kind"] == "epoch" and "t2v R@1" in line
+        ]
+        for method in plan.methods()
+    }
+
+
+def _train(plan: Plan, job: Job, threads: int) -> None:
+    command = [sys.executable, "-m", "reeltune", "train", f"{plan.benchmark}/{job.method}"]
+    command += ["--seed", str(job.seed), "--out", str(job.folder), "--json"]
+    command += ["--data", str(plan.data)] if plan.data else []
+    for name, value in job.changes:
+        command += ["--set", f"{name}={json.dumps(value)}"]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip() or "no message").splitlines()[-1]
+        raise DataError(f"{plan.benchmark}/{job.method}, seed {job.seed}, failed: {last}")
+
+
+def _row(plan: Plan, method: str, reports: Mapping[str, list[Report]]) -> Row:
+    own = reports[method]
+    config = _recipe(plan, method).model_config_of()
+    with torch.device("meta"):
+        count = count_parameters(config.build())
+    others = [name for name in ("zero-shot", "full", "vop") if name in reports and name != method]
+    return Row(
+        method=method,
+        trainable=count["trainable"],
+        total=count["total"],
+        t2v=_mean([report.t2v for report in own]),
+        v2t=_mean([report.v2t for report in own]),
+        interval=_bounds(_drawn(own)),
+        subsets={tag: _share(own, tag) for tag in own[0].subsets},
+        against={name: _difference(own, reports[name]) for name in others},
+        subsets_against={
+            tag: {name: _difference(own, reports[name], tag) for name in others}
+            for tag in own[0].subsets
+        },
+        paper=_recipe(plan, method).expected,
+        seconds=_seconds(plan, method),
+    )
+
+
+def _seconds(plan: Plan, method: str) -> float:
+    """Mean time of a run's training steps, from its log."""
+    settings = _recipe(plan, method).training
+    logs = [read_log(folder) for folder in _folders(plan, method)]
+    steps = [line for log in logs for line in log if line["kind"] == "step"]
+    clips = settings.batch * settings.accumulate
+    return sum(clips / line["clips/s"] for line in steps) / max(len(logs), 1)
+
+
+def _recipe(plan: Plan, method: str) -> Any:
+    return read_recipe(f"{plan.benchmark}/{method}", dict(plan.changes))
+
+
+def _folders(plan: Plan, method: str) -> list[Path]:
+    folders = sorted((plan.out / method).glob("seed*"))
+    return [folder for folder in folders if (folder / METRICS).is_file()]
+
+
+def _mean(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([one[name] for one in figures])) for name in figures[0]}
+
+
+def _share(reports: Sequence[Report], tag: str) -> tuple[float, Bounds]:
+    mean = float(np.mean([report.subsets[tag]["R@1"] for report in reports]))
+    return mean, _bounds(_drawn(reports, tag))
+
+
+def _difference(
+    own: Sequence[Report], other: Sequence[Report], tag: str | None = None
+) -> tuple[float, Bounds]:
+    """R@1 of `own` less that of `other`, on the same draws of videos."""
+    name = "R@1"
+    means = [
+        float(np.mean([(r.subsets[tag] if tag else r.t2v)[name] for r in side]))
+        for side in (own, other)
+    ]
+    return means[0] - means[1], _bounds(_drawn(own, tag) - _drawn(other, tag))
+
+
+def _drawn(reports: Sequence[Report], tag: str | None = None) -> Float[np.ndarray, " R"]:
+    """R@1 in percent of each draw: videos with replacement, and a seed for every draw of all.
+
+    Two sets of reports on the same test split get the same videos.
+    """
+    video = np.array(reports[0].ranks.video)
+    rows = np.array(reports[0].ranks.tagged[tag]) if tag else np.arange(len(video))
+    members, place = np.unique(video[rows], return_inverse=True)
+    sizes = np.bincount(place)
+    hits = np.stack(
+        [np.bincount(place, np.array(report.ranks.t2v)[rows] == 1) for report in reports]
+    )  # (seeds, videos)
+    videos = np.random.default_rng(0).integers(0, len(members), (DRAWS, len(members)))
+    seeds = np.random.default_rng([1, len(reports)]).integers(
+        0, len(reports), (DRAWS, len(reports))
+    )
+    mean = hits[seeds].mean(axis=1)  # (draws, videos)
+    return 100 * np.take_along_axis(mean, videos, 1).sum(1) / sizes[videos].sum(1)
+
+
+def _bounds(drawn: Float[np.ndarray, " R"]) -> Bounds:
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(low), float(high)
