@@ -71,7 +71,7 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
         if recipe.tunes:
             splits = options.read("train"), options.read("val")
             outcome, faults = tune_model(model, reader, splits, recipe.training, place, recipe.name)
-        test, broken = _without_faults(reader, test)
+        test, broken = without_faults(reader, test)
         report = evaluate(model, reader, test, named)
     if rank == 0:
         model.save_pretrained(place.out)
@@ -89,8 +89,8 @@ def tune_model(
 ) -> tuple[Outcome, dict[str, str]]:
     """Train a model on the first split, choosing by the second; the best weights stay in it."""
     rank, world = distributed.start()
-    train_split, broken = _without_faults(reader, splits[0])
-    val_split, more = _without_faults(reader, splits[1])
+    train_split, broken = without_faults(reader, splits[0])
+    val_split, more = without_faults(reader, splits[1])
     order = Order(
         train_split.pairs, settings.batch, settings.seed, settings.every_caption, rank, world
     )
@@ -127,7 +127,7 @@ def evaluate_checkpoint(name: str, recipe: Recipe, place: Place, split: str) -> 
     model: Any = open_model(name, place.device)
     data = recipe.dataset_config(folder=place.data).read(split)
     with frame_reader(model, recipe.frames) as reader:
-        data, _ = _without_faults(reader, data)
+        data, _ = without_faults(reader, data)
         return evaluate(model, reader, data, Named(recipe.dataset, split, _seed_of(Path(name))))
 
 
@@ -181,7 +181,7 @@ def model_card(recipe: Recipe, report: Report) -> str:
     )
 
 
-def _without_faults(reader: FrameReader, split: Split) -> tuple[Split, dict[str, str]]:
+def without_faults(reader: FrameReader, split: Split) -> tuple[Split, dict[str, str]]:
     """The split without clips that cannot be read."""
     pairs, faults = readable(reader, split.pairs)
     if not pairs:

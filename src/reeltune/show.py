@@ -16,6 +16,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from reeltune.evaluation._table import comparison_table
+from reeltune.evaluation.compare import Comparison
 from reeltune.search.care import Health
 from reeltune.search.query import GOOD
 from reeltune.search.report import Report
@@ -101,6 +103,15 @@ def show_trained(folder: Path, faults: dict[str, str], expected: dict[str, float
     if expected:
         figures = ", ".join(f"{name} {value:g}" for name, value in expected.items())
         console.print(f"the paper reports t2v {figures}")
+    console.print(f"{folder}: reeltune index VIDEOS --model {folder}", soft_wrap=True)
+
+
+def show_tuning(folder: Path, faults: dict[str, str], comparison: Comparison, verdict: str) -> None:
+    """Before and after, what may be claimed, and how to use the model."""
+    for path, reason in faults.items():
+        console.print(f"[red]left out[/] {path}: {reason}", soft_wrap=True)
+    console.print(comparison_table(comparison))
+    console.print(verdict, soft_wrap=True)
     console.print(f"{folder}: reeltune index VIDEOS --model {folder}", soft_wrap=True)
 
 

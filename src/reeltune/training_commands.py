@@ -184,3 +184,31 @@ def table(
     pages = write_pages(plan, rows)
     typer.echo(markdown(plan, rows))
     typer.echo("\n".join(map(str, pages)))
+
+
+@app.command()
+def tune(
+    captions: Annotated[Path, typer.Argument(help="CSV or JSONL: path, caption, start, end.")],
+    videos: Annotated[Path, typer.Option(help="Folder that the paths start from.")] = Path("."),
+    model: Annotated[str, typer.Option(help="lite, tiny-clip, a CLIP folder or hub id.")] = "lite",
+    out: Annotated[Path, typer.Option(help="Where the tuned model goes.")] = Path("tuned"),
+    seed: Annotated[int, typer.Option(help="Of weights, order and captions.")] = 0,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tune a model on your own captions, and say what it was worth on pairs it never saw.
+
+    Example: `reeltune tune captions.csv --videos ~/Videos --model openai/clip-vit-base-patch32`
+    """
+    from reeltune.run import Place
+    from reeltune.show import TrainingBar, show_tuning
+    from reeltune.tune import tune as run
+
+    with TrainingBar(hidden=as_json) as bar:
+        place = Place(out=out, device=device, watcher=bar)
+        tuning = run(captions, videos, model, place, seed)
+    if as_json:
+        found = {"verdict": tuning.verdict(), **tuning.comparison.as_dict()}
+        print_json({"folder": str(out), "unreadable": tuning.faults, **found})
+        return
+    show_tuning(tuning.folder, tuning.faults, tuning.comparison, tuning.verdict())

@@ -1,0 +1,97 @@
+"""`reeltune tune`: a person's own captions to a better model of her videos, and the proof."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from reeltune.data import folder as own_videos
+from reeltune.errors import ConfigError, DataError
+from reeltune.evaluation.compare import Comparison, compare
+from reeltune.evaluation.encode import Named, evaluate
+from reeltune.evaluation.retrieval import Report
+from reeltune.models import lite, vop
+from reeltune.models._open import open_model
+from reeltune.models.clip import Clip
+from reeltune.run import Place, frame_reader, tune_model, without_faults
+from reeltune.training.settings import Settings
+from reeltune.types import Split
+
+FRAMES = 12
+VOP_FP = (vop.Text(), vop.Generic(length=4), vop.Position(), vop.Joint())
+LEAST = 8  # training videos; fewer fill no batch worth contrasting
+BATCH = 32
+STEPS = 400  # about as many as pay on a small collection; fewer epochs where it is large
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What tuning was worth on pairs that it never saw."""
+
+    folder: Path
+    before: Report
+    after: Report
+    comparison: Comparison
+    faults: dict[str, str]
+    trained_on: int  # videos
+
+    def verdict(self) -> str:
+        """One sentence that claims no more than the held-out pairs show."""
+        found = self.comparison.differences["t2v R@1"]
+        videos = self.before.protocol.gallery
+        change = f"R@1 {found.a:.1f} before, {found.b:.1f} after, on {videos} held-out videos"
+        between = f"95 % interval of the change {found.low:+.1f} to {found.high:+.1f}"
+        if found.inside_noise:
+            return f"no gain can be claimed: {change} ({between}); more captions may tell"
+        return f"{'better' if found.b > found.a else 'worse'}: {change} ({between})"
+
+
+def tune(captions: Path, videos: Path, model: str, place: Place, seed: int = 0) -> Tuning:
+    """Tune a CLIP by VoP^{F+P}, or the head of `lite`, on captions of one's own videos.
+
+    The captions are split by video; the test part is looked at before and after, and never else.
+    """
+    options = own_videos.Config(folder=videos, captions=captions)
+    train_split, val, test = (options.read(part) for part in ("train", "val", "test"))
+    torch.manual_seed(seed)
+    tuned = start(model, place.device)
+    settings = settings_for(tuned, train_split, seed)
+    with frame_reader(tuned, FRAMES) as reader:
+        test, broken = without_faults(reader, test)
+        named = Named("folder", "test")
+        before = evaluate(open_model(model, place.device), reader, test, named)
+        _, faults = tune_model(tuned, reader, (train_split, val), settings, place, f"tune {model}")
+        after = evaluate(tuned, reader, test, Named("folder", "test", seed))
+    tuned.save_pretrained(place.out)
+    before.write(place.out / "before.json")
+    after.write(place.out / "metrics.json")
+    trained_on = len({pair.video for pair in train_split.pairs})
+    return Tuning(place.out, before, after, compare(before, after), faults | broken, trained_on)
+
+
+def start(name: str, device: str | None) -> Any:
+    """The model as tuning begins."""
+    base: Any = open_model(name, device)
+    if isinstance(base, Clip):
+        return vop.Config(base=name, prompts=VOP_FP, frames=FRAMES).start(device)
+    if isinstance(base, lite.Lite):
+        base.head.requires_grad_(True)
+        return base
+    raise ConfigError(
+        f"{name} is a {type(base).__name__}; tune a CLIP (a folder or a hub id), tiny-clip, or lite"
+    )
+
+
+def settings_for(model: Any, split: Split, seed: int) -> Settings:
+    """Batch and epochs by how much there is to learn from."""
+    videos = len({pair.video for pair in split.pairs})
+    if videos < LEAST:
+        raise DataError(
+            f"captions of {videos} videos are left to train on, and tuning needs {LEAST} or more "
+            "after a fifth is held out; caption more videos"
+        )
+    batch = min(BATCH, videos)
+    epochs = max(3, min(30, STEPS // max(videos // batch, 1)))
+    rate = 1e-3 if isinstance(model, vop.Vop) else 3e-4
+    return Settings(batch=batch, epochs=epochs, lr=rate, seed=seed, patience=6)
