@@ -26,7 +26,7 @@ LIMIT = 20 << 30  # bytes
 SPARED = 0.9  # of the limit, what is left after an eviction
 ABANDONED = 3600.0  # s after which a half-written file is that of a process that died
 
-Frames = UInt8[np.ndarray, "T 3 S S"]
+Frames = UInt8[np.ndarray, "_ 3 S S"]  # as many as the clip has
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """Pairs to batches: frames through the cache, decoded ahead in threads, in an order by seed."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,18 +42,17 @@ class FrameReader:
         return self.cache.get(wanted, self._decode) if self.cache else self._decode(wanted)
 
     def _sampling(self, pair: Pair) -> Sampling:
-        if pair.end is None:
+        if pair.start == 0 and pair.end is None:
             return Sampling("uniform", float(self.frames))
-        return Sampling("uniform", float(self.frames), float(pair.start), float(pair.end))
+        end = math.inf if pair.end is None else float(pair.end)
+        return Sampling("uniform", float(self.frames), float(pair.start), end)
 
     def _decode(self, wanted: Wanted) -> Frames:
         with self._decoder() as decoder:
             decoder.sampling = wanted.sampling
             with decoder.open(wanted.path) as reading:
-                taken = [frame.pixels for frame in reading]
-        if not taken:
-            raise MediaError(str(wanted.path), f"no frame lies in {wanted.sampling}")
-        return np.stack(taken)
+                _require_reach(wanted, reading.info.duration)
+                return np.stack([frame.pixels for frame in reading])
 
     @contextmanager
     def _decoder(self) -> Iterator[Decoder]:
@@ -64,6 +65,14 @@ class FrameReader:
             yield decoder
         finally:
             self._idle.append(decoder)
+
+
+def _require_reach(wanted: Wanted, duration: float) -> None:
+    """A video has to go on until the part that is asked for."""
+    start = wanted.sampling.start
+    if 0 < duration <= start:
+        reason = f"ends after {duration:.6g} s, and the part asked for starts at {start:.6g} s"
+        raise MediaError(str(wanted.path), reason)
 
 
 @dataclass
@@ -141,7 +150,7 @@ class Loader:
         finally:  # also where the run stops in mid-epoch, which need not wait for what is ahead
             pool.shutdown(cancel_futures=True)
 
-    def _frames(self, index: int) -> Frames:
+    def _frames(self, index: np.integer[Any]) -> Frames:
         return self._reader.read(self.order.pairs[int(index)])
 
     def _batch(self, some: Int[np.ndarray, " B"], frames: list[Frames]) -> Batch:

@@ -31,7 +31,8 @@ class Sampling:
     - `shot S`: the first frame of each shot, and frames between so that no gap exceeds S seconds.
     - `fps R`: the first frame at or after each multiple of 1/R seconds.
     - `uniform N`: the first frame at or after the middle of each of N equal spans; of a part of
-      the video alone where `start` and `end`, in seconds, name one (`uniform 12 from 3 to 8.5`).
+      the video alone where `start` and `end`, in seconds, name one (`uniform 12 from 3 to 8.5`;
+      `to inf` reads on to the end).
     """
 
     kind: Kind = "gap"
@@ -64,7 +65,7 @@ class Sampling:
     def length(self, duration: float) -> float:
         """Seconds that the marks of `uniform` are spread over; 0 where nobody knows."""
         end = duration if self.end is None else min(self.end, duration or self.end)
-        return max(end - self.start, 0.0)
+        return max(end - self.start, 0.0) if math.isfinite(end) else 0.0
 
 
 def _span(text: str, span: str) -> tuple[float, float]:
@@ -72,7 +73,7 @@ def _span(text: str, span: str) -> tuple[float, float]:
         start, end = (float(part) for part in span.split(" to "))
     except ValueError:
         start = end = math.nan
-    if not (text.startswith("uniform") and 0 <= start < end < math.inf):
+    if not (text.startswith("uniform") and 0 <= start < end):
         raise ConfigError(f"sampling {text!r} names no part, as 'uniform 12 from 3 to 8.5' does")
     return start, end
 
