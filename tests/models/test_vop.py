@@ -116,9 +116,7 @@ def test_of_long_videos_as_many_frames_are_read_as_there_are_positions(
     frames, mask = ragged(length)
     middles = [int((place + 0.5) * length / 4) for place in range(4)]
     some = frames[:, middles]
-    assert torch.equal(
-        model.encode_video(frames, mask), model.encode_video(some, mask[:, middles])
-    )
+    assert torch.equal(model.encode_video(frames, mask), model.encode_video(some, mask[:, middles]))
 
 
 def test_without_positions_all_frames_of_long_videos_are_read() -> None:
@@ -164,7 +162,8 @@ def test_a_model_in_bfloat16_keeps_its_prompts_in_float32() -> None:
 
 
 def test_what_cannot_be_prompted_is_refused() -> None:
-    siglip = Config(base=None, architecture=SMALL.model_copy(update={"family": "siglip", "dim": 16}))
+    architecture = SMALL.model_copy(update={"family": "siglip", "dim": 16})
+    siglip = Config(base=None, architecture=architecture)
     with pytest.raises(ConfigError, match=r"None is a siglip, and VoP.*a CLIP; give a CLIP such"):
         siglip.build()
     with pytest.raises(ConfigError, match=r"prompts are generic, text, generic; give each kind"):
