@@ -50,9 +50,14 @@ class FrameReader:
     def _decode(self, wanted: Wanted) -> Frames:
         with self._decoder() as decoder:
             decoder.sampling = wanted.sampling
-            with decoder.open(wanted.path) as reading:
-                _require_reach(wanted, reading.info.duration)
-                return np.stack([frame.pixels for frame in reading])
+            try:
+                with decoder.open(wanted.path) as reading:
+                    return np.stack([frame.pixels for frame in reading])
+            except MediaError as error:
+                if wanted.sampling.end is None:
+                    raise
+                reason = f"{error.reason}; asked for was {wanted.sampling}"
+                raise MediaError(error.path, reason) from error
 
     @contextmanager
     def _decoder(self) -> Iterator[Decoder]:
@@ -65,14 +70,6 @@ class FrameReader:
             yield decoder
         finally:
             self._idle.append(decoder)
-
-
-def _require_reach(wanted: Wanted, duration: float) -> None:
-    """A video has to go on until the part that is asked for."""
-    start = wanted.sampling.start
-    if 0 < duration <= start:
-        reason = f"ends after {duration:.6g} s, and the part asked for starts at {start:.6g} s"
-        raise MediaError(str(wanted.path), reason)
 
 
 @dataclass
