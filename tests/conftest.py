@@ -82,3 +82,11 @@ def library(tmp_path_factory: pytest.TempPathFactory, model: str) -> Path:
     command = [sys.executable, "-m", "reeltune", "index", "videos", "-l", "lib", "--model", model]
     subprocess.run(command, cwd=folder, capture_output=True, check=True)
     return folder / "lib"
+
+
+@pytest.fixture(scope="session")
+def toybox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The smallest Toybox, 44 clips; not to be changed."""
+    from reeltune.data._toybox.make import make_toybox
+
+    return make_toybox(tmp_path_factory.mktemp("toybox"), "tiny", 0)
