@@ -12,6 +12,7 @@ from reeltune.evaluation.compare import Comparison, compare
 from reeltune.evaluation.encode import Named, evaluate
 from reeltune.evaluation.retrieval import Report
 from reeltune.models import lite, vop
+from reeltune.models._lite.remembered import Remembered
 from reeltune.models._open import open_model
 from reeltune.models.clip import Clip
 from reeltune.run import Place, frame_reader, tune_model, without_faults
@@ -76,8 +77,7 @@ def start(name: str, device: str | None) -> Any:
     if isinstance(base, Clip):
         return vop.Config(base=name, prompts=VOP_FP, frames=FRAMES).start(device)
     if isinstance(base, lite.Lite):
-        base.head.requires_grad_(True)
-        return base
+        return Remembered(base)
     raise ConfigError(
         f"{name} is a {type(base).__name__}; tune a CLIP (a folder or a hub id), tiny-clip, or lite"
     )

@@ -82,7 +82,7 @@ class Lite(nn.Module):
 
     def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
         sentences = self.sentences(tokens.ids, tokens.mask)
-        return self._beside(self.head.text(sentences), sentences)
+        return self.beside(self.head.text(sentences), sentences)
 
     def encode_frames(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B F"]:
         """Frozen features, which the head turns into vectors when frames are pooled."""
@@ -97,7 +97,7 @@ class Lite(nn.Module):
         mask = mask.to(features.device)
         features = features.masked_fill(~mask[..., None], 0.0)
         vectors = F.normalize(masked_mean(self.head.frames(features), mask), dim=1)
-        return self._beside(
+        return self.beside(
             vectors, conse(features[..., -CLASSES:], mask, class_vectors().to(features))
         )
 
@@ -113,7 +113,7 @@ class Lite(nn.Module):
         """Cosines: both sides have unit length."""
         return text @ video.T
 
-    def _beside(self, head: Tensor, words: Tensor) -> Tensor:
+    def beside(self, head: Tensor, words: Tensor) -> Tensor:
         """One unit vector, so that a cosine is (head + conse x words) / (1 + conse)."""
         weight = self.config.conse / (1 + self.config.conse)
         return torch.cat([(1 - weight) ** 0.5 * head, weight**0.5 * words], dim=1)

@@ -58,7 +58,8 @@ class Contrast:
             self._backward(losses, share)
         else:
             losses = self._in_chunks(batch, self._chunk, group, share)
-        return {"loss": float(sum(losses.values())), **{n: float(x) for n, x in losses.items()}}
+        figures = {name: float(loss.detach()) for name, loss in losses.items()}
+        return {"loss": sum(figures.values()), **figures}
 
     def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
         with self._autocast():
