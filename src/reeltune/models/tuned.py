@@ -23,7 +23,8 @@ from reeltune.errors import ConfigError
 from reeltune.models import clip
 from reeltune.models._adapter import Based, fill, read_adapter, save_adapter
 from reeltune.models._contrast import batch_losses
-from reeltune.models._weights import fingerprint
+from reeltune.models._device import precision_named
+from reeltune.models._weights import fingerprint, versions
 from reeltune.types import Batch, Tokens
 
 Method = Literal["none", "full", "bias", "proj", "partial", "adapter-attn", "adapter-ffn", "lora"]
@@ -80,6 +81,7 @@ class Tuned(nn.Module):
         PREPARE[config.method](base.towers, config)
         self.clip = base
         self._names = [name for name, w in self.named_parameters() if w.requires_grad]
+        self._known: tuple[int, str] | None = None  # versions of the weights, their fingerprint
 
     @property
     def logit_scale(self) -> Tensor:
@@ -87,8 +89,20 @@ class Tuned(nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        base = self._base_fingerprint if self.config.base else ""
-        return fingerprint(self._stored(), {"method": self.config.method, "base": base})
+        """As `Clip.fingerprint`: that of the weights as stored, until they are changed."""
+        if self._known is None or self._known[0] != versions(self):
+            base = self._base_fingerprint if self.config.base else ""
+            facts = {"method": self.config.method, "base": base}
+            self._known = (versions(self), fingerprint(self._stored(), facts))
+        return self._known[1]
+
+    def move(self, device: torch.device, dtype: torch.dtype) -> "Tuned":
+        """Place the towers and what was put into them; the fingerprint stays as it is."""
+        stored = self.fingerprint
+        self.to(device)
+        self.clip.towers.to(dtype)
+        self._known = (versions(self), stored)
+        return self
 
     def trained(self) -> dict[str, Tensor]:
         """What training changes, by name."""
@@ -135,10 +149,11 @@ class Tuned(nn.Module):
 @torch.inference_mode(False)
 def load(folder: Path | None, device: str | None = None, dtype: str | None = None) -> Tuned:
     """The model whose trained weights are in `folder`, on the CLIP they were trained on."""
-    config, base = read_adapter(folder, Config, device, dtype)
+    precision = precision_named(dtype)
+    config, base = read_adapter(folder, Config, device, None)  # rounded once, when it is whole
     model = Tuned(config, base)
     fill(Path(folder or "."), model._stored())
-    return model.to(base.mean.device).eval()
+    return model.move(base.mean.device, precision).eval()
 
 
 def _none(towers: PreTrainedModel, config: Config) -> None:
