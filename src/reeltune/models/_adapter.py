@@ -30,7 +30,6 @@ from reeltune.models._weights import (
 )
 
 ADAPTER = "adapter.safetensors"
-FINGERPRINT = "base_fingerprint"  # its place on the card
 
 
 class Based(BaseModel):
@@ -39,13 +38,20 @@ class Based(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     base: str | None = "openai/clip-vit-base-patch32"  # None: random weights
+    base_fingerprint: str | None = None  # a saved adapter says it, and opens on no other base
     architecture: clip.Config = clip.Config()  # of the random one
 
-    def opened(self, device: str | None = None) -> clip.Clip:
+    def opened(self, device: str | None = None, dtype: str | None = None) -> clip.Clip:
         """The base with its weights, or a new one of random weights where it has no name."""
         if self.base is None:
-            return self.skeleton().move(device_named(device), torch.float32)
-        return open_base(self.base, device)
+            return self.skeleton().move(device_named(device), precision_named(dtype))
+        base = open_base(self.base, device, dtype)
+        if self.base_fingerprint not in (None, base.fingerprint):
+            raise CheckpointError(
+                f"{self.base} has fingerprint {base.fingerprint}, and base_fingerprint is "
+                f"{self.base_fingerprint}; give the CLIP that has it"
+            )
+        return base
 
     def skeleton(self) -> clip.Clip:
         """The base with random weights; no weight is read."""
@@ -83,7 +89,8 @@ def save_adapter(
     folder: Path, component: str, config: Based, stored: Mapping[str, Tensor], fingerprint: str
 ) -> None:
     """Write the tensors and a card that names their base by name and `fingerprint`."""
-    write_card(folder, component, {**config.model_dump(mode="json"), FINGERPRINT: fingerprint})
+    pinned = config.model_copy(update={"base_fingerprint": fingerprint if config.base else None})
+    write_card(folder, component, pinned.model_dump(mode="json"))
     write_tensors(folder / ADAPTER, stored)
 
 
@@ -99,7 +106,6 @@ def read_adapter(
             "a tuned model has no weights of its own; give the folder that training wrote"
         )
     _, card = read_card(folder)
-    wanted = card.pop(FINGERPRINT, None)
     try:
         config = settings.model_validate(card)
     except ValidationError as error:
@@ -108,27 +114,33 @@ def read_adapter(
             f"{folder / CARD} has {'.'.join(map(str, first['loc']))} wrong ({first['msg']}); "
             "take the file from the same place as the weights"
         ) from error
-    if config.base is None:
-        return config, config.skeleton().move(device_named(device), precision_named(dtype))
-    base = open_base(config.base, device, dtype)
-    if base.fingerprint != wanted:
+    if config.base and config.base_fingerprint is None:
         raise CheckpointError(
-            f"{folder} was trained on a CLIP with fingerprint {wanted}, and {base.name} has "
-            f"{base.fingerprint}; set base in {folder / CARD} to the CLIP it was trained on"
+            f"{folder / CARD} has no base_fingerprint, by which the CLIP that it belongs to is "
+            "known; take the file from the same place as the weights"
         )
-    return config, base
+    try:
+        return config, config.opened(device, dtype)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{folder} has lost its base: {error}; "
+            f"set base in {folder / CARD} to where the CLIP is that it was trained on"
+        ) from error
 
 
 def fill(folder: Path, own: Mapping[str, Tensor]) -> None:
     """Copy the stored tensors into place, every one of them and no other."""
     path = folder / ADAPTER
     given = read_tensors(path)
-    shared = given.keys() & own.keys()
+    shapes = {
+        name: (tuple(given[name].shape), tuple(own[name].shape))
+        for name in given.keys() & own.keys()
+    }
     require_all_keys(
         path,
         missing=own.keys() - given.keys(),
         unexpected=given.keys() - own.keys(),
-        misshapen=[name for name in shared if given[name].shape != own[name].shape],
+        misshapen=[f"{name} {got} for {want}" for name, (got, want) in shapes.items() if got != want],
     )
     with torch.no_grad():
         for name, weight in own.items():
