@@ -150,12 +150,14 @@ def library_optimize(library: LibraryArgument = DEFAULT, as_json: JsonOption = F
 
 @app.command()
 def describe(
-    model: Annotated[str, typer.Argument(help="A model's name, folder or hub id.")] = "lite",
+    model: Annotated[
+        str, typer.Argument(help="A recipe, or a model's name, folder or hub id.")
+    ] = "lite",
     as_json: JsonOption = False,
 ) -> None:
     """Count a model's parameters, by part, without reading its weights.
 
-    Example: `reeltune describe openai/clip-vit-base-patch32 --json`
+    Example: `reeltune describe msrvtt-9k/vop-fp --json`
     """
     from reeltune.describe import describe as run
     from reeltune.describe import description_table

@@ -7,6 +7,7 @@ import torch
 from rich.table import Table
 from torch import nn
 
+from reeltune.config import read_recipe, recipe_names
 from reeltune.errors import CheckpointError
 from reeltune.models._count import Part, count_parameters
 from reeltune.models._hub import find_cached
@@ -28,7 +29,7 @@ class Description(TypedDict):
 
 
 def describe(name: str) -> Description:
-    """Parameters of the model called `name`: a component, a folder or a hub id.
+    """Parameters of the model called `name`: a recipe, a component, a folder or a hub id.
 
     Well-known hub ids and those in the local cache need no network; none is ever used.
     Errors: `CheckpointError` if the architecture of `name` is not known here.
@@ -40,6 +41,8 @@ def describe(name: str) -> Description:
 
 def _skeleton(name: str) -> nn.Module:
     folder = Path(name).expanduser()
+    if name in recipe_names():
+        return read_recipe(name).model_config_of().build()
     if (component := component_named(name)) is not None:
         return component.Config().build()
     if folder.is_dir():
@@ -51,7 +54,7 @@ def _skeleton(name: str) -> nn.Module:
         return _skeleton_of_folder(cached)
     raise CheckpointError(
         f"the architecture of {name!r} is not known here: it is neither a folder nor one of "
-        f"{', '.join([*names('models'), *PUBLISHED])}; give a folder with its config.json"
+        f"{', '.join([*names('models'), *PUBLISHED])}; give a recipe such as toybox/vop, or a folder with its config.json"
     )
 
 
