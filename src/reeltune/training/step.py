@@ -31,7 +31,8 @@ class Sum:
             (self._weights.get(n, 1.0) * loss for n, loss in losses.items()), torch.tensor(0.0)
         )
         (share * total).backward()
-        return {"loss": float(total), **{name: float(loss) for name, loss in losses.items()}}
+        named = {"loss": total, **losses}
+        return {name: float(loss.detach()) for name, loss in named.items()}
 
 
 class Contrast:

@@ -1,0 +1,111 @@
+"""The optimizer: what it holds, what it decays, and how fast it goes."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from small_run import prompted, unfrozen
+from torch import nn
+
+from reeltune.errors import ConfigError
+from reeltune.models import clip, tuned
+from reeltune.training.optim import learning_rate, optimizer_of, trainable
+from reeltune.training.settings import Settings
+
+SETTINGS = Settings(lr=0.5, weight_decay=0.2)
+
+
+def decayed(model: nn.Module) -> tuple[set[str], set[str]]:
+    """Names of the weights that the optimizer decays, and of those it does not."""
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    groups = optimizer_of(model, SETTINGS).param_groups
+    assert [group["weight_decay"] for group in groups] == [0.2, 0.0]
+    with_decay, without = ({names[id(w)] for w in group["params"]} for group in groups)
+    assert not with_decay & without
+    return with_decay, without
+
+
+def test_prompts_are_not_decayed_and_the_lstm_that_makes_some_is() -> None:
+    with_decay, without = decayed(prompted())
+    maker = "video.alone_prompts.context."
+    assert with_decay == {
+        f"{maker}lstm.weight_{kind}_l0{way}" for kind in ("ih", "hh") for way in ("", "_reverse")
+    } | {f"{maker}linear.weight"}
+    assert {name for name in without if not name.startswith(maker)} == {
+        *(name for name in without if name.startswith("text.")),
+        "video.alone_prompts.position.table",
+        "video.joint.table",
+        "video.joint.position",
+    }
+    assert any(name.startswith("text.") for name in without)
+    assert all("bias" in name for name in without if name.startswith(maker))
+
+
+def test_biases_norms_tables_and_the_temperature_are_not_decayed() -> None:
+    with_decay, without = decayed(unfrozen())
+    assert all(name.endswith("weight") for name in with_decay)
+    assert not any(
+        "norm" in name or "embedding.weight" in name.replace("patch_embedding", "")
+        for name in with_decay
+    )
+    assert "clip.towers.logit_scale" in without
+    assert any(name.endswith("patch_embedding.weight") for name in with_decay)
+    assert any(name.endswith("q_proj.weight") for name in with_decay)
+    assert {name for name in without if name.endswith("bias")}
+    assert {name for name in without if "norm" in name and name.endswith("weight")}
+
+
+def test_frozen_weights_are_not_in_the_optimizer() -> None:
+    model = prompted()
+    held = {id(w) for group in optimizer_of(model, SETTINGS).param_groups for w in group["params"]}
+    assert held == {id(weight) for weight in model.trained().values()}
+    assert trainable(model).keys() == model.trained().keys()
+
+
+def test_a_model_without_a_trainable_weight_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"no weight of this model is trainable; evaluate it"):
+        optimizer_of(clip.Config.tiny().build().requires_grad_(False), SETTINGS)
+
+
+@pytest.mark.parametrize("method", [m for m in tuned.METHODS if m not in ("none", "lora")])
+def test_every_trained_weight_of_every_way_is_held_once(method: tuned.Method) -> None:
+    config = tuned.Config(base=None, architecture=clip.Config.tiny(), method=method, hidden=4)
+    model = config.build()
+    with_decay, without = decayed(model)
+    assert with_decay | without == model.trained().keys()
+
+
+@given(st.integers(1, 500), st.floats(0, 0.9))
+def test_the_rate_warms_up_linearly_and_falls_as_a_cosine(steps: int, share: float) -> None:
+    settings = Settings(lr=0.5, warmup=share)
+    rates = [learning_rate(step, steps, settings) for step in range(steps)]
+    warm = math.ceil(share * steps)
+    for step, rate in enumerate(rates):
+        if step < warm:
+            assert rate == pytest.approx(0.5 * (step + 1) / warm)
+        else:
+            done = (step - share * steps) / (steps - share * steps)
+            assert rate == pytest.approx(0.25 * (1 + math.cos(math.pi * done)))
+    assert all(0 < rate <= 0.5 for rate in rates)
+    assert rates[:warm] == sorted(rates[:warm])
+    assert rates[warm:] == sorted(rates[warm:], reverse=True)
+
+
+def test_the_rate_of_ten_steps_by_hand() -> None:
+    settings = Settings(lr=1.0, warmup=0.2)
+    rates = [learning_rate(step, 10, settings) for step in range(11)]
+    assert rates[:3] == [0.5, 1.0, 1.0]
+    assert rates[6] == pytest.approx(0.5)
+    assert rates[10] == pytest.approx(0)
+
+
+def test_settings_are_frozen_and_closed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().lr = 1.0
+    with pytest.raises(ValidationError, match="learning_rate"):
+        Settings.model_validate({"learning_rate": 1})
+    for wrong in ({"batch": 0}, {"lr": -1}, {"warmup": 1.5}, {"precision": "fp16"}, {"chunk": 0}):
+        with pytest.raises(ValidationError, match=next(iter(wrong))):
+            Settings.model_validate(wrong)
