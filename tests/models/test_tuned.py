@@ -154,6 +154,23 @@ def test_adapters_follow_attention_or_mlp(method: Method, base: clip.Clip) -> No
     torch.testing.assert_close(layer(tokens, None), slow, atol=1e-5, rtol=0)
 
 
+def test_lora_updates_query_and_value_at_twice_their_product(base: clip.Clip) -> None:
+    pytest.importorskip("peft")
+    model = tuned("lora", base)
+    parts = {name.split(".lora_")[0].rsplit(".", 1)[1] for name in model.trained()}
+    assert parts == {"q_proj", "v_proj"}
+    change(model)
+    layer = model.clip.towers.text_model.encoder.layers[1].self_attn
+    plain = base.towers.text_model.encoder.layers[1].self_attn
+    tokens = torch.randn(2, 5, 12)
+    for name in ("q_proj", "v_proj"):
+        part = getattr(layer, name)
+        down, up = part.lora_A["default"].weight, part.lora_B["default"].weight
+        assert (down.shape, up.shape) == ((2, 12), (12, 2))
+        slow = getattr(plain, name)(tokens) + 2 * tokens @ down.T @ up.T
+        torch.testing.assert_close(part(tokens), slow, atol=1e-6, rtol=0)
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_saved_model_opens_again_on_its_base(
     method: Method, base: clip.Clip, tmp_path: Path, precision: str

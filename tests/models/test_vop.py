@@ -1,10 +1,13 @@
 """VoP: how much it trains, what it refuses, and that only its prompts learn."""
 
+import math
+
 import pytest
 import torch
 from small_prompts import SMALL, TEXTS, TOWER, VARIANTS, prompted, ragged
 from torch import nn
 
+from oracles.slow_info_nce import slow_info_nce
 from reeltune.errors import ConfigError, DataError
 from reeltune.models import clip
 from reeltune.models._count import count_parameters
@@ -83,6 +86,28 @@ def test_training_changes_the_prompts_and_never_the_towers(variant: str) -> None
     assert model.fingerprint != whole
     for name, weight in model.trained().items():
         assert not torch.equal(weight, before[name]), name
+
+
+@pytest.mark.parametrize(("logarithm", "scale"), [(0.0, 1.0), (2.0, math.exp(2)), (9.0, 100.0)])
+def test_the_loss_is_info_nce_of_scaled_cosines(logarithm: float, scale: float) -> None:
+    model = prompted(VARIANTS["P"])
+    with torch.no_grad():
+        model.logit_scale.fill_(logarithm)
+    frames, mask = ragged(4, 2, 4, 3)
+    tokens = model.tokenize(TEXTS)
+    cosines = model.encode_text(tokens) @ model.encode_video(frames, mask).T
+    for video in ([0, 1, 2, 3], [5, 1, 5, 5]):
+        losses = model.losses(Batch(frames, mask, tokens, torch.tensor(video)))
+        slow = slow_info_nce((scale * cosines).tolist(), video)
+        assert losses.keys() == {model.primary}
+        assert losses[model.primary].item() == pytest.approx(slow, rel=1e-4)
+
+
+def test_one_pair_alone_costs_nothing() -> None:
+    model = prompted(VARIANTS["VoP"])
+    frames, mask = ragged(3)
+    batch = Batch(frames, mask, model.tokenize(["rain"]), torch.tensor([0]))
+    assert model.losses(batch)["contrastive"] == 0
 
 
 def test_the_fingerprint_follows_prompts_settings_and_base() -> None:

@@ -132,15 +132,13 @@ def fill(folder: Path, own: Mapping[str, Tensor]) -> None:
     """Copy the stored tensors into place, every one of them and no other."""
     path = folder / ADAPTER
     given = read_tensors(path)
-    shapes = {
-        name: (tuple(given[name].shape), tuple(own[name].shape))
-        for name in given.keys() & own.keys()
-    }
+    shared = given.keys() & own.keys()
+    misshapen = [name for name in shared if given[name].shape != own[name].shape]
     require_all_keys(
         path,
         missing=own.keys() - given.keys(),
         unexpected=given.keys() - own.keys(),
-        misshapen=[f"{name} {got} for {want}" for name, (got, want) in shapes.items() if got != want],
+        misshapen=[f"{n} {tuple(given[n].shape)} for {tuple(own[n].shape)}" for n in misshapen],
     )
     with torch.no_grad():
         for name, weight in own.items():
