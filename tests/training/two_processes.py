@@ -1,0 +1,126 @@
+"""What each of the processes that `torchrun` starts does for test_distributed.py.
+
+    torchrun --nproc-per-node 2 two_processes.py TOYBOX CACHE OUT
+
+Writes what rank R found to OUT/rankR.pt.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from small_run import Footage, Small, batch_of, prompted, unfrozen
+from torch import Tensor
+
+from reeltune.data._loader import Loader, Order
+from reeltune.training import distributed
+from reeltune.training.distributed import average_gradients, gather, gather_ids
+from reeltune.training.loop import train
+from reeltune.training.step import Contrast, chunks
+
+BATCH = 8  # of all processes together
+MODELS = {"full": unfrozen, "prompts": prompted}
+CHUNKS = {"plain": None, "chunked": 3}
+
+
+def gradients(footage: Footage, rank: int, world: int) -> dict[str, dict[str, Tensor]]:
+    """Of this rank's rows of one batch, averaged over ranks."""
+    found = {}
+    for kind, make in MODELS.items():
+        for way, chunk in CHUNKS.items():
+            model: Any = make()
+            batch = list(chunks(batch_of(footage, BATCH, model), BATCH // world))[rank]
+            Contrast(model, chunk=chunk)(batch)
+            average_gradients(w for w in model.parameters() if w.requires_grad)
+            grads = {n: w.grad for n, w in model.named_parameters() if w.grad is not None}
+            found[f"{kind} {way}"] = grads
+    return found
+
+
+def loss_of(rows: list[Tensor]) -> Tensor:
+    """Something that is not linear, and uses every row twice, in a graph that shares gradients."""
+    joined = torch.cat(rows)
+    return (joined.tanh() @ joined.T).sin().sum()
+
+
+def gather_gradient(rank: int, world: int) -> dict[str, Tensor]:
+    """The gradient that comes back through `gather`, and finite differences of the loss of all."""
+    torch.manual_seed(0)
+    rows = [torch.randn(3, 2, dtype=torch.float64) for _ in range(world)]
+    own = rows[rank].clone().requires_grad_()
+    loss_of([gather(own)]).backward()
+    assert own.grad is not None
+    differences = torch.zeros_like(own)
+    for place in range(own.numel()):
+        step = torch.zeros(own.numel(), dtype=torch.float64)
+        step[place] = 1e-6
+        moved = [
+            loss_of([r + sign * step.view(3, 2) if i == rank else r for i, r in enumerate(rows)])
+            for sign in (1, -1)
+        ]
+        differences.view(-1)[place] = (moved[0] - moved[1]) / 2e-6
+    return {"got": own.grad / world, "wanted": differences}
+
+
+def shared_gradient(rank: int, world: int) -> Tensor:
+    """Of a sum of two gathers, to both of which autograd hands the very same tensor."""
+    text, video = (torch.ones(2, 3, requires_grad=True) for _ in range(2))
+    ((gather(text) + gather(video)) * torch.ones(2 * world, 3)).sum().backward()
+    assert text.grad is not None
+    assert video.grad is not None
+    return torch.stack([text.grad, video.grad])
+
+
+def gathered(rank: int, world: int) -> dict[str, Tensor]:
+    """Rows of floats and of ids, different ones on each rank."""
+    return {
+        "rows": gather(torch.full((2, 3), float(rank))),
+        "ids": gather_ids(torch.tensor([10 * rank, 10 * rank + 1])),
+    }
+
+
+def unreached(rank: int, world: int) -> Tensor:
+    """The mean of a weight that only the first rank's batch reached."""
+    weight = torch.zeros(3, requires_grad=True)
+    if rank == 0:
+        weight.grad = torch.tensor([2.0, 4.0, 6.0])
+    average_gradients([weight])
+    assert weight.grad is not None
+    return weight.grad
+
+
+def trained(footage: Footage, folder: Path, rank: int, world: int) -> dict[str, Tensor]:
+    """All weights after a run that begins with other weights on each rank, frozen ones too."""
+    model = prompted()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight += 0.1 * rank
+    small = Small(model=model, settings={"epochs": 1, "batch": 4}, options={"leads": rank == 0})
+    with footage.reader() as reader:
+        order = Order(footage.pairs(), 4, 0, rank=rank, world=world)
+        small.options["loader"] = Loader(reader, order, model.tokenize)
+        outcome = train(small.run(reader, footage.pairs(), folder))
+    assert outcome.steps == 3
+    return {name: weight.detach() for name, weight in model.named_parameters()}
+
+
+def main(toybox: str, cache: str, out: str) -> None:
+    torch.set_num_threads(1)
+    rank, world = distributed.start()
+    footage = Footage(Path(toybox), Path(cache))
+    found = {
+        "world": world,
+        "gradients": gradients(footage, rank, world),
+        "gather": gather_gradient(rank, world),
+        "shared": shared_gradient(rank, world),
+        "gathered": gathered(rank, world),
+        "unreached": unreached(rank, world),
+        "trained": trained(footage, Path(out) / "run", rank, world),
+    }
+    torch.save(found, Path(out) / f"rank{rank}.pt")
+    distributed.stop()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
