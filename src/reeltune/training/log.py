@@ -28,12 +28,12 @@ class Log:
     """
 
     def __init__(self, folder: Path, steps: int, epochs: int, tensorboard: bool = False) -> None:
+        self._board = _board(folder, steps + 1) if tensorboard else None
         self._path = folder / LOG
         done = {"step": steps, "epoch": epochs - 1}
         kept = [line for line in read_log(folder) if line[line["kind"]] <= done[line["kind"]]]
         self._path.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
         self._file = self._path.open("a", encoding="utf-8", buffering=1)
-        self._board = _board(folder, steps + 1) if tensorboard else None
 
     def write(self, kind: str, step: int, facts: dict[str, float]) -> None:
         self._file.write(json.dumps({"kind": kind, "step": step, **facts}) + "\n")
