@@ -11,16 +11,12 @@ COLOUR_WORDS = {
     "red": ("red", "crimson"),
     "green": ("green",),
     "blue": ("blue",),
-    "yellow": ("yellow",),
-    "purple": ("purple", "violet"),
-    "white": ("white",),
+    "yellow": ("yellow", "golden"),
 }
 SHAPE_WORDS = {
     "square": ("square", "box"),
     "circle": ("circle", "disc"),
     "triangle": ("triangle",),
-    "star": ("star",),
-    "cross": ("cross", "plus sign"),
 }
 # Each motion in words: of the present tense, and of the -ing form.
 MOTION_WORDS = {
@@ -62,7 +58,7 @@ VALENCE = {
     "blink": -0.5,
     "left": -0.5,
 }
-WARMTH = {"red": 0.5, "yellow": 1.0, "white": 0.5, "green": 0.0, "blue": -0.5, "purple": -1.0}
+WARMTH = {"red": 0.5, "yellow": 1.0, "green": -0.5, "blue": -1.0}
 REMARKS = {True: ("how lovely", "I like this one"), False: ("oh no", "this one makes me sad")}
 
 

@@ -136,15 +136,8 @@ def _rotation(turns: float) -> np.ndarray:
 
 
 def _outline(shape: str) -> np.ndarray:
-    """Corners around the middle, inside a circle of radius about 1.1."""
+    """Corners around the middle, about one radius from it."""
     if shape == "square":
         return np.array([(-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)])
-    if shape == "cross":
-        a, b = 0.32, 1.0
-        quarter = np.array([(-a, -b), (a, -b), (a, -a)])
-        return np.concatenate([quarter @ _rotation(-turn / 4) for turn in range(4)])
-    corners = {"triangle": (1.1, 1.1), "star": (1.15, 0.48)}[shape]
-    count = {"triangle": 3, "star": 10}[shape]
-    angles = 2 * np.pi * np.arange(count) / count - np.pi / 2
-    radii = np.where(np.arange(count) % 2 == 0, corners[0], corners[1])
-    return np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
+    angles = 2 * np.pi * np.arange(3) / 3 - np.pi / 2
+    return 1.1 * np.stack([np.cos(angles), np.sin(angles)], axis=1)

@@ -6,21 +6,25 @@ frames can tell the two apart: that takes a model that knows the order of frames
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+Thing = tuple[str, str]  # colour and shape
 Subset = Literal["train", "val", "test"]
 COLOURS = {
     "red": (225, 45, 40),
     "green": (45, 190, 70),
     "blue": (50, 90, 235),
     "yellow": (240, 220, 60),
-    "purple": (165, 60, 205),
-    "white": (240, 240, 240),
 }
-SHAPES = ("square", "circle", "triangle", "star", "cross")
+SHAPES = ("square", "circle", "triangle")
+THINGS: list[Thing] = [(colour, shape) for colour in COLOURS for shape in SHAPES]
+SHOWN: list[Thing] = [
+    (colour, shape) for colour in ("red", "green", "blue") for shape in ("square", "circle")
+]
 BACKWARDS = {  # what a motion is when time runs the other way
     "left": "right",
     "right": "left",
@@ -51,7 +55,7 @@ class Event:
     count: int = 1
 
     @property
-    def thing(self) -> tuple[str, str]:
+    def thing(self) -> Thing:
         return self.colour, self.shape
 
     def backwards(self) -> "Event":
@@ -80,13 +84,16 @@ class Script:
         return next(name for name, tenths in SHARES.items() if place in tenths)
 
 
-def draw_script(source: np.random.Generator) -> Script:
-    """One event in three clips of ten, else two of different things."""
+def draw_script(source: np.random.Generator, things: Sequence[Thing] = SHOWN) -> Script:
+    """One event in three clips of ten, else two of different things.
+
+    Clips show six things only, so that many clips of a gallery differ in what happens alone.
+    """
+    first, second = (_draw_event(source, things) for _ in range(2))
     if source.random() < 0.3:
-        return Script((_draw_event(source),))
-    first, second = _draw_event(source), _draw_event(source)
+        return Script((first,))
     while second.thing == first.thing:
-        second = _draw_event(source)
+        second = _draw_event(source, things)
     return Script((first, second))
 
 
@@ -103,11 +110,12 @@ def draw_scripts(source: np.random.Generator, subset: Subset, count: int) -> lis
     return list(drawn)
 
 
-def _draw_event(source: np.random.Generator) -> Event:
+def _draw_event(source: np.random.Generator, things: Sequence[Thing]) -> Event:
     motion = str(source.choice(MOTIONS))
+    colour, shape = things[int(source.integers(len(things)))]
     return Event(
-        colour=str(source.choice(list(COLOURS))),
-        shape=str(source.choice(SHAPES)),
+        colour=colour,
+        shape=shape,
         motion=motion,
         count=int(source.choice(COUNTS.get(motion, (1,)))),
     )
