@@ -16,7 +16,7 @@ from reeltune.training.checkpoint import STATE
 from reeltune.training.log import LOG, read_log
 from reeltune.training.loop import train
 
-KILLS = 5
+KILLS = 4
 STEPS = 6 * 10
 
 
@@ -43,7 +43,8 @@ def go_on(footage: Footage, folder: Path, save_minutes: float) -> None:
 def processes() -> Any:
     """Starts processes that know all modules already, and have no threads."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["small_run"])
+    parts = ["training.loop", "training.step", "models.tuned", "models.vop", "data.toybox"]
+    context.set_forkserver_preload([f"reeltune.{part}" for part in parts])
     return context
 
 
