@@ -5,8 +5,9 @@
 Pictures are single frames of random scripts of the train share (no val or test script), of twice
 as many things as clips show, 96 pixels brought to 48. A text is what the picture alone shows ("a
 big red square on the left"), but for one in 25, which is a caption of the clip it is from: the
-text tower has heard the verbs, and knows of them a little of what a still can tell. Two cores
-need about 5 minutes.
+text tower has heard the verbs, and knows of them a little of what a still can tell. Idle words
+stand before most texts, so that, as in a CLIP of the web, meaning does not hang on the position.
+Two cores need about 5 minutes.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from reeltune.objectives.info_nce import info_nce
 
 STILLS, BATCH, RATE, DECAY = 25_000, 256, 1.5e-3, 0.05
 SHOWN, TOLD = 3, 0.04  # texts per still of the picture alone; share of texts of its clip
+OPENINGS = ("well,", "look here:", "this is what one sees:", "a fine day,", "as so often,", "now")
 TOWER = Tower(width=96, layers=4, heads=4)
 SIZE, PATCH, CONTEXT, VOCABULARY = 48, 12, 48, 640
 
@@ -54,8 +56,13 @@ def still(seed: int) -> Still:
     moment = float(source.uniform(0, 1))
     picture = Image.fromarray(frame(script, Look.draw(source), moment))
     pixels = fit(picture, size=SIZE, fit="crop", resample="bicubic", shortest=None)
-    shown = [look_of(script, moment, source) for _ in range(SHOWN)]
-    return Still(pixels, [*shown, caption(script, source)])
+    texts = [look_of(script, moment, source) for _ in range(SHOWN)] + [caption(script, source)]
+    return Still(pixels, [opening(source) + text for text in texts])
+
+
+def opening(source: np.random.Generator) -> str:
+    """Words that say nothing, so that a text is read wherever in it the words stand."""
+    return "".join(str(source.choice(OPENINGS)) + " " for _ in range(source.integers(4)))
 
 
 def look_of(script: Script, moment: float, source: np.random.Generator) -> str:
