@@ -107,7 +107,8 @@ def questions(script: Script) -> list[Question]:
         thing = f"the {event.colour} {event.shape}"
         verb = MOTION_WORDS[event.motion][0][0].split()[0].removesuffix("s")
         made.append(Question("open", f"what does {thing} do?", _plain(event)))
-        made.append(Question("open", f"what colour is the {event.shape}?", event.colour))
+        if sum(other.shape == event.shape for other in script.events) == 1:
+            made.append(Question("open", f"what colour is the {event.shape}?", event.colour))
         if event.count > 1:
             made.append(Question("count", f"how often does {thing} {verb}?", str(event.count)))
             asked = f"what does {thing} do {TIMES[event.count]}?"

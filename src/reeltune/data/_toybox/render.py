@@ -48,9 +48,11 @@ class Pose:
 
 
 def frames(script: Script, look: Look) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
-    """The clip from its first frame to its last."""
-    for number in range(FRAMES):
-        yield frame(script, look, (number + 0.5) / FRAMES)
+    """The clip from its first frame to its last; a twin's is the other's backwards, to the bit."""
+    is_first = repr(script) <= repr(script.twin())
+    drawn, times = (script, range(FRAMES)) if is_first else (script.twin(), range(FRAMES)[::-1])
+    for number in times:
+        yield frame(drawn, look, (number + 0.5) / FRAMES)
 
 
 def frame(script: Script, look: Look, time: float) -> UInt8[np.ndarray, "H W 3"]:
@@ -90,15 +92,17 @@ def pose(event: Event, progress: float) -> Pose:
 
 
 def stage(script: Script, time: float) -> list[tuple[Event, tuple[float, float], float]]:
-    """Each event with the place of its thing and how far it has come at `time`."""
+    """Each event with the place of its thing and how far it has come at `time`, back to front.
+
+    Neither place nor depth tells which event comes first.
+    """
     if len(script.events) == 1:
         return [(script.events[0], (0.5, 0.5), _clamp((time - 0.05) / 0.9))]
-    # Things keep their place when time runs backwards, so it depends on the thing, not the turn.
-    upper = min(script.events, key=lambda event: event.thing)
     spans = ((0.03, 0.44), (0.53, 0.44))
+    timed = sorted(zip(script.events, spans, strict=True), key=lambda pair: pair[0].thing)
     return [
-        (event, (0.5, 0.31 if event is upper else 0.69), _clamp((time - start) / length))
-        for event, (start, length) in zip(script.events, spans, strict=True)
+        (event, (0.5, height), _clamp((time - start) / length))
+        for (event, (start, length)), height in zip(timed, (0.31, 0.69), strict=True)
     ]
 
 

@@ -1,0 +1,41 @@
+"""The CLIP that comes with Reeltune: it opens in transformers, and knows stills of Toybox."""
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers import CLIPModel
+
+from reeltune.data._pixels import fit
+from reeltune.data._toybox.render import Look, frame
+from reeltune.data._toybox.world import SHOWN, Event, Script
+from reeltune.models._open import open_model
+from reeltune.models.tiny_clip import FOLDER
+
+
+def test_transformers_opens_it_and_reads_the_same() -> None:
+    model = open_model("tiny-clip")
+    theirs = CLIPModel.from_pretrained(FOLDER).eval()
+    tokens = model.tokenize(["a red square", "a blue circle on the left"])
+    with torch.inference_mode():
+        read = theirs.get_text_features(tokens.ids, tokens.mask.long()).pooler_output
+        own = model.encode_text(tokens)
+    torch.testing.assert_close(own, torch.nn.functional.normalize(read, dim=-1))
+
+
+def test_it_is_small() -> None:
+    assert (FOLDER / "model.safetensors").stat().st_size < 5_000_000
+
+
+def test_it_names_what_stands_still() -> None:
+    model = open_model("tiny-clip")
+    pictures, texts = [], []
+    for number, (colour, shape) in enumerate(SHOWN):
+        script = Script((Event(colour, shape, "spin"),))
+        seen = frame(script, Look.draw(np.random.default_rng(number)), 0.01)
+        geometry = {"size": 48, "fit": "crop", "resample": "bicubic", "shortest": None}
+        pictures.append(torch.from_numpy(fit(Image.fromarray(seen), **geometry)))
+        texts.append(f"a {colour} {shape}")
+    with torch.inference_mode():
+        video = model.encode_video(torch.stack(pictures)[:, None], torch.ones(6, 1).bool())
+        found = model.similarity(model.encode_text(model.tokenize(texts)), video).argmax(1)
+    assert found.tolist() == list(range(6))

@@ -1,0 +1,144 @@
+"""The commands that train and measure, as a person runs them."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from reeltune.cli import app
+from reeltune.data.toybox import Config
+from reeltune.models._open import open_model
+
+SMALL = ("--set", "options.size=tiny", "--set", "training.epochs=2", "--set", "training.batch=8")
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "vop-fp"
+    done = run("train", "toybox/vop-fp", *SMALL, "--out", out, "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["protocol"]["dataset"] == "toybox"
+    return out
+
+
+def test_a_run_leaves_a_model_a_report_and_its_recipe(trained: Path) -> None:
+    names = {path.name for path in trained.iterdir()}
+    wanted = {"adapter.safetensors", "config.yaml", "metrics.json", "recipe.yaml", "README.md"}
+    assert wanted | {"log.jsonl"} <= names
+    assert open_model(str(trained)).dim == 96
+    card = (trained / "README.md").read_text()
+    assert "| text to video |" in card
+    assert "| ties | against the model |" in card
+
+
+def test_a_finished_run_is_not_run_again(trained: Path) -> None:
+    before = (trained / "adapter.safetensors").stat().st_mtime_ns
+    done = run("train", "toybox/vop-fp", *SMALL, "--out", trained)
+    assert done.exit_code == 0, done.output
+    assert (trained / "adapter.safetensors").stat().st_mtime_ns == before
+    assert "t2v" in done.output
+
+
+def test_what_is_evaluated_again_gives_the_same_figures(trained: Path, tmp_path: Path) -> None:
+    path = tmp_path / "again.json"
+    done = run("evaluate", trained, "--set", "options.size=tiny", "--out", path, "--json")
+    assert done.exit_code == 0, done.output
+    first, again = (json.loads(p.read_text()) for p in (trained / "metrics.json", path))
+    assert again["t2v"] == first["t2v"]
+    assert again["protocol"]["seed"] == 0
+
+
+def test_runs_are_compared_and_unlike_ones_refused(trained: Path, tmp_path: Path) -> None:
+    assert run("train", "toybox/zero-shot", *SMALL, "--out", tmp_path / "zero").exit_code == 0
+    done = run("compare", tmp_path / "zero", trained)
+    assert done.exit_code == 0, done.output
+    assert "inside noise" in done.output or "R@1" in done.output
+    assert "t2v R@1" in json.loads(run("compare", trained, trained, "--json").stdout)["differences"]
+    path = tmp_path / "val.json"
+    run("evaluate", trained, "--set", "options.size=tiny", "--split", "val", "--out", path)
+    refused = run("compare", trained, path)
+    assert refused.exit_code == 1
+    assert "split" in refused.stderr
+
+
+def test_the_table_trains_what_is_missing(tmp_path: Path) -> None:
+    arguments = ("table", "vop", "--size", "tiny", "--seeds", 1, "--out", tmp_path, "--no-sweep")
+    done = run(*arguments, "--set", "training.epochs=1", "--set", "training.batch=8")
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / "table.md").read_text()
+    for method in ("zero-shot", "full", "lora", "vop-fc"):
+        assert f"| `{method}` |" in text
+    rows = json.loads((tmp_path / "table.json").read_text())
+    assert {row["method"]: row["trainable"] for row in rows}["zero-shot"] == 0
+    assert (tmp_path / "parameters.png").stat().st_size > 10_000
+    assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+def test_datasets_say_what_they_need() -> None:
+    assert "msrvtt" in run("datasets").output.split()
+    assert "FOLDER/" in run("datasets", "msrvtt").output
+    refused = run("datasets", "nothing")
+    assert refused.exit_code == 1
+    assert "no data named 'nothing'; there are: activitynet" in refused.stderr
+
+
+def test_a_value_is_wanted_behind_set() -> None:
+    refused = run("train", "toybox/vop", "--set", "training.lr")
+    assert refused.exit_code == 1
+    assert "--set training.lr has no value; write --set training.lr=1e-4" in refused.stderr
+
+
+@pytest.fixture(scope="module")
+def captions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clips of Toybox as a person's own videos, two captions each."""
+    folder = tmp_path_factory.mktemp("own")
+    pairs = [p for s in ("train", "val", "test") for p in Config(size="tiny").read(s).pairs]
+    seen: dict[str, int] = {}
+    with (folder / "captions.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "caption"])
+        for pair in pairs:
+            seen[pair.video] = seen.get(pair.video, 0) + 1
+            if seen[pair.video] <= 2:
+                (folder / pair.path.name).write_bytes(pair.path.read_bytes())
+                writer.writerow([pair.path.name, pair.caption])
+    return folder / "captions.csv"
+
+
+def test_tune_proves_itself_and_its_model_searches(captions: Path, tmp_path: Path) -> None:
+    out = tmp_path / "tuned"
+    done = run("tune", captions, "--videos", captions.parent, "--model", "tiny-clip", "--out", out)
+    assert done.exit_code == 0, done.output
+    assert "held-out videos" in done.output
+    assert (out / "before.json").is_file()
+    assert (out / "metrics.json").is_file()
+    library = tmp_path / "library"
+    indexed = run("index", captions.parent, "--library", library, "--model", out)
+    assert indexed.exit_code == 0, indexed.output
+    found = json.loads(run("search", "a red square", "--library", library, "--json").stdout)
+    assert found[0]["path"].endswith(".mp4")
+
+
+def test_tune_claims_no_gain_that_three_videos_cannot_show(captions: Path, tmp_path: Path) -> None:
+    done = run(
+        *("tune", captions, "--videos", captions.parent, "--model", "tiny-clip"),
+        *("--out", tmp_path, "--json"),
+    )
+    assert json.loads(done.stdout)["verdict"].startswith(("no gain can be claimed", "worse"))
+
+
+def test_tune_wants_enough_videos_and_a_model_it_can_tune(captions: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few.csv"
+    few.write_text("".join(captions.read_text().splitlines(keepends=True)[:9]))
+    refused = run("tune", few, "--videos", captions.parent, "--model", "tiny-clip")
+    assert refused.exit_code == 1
+    assert "tuning needs 8 or more" in refused.stderr
+    refused = run("tune", captions, "--videos", captions.parent, "--model", "lite-zero")
+    assert refused.exit_code == 1
+    assert "tune a CLIP (a folder or a hub id), tiny-clip, or lite" in refused.stderr
