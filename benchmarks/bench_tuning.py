@@ -23,8 +23,10 @@ from reeltune.training.settings import Settings
 from reeltune.training.step import Contrast
 from reeltune.types import Batch
 
-METHODS = ("vop", "vop-p", "vop-c", "vop-f", "vop-fp", "vop-fc", "bias", "proj", "partial")
-METHODS += ("adapter-attn", "adapter-ffn", "lora")
+METHODS = (
+    *("vop", "vop-p", "vop-c", "vop-f", "vop-fp", "vop-fc"),
+    *("bias", "proj", "partial", "adapter-attn", "adapter-ffn", "lora"),
+)
 FRAMES = 12
 
 
@@ -52,7 +54,7 @@ def measure(method: str, count: int, steps: int) -> dict[str, float]:
     config: Based = read_recipe(f"msrvtt-9k/{method}").model_config_of()
     config = config.model_copy(update={"base": None})
     model = config.start(device).train()  # type: ignore[attr-defined]
-    settings = Settings(warmup=0.1, precision="bf16" if device == "cuda" else "fp32")
+    settings = Settings(precision="bf16" if device == "cuda" else "fp32")
     step, optimizer = Contrast(model, settings.precision), optimizer_of(model, settings)
     batch, before, times = batch_of(model, count), peak(), []
     for _ in range(1 + steps):

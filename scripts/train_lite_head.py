@@ -140,7 +140,7 @@ def recalls(model: Lite, features: Tensor, sentences: Tensor) -> dict[str, float
     mask = torch.ones(len(features), 1, dtype=torch.bool)
     photos = model.pool_frames(features.float()[:, None], mask)
     flat = sentences.flatten(0, 1)
-    texts = model._beside(model.head.text(flat), flat)
+    texts = model.beside(model.head.text(flat), flat)
     target = np.repeat(np.arange(len(photos)), CAPTIONS)
     found = ranks(model.similarity(texts, photos).numpy(), target)
     return {f"R@{k}": round(100 * recall_at(found, k), 1) for k in (1, 5, 10)}

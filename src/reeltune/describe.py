@@ -54,7 +54,8 @@ def _skeleton(name: str) -> nn.Module:
         return _skeleton_of_folder(cached)
     raise CheckpointError(
         f"the architecture of {name!r} is not known here: it is neither a folder nor one of "
-        f"{', '.join([*names('models'), *PUBLISHED])}; give a recipe such as toybox/vop, or a folder with its config.json"
+        f"{', '.join([*names('models'), *PUBLISHED])}; give a recipe such as "
+        "toybox/vop, or a folder with its config.json"
     )
 
 

@@ -16,7 +16,7 @@ class Settings(BaseModel):
     chunk: PositiveInt | None = None  # pairs whose activations are held at once; None: all
     lr: NonNegativeFloat = 1e-3
     weight_decay: NonNegativeFloat = 0.2
-    warmup: float = Field(0.1, ge=0, lt=1)  # share of the steps
+    warmup: float = Field(default=0.1, ge=0, lt=1)  # share of the steps
     clip_norm: NonNegativeFloat = 1.0  # 0: gradients are not clipped
     precision: Literal["fp32", "bf16"] = "fp32"  # of the forward pass
     seed: NonNegativeInt = 0
