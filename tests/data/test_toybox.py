@@ -44,7 +44,7 @@ WORLDS = [("tiny", 0), ("tiny", 7), ("small", 0), ("small", 1), ("base", 5)]
 Worlds = dict[tuple[str, int], list[Task]]
 
 any_seed = given(st.integers(0, 1 << 32))  # of a script
-few = settings(max_examples=20)  # where each draws whole clips
+few = settings(max_examples=20, deadline=None)  # where each draws whole clips
 
 
 def script_of_seed(seed: int) -> Script:
@@ -136,7 +136,7 @@ def test_a_twin_after_encoding_is_nearly_the_clip_backwards(toybox: Path) -> Non
     pairs = [
         (names[script], names[script.twin()])
         for script in names
-        if names.get(script.twin(), "") > names[script] and is_reversible(script)
+        if names.get(script.twin(), "") > names[script] and script.is_temporal()
     ]
     assert pairs
     for name, twin in pairs:
@@ -172,7 +172,7 @@ def test_subsets_share_no_script_and_no_twin_whatever_the_size_and_the_seed(worl
 
 def test_other_seeds_give_other_worlds(worlds: Worlds) -> None:
     first, second = ({task.script for task in worlds["small", seed]} for seed in (0, 1))
-    assert len(first & second) < 0.3 * len(first)
+    assert len(first & second) < 0.6 * len(first)
 
 
 def test_a_world_is_the_same_in_every_run(worlds: Worlds) -> None:
@@ -189,19 +189,11 @@ def test_a_twin_of_a_twin_is_the_script_and_in_its_subset(seed: int) -> None:
 # Pictures
 
 
-def is_reversible(script: Script) -> bool:
-    """Whether nothing spins, and no thing comes in front of another."""
-    motions = {event.motion for event in script.events}
-    return motions <= {"left", "right", "blink"} or (
-        len(script.events) == 1 and motions != {"spin"}
-    )
-
-
 @few
 @any_seed
 def test_a_twin_is_the_same_frames_backwards(seed: int) -> None:
     script = script_of_seed(seed)
-    assume(is_reversible(script))
+    assume(script.is_temporal())
     clip, twin = (np.stack(list(frames(one, LOOK))) for one in (script, script.twin()))
     np.testing.assert_array_equal(clip, twin[::-1])
 
