@@ -44,7 +44,8 @@ def _skeleton(name: str) -> nn.Module:
     if name in recipe_names():
         return read_recipe(name).model_config_of().build()
     if (component := component_named(name)) is not None:
-        return component.Config().build()
+        packaged: Path | None = getattr(component, "FOLDER", None)  # of weights that come along
+        return _skeleton_of_folder(packaged) if packaged else component.Config().build()
     if folder.is_dir():
         return _skeleton_of_folder(folder)
     if name in PUBLISHED:
@@ -54,8 +55,8 @@ def _skeleton(name: str) -> nn.Module:
         return _skeleton_of_folder(cached)
     raise CheckpointError(
         f"the architecture of {name!r} is not known here: it is neither a folder nor one of "
-        f"{', '.join([*names('models'), *PUBLISHED])}; give a recipe such as "
-        "toybox/vop, or a folder with its config.json"
+        f"{', '.join([*names('models'), *PUBLISHED])}; name a recipe such "
+        "as toybox/vop, or give a folder with its config.json"
     )
 
 
