@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 from torch import nn
 
 from reeltune.config import Recipe
+from reeltune.data import toybox
 from reeltune.data._cache_folder import cache_folder
 from reeltune.data._frame_cache import FrameCache
 from reeltune.data._loader import FrameReader, Loader, Order, readable
@@ -59,6 +61,8 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
     """
     rank, _ = distributed.start()
     options = recipe.dataset_config(folder=place.data)
+    if isinstance(options, toybox.Config):
+        options.make(_progress(place, "making clips"))
     test = options.read("test")
     finished = finished_run(recipe, place.out, test)
     if finished is not None:
@@ -71,7 +75,7 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
         if recipe.tunes:
             splits = options.read("train"), options.read("val")
             outcome, faults = tune_model(model, reader, splits, recipe.training, place, recipe.name)
-        test, broken = without_faults(reader, test)
+        test, broken = without_faults(reader, test, place)
         report = evaluate(model, reader, test, named)
     if rank == 0:
         model.save_pretrained(place.out)
@@ -89,8 +93,8 @@ def tune_model(
 ) -> tuple[Outcome, dict[str, str]]:
     """Train a model on the first split, choosing by the second; the best weights stay in it."""
     rank, world = distributed.start()
-    train_split, broken = without_faults(reader, splits[0])
-    val_split, more = without_faults(reader, splits[1])
+    train_split, broken = without_faults(reader, splits[0], place)
+    val_split, more = without_faults(reader, splits[1], place)
     order = Order(
         train_split.pairs, settings.batch, settings.seed, settings.every_caption, rank, world
     )
@@ -127,7 +131,7 @@ def evaluate_checkpoint(name: str, recipe: Recipe, place: Place, split: str) -> 
     model: Any = open_model(name, place.device)
     data = recipe.dataset_config(folder=place.data).read(split)
     with frame_reader(model, recipe.frames) as reader:
-        data, _ = without_faults(reader, data)
+        data, _ = without_faults(reader, data, place)
         return evaluate(model, reader, data, Named(recipe.dataset, split, _seed_of(Path(name))))
 
 
@@ -181,14 +185,20 @@ def model_card(recipe: Recipe, report: Report) -> str:
     )
 
 
-def without_faults(reader: FrameReader, split: Split) -> tuple[Split, dict[str, str]]:
+def without_faults(reader: FrameReader, split: Split, place: Place) -> tuple[Split, dict[str, str]]:
     """The split without clips that cannot be read."""
-    pairs, faults = readable(reader, split.pairs)
+    pairs, faults = readable(reader, split.pairs, _progress(place, "decoding"))
     if not pairs:
         path, reason = next(iter(faults.items()))
         raise DataError(f"no video of the split can be read; the first is {path}: {reason}")
     missing = (*split.missing, *faults)
     return Split(pairs=tuple(pairs), captions=split.captions, missing=missing), faults
+
+
+def _progress(place: Place, what: str) -> Callable[[int, int], None]:
+    """Tells the watcher, where there is one, how far `what` has come."""
+    watcher = place.watcher
+    return partial(watcher.prepare, what) if watcher else lambda done, total: None
 
 
 def _identity(

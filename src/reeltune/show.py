@@ -62,7 +62,7 @@ class TrainingBar:
 
     def __init__(self, hidden: bool = False) -> None:
         self._progress = Progress(
-            TextColumn("[bold]step"),
+            TextColumn("[bold]{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[said]}"),
@@ -72,6 +72,7 @@ class TrainingBar:
             disable=hidden or not sys.stderr.isatty(),
         )
         self._task: TaskID | None = None
+        self._preparing: dict[str, TaskID] = {}
 
     def __enter__(self) -> "TrainingBar":
         self._progress.start()
@@ -80,8 +81,16 @@ class TrainingBar:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
+    def prepare(self, what: str, done: int, total: int) -> None:
+        """Work before the first step; its line goes when it is done."""
+        if what not in self._preparing:
+            self._preparing[what] = self._progress.add_task(what, total=total, said="")
+        self._progress.update(self._preparing[what], completed=done)
+        if done == total:
+            self._progress.remove_task(self._preparing.pop(what))
+
     def begin(self, done: int, steps: int) -> None:
-        self._task = self._progress.add_task("", total=steps, completed=done, said="")
+        self._task = self._progress.add_task("step", total=steps, completed=done, said="")
 
     def step(self, facts: dict[str, float]) -> None:
         said = f"loss {facts['loss']:.3f}  {facts['clips/s']:.0f} clips/s"

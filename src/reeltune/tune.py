@@ -59,7 +59,7 @@ def tune(captions: Path, videos: Path, model: str, place: Place, seed: int = 0) 
     tuned = start(model, place.device)
     settings = settings_for(tuned, train_split, seed)
     with frame_reader(tuned, FRAMES) as reader:
-        test, broken = without_faults(reader, test)
+        test, broken = without_faults(reader, test, place)
         named = Named("folder", "test")
         before = evaluate(open_model(model, place.device), reader, test, named)
         _, faults = tune_model(tuned, reader, (train_split, val), settings, place, f"tune {model}")

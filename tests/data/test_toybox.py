@@ -340,9 +340,9 @@ def test_mood_sees_colours_and_motions() -> None:
 
 def test_progress_counts_every_clip(tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
-    Config(folder=tmp_path, size="tiny", seed=1).read("val", lambda *seen: calls.append(seen))
+    Config(folder=tmp_path, size="tiny", seed=1).make(lambda *seen: calls.append(seen))
     assert calls == [(done, 44) for done in range(1, 45)]
-    Config(folder=tmp_path, size="tiny", seed=1).read("val", lambda *seen: calls.append(seen))
+    Config(folder=tmp_path, size="tiny", seed=1).make(lambda *seen: calls.append(seen))
     assert len(calls) == 44, "it was made twice"
 
 

@@ -39,6 +39,8 @@ class Stopper:
     def __init__(self, at: int, times: int = 1) -> None:
         self.at, self.times, self.steps = at, times, 0
 
+    def prepare(self, what: str, done: int, total: int) -> None: ...
+
     def begin(self, done: int, steps: int) -> None:
         self.steps = done
 

@@ -165,8 +165,13 @@ def stack(frames: Sequence[Frames], tokens: Tokens, group: torch.Tensor) -> Batc
     return Batch(padded, mask, tokens, group)
 
 
-def readable(reader: FrameReader, pairs: Sequence[Pair]) -> tuple[list[Pair], dict[str, str]]:
-    """Pairs whose clips can be decoded, and why the others cannot, by path; fills the cache."""
+def readable(
+    reader: FrameReader, pairs: Sequence[Pair], progress: Callable[[int, int], None] | None = None
+) -> tuple[list[Pair], dict[str, str]]:
+    """Pairs whose clips can be decoded, and why the others cannot, by path; fills the cache.
+
+    `progress` is told how many clips are done, and of how many.
+    """
     faults: dict[str, str] = {}
     clips = {_clip(pair): pair for pair in pairs}
     broken = set()
@@ -180,7 +185,9 @@ def readable(reader: FrameReader, pairs: Sequence[Pair]) -> tuple[list[Pair], di
             broken.add(_clip(pair))
 
     with ThreadPoolExecutor() as pool:
-        list(pool.map(attempt, clips.values()))
+        for done, _ in enumerate(pool.map(attempt, clips.values()), 1):
+            if progress is not None:
+                progress(done, len(clips))
     return [pair for pair in pairs if _clip(pair) not in broken], faults
 
 

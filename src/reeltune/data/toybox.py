@@ -46,10 +46,12 @@ class Config(BaseModel):
         name = f"{self.size}-{self.seed}-v{VERSION}"
         return self.folder or cache_folder() / "toybox" / name
 
-    def read(
-        self, split: Literal["train", "val", "test"], progress: Progress | None = None
-    ) -> Split:
-        folder = make_toybox(self.place(), self.size, self.seed, progress)
+    def make(self, progress: Progress | None = None) -> Path:
+        """The folder, filled if it is not yet; `progress` is told of clips done and in all."""
+        return make_toybox(self.place(), self.size, self.seed, progress)
+
+    def read(self, split: Literal["train", "val", "test"]) -> Split:
+        folder = self.make()
         path = folder / f"{split}.jsonl"
         try:
             clips = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
