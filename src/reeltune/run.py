@@ -52,6 +52,7 @@ class Trained:
     report: Report  # on test
     outcome: Outcome | None = None  # none where nothing was trained
     faults: dict[str, str] = field(default_factory=dict)  # videos that could not be read
+    leads: bool = True  # whether this process is the first of several
 
 
 def run_recipe(recipe: Recipe, place: Place) -> Trained:
@@ -66,7 +67,7 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
     test = options.read("test")
     finished = finished_run(recipe, place.out, test)
     if finished is not None:
-        return Trained(place.out, finished)
+        return Trained(place.out, finished, leads=rank == 0)
     torch.manual_seed(recipe.training.seed)
     model = recipe.model_config_of().start(place.device)
     named = Named(recipe.dataset, "test", recipe.training.seed if recipe.tunes else None)
@@ -80,7 +81,8 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
     if rank == 0:
         model.save_pretrained(place.out)
         write_run(place.out, recipe, report)
-    return Trained(place.out, report, outcome, faults | broken)
+    distributed.stop()
+    return Trained(place.out, report, outcome, faults | broken, rank == 0)
 
 
 def tune_model(

@@ -71,6 +71,8 @@ def train(
     with TrainingBar(hidden=as_json) as bar:
         place = Place(out=out, data=data, device=device, watcher=bar, tensorboard=tensorboard)
         trained = run_recipe(chosen, place)
+    if not trained.leads:
+        return
     if as_json:
         print_json({"folder": str(out), "unreadable": trained.faults, **trained.report.as_dict()})
         return
