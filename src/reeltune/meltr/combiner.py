@@ -1,0 +1,95 @@
+"""What melts losses, and its file: weights together with the names of the losses."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from pydantic import Field, TypeAdapter, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from reeltune.errors import CheckpointError, DataError
+from reeltune.meltr import linear, transformer
+
+Config = Annotated[transformer.Config | linear.Config, Field(discriminator="kind")]
+Learned = transformer.MeltrTransformer | linear.LinearCombiner
+_CONFIG: TypeAdapter[transformer.Config | linear.Config] = TypeAdapter(Config)
+
+
+@runtime_checkable
+class Combiner(Protocol):
+    """A module that melts losses in the order of `tasks`; its parameters are what is learned."""
+
+    tasks: tuple[str, ...]
+
+    def __call__(self, losses: Float[Tensor, " T"]) -> Float[Tensor, ""]: ...
+
+
+class Total(nn.Module):
+    """The plain sum: multi-task learning, where nothing is learned."""
+
+    def __init__(self, tasks: tuple[str, ...]) -> None:
+        super().__init__()
+        self.tasks = tasks
+
+    def forward(self, losses: Float[Tensor, " T"]) -> Float[Tensor, ""]:
+        return losses.sum()
+
+
+def slopes(combiner: nn.Module, losses: Float[Tensor, " T"]) -> Float[Tensor, " T"]:
+    """How strongly each loss is trained: the melted loss differentiated by it; no graph."""
+    leaf = losses.detach().requires_grad_()
+    (found,) = torch.autograd.grad(combiner(leaf), leaf, allow_unused=True, materialize_grads=True)
+    return found
+
+
+def ordered(named: dict[str, Tensor], tasks: tuple[str, ...]) -> list[Tensor]:
+    """The losses in the order of `tasks`; the order is part of what the weights mean."""
+    if named.keys() != set(tasks):
+        raise DataError(
+            f"the model gave the losses {sorted(named)}, but meltr combines {sorted(tasks)}; "
+            "name exactly the losses of the model in meltr.tasks"
+        )
+    return [named[task] for task in tasks]
+
+
+def save(combiner: Learned, path: Path) -> None:
+    """Write weights, sizes and names of the losses into one safetensors file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    tensors = {n: t.detach().cpu().contiguous() for n, t in combiner.state_dict().items()}
+    save_file(tensors, half, {"meltr": combiner.config.model_dump_json()})
+    half.replace(path)
+
+
+def load(path: Path, tasks: tuple[str, ...] | None = None) -> Learned:
+    """A combiner from its file; `tasks` are the losses it is to combine, in that order.
+
+    Errors: `CheckpointError` if the file cannot be read, or combines other losses.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            config = _CONFIG.validate_json((file.metadata() or {})["meltr"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, ValidationError) as error:
+        first = str(error).splitlines()[0]
+        raise CheckpointError(
+            f"{path} cannot be read as weights of meltr ({first}); give a file that a run wrote"
+        ) from error
+    if tasks is not None and tasks != config.tasks:
+        raise CheckpointError(
+            f"{path} combines the losses {list(config.tasks)}, but wanted are {list(tasks)}; "
+            "name the same losses in the same order, or train meltr anew"
+        )
+    combiner = config.build()
+    try:
+        combiner.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path} does not fit its own sizes ({str(error).splitlines()[-1].strip()}); "
+            "train meltr anew"
+        ) from error
+    return combiner

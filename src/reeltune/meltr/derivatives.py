@@ -1,0 +1,187 @@
+"""Derivatives of a batch's losses by the weights: gradients, slopes along a direction, curvature.
+
+Two ways to a second-order quantity: exact by automatic differentiation, or by differences of
+first-order ones, which works with every kernel that has a gradient.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from reeltune.meltr.combiner import slopes
+from reeltune.meltr.losses import Losses, Weights
+from reeltune.meltr.ranks import mean_of_each, mean_over_ranks
+from reeltune.meltr.vectors import dot, leaves, norm, plus
+
+Along = Literal["jvp", "vjp", "difference"]
+Curved = Literal["exact", "difference"]
+Coefficients = Callable[[Float[Tensor, " T"]], Float[Tensor, " T"]]
+
+
+def gradient(
+    losses: Losses, weights: Weights, coefficients: Coefficients, exact: bool = False
+) -> tuple[Float[Tensor, " T"], Weights]:
+    """Values l of the losses, and the sum of `coefficients(l)[t]` times the gradient of l[t].
+
+    One backward pass, whatever function of the losses the coefficients are the slopes of. Both
+    results are means over processes.
+    """
+    wanted = leaves(weights)
+
+    def back(found: list[Tensor]) -> tuple[Tensor, Weights]:
+        values = mean_over_ranks(torch.stack(found).detach())
+        return values, _pulled(found, coefficients(values), wanted)
+
+    values, pulled = losses.at(wanted, back, exact)
+    return values, mean_of_each(pulled)
+
+
+def _pulled(found: list[Tensor], factors: Tensor, weights: Weights, again: bool = False) -> Weights:
+    """The vector-Jacobian product; losses with factor 0 cost nothing."""
+    used = [
+        (loss, factor)
+        for loss, factor, size in zip(found, factors, factors.tolist(), strict=True)
+        if size != 0 and loss.requires_grad
+    ]
+    if not used:
+        return {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    gradients = torch.autograd.grad(
+        [loss for loss, _ in used],
+        list(weights.values()),
+        [factor.to(loss.dtype) for loss, factor in used],
+        retain_graph=again,
+        allow_unused=True,
+        materialize_grads=True,
+    )
+    return dict(zip(weights, gradients, strict=True))
+
+
+def along(
+    losses: Losses, weights: Weights, direction: Weights, way: Along
+) -> tuple[Float[Tensor, " T"], Float[Tensor, " T"]]:
+    """Values of the losses, and their slopes c[t] = <gradient of l[t], direction>.
+
+    `jvp` is one forward pass in forward mode, `vjp` one forward and T backward passes, and
+    `difference` two forward passes without a graph, in full precision: in bfloat16 the rounding
+    of a loss is larger than the change that is looked for. Means over processes.
+    """
+    ways = {"jvp": _by_jvp, "vjp": _by_vjp, "difference": _by_difference}
+    values, change = ways[way](losses, weights, direction)
+    return mean_over_ranks(values), mean_over_ranks(change)
+
+
+def _by_jvp(losses: Losses, weights: Weights, direction: Weights) -> tuple[Tensor, Tensor]:
+    # Flash and memory-efficient attention have no forward mode; without a graph, the plain
+    # kernel needs little memory.
+    with torch.no_grad(), forward_ad.dual_level(), sdpa_kernel(SDPBackend.MATH):
+        duals = {
+            name: forward_ad.make_dual(weight.detach(), direction[name])
+            for name, weight in weights.items()
+        }
+        found = losses.at(duals, lambda some: [forward_ad.unpack_dual(loss) for loss in some])
+        values = torch.stack([one.primal for one in found])
+        changes = [torch.zeros_like(p) if t is None else t for p, t in found]
+    return values, torch.stack(changes)
+
+
+def _by_vjp(losses: Losses, weights: Weights, direction: Weights) -> tuple[Tensor, Tensor]:
+    wanted = leaves(weights)
+
+    def each(found: list[Tensor]) -> tuple[Tensor, Tensor]:
+        values = torch.stack(found).detach()
+        rows = torch.eye(len(found), dtype=values.dtype, device=values.device)
+        changes = [dot(_pulled(found, row, wanted, again=True), direction) for row in rows]
+        return values, torch.stack(changes)
+
+    return losses.at(wanted, each)
+
+
+def _by_difference(losses: Losses, weights: Weights, direction: Weights) -> tuple[Tensor, Tensor]:
+    step = difference_step(direction)
+    with torch.no_grad():
+        ahead, behind = (
+            losses.at(plus(weights, direction, sign * step), torch.stack, exact=True)
+            for sign in (1, -1)
+        )
+    return (ahead + behind) / 2, (ahead - behind) / (2 * step)
+
+
+def difference_step(direction: Weights) -> Tensor:
+    """Step of a central difference, as a factor of `direction`.
+
+    Its length is twice the cube root of the machine precision, where rounding and truncation
+    balance: 0.01 in float32, as in DARTS (Liu et al., 1806.09055), and 1e-5 in float64.
+    """
+    precision = max(torch.finfo(tensor.dtype).eps for tensor in direction.values())
+    length = norm(direction)
+    return 2 * precision ** (1 / 3) / length.clamp_min(torch.finfo(length.dtype).tiny)
+
+
+def curvature(
+    losses: Losses, weights: Weights, combiner: nn.Module, direction: Weights, way: Curved
+) -> Weights:
+    """The Hessian of the melted loss by the weights, times `direction`; mean over processes."""
+    if way == "exact":
+        return _curved(losses, weights, combiner, direction)
+
+    step = difference_step(direction)
+    ahead, behind = (
+        gradient(losses, plus(weights, direction, sign * step), _slopes_of(combiner), exact=True)[1]
+        for sign in (1, -1)
+    )
+    return {name: (ahead[name] - behind[name]) / (2 * step) for name in ahead}
+
+
+def _slopes_of(combiner: nn.Module) -> Coefficients:
+    return lambda values: slopes(combiner, values)
+
+
+def _curved(losses: Losses, weights: Weights, combiner: nn.Module, direction: Weights) -> Weights:
+    """`H u = sum_t a_t (hessian of l_t) u + sum_t (B J u)_t (gradient of l_t)`.
+
+    Here a are the slopes of the combiner, B its second derivatives by the losses, and J the
+    gradients of the losses. Splitting H this way lets a and J u be means over processes.
+    """
+    wanted = leaves(weights)
+
+    def twice(found: list[Tensor]) -> Weights:
+        values = mean_over_ranks(torch.stack(found).detach())
+        factors = slopes(combiner, values).requires_grad_()
+        used = [pair for pair in zip(found, factors, strict=True) if pair[0].requires_grad]
+        gradients = torch.autograd.grad(
+            [loss for loss, _ in used],
+            list(wanted.values()),
+            [factor.to(loss.dtype) for loss, factor in used],
+            create_graph=True,
+            allow_unused=True,
+            materialize_grads=True,
+        )
+        product = dot(dict(zip(wanted, gradients, strict=True)), direction)
+        asked = [*wanted.values(), factors]
+        *bent, change = torch.autograd.grad(
+            product, asked, retain_graph=True, allow_unused=True, materialize_grads=True
+        )
+        turned = _pulled(found, second_slopes(combiner, values, mean_over_ranks(change)), wanted)
+        return {n: one + turned[n] for n, one in zip(wanted, bent, strict=True)}
+
+    with sdpa_kernel(SDPBackend.MATH):
+        return mean_of_each(losses.at(wanted, twice))
+
+
+def second_slopes(
+    combiner: nn.Module, values: Float[Tensor, " T"], change: Float[Tensor, " T"]
+) -> Float[Tensor, " T"]:
+    """How the slopes of the combiner turn when the losses change: `B change`."""
+    leaf = values.detach().requires_grad_()
+    (first,) = torch.autograd.grad(
+        combiner(leaf), leaf, create_graph=True, allow_unused=True, materialize_grads=True
+    )
+    if not first.requires_grad:
+        return torch.zeros_like(values)
+    (second,) = torch.autograd.grad(first, leaf, change, allow_unused=True, materialize_grads=True)
+    return second

@@ -1,0 +1,138 @@
+"""The gradient of the primary loss by MELTR's parameters: one formula for every scheme.
+
+The melted loss G(w, phi) = MELTR(l(w); phi) is what the weights w are trained on; the primary loss
+F(w, phi) is what MELTR's parameters phi are trained on. The implicit function theorem gives
+
+    dF/dphi = (direct) - M x,   H x = v,   v = grad_w F,   M x = d/dphi <grad_w G, x>
+
+(equation 9). G depends on w only through the few scalars l_t, so that
+`grad_w G = sum_t a_t grad_w l_t` with `a = d MELTR / d l`, and
+
+    M x = d/dphi sum_t c_t a_t,   c_t = <grad_w l_t, x>.
+
+Only MELTR itself is differentiated twice. Schemes differ in how they approach x.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from reeltune.errors import ConfigError
+from reeltune.meltr.combiner import slopes
+from reeltune.meltr.derivatives import Along, Curved, along, curvature, gradient
+from reeltune.meltr.losses import Losses, Weights
+from reeltune.meltr.ranks import mean_of_each
+from reeltune.meltr.transformer import regulariser
+from reeltune.meltr.vectors import times
+
+
+class Primary(NamedTuple):
+    """The primary loss F, its gradient by the weights, and by phi where the weights stay."""
+
+    loss: float
+    gradient: Weights
+    direct: Weights
+
+
+class Hypergradient(NamedTuple):
+    """The gradient by MELTR's parameters, and the primary loss at which it was taken."""
+
+    gradient: Weights
+    loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One bilevel problem: a model, what melts its losses, and the batches of both levels."""
+
+    weights: Weights  # of the model, those that are trained
+    combiner: nn.Module
+    lower: Sequence[Losses]  # of training batches, the most recent one last
+    upper: Losses  # of the batch that judges
+    primary: str  # the loss that F is
+    gamma: float = 0.0  # of the regulariser in F (equation 7)
+    direct_term: bool = False  # the paper and its code leave out how F depends on phi directly
+    along: Along = "difference"  # how c is computed
+    curved: Curved = "difference"  # how H u is computed
+
+    def last(self, count: int) -> Sequence[Losses]:
+        """The `count` most recent training batches."""
+        if len(self.lower) < count:
+            raise ConfigError(
+                f"the scheme reads {count} training batches, but the problem has "
+                f"{len(self.lower)}; give it {count}"
+            )
+        return self.lower[len(self.lower) - count :]
+
+    def melted_gradient(self, losses: Losses, weights: Weights) -> Weights:
+        """Gradient of the melted loss of one batch at `weights`."""
+        return gradient(losses, weights, lambda values: slopes(self.combiner, values))[1]
+
+    def curvature(self, losses: Losses, weights: Weights, direction: Weights) -> Weights:
+        """`H direction`, of one batch at `weights`."""
+        return curvature(losses, weights, self.combiner, direction, self.curved)
+
+    def judged(self, weights: Weights) -> Primary:
+        """The primary loss at `weights`, with both of its gradients."""
+        index = self.upper.tasks.index(self.primary)
+
+        def loss_of(values: Tensor) -> Tensor:
+            if self.gamma == 0:
+                return values[index]
+            return values[index] + self.gamma * regulariser(self.combiner(values), values)
+
+        def factors(values: Tensor) -> Tensor:
+            leaf = values.detach().requires_grad_()
+            return torch.autograd.grad(loss_of(leaf), leaf)[0]
+
+        values, found = gradient(self.upper, weights, factors)
+        phi = dict(self.combiner.named_parameters())
+        loss = loss_of(values)
+        return Primary(float(loss), found, _by_phi(loss, phi) if self.direct_term else {})
+
+    def implicit(self, losses: Losses, weights: Weights, solution: Weights) -> Weights:
+        """`-M x` for a solution x of `H x = v`."""
+        values, changes = along(losses, weights, solution, self.along)
+        return times(mixed_product(self.combiner, values, changes), -1.0)
+
+
+def hypergradient(problem: Problem, solve: Callable[[Weights], Weights]) -> Hypergradient:
+    """The formula above, at the last training batch; `solve` gives x from v."""
+    found = problem.judged(problem.weights)
+    solution = solve(found.gradient)
+    implicit = problem.implicit(problem.last(1)[0], problem.weights, solution)
+    return assembled(implicit, found)
+
+
+def assembled(implicit: Weights, found: Primary) -> Hypergradient:
+    """Implicit and direct part together, the mean over processes.
+
+    Each process computes the same from reduced numbers, but for dropout in MELTR and rounding;
+    the mean makes phi the same to the bit.
+    """
+    total = {name: part + found.direct.get(name, 0.0) for name, part in implicit.items()}
+    return Hypergradient(mean_of_each(total), found.loss)
+
+
+def mixed_product(
+    combiner: nn.Module, losses: Float[Tensor, " T"], changes: Float[Tensor, " T"]
+) -> Weights:
+    """`d/dphi sum_t c_t a_t`: how phi turns the slopes of MELTR along the changes c."""
+    leaf = losses.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(
+        combiner(leaf), leaf, create_graph=True, allow_unused=True, materialize_grads=True
+    )
+    return _by_phi(slope @ changes.to(slope.dtype), dict(combiner.named_parameters()))
+
+
+def _by_phi(value: Tensor, phi: Mapping[str, Tensor]) -> Weights:
+    if not value.requires_grad:  # a combiner without parameters, or blind to the losses
+        return {name: torch.zeros_like(parameter) for name, parameter in phi.items()}
+    found = torch.autograd.grad(
+        value, list(phi.values()), allow_unused=True, materialize_grads=True
+    )
+    return dict(zip(phi, found, strict=True))

@@ -1,0 +1,88 @@
+"""The losses of one batch as a function of the weights, and of nothing else."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from reeltune.meltr.combiner import ordered
+
+Weights = dict[str, Tensor]  # also a vector of their shape: a gradient, a direction
+Result = TypeVar("Result")
+
+
+class Losses:
+    """The named losses of one batch, evaluated at any weights, each time in the same way.
+
+    Every evaluation draws the same dropout and masks from torch's generators. Buffers, such as
+    running statistics of BatchNorm, are copies that are thrown away, so a meta step leaves no
+    trace in the model. Gradients may be taken inside `at` alone: activation checkpointing
+    evaluates the model again on the way back, and must find the same weights.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        batch: Any,
+        tasks: tuple[str, ...],
+        precision: Literal["fp32", "bf16"] = "fp32",
+    ) -> None:
+        self.model, self.batch, self.tasks = model, batch, tasks
+        self.precision = precision
+        self.seed = int(torch.randint(2**62, ()))  # of the draw; resumed with the run's generator
+
+    def at(
+        self, weights: Weights, then: Callable[[list[Tensor]], Result], exact: bool = False
+    ) -> Result:
+        """`then(losses)` while the model has `weights`; `exact` forbids reduced precision."""
+        lowered = self.precision == "bf16" and not exact
+
+        def evaluate() -> Result:
+            return then(losses_of(self.model, self.batch, self.tasks, lowered))
+
+        held = _Held(self.model, evaluate)
+        swapped = {f"model.{name}": tensor for name, tensor in weights.items()}
+        copies = {f"model.{n}": buffer.clone() for n, buffer in self.model.named_buffers()}
+        with _drawing(self.seed, device_of(self.model)):
+            return torch.func.functional_call(held, (swapped, copies), ())
+
+
+class _Held(nn.Module):
+    """Gives `functional_call` a forward that is any function of the model."""
+
+    def __init__(self, model: nn.Module, function: Callable[[], Any]) -> None:
+        super().__init__()
+        self.model, self.function = model, function
+
+    def forward(self) -> Any:
+        return self.function()
+
+
+def losses_of(
+    model: Any, batch: Any, tasks: tuple[str, ...], lowered: bool = False
+) -> list[Tensor]:
+    """The losses of a batch in the order of `tasks`, in float32 or finer.
+
+    With `lowered` the model runs in bfloat16; what melts the losses never does.
+    """
+    with torch.autocast(device_of(model).type, torch.bfloat16, enabled=lowered):
+        found = ordered(model.losses(batch), tasks)
+    return [loss.to(torch.promote_types(loss.dtype, torch.float32)) for loss in found]
+
+
+def device_of(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
+
+
+@contextmanager
+def _drawing(seed: int, device: torch.device) -> Iterator[None]:
+    """Draws of this block come from `seed`; draws after it are as if it had not been."""
+    on_cuda = device.type == "cuda"
+    with torch.random.fork_rng([device] if on_cuda else []):
+        torch.default_generator.manual_seed(seed)
+        if on_cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield

@@ -1,0 +1,39 @@
+"""Means over the processes of a run; alone, a process is its own mean.
+
+`DistributedDataParallel` does not see gradients of `torch.autograd.grad`, so what a meta step
+computes is averaged here.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+
+def mean_over_ranks(tensor: Tensor) -> Tensor:
+    """The mean of all processes' tensors, the same bits on each."""
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return tensor
+    total = tensor.clone(memory_format=torch.contiguous_format)
+    dist.all_reduce(total)
+    return total / dist.get_world_size()
+
+
+def mean_of_each(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same for a vector in pieces, in one message."""
+    if not dist.is_initialized() or dist.get_world_size() == 1 or not tensors:
+        return dict(tensors)
+    flat = mean_over_ranks(torch.cat([tensor.flatten() for tensor in tensors.values()]))
+    parts = flat.split([tensor.numel() for tensor in tensors.values()])
+    return {
+        name: part.view_as(tensor)
+        for (name, tensor), part in zip(tensors.items(), parts, strict=True)
+    }
+
+
+def same_on_all_ranks(module: torch.nn.Module) -> None:
+    """Give every process the weights of the first."""
+    if dist.is_initialized() and dist.get_world_size() > 1:
+        for weight in module.parameters():
+            dist.broadcast(weight.data, 0)

@@ -1,0 +1,15 @@
+"""What a scheme is: a way from a bilevel problem to the gradient by MELTR's parameters."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reeltune.meltr.hypergradient import Hypergradient, Problem
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How the hypergradient is computed, and how many training batches that takes."""
+
+    name: str
+    hypergradient: Callable[[Problem], Hypergradient]
+    batches: int = 1  # 0: nothing is learned

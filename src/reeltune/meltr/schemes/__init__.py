@@ -1,0 +1,1 @@
+"""Ways to get the hypergradient: one file each, with `Config.build()` giving a `Scheme`."""

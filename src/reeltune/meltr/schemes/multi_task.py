@@ -1,0 +1,20 @@
+"""Multi-task learning: the plain sum of the losses, and nothing learned about them."""
+
+from pydantic import BaseModel, ConfigDict
+
+from reeltune.meltr.hypergradient import Hypergradient, Problem
+from reeltune.meltr.scheme import Scheme
+
+
+class Config(BaseModel):
+    """Nothing to set; the step takes `combiner.Total` with it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def build(self) -> Scheme:
+        return Scheme("multi-task", multi_task, batches=0)
+
+
+def multi_task(problem: Problem) -> Hypergradient:
+    """No gradient: the sum has no parameters."""
+    return Hypergradient({}, problem.judged(problem.weights).loss)

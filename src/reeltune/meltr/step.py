@@ -1,0 +1,208 @@
+"""The bilevel training step of the one loop: weights by the melted loss, MELTR by the primary."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
+from torch import Tensor, nn
+
+from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.meltr.combiner import slopes
+from reeltune.meltr.derivatives import Along, Curved
+from reeltune.meltr.hypergradient import Problem
+from reeltune.meltr.losses import Losses, losses_of
+from reeltune.meltr.outer import Outer, Recent
+from reeltune.meltr.ranks import mean_over_ranks, same_on_all_ranks
+from reeltune.meltr.scheme import Scheme
+from reeltune.types import Batch
+
+
+class Settings(BaseModel):
+    """Knobs of the outer level. The paper states Adam, lr 1e-4 and linear decay; every 3 steps
+    and gamma 0.1 are the released code's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    every: PositiveInt = 3  # K, steps of the model's optimizer for one of MELTR's
+    lr: NonNegativeFloat = 1e-4
+    weight_decay: NonNegativeFloat = 0.0
+    decay_over: PositiveInt | None = None  # meta steps after which lr reaches 0; None: constant
+    clip_norm: NonNegativeFloat = 50.0  # 0: not clipped; the code of UniVL 50, of Violet 12
+    gamma: NonNegativeFloat = Field(default=0.1)  # of the regulariser
+    direct_term: bool = False
+    dropout: bool = False  # in MELTR; off in the code of UniVL, on in Violet's
+    along: Along = "difference"
+    curved: Curved = "difference"
+    precision: Literal["fp32", "bf16"] = "fp32"  # of the model's forward pass; MELTR is in fp32
+
+
+class Meltr:
+    """A training step, as `training.step.Step`, for any model that names its losses.
+
+    Every call adds the gradient of the melted loss to the weights' own. After `every` steps of
+    the optimizer that owns the weights, the next call first moves MELTR by its own Adam; the
+    gradients that the weights have then are not touched. `state_dict` holds all that resuming
+    needs, as flat tensors.
+    """
+
+    def __init__(
+        self, model: Any, combiner: nn.Module, scheme: Scheme, outer: Outer, settings: Settings
+    ) -> None:
+        self.model, self.combiner, self.scheme, self.outer = model, combiner, scheme, outer
+        self.settings, self.tasks = settings, tuple(combiner.tasks)  # type: ignore[arg-type]
+        self._require_something_to_learn()
+        same_on_all_ranks(combiner)
+        combiner.train(settings.dropout)
+        self.optimizer = self._adam()
+        self._recent = Recent(scheme.batches - 1)  # with the current one, those of the scheme
+        self._share, self._since, self._meta_steps = 0.0, 0, 0
+        self._said = {"meta loss": 0.0, "meta gradient": 0.0}  # of the last meta step
+
+    def __call__(self, batch: Batch, share: float = 1.0) -> dict[str, float]:
+        """Gradients of `share` of a step; returns losses, their slopes, and the last meta step's
+        primary loss and gradient norm."""
+        if self._since >= self.settings.every and self._share == 0 and self.scheme.batches:
+            self._move_combiner(batch)
+        self.outer.see(batch)
+        self._recent.see(batch)
+        facts = self._train(batch, share)
+        self._count(share)
+        return facts | (self._said if self.scheme.batches else {})
+
+    def _train(self, batch: Batch, share: float) -> dict[str, float]:
+        """Backward of the melted loss: one pass, weighted by the slopes of the combiner."""
+        tasks, lowered = self.tasks, self.settings.precision == "bf16"
+        losses = losses_of(self.model, batch, tasks, lowered)
+        values = mean_over_ranks(torch.stack(losses).detach())
+        factors = slopes(self.combiner, values)
+        reached = [
+            (x, f.to(x.dtype)) for x, f in zip(losses, factors, strict=True) if x.requires_grad
+        ]
+        torch.autograd.backward([x for x, _ in reached], [share * f for _, f in reached])
+        with torch.no_grad():
+            melted = float(self.combiner(values))
+        named = dict(zip(tasks, values.tolist(), strict=True))
+        turned = {f"slope {t}": f for t, f in zip(tasks, factors.tolist(), strict=True)}
+        return {"loss": melted, **named, **turned}
+
+    def _count(self, share: float) -> None:
+        """Shares add up to whole steps; a sum of thirds may miss 1 by rounding."""
+        self._share += share
+        if self._share > 1 - 1e-6:
+            self._share, self._since = 0.0, self._since + 1
+
+    def _move_combiner(self, batch: Batch) -> None:
+        """One step of MELTR's own optimizer."""
+        found = self.scheme.hypergradient(self._problem(batch))
+        for name, parameter in self.combiner.named_parameters():
+            parameter.grad = found.gradient[name].to(parameter.dtype)
+        limit = self.settings.clip_norm or float("inf")
+        norm = float(nn.utils.clip_grad_norm_(self.combiner.parameters(), limit))
+        if not math.isfinite(norm):
+            raise DataError(
+                f"the hypergradient of meta step {self._meta_steps} is not finite; lower the "
+                f"rate of {self.scheme.name}, or use precision fp32"
+            )
+        self.optimizer.param_groups[0]["lr"] = self._rate()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._since, self._meta_steps = 0, self._meta_steps + 1
+        self._said = {"meta loss": found.loss, "meta gradient": norm}
+
+    def _rate(self) -> float:
+        settings = self.settings
+        if settings.decay_over is None:
+            return settings.lr
+        return settings.lr * max(0.0, 1 - self._meta_steps / settings.decay_over)
+
+    def _problem(self, batch: Batch) -> Problem:
+        """The bilevel problem here and now; too few batches at the start are used again."""
+        settings, seen = self.settings, [*self._recent.batches, batch]
+        wanted = self.scheme.batches
+        lower = (seen * wanted)[-wanted:]
+        return Problem(
+            weights={n: w for n, w in self.model.named_parameters() if w.requires_grad},
+            combiner=self.combiner,
+            lower=[self._losses(one) for one in lower],
+            upper=self._losses(self.outer.draw()),
+            primary=self.model.primary,
+            gamma=settings.gamma,
+            direct_term=settings.direct_term,
+            along=settings.along,
+            curved=settings.curved,
+        )
+
+    def _losses(self, batch: Batch) -> Losses:
+        return Losses(self.model, batch, self.tasks, self.settings.precision)
+
+    def _require_something_to_learn(self) -> None:
+        learned = any(True for _ in self.combiner.parameters())
+        if learned != bool(self.scheme.batches):
+            has = "has parameters" if learned else "has none"
+            raise ConfigError(
+                f"the combiner {has}, which does not go with the scheme {self.scheme.name}; "
+                "use combiner.Total with multi-task, and a learned combiner with all others"
+            )
+        if self.model.primary not in self.tasks:
+            raise ConfigError(
+                f"the model is judged by {self.model.primary!r}, which is not among "
+                f"meltr.tasks {list(self.tasks)}; add it"
+            )
+
+    def _adam(self) -> torch.optim.Adam:
+        learned: list[Tensor] = list(self.combiner.parameters())
+        return torch.optim.Adam(
+            learned or [torch.zeros(0)],  # multi-task has none, and Adam wants one
+            self.settings.lr,
+            weight_decay=self.settings.weight_decay,
+        )
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that resuming needs, for one safetensors file."""
+        places = [self._since, self._meta_steps, *self._said.values()]
+        state = {"places": torch.tensor(places, dtype=torch.float64)}
+        parts = {
+            "phi": self.combiner.state_dict(),
+            "adam": {
+                f"{name}/{key}": value
+                for name, parameter in self.combiner.named_parameters()
+                for key, value in self.optimizer.state.get(parameter, {}).items()
+            },
+            "outer": self.outer.state_dict(),
+            "recent": self._recent.state_dict(),
+        }
+        return state | {f"{p}/{n}": t for p, named in parts.items() for n, t in named.items()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on where `state_dict` was written; raises CheckpointError if it does not fit."""
+        parts: dict[str, dict[str, Tensor]] = {n: {} for n in ("phi", "adam", "outer", "recent")}
+        for key, tensor in state.items():
+            if key != "places":
+                part, name = key.split("/", 1)
+                parts[part][name] = tensor
+        self._load_combiner(parts["phi"], parts["adam"])
+        self.outer.load_state_dict(parts["outer"])
+        self._recent.load_state_dict(parts["recent"])
+        since, done, loss, norm = state["places"].tolist()
+        self._since, self._meta_steps, self._share = int(since), int(done), 0.0
+        self._said = {"meta loss": loss, "meta gradient": norm}
+
+    def _load_combiner(self, phi: Mapping[str, Tensor], adam: Mapping[str, Tensor]) -> None:
+        try:
+            self.combiner.load_state_dict(phi)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"the stored state of meltr does not fit ({str(error).splitlines()[-1].strip()}); "
+                "resume with the same combiner, or start anew"
+            ) from error
+        for name, parameter in self.combiner.named_parameters():
+            stored = {
+                key: adam[f"{name}/{key}"]
+                for key in ("step", "exp_avg", "exp_avg_sq")
+                if f"{name}/{key}" in adam
+            }
+            self.optimizer.state[parameter] = {
+                key: t if key == "step" else t.to(parameter.device) for key, t in stored.items()
+            }

@@ -1,0 +1,31 @@
+"""Arithmetic of vectors that have the shape of a model's weights."""
+
+import torch
+from torch import Tensor
+
+from reeltune.meltr.losses import Weights
+
+
+def plus(left: Weights, right: Weights, scale: float | Tensor = 1.0) -> Weights:
+    """`left + scale * right`, without a graph."""
+    with torch.no_grad():
+        return {name: torch.add(left[name], scale * right[name]) for name in left}
+
+
+def times(vector: Weights, scale: float | Tensor) -> Weights:
+    with torch.no_grad():
+        return {name: scale * tensor for name, tensor in vector.items()}
+
+
+def dot(left: Weights, right: Weights) -> Tensor:
+    """Inner product, a scalar tensor that carries a graph where its factors do."""
+    return torch.stack([(left[name] * right[name]).sum() for name in left]).sum()
+
+
+def norm(vector: Weights) -> Tensor:
+    return torch.stack([tensor.norm() for tensor in vector.values()]).norm()
+
+
+def leaves(weights: Weights) -> Weights:
+    """The same values, shared in memory, by which one can differentiate."""
+    return {name: weight.detach().requires_grad_() for name, weight in weights.items()}
