@@ -1,0 +1,125 @@
+"""The caption decoder of UniVL: causal layers over words that also see a text and a video.
+
+Names of modules are those of the released state dict.
+"""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import BertConfig
+from transformers.models.bert.modeling_bert import BertIntermediate, BertOutput, BertSelfOutput
+
+from reeltune.models._univl.heads import WordHead
+from reeltune.models._univl.towers import Sequence, Sizes
+
+
+class Attention(nn.Module):
+    """Queries, keys and values of several heads."""
+
+    def __init__(self, settings: BertConfig) -> None:
+        super().__init__()
+        width = settings.hidden_size
+        self.heads, self.dropout = settings.num_attention_heads, settings.hidden_dropout_prob
+        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
+
+    def forward(
+        self, asking: Float[Tensor, "B L D"], seen: Float[Tensor, "B M D"], mask: Tensor
+    ) -> Float[Tensor, "B L D"]:
+        query, key, value = (
+            project(states).unflatten(2, (self.heads, -1)).transpose(1, 2)  # (B, H, L, D / H)
+            for project, states in ((self.query, asking), (self.key, seen), (self.value, seen))
+        )
+        rate = self.dropout if self.training else 0.0
+        found = F.scaled_dot_product_attention(query, key, value, mask, dropout_p=rate)
+        return found.transpose(1, 2).flatten(2)
+
+
+class AttentionBlock(nn.Module):
+    """Attention, what follows it, and the sum with what asked."""
+
+    def __init__(self, settings: BertConfig) -> None:
+        super().__init__()
+        self.att, self.output = Attention(settings), BertSelfOutput(settings)
+
+    def forward(self, asking: Tensor, seen: Tensor, mask: Tensor) -> Float[Tensor, "B L D"]:
+        return self.output(self.att(asking, seen, mask), asking)
+
+
+class DecoderLayer(nn.Module):
+    """Words look at words before them, then at the text and the video."""
+
+    def __init__(self, settings: BertConfig) -> None:
+        super().__init__()
+        self.slf_attn, self.enc_attn = AttentionBlock(settings), AttentionBlock(settings)
+        self.intermediate, self.output = BertIntermediate(settings), BertOutput(settings)
+
+    def forward(self, words: Tensor, before: Tensor, seen: Tensor, there: Tensor) -> Tensor:
+        words = self.slf_attn(words, words, before)
+        words = self.enc_attn(words, seen, there)
+        return self.output(self.intermediate(words), words)
+
+
+class DecoderEmbeddings(nn.Module):
+    """Words and positions, whose tables are those of the text encoder."""
+
+    def __init__(self, sizes: Sizes, words: nn.Parameter, positions: nn.Parameter) -> None:
+        super().__init__()
+        self.word_embeddings = nn.Embedding.from_pretrained(words, freeze=False)
+        self.position_embeddings = nn.Embedding.from_pretrained(positions, freeze=False)
+        self.word_embeddings.weight, self.position_embeddings.weight = words, positions
+        self.LayerNorm = nn.LayerNorm(sizes.width, eps=1e-12)
+        self.dropout = nn.Dropout(sizes.dropout)
+
+    def forward(self, ids: Int[Tensor, "B L"]) -> Float[Tensor, "B L D"]:
+        embedded = self.word_embeddings(ids) + self.position_embeddings.weight[: ids.shape[1]]
+        return self.dropout(self.LayerNorm(embedded))
+
+
+class Layers(nn.Module):
+    """The layers alone, as the release names them."""
+
+    def __init__(self, settings: BertConfig) -> None:
+        super().__init__()
+        count = settings.num_hidden_layers
+        self.layer = nn.ModuleList([DecoderLayer(settings) for _ in range(count)])
+
+
+class Classifier(nn.Module):
+    """The head over words, as the release names it."""
+
+    def __init__(self, sizes: Sizes, words: nn.Parameter) -> None:
+        super().__init__()
+        self.cls = WordHead(sizes, words)
+
+
+class Decoder(nn.Module):
+    """Logits of each next word."""
+
+    def __init__(self, sizes: Sizes, words: nn.Parameter, positions: nn.Parameter) -> None:
+        super().__init__()
+        self.embeddings = DecoderEmbeddings(sizes, words, positions)
+        self.decoder = Layers(sizes.bert(sizes.decoder_layers))
+        self.classifier = Classifier(sizes, words)
+
+    def states(
+        self, ids: Int[Tensor, "B L"], mask: Bool[Tensor, "B L"], seen: Sequence
+    ) -> Float[Tensor, "B L D"]:
+        """What each word, which sees real words up to itself, has found."""
+        words = self.embeddings(ids)
+        length = ids.shape[1]
+        causal = torch.ones(length, length, dtype=torch.bool, device=ids.device).tril()
+        before, there = mask[:, None, None] & causal, seen.mask[:, None, None]  # (B, 1, L, L)
+        for layer in self.decoder.layer:
+            words = layer(words, before, seen.states, there)
+        return words
+
+    def forward(
+        self, ids: Int[Tensor, "B L"], mask: Bool[Tensor, "B L"], seen: Sequence
+    ) -> Float[Tensor, "B L V"]:
+        return self.classifier.cls(self.states(ids, mask, seen))
+
+    def next_word(self, ids: Int[Tensor, "B L"], seen: Sequence) -> Float[Tensor, "B V"]:
+        """Logarithms of the chances of the word after the last; no word is padding."""
+        last = self.states(ids, torch.ones_like(ids, dtype=torch.bool), seen)[:, -1:]
+        return self.classifier.cls(last)[:, 0].float().log_softmax(dim=1)

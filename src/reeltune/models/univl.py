@@ -1,0 +1,345 @@
+"""UniVL: one model of video and language for retrieval and captioning (Luo et al., 2002.06353),
+with the eight losses that MELTR melts (2303.13009).
+
+A frame is a stored feature, S3D's in the release, or a picture that a frozen `encoder` reads.
+Retrieval is by cosine of pooled text and pooled video (joint: `similarity`) or by the cross
+encoder's score of each pair (align: `align`). What differs from the release is said where it is:
+padded captions are not trained (`trains_padding`), same-video rows are no negatives, and an
+ended sentence stays as it is in beam search.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float, UInt8
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, ValidationError
+from torch import Tensor, nn
+
+from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.models._device import device_named, precision_named
+from reeltune.models._univl import towers
+from reeltune.models._univl.beam import beam_search
+from reeltune.models._univl.frame_encoder import FrozenFrames
+from reeltune.models._univl.network import Network, pooled_text, pooled_video, rows
+from reeltune.models._univl.released import KeyReport, fill, read_released, unique
+from reeltune.models._univl.targets import Caption, Reads, text_read, what_is_hidden
+from reeltune.models._univl.tasks import TASKS, Scene, Task, task_losses
+from reeltune.models._univl.words import FILE, WordPieces, read_vocabulary
+from reeltune.models._weights import (
+    CARD,
+    WEIGHTS,
+    fingerprint,
+    read_card,
+    read_tensors,
+    require_all_keys,
+    versions,
+    write_card,
+    write_tensors,
+)
+from reeltune.types import Batch, Pixels, Tokens
+
+WEIGHTS_FROM = "a folder that training or `univl.convert` wrote"
+PAIRS_AT_ONCE = 256  # in inference, through the cross encoder
+
+
+class Config(BaseModel):
+    """Sizes, what is read and what is trained; as it stands, the released model for retrieval."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pretrained: str | None = None  # folder whose weights training starts from; None: random ones
+    encoder: str | None = None  # model that makes features of pictures; None: features are stored
+    encoder_fingerprint: str | None = None  # a saved model says it
+    features: PositiveInt = 1024  # F
+    vocabulary: str = "bert"  # or "small", or a folder with BERT's vocab.txt
+    width: PositiveInt = 768
+    heads: PositiveInt = 12
+    text_layers: PositiveInt = 12
+    video_layers: PositiveInt = 6
+    cross_layers: PositiveInt = 2
+    decoder_layers: PositiveInt = 3
+    positions: PositiveInt = 512  # of texts and of videos; twice as many of both together
+    dropout: NonNegativeFloat = Field(default=0.1, lt=1)
+    words: PositiveInt = Field(default=48, ge=3)  # L at most, with [CLS] and [SEP]
+    frames: PositiveInt = 48  # T at most; later frames are left out, as in the release
+    reads: Reads = "caption"  # of the text encoder: captions for retrieval, else for captioning
+    tasks: tuple[Task, ...] = TASKS
+    mask_chance: float = Field(default=0.15, gt=0, lt=1)  # of a word and of a frame
+    margin: NonNegativeFloat = 0.1  # of the joint losses
+    trains_padding: bool = False  # the release counts padding of captions as words to be learned
+
+    @classmethod
+    def tiny(cls) -> "Config":
+        """About 120 thousand weights, over features of tiny-clip."""
+        return cls(
+            encoder="tiny-clip",
+            features=96,
+            vocabulary="small",
+            width=32,
+            heads=2,
+            text_layers=1,
+            video_layers=1,
+            cross_layers=1,
+            decoder_layers=1,
+            positions=64,
+            words=32,
+            frames=32,
+        )
+
+    def sizes(self, vocabulary: int) -> towers.Sizes:
+        """What the network is built from; raises ConfigError where sizes do not fit."""
+        if self.width % self.heads:
+            raise ConfigError(
+                f"width is {self.width}, which {self.heads} heads cannot share evenly; make width "
+                "a multiple of heads"
+            )
+        if max(self.words, self.frames) > self.positions:
+            raise ConfigError(
+                f"words is {self.words} and frames is {self.frames}, but there are "
+                f"{self.positions} positions; set positions={max(self.words, self.frames)}"
+            )
+        return towers.Sizes(
+            features=self.features,
+            vocabulary=vocabulary,
+            width=self.width,
+            heads=self.heads,
+            text_layers=self.text_layers,
+            video_layers=self.video_layers,
+            cross_layers=self.cross_layers,
+            decoder_layers=self.decoder_layers,
+            longest=self.words,
+            words=self.positions,
+            frames=self.positions,
+            both=2 * self.positions,
+            dropout=self.dropout,
+        )
+
+    def build(self) -> "Univl":
+        """The model with random weights, drawn from torch's global generator."""
+        return Univl(self, WordPieces(read_vocabulary(self.vocabulary))).eval()
+
+    def start(self, device: str | None = None) -> "Univl":
+        """The model as training begins: with the weights of `pretrained` where it is given."""
+        model = self.build()
+        if self.pretrained is not None:
+            path = Path(self.pretrained).expanduser() / WEIGHTS
+            _fill_whole(model, path)
+        return model.to(device_named(device))
+
+
+class Univl(nn.Module):
+    """A `FrameEncoder` in its joint space, a scorer of pairs, and a writer of captions."""
+
+    def __init__(self, config: Config, words: WordPieces, name: str = "univl") -> None:
+        super().__init__()
+        self.config, self.words, self.name = config, words, name
+        self.primary: Task = "align" if config.reads == "caption" else "decoder"
+        if self.primary not in config.tasks:
+            raise ConfigError(
+                f"tasks are {', '.join(config.tasks) or 'none'}, and a model that reads "
+                f"{config.reads} is judged by {self.primary}; add it"
+            )
+        self.dim = config.width
+        self.network = Network(config.sizes(len(words)))
+        self._frozen = FrozenFrames(config.encoder, config.encoder_fingerprint, config.features)
+        self._known: tuple[int, str] | None = None  # versions of the weights, their fingerprint
+
+    @property
+    def pixels(self) -> Pixels:
+        return self._frozen.pixels
+
+    @property
+    def device(self) -> torch.device:
+        return self.network.similarity_dense.weight.device
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the weights as stored, until they are changed."""
+        if self._known is None or self._known[0] != versions(self):
+            config = self._pinned().model_dump(mode="json", include=set(FACTS))
+            facts = {**config, "words": self.words.words}
+            self._known = (versions(self), fingerprint(unique(self.network), facts))
+        return self._known[1]
+
+    def move(self, device: torch.device, dtype: torch.dtype) -> "Univl":
+        """Place the network; the fingerprint stays that of the weights before rounding."""
+        stored = self.fingerprint
+        self.to(device, dtype)
+        self._known = (versions(self), stored)
+        return self
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """Word pieces on the CPU, cut to `words` with [SEP] kept."""
+        return self.words.encode(texts, self.config.words)
+
+    def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
+        """Unit vectors in float32: the mean of all tokens but [CLS]."""
+        return pooled_text(self.read_text(tokens))
+
+    def encode_frames(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B F"]:
+        """Features by the frozen encoder; raises DataError where the model has none."""
+        return self._frozen(frames, self.device)
+
+    def pool_frames(
+        self, features: Float[Tensor, "B T F"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B D"]:
+        """Unit vectors in float32: the mean of what the video encoder makes of real frames."""
+        return pooled_video(self.read_video(features, mask))
+
+    def encode_video(
+        self, frames: UInt8[Tensor, "B T 3 S S"] | Float[Tensor, "B T F"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B D"]:
+        return pooled_video(self.read_video(frames, mask))
+
+    def similarity(
+        self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
+    ) -> Float[Tensor, "Q N"]:
+        """Cosines, the joint scores: both sides have unit length."""
+        return text @ video.T
+
+    def read_text(self, tokens: Tokens) -> towers.Sequence:
+        """States of every token."""
+        return self.network.read_text(tokens.ids.to(self.device), tokens.mask.to(self.device))
+
+    def read_video(self, frames: Tensor, mask: Bool[Tensor, "B T"]) -> towers.Sequence:
+        """States of every frame, of pictures or of features."""
+        return self.network.read_video(*self._features(frames, mask))
+
+    def align(self, text: towers.Sequence, video: towers.Sequence) -> Float[Tensor, "Q N"]:
+        """The cross encoder's scores of all pairs, for re-ranking; bounded memory in inference."""
+        at_once = max(1, PAIRS_AT_ONCE // max(1, len(video.mask)))
+        places = torch.arange(len(text.mask), device=text.mask.device).split(at_once)
+        return torch.cat([self.network.align(rows(text, some), video) for some in places]).float()
+
+    def score(
+        self, tokens: Tokens, frames: Tensor, mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, " B"]:
+        """The cross encoder's score of each text with the video in its row."""
+        read = self.read_text(tokens), self.read_video(frames, mask)
+        return self.network.align_pairs(*read).float()
+
+    @torch.no_grad()
+    def caption(
+        self,
+        frames: Tensor,
+        mask: Bool[Tensor, "B T"],
+        transcript: Tokens | None = None,
+        *,
+        beams: int = 5,
+        longest: int | None = None,
+    ) -> list[str]:
+        """A sentence for each video, with what is said in it (V+T) or without (V).
+
+        At most `longest` words, `words` of the settings unless given.
+        """
+        text = self.words.nothing(len(mask)) if transcript is None else transcript
+        seen = self.network.cross(self.read_text(text), self.read_video(frames, mask))
+        longest = min(longest or self.config.words, self.config.positions)
+
+        def next_word(ids: Tensor, of: Tensor) -> Tensor:
+            return self.network.decoder.next_word(
+                ids.to(self.device), rows(seen, of.to(self.device))
+            )
+
+        found = beam_search(
+            next_word, len(mask), self.words.start, self.words.end, beams=beams, longest=longest
+        )
+        return [self.words.decode(ids[0]) for ids in found.ids]
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The losses of `tasks` by name; `_univl/targets.py` says what a batch may bring."""
+        features, mask = self._features(batch.frames, batch.mask)
+        text = text_read(batch, self.config.reads, self.words)
+        text = Tokens(text.ids.to(self.device), text.mask.to(self.device))
+        caption = Tokens(batch.tokens.ids.to(self.device), batch.tokens.mask.to(self.device))
+        padded = self.config.words if self.config.trains_padding else None
+        hidden = what_is_hidden(batch, text, mask, self.words, self.config.mask_chance)
+        scene = Scene(
+            network=self.network,
+            text=text,
+            features=features,
+            mask=mask,
+            caption=Caption.of(caption, self.words.pad, padded),
+            hidden=hidden,
+            video=batch.video.to(self.device),
+            margin=self.config.margin,
+        )
+        return task_losses(scene, self.config.tasks)
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write weights, settings and vocabulary; the frozen encoder only by its name."""
+        folder = Path(folder)
+        write_card(folder, "univl", self._pinned().model_dump(mode="json"))
+        write_tensors(folder / WEIGHTS, unique(self.network))
+        (folder / FILE).write_text("\n".join(self.words.words) + "\n", encoding="utf-8")
+
+    def _pinned(self) -> Config:
+        if self.config.encoder is None or self.config.encoder_fingerprint is not None:
+            return self.config
+        known = self._frozen.opened().fingerprint
+        return self.config.model_copy(update={"encoder_fingerprint": known})
+
+    def _features(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of the first `frames` frames and their mask, on the model's device."""
+        if not mask.any(dim=1).all():
+            raise DataError("a video has no frame at all (a row of mask is false); leave it out")
+        frames, mask = frames[:, : self.config.frames], mask[:, : self.config.frames]
+        mask = mask.to(self.device)
+        if frames.dtype == torch.uint8:
+            real = self.encode_frames(frames[mask.to(frames.device)])  # (frames in all, F)
+            frames = real.new_zeros(*mask.shape, self.config.features)
+            frames[mask] = real
+        if frames.shape[-1] != self.config.features:
+            raise DataError(
+                f"features have width {frames.shape[-1]}, and the model reads "
+                f"{self.config.features}; set features={frames.shape[-1]}"
+            )
+        features = frames.to(self.device, self.network.similarity_dense.weight.dtype)
+        return features.masked_fill(~mask[..., None], 0), mask
+
+
+FACTS = (  # settings that change what the model makes of texts and videos
+    "encoder_fingerprint",
+    "heads",
+    "words",
+    "frames",
+    "reads",
+)
+
+
+@torch.inference_mode(False)
+def load(folder: Path | None, device: str | None = None, dtype: str | None = None) -> Univl:
+    """The model in a folder that training or `convert` wrote."""
+    if folder is None:
+        raise CheckpointError(
+            "univl has no weights of its own; give a folder that training wrote, or make one of "
+            "the released univl.pretrained.bin with reeltune.models.univl.convert"
+        )
+    place, precision = device_named(device), precision_named(dtype)
+    _, card = read_card(folder)
+    try:
+        config = Config.model_validate(card)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise CheckpointError(
+            f"{folder / CARD} has {'.'.join(map(str, first['loc']))} wrong ({first['msg']}); "
+            "take the file from the same place as the weights"
+        ) from error
+    model = Univl(config, WordPieces(read_vocabulary(str(folder))))
+    _fill_whole(model, folder / WEIGHTS)
+    return model.move(place, precision).eval()
+
+
+def convert(released: Path | str, folder: Path | str, config: Config | None = None) -> KeyReport:
+    """Write the folder of a released checkpoint such as `univl.pretrained.bin`, and say what
+    became of each of its keys; what it lacks has random weights."""
+    model = (config or Config()).build()
+    report = fill(model.network, read_released(Path(released)), Path(released))
+    model.save_pretrained(folder)
+    return report
+
+
+def _fill_whole(model: Univl, path: Path) -> None:
+    report = fill(model.network, read_tensors(path), path)
+    require_all_keys(path, missing=report.missing, unexpected=report.unexpected)
