@@ -98,7 +98,13 @@ def tune_model(
     train_split, broken = without_faults(reader, splits[0], place)
     val_split, more = without_faults(reader, splits[1], place)
     order = Order(
-        train_split.pairs, settings.batch, settings.seed, settings.every_caption, rank, world
+        train_split.pairs,
+        settings.batch,
+        settings.seed,
+        settings.every_caption,
+        rank,
+        world,
+        settings.neighbours,
     )
     run = Run(
         model=model,

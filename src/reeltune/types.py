@@ -3,13 +3,14 @@
 Letters in shapes:
     B  items in a batch            Q  queries
     T  frames of one clip          N  items in the gallery
+    F  width of a frame's feature
     L  tokens of one text          K  results asked for
     P  prompts, or patches         D  width of the shared space
     S  side of a square frame, in pixels
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
@@ -63,12 +64,15 @@ class Split:
 
 @dataclass(frozen=True)
 class Batch:
-    """Clips with one caption each, as a dual encoder reads them."""
+    """Clips with one caption each, as a dual encoder reads them: pictures or stored features."""
 
-    frames: UInt8[Tensor, "B T 3 S S"]
+    frames: UInt8[Tensor, "B T 3 S S"] | Float[Tensor, "B T F"]
     mask: Bool[Tensor, "B T"]  # true at real frames
     tokens: Tokens
     video: Int[Tensor, " B"]  # equal where two rows show the same video
+    targets: Mapping[str, Tensor] = field(
+        default_factory=dict
+    )  # what else some losses want, by name
 
 
 @runtime_checkable

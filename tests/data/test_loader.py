@@ -1,5 +1,6 @@
 """Pairs to batches: which pairs, in which order, which frames, padded how."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -107,6 +108,28 @@ def test_every_caption_of_a_video_comes_up_sooner_or_later_and_equally_often() -
     seen = np.bincount([i for epoch in range(1000) for i in flat(order.epoch(epoch))])
     assert len(seen) == 20
     assert abs(seen - 200).max() < 5 * np.sqrt(1000 * 0.2 * 0.8), seen  # five standard deviations
+
+
+@given(st.integers(2, 6), st.integers(0, 99))
+def test_neighbours_come_together_and_every_video_once(together: int, seed: int) -> None:
+    pairs = pairs_of(24, captions=2)
+    order = Order(pairs, 12, seed, neighbours=together)
+    place = [int(pairs[i].video[1:]) for i in flat(order.epoch(seed))]
+    assert sorted(place) == list(range(24))
+    steps = sum((b - a) % 24 == 1 for a, b in itertools.pairwise(place))
+    assert steps >= 24 - -(-24 // together)  # inside each run every video follows its neighbour
+
+
+def test_any_two_neighbours_meet_in_some_epoch_and_strangers_too() -> None:
+    order = Order(pairs_of(12, captions=1), 4, 0, neighbours=2)
+    met = {
+        (int(a), int(b))
+        for e in range(200)
+        for batch in order.epoch(e)
+        for a in batch
+        for b in batch
+    }
+    assert len(met) == 12 * 12
 
 
 def test_every_caption_shows_each_pair_once() -> None:

@@ -160,18 +160,18 @@ def test_other_figures_can_judge(
     reader: FrameReader, pairs: tuple[Pair, ...], tmp_path: Path
 ) -> None:
     model = prompted()
-    options = {"validate": Scores(model, 1.0, 2.0, 3.0, 4.0), "judged_by": "R@1"}
-    assert train(Small(model, options=options).run(reader, pairs, tmp_path)).best_epoch == 0
+    small = Small(model, {"judged_by": "R@1"}, {"validate": Scores(model, 1.0, 2.0, 3.0, 4.0)})
+    assert train(small.run(reader, pairs, tmp_path)).best_epoch == 0
 
 
 def test_a_figure_that_validation_lacks_is_named(
     reader: FrameReader, pairs: tuple[Pair, ...], tmp_path: Path
 ) -> None:
     model = prompted()
-    options = {"validate": Scores(model, 1.0), "judged_by": "mAP"}
+    small = Small(model, {"judged_by": "mAP"}, {"validate": Scores(model, 1.0)})
     message = r"judged by 'mAP', which validation does not give; set judged_by to one of .*SumR"
     with pytest.raises(ConfigError, match=message):
-        train(Small(model, options=options).run(reader, pairs, tmp_path))
+        train(small.run(reader, pairs, tmp_path))
 
 
 def test_a_figure_that_is_not_finite_is_named(

@@ -77,7 +77,9 @@ class Order:
     """Which pairs are in which batch; a function of seed, epoch and rank alone.
 
     In an epoch every video appears once, with one of its captions, so a batch holds no two
-    captions of a video unless `every_caption` says that every pair appears.
+    captions of a video unless `every_caption` says that every pair appears. Videos that stand
+    together in the dataset's order come into a batch `neighbours` at a time: what is alike there
+    (the twins of Toybox, the moments of one film) is then a hard negative of its like.
     """
 
     pairs: Sequence[Pair]
@@ -86,6 +88,7 @@ class Order:
     every_caption: bool = False
     rank: int = 0
     world: int = 1
+    neighbours: int = 1
     _captions: list[list[int]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -109,14 +112,23 @@ class Order:
         """Indices of pairs, batch by batch, for this rank."""
         source = np.random.default_rng([self.seed, number])
         if self.every_caption:
-            chosen = source.permutation(len(self.pairs))
+            chosen = shuffled(len(self.pairs), self.neighbours, source)
         else:
-            videos = source.permutation(len(self._captions))
+            videos = shuffled(len(self._captions), self.neighbours, source)
             drawn = source.random(len(videos))
             captions = (self._captions[video] for video in videos)
             chosen = np.array([c[int(d * len(c))] for c, d in zip(captions, drawn, strict=True)])
         whole = chosen[: self.batches * self.batch * self.world]
         return list(whole.reshape(self.batches, self.world, self.batch)[:, self.rank])
+
+
+def shuffled(count: int, together: int, source: np.random.Generator) -> Int[np.ndarray, " N"]:
+    """0 to `count` - 1 in random order, but runs of `together`, cut at a random place, as runs."""
+    if together == 1:
+        return source.permutation(count)
+    ring = np.roll(np.arange(count), -int(source.integers(count)))
+    runs = np.split(ring, range(together, count, together))
+    return np.concatenate([runs[i] for i in source.permutation(len(runs))])
 
 
 class Loader:

@@ -2,15 +2,17 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from reeltune.errors import CheckpointError
+from reeltune.training.schedule import Trend
 
 STATE = "state.safetensors"
 
@@ -26,12 +28,19 @@ class Place:
     best: float = float("-inf")  # validation
     best_epoch: int = -1
     seconds: float = 0.0  # spent so far
+    trend: Trend = field(default_factory=Trend)
+
+    @classmethod
+    def read(cls, text: str) -> "Place":
+        """From the JSON of `asdict`."""
+        stored = json.loads(text)
+        return cls(**{**stored, "trend": Trend(**stored["trend"])})
 
 
 def save_state(
     folder: Path,
     place: Place,
-    weights: dict[str, nn.Parameter],
+    weights: Mapping[str, Tensor],
     optimizer: torch.optim.Optimizer,
     best: dict[str, Tensor],
 ) -> None:
@@ -53,7 +62,7 @@ def save_state(
 def load_state(
     folder: Path,
     identity: str,
-    weights: dict[str, nn.Parameter],
+    weights: Mapping[str, Tensor],
     optimizer: torch.optim.Optimizer,
 ) -> tuple[Place, dict[str, Tensor]] | None:
     """Bring weights, optimizer and generators to where a run stopped; none if none did.
@@ -65,7 +74,7 @@ def load_state(
         return None
     try:
         with safe_open(path, "pt") as file:
-            place = Place(**json.loads(file.metadata()["place"]))
+            place = Place.read(file.metadata()["place"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from reeltune.data._loader import Loader
 from reeltune.errors import ConfigError, DataError
@@ -16,6 +16,7 @@ from reeltune.training.distributed import average_gradients, same_start, world
 from reeltune.training.interrupts import Interrupts
 from reeltune.training.log import Log, Watcher
 from reeltune.training.optim import learning_rate, optimizer_of, trainable
+from reeltune.training.schedule import after_epoch, is_better
 from reeltune.training.settings import Settings
 from reeltune.training.step import Step
 
@@ -33,7 +34,6 @@ class Run:
     folder: Path
     identity: str
     validate: Validate | None = None
-    judged_by: str = "SumR"  # the figure of `validate` that says which weights are best
     watcher: Watcher | None = None
     tensorboard: bool = False
     leads: bool = True  # whether this process writes files: the first of several
@@ -68,6 +68,8 @@ class _Training:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.weights = trainable(run.model)
+        # What a state holds: the statistics of a batch norm are learned as well.
+        self.learned: dict[str, Tensor] = {**self.weights, **dict(run.model.named_buffers())}
         same_start(run.model.parameters())  # frozen ones too: a base of random weights
         self.optimizer = optimizer_of(run.model, run.settings)
         torch.manual_seed(run.settings.seed)
@@ -78,7 +80,7 @@ class _Training:
                 f"{run.settings.accumulate} of one step; lower accumulate or batch"
             )
         self.steps = self.per_epoch * run.settings.epochs
-        found = load_state(run.folder, run.identity, self.weights, self.optimizer)
+        found = load_state(run.folder, run.identity, self.learned, self.optimizer)
         self.place, self.best = found or (Place(run.identity), {})
         self.resumed_at, self.saved_at = self.place.step, time.monotonic()
         self.history: list[dict[str, float]] = []
@@ -127,7 +129,7 @@ class _Training:
         """One optimizer step from the gradients of its batches."""
         settings, place = self.run.settings, self.place
         average_gradients(self.weights.values())
-        rate = learning_rate(place.step, self.steps, settings)
+        rate = place.trend.factor * learning_rate(place.step, self.steps, settings)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         norm = nn.utils.clip_grad_norm_(self.weights.values(), settings.clip_norm or float("inf"))
@@ -158,9 +160,12 @@ class _Training:
             run.model.eval()
             found |= run.validate()
         score = self._judge(found)
-        if score > place.best:
+        improved = is_better(run.settings.schedule, score, place.best)
+        if improved:
             place.best, place.best_epoch = score, place.epoch
-            self.best = {name: w.detach().clone() for name, w in self.weights.items()}
+            self.best = {name: w.detach().clone() for name, w in self.learned.items()}
+        if after_epoch(run.settings.schedule, place.trend, improved):
+            self._take_best()
         self.history.append(found)
         if self.log:
             self.log.write("epoch", place.step, found)
@@ -171,7 +176,7 @@ class _Training:
         """The figure that says how good an epoch was; without validation, the last is best."""
         if self.run.validate is None:
             return found["epoch"]
-        name = self.run.judged_by
+        name = self.run.settings.judged_by
         if name not in found:
             raise ConfigError(
                 f"epochs are judged by {name!r}, which validation does not give; "
@@ -190,11 +195,11 @@ class _Training:
 
     def _take_best(self) -> None:
         with torch.no_grad():
-            for name, weight in self.weights.items():
+            for name, weight in self.learned.items():
                 weight.copy_(self.best[name])
         self.run.model.eval()
 
     def _save(self) -> None:
         if self.run.leads:
-            save_state(self.run.folder, self.place, self.weights, self.optimizer, self.best)
+            save_state(self.run.folder, self.place, self.learned, self.optimizer, self.best)
         self.saved_at = time.monotonic()

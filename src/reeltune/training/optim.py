@@ -42,7 +42,9 @@ def optimizer_of(model: nn.Module, settings: Settings) -> torch.optim.AdamW:
 
 
 def learning_rate(step: int, steps: int, settings: Settings) -> float:
-    """Linear from zero over the warm-up, then half a cosine down to zero."""
+    """Linear from zero over the warm-up, then half a cosine down to zero; `lr` for other rules."""
+    if settings.schedule != "cosine":
+        return settings.lr
     warmup = settings.warmup * steps
     if step < warmup:
         return settings.lr * (step + 1) / math.ceil(warmup)

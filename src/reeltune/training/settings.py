@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from reeltune.training.schedule import Rule
+
 
 class Settings(BaseModel):
     """All knobs of the loop; the VoP paper states epochs, batch, weight decay and the cosine."""
@@ -16,10 +18,13 @@ class Settings(BaseModel):
     chunk: PositiveInt | None = None  # pairs whose activations are held at once; None: all
     lr: NonNegativeFloat = 1e-3
     weight_decay: NonNegativeFloat = 0.2
-    warmup: float = Field(default=0.1, ge=0, lt=1)  # share of the steps
+    schedule: Rule = "cosine"  # of the learning rate; the others follow validation
+    warmup: float = Field(default=0.1, ge=0, lt=1)  # share of the steps, before a cosine
+    judged_by: str = "SumR"  # figure of validation that chooses weights
     clip_norm: NonNegativeFloat = 1.0  # 0: gradients are not clipped
     precision: Literal["fp32", "bf16"] = "fp32"  # of the forward pass
     seed: NonNegativeInt = 0
     every_caption: bool = False  # an epoch sees every pair, not one caption per video
+    neighbours: PositiveInt = 1  # videos of the dataset's order that enter a batch together
     patience: PositiveInt | None = None  # epochs without a better validation before it stops
     save_minutes: NonNegativeFloat = 1.0  # between states written while an epoch runs

@@ -15,7 +15,7 @@ from reeltune.data._toybox.world import COLOURS, Event, Script
 SIDE = 96  # pixels
 FINE = 4  # times the size, while drawing
 RATE = 10  # frames per second
-FRAMES = 32  # of a clip
+FRAMES = 33  # of a clip; odd, so that equal spans have the same middles backwards
 RADIUS = 0.14  # of a thing, in sides
 
 
