@@ -1,0 +1,65 @@
+"""A frozen model beside the trained one: opened when it is first needed, saved by its name."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from reeltune.errors import CheckpointError, ConfigError
+from reeltune.models._open import open_model
+from reeltune.types import DualEncoder, FrameEncoder, Tokens
+
+
+@dataclass
+class Beside:
+    """A model by its name; it is no part of the one it stands beside, nor moves with it."""
+
+    name: str
+    expected: str | None  # its fingerprint, where a saved model says it
+    width: int  # of what it gives
+    field: str  # of the settings, which a message names
+    _model: DualEncoder | None = None
+
+    @torch.inference_mode(False)
+    def open(self, device: torch.device) -> DualEncoder:
+        """The model on `device`; the first call reads it, so a model that is counted needs none."""
+        if self._model is None:
+            model = open_model(self.name, str(device))
+            if self.expected not in (None, model.fingerprint):
+                raise CheckpointError(
+                    f"{self.name} has fingerprint {model.fingerprint}, and this model was trained "
+                    f"beside {self.expected}; set {self.field} to the model that has it"
+                )
+            self._model = model
+        return self._model
+
+    def fingerprint(self, device: torch.device) -> str:
+        """What a saved model says of it."""
+        return self.expected or self.open(device).fingerprint
+
+    @torch.no_grad()
+    def frames(
+        self, frames: UInt8[Tensor, "B 3 S S"], device: torch.device
+    ) -> Float[Tensor, "B F"]:
+        """Features of single frames."""
+        model = self.open(device)
+        if not isinstance(model, FrameEncoder):
+            raise ConfigError(
+                f"{self.field} is {self.name}, which reads whole clips; give a model that reads "
+                "frames, such as lite or tiny-clip"
+            )
+        return self._fitting(model.encode_frames(frames)).to(device)
+
+    @torch.no_grad()
+    def texts(self, tokens: Tokens, device: torch.device) -> Float[Tensor, "B F"]:
+        """Features of texts, of its own tokens."""
+        return self._fitting(self.open(device).encode_text(tokens)).to(device)
+
+    def _fitting(self, features: Tensor) -> Tensor:
+        if features.shape[1] != self.width:
+            raise ConfigError(
+                f"{self.name} gives features of width {features.shape[1]}, and the model reads "
+                f"{self.width}; set the width to {features.shape[1]}, or change {self.field}"
+            )
+        return features

@@ -1,0 +1,54 @@
+"""Word vectors from a folder as the released code reads it: feature.bin, id.txt, shape.txt."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reeltune.errors import DataError
+from reeltune.models._dual_encoding._vocabulary import SPECIALS, Vocabulary
+
+
+def embedding_from(
+    folder: Path, vocabulary: Vocabulary, source: torch.Generator
+) -> Float[Tensor, "V E"]:
+    """An embedding whose words have the folder's vectors; the others, and special tokens, are
+    uniform between -1 and 1, as released.
+
+    `feature.bin` is float32 without a header and is mapped, not read: of three gigabytes only the
+    rows of the vocabulary are touched.
+    """
+    names, stored = _mapped(folder)
+    row_of = {name: row for row, name in enumerate(names)}
+    shape = (SPECIALS + len(vocabulary), stored.shape[1])
+    embedding = torch.rand(shape, generator=source) * 2 - 1
+    known = [(place, row_of[word]) for place, word in enumerate(vocabulary.words) if word in row_of]
+    if not known:
+        raise DataError(
+            f"{folder} has a vector for none of the {len(vocabulary)} words; "
+            "give word vectors of the language of the captions"
+        )
+    places, rows = torch.tensor(known).T  # (2, K)
+    embedding[SPECIALS + places] = torch.from_numpy(stored[rows.numpy()].astype(np.float32))
+    return embedding
+
+
+def _mapped(folder: Path) -> tuple[list[str], Float[np.ndarray, "N E"]]:
+    """Names and vectors, row by row; raises DataError where the three files disagree."""
+    try:
+        rows, width = map(int, (folder / "shape.txt").read_text().split())
+        names = (folder / "id.txt").read_bytes().decode("iso-8859-1").split()
+        size = (folder / "feature.bin").stat().st_size
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{folder} holds no word vectors ({error}); "
+            "it needs feature.bin, id.txt and shape.txt with rows and width"
+        ) from error
+    if not rows == len(names) == size / (4 * max(width, 1)):
+        raise DataError(
+            f"{folder}: shape.txt says {rows} x {width}, id.txt has {len(names)} words and "
+            f"feature.bin {size} bytes, of which {4 * rows * width} were wanted; copy them again"
+        )
+    return names, np.memmap(folder / "feature.bin", "<f4", "r", shape=(rows, width))

@@ -1,0 +1,385 @@
+"""Dual Encoding: several levels of frame features and of words, in a hybrid space.
+
+Dong et al., CVPR 2019 (1809.06181, the latent space alone) and TPAMI 2021 (2009.05381), and the
+strategies of Dual Encoding++ (Lee et al., ICCE-Asia 2023), each a setting. Videos are frame
+features of a frozen network, read from files or made by `encoder`.
+
+A vector holds `indexed` latent columns of unit length, then the probability of each concept. By
+default it does not depend on the batch it was made in; `hs_compat` computes what the released code
+(hybrid_space) computes, where padding is seen by the video's GRU and by the maximum of the
+convolutions, so that released weights give their scores.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, UInt8
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from torch import Tensor, nn
+
+from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.models._device import device_named, precision_named
+from reeltune.models._dual_encoding._beside import Beside
+from reeltune.models._dual_encoding._hybrid import Hybrid, Normalisation, hybrid_scores
+from reeltune.models._dual_encoding._levels import Levels, Seen, real_first
+from reeltune.models._dual_encoding._space import Encoded, Space
+from reeltune.models._dual_encoding._towers import TextTower, VideoTower
+from reeltune.models._dual_encoding._vocabulary import PAD, SPECIALS, Vocabulary, padded
+from reeltune.models._weights import (
+    CARD,
+    WEIGHTS,
+    fingerprint,
+    load_weights,
+    read_card,
+    write_card,
+    write_tensors,
+)
+from reeltune.objectives.concepts import concepts
+from reeltune.objectives.jaccard import jaccard
+from reeltune.objectives.triplet import triplet
+from reeltune.types import Batch, Pixels, Tokens
+
+WEIGHTS_FROM = "a folder that training wrote"
+WORDS = "vocabulary.json"
+PINS = {"encoder_fingerprint", "sentence_fingerprint"}
+NO_PIXELS = Pixels(size=1)  # of a model that reads stored features alone
+
+
+class Config(BaseModel):
+    """Sizes and rules; as it stands, the released model of MSR-VTT."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    features: PositiveInt = 4096  # F: ResNeXt-101 beside ResNet-152
+    words: PositiveInt = 7807
+    embedding: PositiveInt = 500
+    hidden: PositiveInt = 512  # units of a GRU, in each direction
+    video_bidirectional: bool = True  # Dual Encoding++: False
+    text_bidirectional: bool = True
+    video_kernels: tuple[PositiveInt, ...] = (2, 3, 4, 5)
+    text_kernels: tuple[PositiveInt, ...] = (2, 3, 4)
+    filters: PositiveInt = 512  # of each kernel
+    latent: PositiveInt = 1536
+    concepts: NonNegativeInt = 512  # 0: the latent space alone, as in 2019
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    frames_at_most: PositiveInt = 64  # that GRU and convolutions see; the mean is of all
+    hs_compat: bool = False
+    pad: Literal["random", "zero"] = "random"  # row of the padding; "zero": and frozen, as in DE++
+
+    margin: float = Field(default=0.2, ge=0)
+    reduction: Literal["sum", "mean"] = "sum"  # Dual Encoding++: mean
+    same_video_is_negative: bool = True  # whether another caption of a video counts as wrong
+    alpha: float = Field(default=0.6, ge=0, le=1)  # weight of the latent score; DE++: 0.2, by max
+    normalisation: Normalisation = "range"
+
+    encoder: str | None = None  # makes the features: lite, tiny-clip, a CLIP; None: from files
+    encoder_fingerprint: str | None = None  # a saved model says it, and runs beside no other
+    sentence_encoder: str | None = None  # a frozen feature of the text beside the levels
+    sentence_fingerprint: str | None = None
+    sentence: NonNegativeInt = 0  # width of that feature
+
+    @classmethod
+    def tiny(cls) -> "Config":
+        """Frames through the tiny CLIP; about 16 thousand parameters."""
+        return cls(
+            features=96,
+            words=16,
+            embedding=8,
+            hidden=6,
+            filters=4,
+            latent=12,
+            concepts=5,
+            encoder="tiny-clip",
+        )
+
+    def build(self, vocabulary: Vocabulary | None = None) -> "DualEncoding":
+        """The model with random weights, drawn from torch's global generator."""
+        return DualEncoding(self, vocabulary or Vocabulary.stand_in(self.words)).eval()
+
+    def start(
+        self,
+        vocabulary: Vocabulary,
+        embedding: Float[Tensor, "V E"] | None = None,
+        device: str | None = None,
+    ) -> "DualEncoding":
+        """The model as training begins, for the words of its captions.
+
+        `embedding` is what `embedding_from` made of a word2vec folder.
+        """
+        model = self.model_copy(update={"words": len(vocabulary)}).build(vocabulary)
+        if embedding is not None:
+            model.set_embedding(embedding)
+        return model.to(device_named(device))
+
+
+class DualEncoding(nn.Module):
+    """A `FrameEncoder` whose frame features are frozen; both towers are trainable."""
+
+    primary = "triplet_latent"
+    divisors: Tensor
+
+    def __init__(self, config: Config, vocabulary: Vocabulary, name: str = "dual-encoding") -> None:
+        super().__init__()
+        if len(vocabulary) != config.words:
+            raise ConfigError(
+                f"words is {config.words}, and the vocabulary has {len(vocabulary)}; "
+                f"set words={len(vocabulary)}"
+            )
+        if bool(config.sentence) != bool(config.sentence_encoder):
+            raise ConfigError(
+                f"sentence is {config.sentence} and sentence_encoder is "
+                f"{config.sentence_encoder}; set both, or neither"
+            )
+        self.config, self.vocabulary, self.name = config, vocabulary, name
+        self.video, self.text = _video_tower(config), _text_tower(config)
+        self.indexed, self.dim = config.latent, config.latent + config.concepts
+        self.register_buffer("divisors", torch.ones(2))  # of latent and concept scores
+        self._frames = _beside(config, "encoder", "encoder_fingerprint", "features")
+        self._sentences = _beside(config, "sentence_encoder", "sentence_fingerprint", "sentence")
+        self._hashed: tuple[int, str] | None = None  # versions of the weights, their fingerprint
+
+    @property
+    def device(self) -> torch.device:
+        return self.divisors.device
+
+    @property
+    def pixels(self) -> Pixels:
+        return self._frames.open(self.device).pixels if self._frames else NO_PIXELS
+
+    @property
+    def fingerprint(self) -> str:
+        state = self.state_dict()
+        version = sum(tensor._version for tensor in state.values())
+        if self._hashed is None or self._hashed[0] != version:
+            fields = {"frames_at_most", "hs_compat", "alpha"}  # what scores depend on, no shape
+            facts = self._pinned().model_dump(include=fields | PINS)
+            self._hashed = version, fingerprint(state, {**facts, "words": self.vocabulary.words})
+        return self._hashed[1]
+
+    def set_embedding(self, weights: Float[Tensor, "V E"]) -> None:
+        """Put word vectors in place, row by row of the vocabulary with its special tokens."""
+        own = self.text.embedding.weight
+        if weights.shape != own.shape:
+            raise ConfigError(
+                f"the word vectors are {tuple(weights.shape)}, and the embedding is "
+                f"{tuple(own.shape)}; set embedding={weights.shape[1]}, and take the vectors "
+                "of the same vocabulary"
+            )
+        with torch.no_grad():
+            own.copy_(weights)
+            if self.config.pad == "zero":
+                own[PAD] = 0
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """Ids of words, and after them those of the sentence encoder, moved above the words'."""
+        if not (self._sentences and texts):
+            return self.vocabulary.tokenize(texts)
+        its = self._sentences.open(self.device).tokenize(texts)
+        above = self.config.words + SPECIALS
+        rows = [
+            self.vocabulary.ids(text) + (above + ids[mask]).tolist()
+            for text, ids, mask in zip(texts, its.ids.cpu(), its.mask.cpu(), strict=True)
+        ]
+        return padded(rows)
+
+    def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
+        return self._read(tokens).vectors()
+
+    def encode_frames(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B F"]:
+        """Frozen features by `encoder`."""
+        if self._frames is None:
+            raise ConfigError(
+                f"{self.name} reads stored frame features alone, as it has no encoder; "
+                "set encoder to the model that made the features it was trained on"
+            )
+        return self._frames.frames(frames, self.device)
+
+    def pool_frames(
+        self, features: Float[Tensor, "B T F"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B D"]:
+        return self._watch(features, mask).vectors()
+
+    def encode_video(
+        self,
+        frames: UInt8[Tensor, "B T 3 S S"] | Float[Tensor, "B T F"],
+        mask: Bool[Tensor, "B T"],
+    ) -> Float[Tensor, "B D"]:
+        """From pictures by way of `encoder`, or from stored features."""
+        return self._watch(frames, mask).vectors()
+
+    def similarity(
+        self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
+    ) -> Float[Tensor, "Q N"]:
+        """alpha x latent / its divisor + (1 - alpha) x concept / its divisor.
+
+        A query ranks videos as in `hybrid_scores`, which lacks only what is the same for all of
+        them, where the divisors are those of its own matrix; here they are what `set_ranges` left.
+        """
+        if not self.config.concepts:
+            return text @ video.T
+        latent, concept = self.divisors.tolist()
+        return self._hybrid.scores(text, video, latent, concept)
+
+    def hybrid_scores(
+        self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
+    ) -> Float[Tensor, "Q N"]:
+        """Scores normalised by their own matrix, as the paper's figures were made."""
+        way = self._hybrid
+        return hybrid_scores(text, video, way.latent, way.alpha, way.normalisation)
+
+    def set_ranges(self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]) -> None:
+        """Store the divisors of held-out texts and videos, for queries that come one by one."""
+        if self.config.concepts:
+            parts = self._hybrid.extremes(text, video)
+            found = [part.divisor(self.config.normalisation) for part in parts]
+            self.divisors.copy_(torch.tensor(found))
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """`triplet_latent`; with concepts `triplet_concept`; with their targets, which are
+        `batch.targets["concepts"]`, `concepts_video` and `concepts_text`."""
+        video, text = self._watch(batch.frames, batch.mask), self._read(batch.tokens)
+        found = {"triplet_latent": self._triplet(text.latent @ video.latent.T, batch)}
+        if self.config.concepts:
+            both = jaccard(text.logits.sigmoid(), video.logits.sigmoid())
+            found["triplet_concept"] = self._triplet(both, batch)
+            targets = batch.targets.get("concepts")
+            if targets is not None:
+                targets = targets.to(self.device)
+                found["concepts_video"] = concepts(video.logits, targets, self.config.reduction)
+                found["concepts_text"] = concepts(text.logits, targets, self.config.reduction)
+        return found
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write weights, settings and words; frozen models beside are named, not stored."""
+        folder = Path(folder)
+        write_card(folder, "dual-encoding", self._pinned().model_dump(mode="json"))
+        self.vocabulary.write(folder / WORDS)
+        write_tensors(folder / WEIGHTS, self.state_dict())
+
+    @property
+    def _hybrid(self) -> Hybrid:
+        return Hybrid(self.config.latent, self.config.alpha, self.config.normalisation)
+
+    def _triplet(self, scores: Tensor, batch: Batch) -> Tensor:
+        same = None if self.config.same_video_is_negative else batch.video.to(scores.device)
+        settings = self.config
+        return triplet(scores, margin=settings.margin, reduction=settings.reduction, group=same)
+
+    def _watch(self, frames: Tensor, mask: Tensor) -> Encoded:
+        if not mask.any(dim=1).all():
+            raise DataError("a video has no frame at all (a row of mask is false); leave it out")
+        mask = mask.to(self.device)
+        features = frames if frames.is_floating_point() else self._features(frames, mask)
+        if features.shape[2] != self.config.features:
+            raise DataError(
+                f"frame features are {features.shape[2]} wide, and {self.name} reads "
+                f"{self.config.features}; give the features that it was trained on"
+            )
+        return self.video(features.to(self.device, torch.float32), mask)
+
+    def _features(self, frames: Tensor, mask: Tensor) -> Tensor:
+        """Of real frames alone; what the mask hides is not computed."""
+        real = self.encode_frames(frames[mask.to(frames.device)])  # (frames in all, F)
+        features = real.new_zeros(*mask.shape, real.shape[1])  # (B, T, F)
+        features[mask] = real
+        return features
+
+    def _read(self, tokens: Tokens) -> Encoded:
+        ids, mask = tokens.ids.to(self.device), tokens.mask.to(self.device)
+        if self._sentences is None:
+            return self.text(ids, mask)
+        above = self.config.words + SPECIALS
+        its, own = mask & (ids >= above), mask & (ids < above)
+        inner, lengths = real_first(ids, its)
+        seen = torch.arange(inner.shape[1], device=ids.device) < lengths[:, None]
+        sentence = self._sentences.texts(Tokens((inner - above) * seen, seen), self.device)
+        return self.text(ids.masked_fill(~own, PAD), own, sentence)
+
+    def _pinned(self) -> Config:
+        """The settings, with the fingerprints of the frozen models beside this one."""
+        beside = {"encoder_fingerprint": self._frames, "sentence_fingerprint": self._sentences}
+        pins = {field: one.fingerprint(self.device) for field, one in beside.items() if one}
+        return self.config.model_copy(update=pins)
+
+
+@torch.inference_mode(False)
+def load(folder: Path | None, device: str | None = None, dtype: str | None = None) -> DualEncoding:
+    """The model in `folder`, with its words; a frozen model beside it opens when it is needed.
+
+    Errors: `CheckpointError` names the file, field or keys that do not fit.
+    """
+    if folder is None:
+        raise CheckpointError(
+            "dual-encoding has no weights of its own; give the folder that training wrote"
+        )
+    if precision_named(dtype) != torch.float32:
+        raise ConfigError(f"dual-encoding runs in float32 alone, got dtype {dtype!r}; leave it out")
+    _, card = read_card(folder)
+    try:
+        config = Config.model_validate(card)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise CheckpointError(
+            f"{folder / CARD} has {'.'.join(map(str, first['loc']))} wrong ({first['msg']}); "
+            "take the file from the same place as the weights"
+        ) from error
+    words = Vocabulary.read(folder / WORDS)
+    if len(words) != config.words:
+        raise CheckpointError(
+            f"{folder / WORDS} has {len(words)} words, and {CARD} says {config.words}; "
+            "take both from the same place"
+        )
+    model = config.build(words)
+    load_weights(model, folder / WEIGHTS)
+    return model.to(device_named(device)).eval()
+
+
+def _beside(config: Config, name: str, pin: str, width: str) -> Beside | None:
+    if getattr(config, name) is None:
+        return None
+    return Beside(getattr(config, name), getattr(config, pin), getattr(config, width), name)
+
+
+def _video_tower(config: Config) -> VideoTower:
+    seen: Seen = "all" if config.hs_compat else "nothing"
+    levels = Levels(
+        config.features,
+        config.hidden,
+        config.video_bidirectional,
+        config.video_kernels,
+        config.filters,
+        config.dropout,
+        seen,
+    )
+    width = levels.width + config.features
+    space = Space(width, config.latent, config.concepts, config.dropout)
+    return VideoTower(levels, space, config.frames_at_most)
+
+
+def _text_tower(config: Config) -> TextTower:
+    seen: Seen = "maximum" if config.hs_compat else "nothing"
+    levels = Levels(
+        config.embedding,
+        config.hidden,
+        config.text_bidirectional,
+        config.text_kernels,
+        config.filters,
+        config.dropout,
+        seen,
+    )
+    width = levels.width + config.words + config.sentence
+    space = Space(width, config.latent, config.concepts, config.dropout)
+    return TextTower(_embedding(config), levels, space)
+
+
+def _embedding(config: Config) -> nn.Embedding:
+    """Without word vectors as released: small and uniform."""
+    frozen = PAD if config.pad == "zero" else None
+    embedding = nn.Embedding(config.words + SPECIALS, config.embedding, padding_idx=frozen)
+    with torch.no_grad():
+        embedding.weight.uniform_(-0.1, 0.1)
+        if frozen is not None:
+            embedding.weight[frozen] = 0
+    return embedding
