@@ -1,0 +1,131 @@
+"""What `index.json` beside stored features says: which rows are whose, and what made them."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+
+from reeltune.errors import DataError
+
+FILE_NAME = "index.json"
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Making(_Closed):
+    """What all features of a folder have in common; features of two makings are never mixed."""
+
+    width: PositiveInt  # F
+    dtype: Literal["float16", "float32"] = "float16"
+    model: str = ""
+    fingerprint: str = ""
+    sampling: str = ""  # as `Sampling` writes it, such as "fps 2"
+
+
+class Entry(_Closed):
+    """The rows of one video."""
+
+    first: NonNegativeInt
+    count: PositiveInt
+    times: tuple[Seconds, ...] | None = None  # s of each row; None: not known
+    content: str | None = None  # hash of the file that the rows were made from
+
+
+class Index(_Closed):
+    """The whole of `index.json`."""
+
+    version: Literal[1] = 1
+    making: Making
+    videos: dict[str, Entry]
+
+    @property
+    def rows(self) -> int:
+        return sum(entry.count for entry in self.videos.values())
+
+    def write(self, folder: Path) -> None:
+        write_atomically(folder / FILE_NAME, self.model_dump_json().encode() + b"\n")
+
+
+def read_index(folder: Path) -> Index:
+    """Raises DataError for a file that is damaged, or whose rows overlap or leave gaps."""
+    path = folder / FILE_NAME
+    try:
+        index = Index.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise DataError(
+            f"{path} is not the index of stored features ({str(error).splitlines()[0]}); make "
+            "them again with `reeltune features`"
+        ) from None
+    _require_rows_in_turn(index, path)
+    return index
+
+
+def _require_rows_in_turn(index: Index, path: Path) -> None:
+    expected = 0
+    for video, entry in sorted(index.videos.items(), key=lambda item: item[1].first):
+        if entry.first != expected or len(entry.times or range(entry.count)) != entry.count:
+            raise DataError(
+                f"{path}: {video!r} has {entry.count} rows from {entry.first} and "
+                f"{len(entry.times or ())} times, but its rows should begin at {expected} with a "
+                "time for each or none; make the features again with `reeltune features`"
+            )
+        expected += entry.count
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file so that a crash leaves the old one or the new one, never half."""
+    temporary = path.with_name(f".{path.name}.part")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+class Journal:
+    """What has been stored so far, a line a video, so that a killed run goes on where it was."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / ".journal.jsonl"
+
+    def exists(self) -> bool:
+        return self.path.is_file()
+
+    def begin(self, index: Index) -> None:
+        lines = [index.making.model_dump_json(), *map(_line, index.videos, index.videos.values())]
+        write_atomically(self.path, "".join(f"{line}\n" for line in lines).encode())
+
+    def add(self, video: str, entry: Entry) -> None:
+        with self.path.open("ab") as file:
+            file.write(f"{_line(video, entry)}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def read(self) -> Index:
+        """All whole lines; half a line, where the writer was killed, is cut off the file."""
+        content = self.path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if whole != content:
+            write_atomically(self.path, whole)
+        try:
+            head, *lines = whole.splitlines()
+            pairs = [json.loads(line) for line in lines]
+            videos = {video: Entry(**entry) for video, entry in pairs}
+            return Index(making=Making.model_validate_json(head), videos=videos)
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"{self.path} is damaged ({str(error).splitlines()[0]}), so it is not known what "
+                f"{self.path.parent} holds; delete the folder and make the features again"
+            ) from None
+
+    def end(self) -> None:
+        self.path.unlink()
+
+
+def _line(video: str, entry: Entry) -> str:
+    return json.dumps([video, entry.model_dump()])
