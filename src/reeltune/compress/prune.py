@@ -65,27 +65,32 @@ def zeros_of(count: int, amount: float) -> int:
 def global_l1(weights: Mapping[str, Tensor], amount: float) -> Masks:
     """Masks with exactly `round(amount x weights)` zeros, where magnitudes are smallest.
 
-    Of weights as small as the largest that is pruned, the first in order of names and places go.
     Errors: `CheckpointError` where a weight is NaN.
     """
-    zeros = zeros_of(sum(weight.numel() for weight in weights.values()), amount)
-    masks = {
-        name: torch.ones_like(w, dtype=torch.bool, requires_grad=False)
-        for name, w in weights.items()
-    }
-    if zeros == 0:
-        return masks
-    precise = reduce(torch.promote_types, (w.dtype for w in weights.values()), torch.float32)
-    sizes = {name: weight.detach().abs().to(precise) for name, weight in weights.items()}
+    sizes = {name: weight.detach().abs() for name, weight in weights.items()}
     for name, size in sizes.items():
         if bool(size.isnan().any()):
             raise CheckpointError(f"{name} holds NaN, so it cannot be ranked; train it again")
+    return without_smallest(sizes, zeros_of(sum(size.numel() for size in sizes.values()), amount))
+
+
+def without_smallest(sizes: Mapping[str, Tensor], zeros: int) -> Masks:
+    """Masks that are false at the `zeros` smallest values of all tensors together.
+
+    Of values as small as the largest of these, the first in order of names and places go.
+    """
+    if zeros == 0:
+        return {name: torch.ones_like(size, dtype=torch.bool) for name, size in sizes.items()}
+    precise = reduce(torch.promote_types, (s.dtype for s in sizes.values()), torch.float32)
+    sizes = {name: size.to(precise) for name, size in sizes.items()}
     threshold = torch.cat([size.reshape(-1) for size in sizes.values()]).kthvalue(zeros).values
     spare = zeros - sum(int((size < threshold).sum()) for size in sizes.values())
+    masks = {}
     for name, size in sizes.items():
-        masks[name] = size > threshold
         ties = (size == threshold).reshape(-1).nonzero()[:, 0]
-        masks[name].view(-1)[ties[spare:]] = True
+        mask = (size > threshold).contiguous()
+        mask.view(-1)[ties[spare:]] = True
+        masks[name] = mask
         spare = max(0, spare - len(ties))
     return masks
 
