@@ -1,0 +1,105 @@
+"""What runs in Java: METEOR 1.5 and the tokeniser of the Penn Treebank.
+
+The archives come inside pycocoevalcap. They are run here and not by its wrappers, which write
+into the installed package, leave pipes open and read text in the machine's own encoding.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from io import TextIOWrapper
+from pathlib import Path
+from typing import cast
+
+from reeltune.errors import ConfigError, DataError
+
+METEOR = Path("meteor", "meteor-1.5.jar")
+STANFORD = Path("tokenizer", "stanford-corenlp-3.4.1.jar")
+JAVA = ["java", "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8", "-Xmx2G"]
+BAR = "|||"  # between the fields of METEOR's lines
+
+
+def why_not() -> str | None:
+    """What is missing for Java to run here, with how to mend it; None: nothing."""
+    if shutil.which("java") is None:
+        return "there is no java on the path; install a Java runtime of version 8 or later"
+    if _archives() is None:
+        return "pycocoevalcap is not installed; pip install 'reeltune[captions]'"
+    return None
+
+
+def ptb(texts: Sequence[str]) -> list[str]:
+    """Words of the Penn Treebank in lower case, one space between, punctuation left out.
+
+    Raises ConfigError where Java cannot run.
+    """
+    if not texts:
+        return []
+    tokenizer = "edu.stanford.nlp.process.PTBTokenizer"
+    command = [*JAVA, "-cp", str(_archive(STANFORD)), tokenizer, "-preserveLines", "-lowerCase"]
+    given = "".join(one_line(text) + "\n" for text in texts)
+    run = subprocess.run(command, input=given, capture_output=True, encoding="utf-8", check=False)
+    lines = run.stdout.split("\n")[: len(texts)]
+    if run.returncode or len(lines) < len(texts):
+        raise DataError(
+            f"the PTB tokeniser gave {len(lines)} lines for {len(texts)} sentences "
+            f"({_last_line(run.stderr)}); look for characters that are no text"
+        )
+    left_out = set(import_module("pycocoevalcap.tokenizer.ptbtokenizer").PUNCTUATIONS)
+    return [" ".join(word for word in line.split() if word not in left_out) for line in lines]
+
+
+def meteor(found: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[float, list[float]]:
+    """METEOR of the corpus, which is not the mean over segments, and of each segment; 0 to 1.
+
+    Raises ConfigError where Java cannot run.
+    """
+    command = [*JAVA, "-jar", str(_archive(METEOR)), "-", "-", "-stdio", "-l", "en", "-norm"]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+    ) as process:
+        ask, answer = cast(TextIOWrapper, process.stdin), cast(TextIOWrapper, process.stdout)
+        counted = []
+        for words, several in zip(found, references, strict=True):
+            fields = ["SCORE", *map(one_line, several), one_line(words)]
+            counted.append(_asked(ask, answer, f" {BAR} ".join(fields)))
+        print(f" {BAR} ".join(["EVAL", *counted]), file=ask, flush=True)
+        scores = [float(answer.readline()) for _ in range(len(counted) + 1)]
+        ask.close()
+    return scores[-1], scores[:-1]
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks, and without what separates METEOR's fields."""
+    return " ".join(text.replace(BAR, " ").split())
+
+
+def _asked(ask: TextIOWrapper, answer: TextIOWrapper, line: str) -> str:
+    print(line, file=ask, flush=True)
+    found = answer.readline().strip()
+    if not found:
+        raise DataError(f"METEOR has no answer to {line[:80]!r}; see whether java runs here")
+    return found
+
+
+def _archives() -> Path | None:
+    found = find_spec("pycocoevalcap")
+    return Path(next(iter(found.submodule_search_locations or []))) if found else None
+
+
+def _archive(name: Path) -> Path:
+    fault, folder = why_not(), _archives()
+    if fault or folder is None:
+        raise ConfigError(f"{name.stem} cannot run: {fault}")
+    return folder / name
+
+
+def _last_line(said: str) -> str:
+    lines = said.strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
