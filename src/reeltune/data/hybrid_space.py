@@ -1,0 +1,162 @@
+"""Any dataset in the folders of hybrid_space: frame features and captions (Dong et al., 2021)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from reeltune.data._annotations import Caption, find_file, read_lines, require_folder
+from reeltune.data._features import Features
+from reeltune.data._official_features import write_official
+from reeltune.data._splits import PARTS, Part, refuse_leak
+from reeltune.data._videos import one_caption_each
+from reeltune.errors import DataError
+from reeltune.types import Pair, Split
+
+HOW = """\
+hybrid_space: MSR-VTT, VATEX, TGIF, MSVD or your own, as the code of Dual Encoding keeps them.
+
+Official page   https://github.com/danieljf24/hybrid_space (MSR-VTT and VATEX features)
+Terms           those of each dataset.
+
+  FOLDER/
+  └── msrvtt10k/                                  the collection
+      ├── FeatureData/resnext101-resnet152/       the feature
+      │   ├── feature.bin                         float32, row after row, no header
+      │   ├── shape.txt                           rows and width
+      │   ├── id.txt                              names of rows: video0_0 video0_1 ...
+      │   └── video2frames.txt                    may be missing
+      └── TextData/
+          ├── msrvtt10ktrain.caption.txt          video0#0 a woman is singing ...
+          ├── msrvtt10kval.caption.txt
+          └── msrvtt10ktest.caption.txt
+
+collection and feature name the folders, and need not be given where there is only one. Where the
+splits lie in folders of their own, name them: train=tgif val=tv2016train test=msrvtt10k; captions
+are then in FOLDER/tgif/TextData/tgif.caption.txt. Features of your own videos are made by
+`reeltune features VIDEOS --format official --out FOLDER/mine/FeatureData/lite`.
+
+A pair has no file: its path is that of the folder of features and its video's id below it.
+"""
+
+
+class Config(BaseModel):
+    """Where the collections lie, and which collection and which feature is meant."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path
+    collection: str | None = None  # None: the only one, unless train, val and test are given
+    feature: str | None = None  # None: the only one
+    train: str | None = None  # a collection for each split
+    val: str | None = None
+    test: str | None = None
+
+    @model_validator(mode="after")
+    def _one_or_three(self) -> "Config":
+        given = [part for part in PARTS if getattr(self, part) is not None]
+        if given and (len(given) < len(PARTS) or self.collection is not None):
+            raise ValueError(
+                "give collection alone, or train, val and test together: "
+                f"given are {', '.join(['collection'] * (self.collection is not None) + given)}"
+            )
+        return self
+
+    def read(self, split: Part) -> Split:
+        """Pairs of a split. Raises DataError with the file and line."""
+        captions = read_captions(self._captions_file(split))
+        features = Features(self.features(split))
+        wanted = dict.fromkeys(caption.video for caption in captions)
+        pairs = tuple(
+            Pair(video=video, path=features.folder / video, caption=text)
+            for video, text in captions
+            if video in features
+        )
+        if not pairs:
+            raise DataError(
+                f"{features.folder} has features of none of the {len(wanted)} videos of {split} "
+                f"(looked for {', '.join([*wanted][:3])}); its videos are called such as "
+                f"{features.videos[0]!r}, so take captions and features of one collection"
+            )
+        named = self._named(split, wanted)
+        return Split(
+            pairs=pairs,
+            captions=one_caption_each(captions),
+            missing=tuple(video for video in wanted if video not in features),
+            extra=tuple(sorted(set(features.videos) - named)),
+        )
+
+    def features(self, split: Part) -> Path:
+        """The folder of features of a split."""
+        below = self._collection(split) / "FeatureData"
+        return below / (self.feature or _only(below, "feature"))
+
+    @classmethod
+    def tiny(cls, folder: Path) -> "Config":
+        """Three videos of two frames each, in three splits of one collection."""
+        text, feature = folder / "toy" / "TextData", folder / "toy" / "FeatureData" / "made-up"
+        text.mkdir(parents=True)
+        feature.mkdir(parents=True)
+        videos = ["video0", "video1", "video2"]
+        for number, (video, part) in enumerate(zip(videos, PARTS, strict=True)):
+            lines = f"{video}#0 a toy number {number}\n{video}#1 a plaything\n"
+            (text / f"toy{part}.caption.txt").write_text(lines)
+        np.arange(24, dtype="<f4").tofile(feature / "feature.bin")
+        write_official(feature, dict.fromkeys(videos, 2), 4)
+        return cls(folder=folder, collection="toy", feature="made-up")
+
+    def _collection(self, split: Part) -> Path:
+        require_folder(self.folder, "hybrid-space")
+        name = getattr(self, split) or self.collection or _only(self.folder, "collection")
+        return self.folder / name
+
+    def _captions_file(self, split: Part) -> Path:
+        collection = self._collection(split)
+        part = "" if getattr(self, split) else split
+        name = f"{collection.name}{part}.caption.txt"
+        return find_file(collection / "TextData", [name], "hybrid-space")
+
+    def _named(self, split: Part, wanted: dict[str, None]) -> set[str]:
+        """Videos that have captions in any split of the collection; no two may share one."""
+        if getattr(self, split):
+            return set(wanted)
+        files = {part: self._captions_file(part) for part in PARTS}
+        videos = {part: {c.video for c in read_captions(path)} for part, path in files.items()}
+        refuse_leak(videos, str(self._collection(split) / "TextData"))
+        return set().union(*videos.values())
+
+
+def read_captions(path: Path) -> list[Caption]:
+    """Lines of `video#n sentence`; raises DataError for one that is not."""
+    captions = []
+    for number, line in read_lines(path, "hybrid-space"):
+        name, _, text = line.strip().partition(" ")
+        video = name.partition("#")[0].removesuffix(".mp4").removesuffix(".jpg")
+        if not video or "#" not in name or not text.strip():
+            raise DataError(
+                f"{path}, line {number}: {line!r:.60} is not video#number and a sentence with a "
+                "space between; mend it or get the file again (`reeltune datasets hybrid-space`)"
+            )
+        captions.append(Caption(video, text.strip()))
+    if not captions:
+        raise DataError(
+            f"{path} holds no caption; `reeltune datasets hybrid-space` says how one is written"
+        )
+    return captions
+
+
+def _only(folder: Path, what: str) -> str:
+    names: Sequence[str] = (
+        sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+        if folder.is_dir()
+        else []
+    )
+    if what == "collection":
+        names = [name for name in names if (folder / name / "TextData").is_dir()]
+    if len(names) == 1:
+        return names[0]
+    raise DataError(
+        f"{folder} holds {len(names)} {what}s ({', '.join(names) or 'none'}); "
+        f"name one by {what}=NAME (`reeltune datasets hybrid-space`)"
+    )
