@@ -1,0 +1,111 @@
+"""Released checkpoints give the scores that the released code gives."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from small_dual_encoding import clips, rows, stacked, tokens
+
+from oracles.released_dual_encoding import Released
+from reeltune.errors import CheckpointError
+from reeltune.models._dual_encoding._released import convert
+from reeltune.models._dual_encoding._vocabulary import Vocabulary
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+WORDS = Vocabulary(tuple("abcdefghijk"))
+LENGTHS = [5, 1, 70, 3]  # one is longer than the 64 frames that are read
+
+
+def bags(ids: list[list[int]], order: Vocabulary = WORDS) -> torch.Tensor:
+    letters = [[WORDS.words[i - 4] for i in row if i >= 4] for row in ids]
+    return torch.tensor([[row.count(w) for w in order.words] for row in letters]).float()
+
+
+@pytest.mark.parametrize("concepts", [5, 0])
+@torch.no_grad()
+def test_converted_weights_give_the_released_scores(tmp_path: Path, concepts: int) -> None:
+    torch.manual_seed(0)
+    released, frames, ids = Released(len(WORDS), concepts), clips(LENGTHS), rows()
+    model = convert(released.save(tmp_path / "model_best.pth.tar"), WORDS)
+    assert (model.config.concepts, model.config.hs_compat) == (concepts, True)
+    latent, concept = released.scores(frames, ids, bags(ids))
+    video, text = model.encode_video(*stacked(frames)), model.encode_text(tokens(ids))
+    cut = model.indexed
+    torch.testing.assert_close(text[:, :cut] @ video[:, :cut].T, latent, atol=1e-5, rtol=0)
+    if concepts:
+        only = model._hybrid.concept_scores(text, video)
+        torch.testing.assert_close(only, concept, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_a_bag_of_words_in_another_order_is_brought_into_that_of_the_ids(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    released, frames, ids = Released(len(WORDS)), clips(LENGTHS), rows()
+    bag = Vocabulary(tuple(reversed(WORDS.words)))
+    path = released.save(tmp_path / "model_best.pth.tar")
+    latent, _ = released.scores(frames, ids, bags(ids, bag))
+    for given, fits in ((bag, True), (None, False)):
+        model = convert(path, WORDS, given)
+        video, text = model.encode_video(*stacked(frames)), model.encode_text(tokens(ids))
+        assert torch.allclose(text[:, :10] @ video[:, :10].T, latent, atol=1e-5) == fits
+    with pytest.raises(CheckpointError, match=r"differ in 2 words, such as 'a'"):
+        convert(path, WORDS, Vocabulary(("z", *WORDS.words[1:])))
+
+
+@torch.no_grad()
+def test_a_converted_model_is_saved_and_opened_as_any_other(tmp_path: Path) -> None:
+    from reeltune.models._open import open_model
+
+    model = convert(Released(len(WORDS)).save(tmp_path / "released.tar"), WORDS)
+    model.save_pretrained(tmp_path / "ours")
+    again = open_model(str(tmp_path / "ours"), "cpu")
+    assert again.fingerprint == model.fingerprint
+    assert again.encode_text(tokens(rows())).equal(model.encode_text(tokens(rows())))
+
+
+def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
+    released = Released(len(WORDS))
+    path = released.save(tmp_path / "m.tar")
+    with pytest.raises(CheckpointError, match=r"knows 11 words.*has 2; give the vocabulary"):
+        convert(path, Vocabulary(("a", "b")))
+    stored = torch.load(path, weights_only=False)
+    states = stored["model"]
+    states[0]["attention.weight"] = torch.zeros(1)
+    del states[3]["tag_fc_batch_norm.bias"]
+    torch.save(stored, path)
+    with pytest.raises(
+        CheckpointError,
+        match=r"1 missing \(text\.space\.concept_norm\.bias\).*"
+        r"1 unexpected \(video\.levels\.attention\.weight\)",
+    ):
+        convert(path, WORDS)
+    del states[0]["attention.weight"], states[1]["embed.weight"]
+    torch.save(stored, path)
+    with pytest.raises(CheckpointError, match=r"lacks embed\.weight, by which"):
+        convert(path, WORDS)
+
+
+def test_a_reduced_model_without_the_first_level_is_refused(tmp_path: Path) -> None:
+    released = Released(len(WORDS))
+    for mapping, width in ((released.video_map, 28), (released.text_map, 24)):
+        for layer in (mapping.mapping["fc1"], mapping.tag_fc):
+            layer.weight = torch.nn.Parameter(layer.weight[:, :width].clone())
+    with pytest.raises(CheckpointError, match=r"4 of another shape \(text\.space\.concept"):
+        convert(released.save(tmp_path / "m.tar"), WORDS)
+
+
+class Harmful:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return exec, ("raise SystemExit('the checkpoint ran code')",)
+
+
+def test_files_that_are_no_released_model_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "m.tar"
+    torch.save({"model": Harmful()}, path)
+    with pytest.raises(CheckpointError, match=r"cannot be read as a released Dual Encoding"):
+        convert(path, WORDS)
+    torch.save({"model": [{}]}, path)
+    with pytest.raises(CheckpointError, match=r"no list of 4 state dicts"):
+        convert(path, WORDS)
+    with pytest.raises(CheckpointError, match=r"No such file"):
+        convert(tmp_path / "none.tar", WORDS)
