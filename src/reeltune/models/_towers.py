@@ -18,7 +18,8 @@ from transformers import (
 from transformers.utils import logging
 
 from reeltune.errors import CheckpointError
-from reeltune.models._weights import require_all_keys, require_weights
+from reeltune.models._weights import WEIGHTS, read_tensors, require_all_keys, require_weights
+from reeltune.nn.packed import packed_name
 from reeltune.types import Pixels
 
 FAMILIES: dict[str, tuple[type[PreTrainedConfig], type[PreTrainedModel]]] = {
@@ -70,10 +71,13 @@ def towers_of(settings: PreTrainedConfig) -> PreTrainedModel:
 def read_towers(folder: Path, settings: PreTrainedConfig) -> PreTrainedModel:
     """The towers in float32 on the CPU, with every weight of the folder in its place."""
     require_weights(folder)
+    is_packed = packed_name(folder / WEIGHTS).is_file() and not (folder / WEIGHTS).is_file()
+    packed = read_tensors(folder / WEIGHTS) if is_packed else None  # transformers cannot read it
     try:
         with quiet():
             towers, found = FAMILIES[settings.model_type][1].from_pretrained(
-                folder,
+                None if is_packed else folder,
+                state_dict=packed,
                 config=settings,
                 dtype=torch.float32,
                 use_safetensors=True,

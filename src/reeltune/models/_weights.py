@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from reeltune.errors import CheckpointError
+from reeltune.nn.packed import packed_name, read_packed
 
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
@@ -37,7 +38,8 @@ def fingerprint(tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> s
 
 def require_weights(folder: Path) -> None:
     """Refuse a folder without safetensors; a pickle runs code when it is opened, so none is."""
-    if (folder / WEIGHTS).is_file() or (folder / SHARDS).is_file():
+    known = (folder / WEIGHTS, folder / SHARDS, packed_name(folder / WEIGHTS))
+    if any(path.is_file() for path in known):
         return
     pickled = sorted(path.name for pattern in PICKLED for path in folder.glob(pattern))
     if pickled:
@@ -50,7 +52,13 @@ def require_weights(folder: Path) -> None:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Every tensor of one safetensors file, on the CPU."""
+    """Every tensor of one safetensors file, on the CPU; of its packed form if only that is there.
+
+    `reeltune prune` writes the packed form, `model.packed.safetensors`.
+    """
+    packed = packed_name(path)
+    if packed.is_file() and not path.exists():
+        return read_packed(packed)
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:

@@ -1,0 +1,242 @@
+"""`reeltune prune`: a checkpoint with fewer weights, stored small, and what that cost.
+
+Three ways that add up: hidden units are taken out (the model is smaller and faster), the smallest
+weights become zero (the file is smaller), and the rest is rounded to bfloat16 (smaller again).
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from reeltune.compress.pack import pack
+from reeltune.compress.prune import Census, Masks, apply_masks, global_l1, prunable
+from reeltune.compress.report import Comparison, Row, latencies
+from reeltune.compress.structured import choose, remove_units
+from reeltune.compress.units import dual_encoding_units
+from reeltune.config import Recipe
+from reeltune.errors import CheckpointError, ConfigError
+from reeltune.models._open import open_model
+from reeltune.models._weights import read_tensors
+from reeltune.models.dual_encoding import DualEncoding
+from reeltune.nn.packed import packed_name
+from reeltune.run import METRICS, RECIPE, Place, evaluate_checkpoint
+
+FRAMES = 12  # of the clip that is timed
+TEXT = "a man plays the guitar on a stage, and people sing along"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amounts:
+    """How much goes, and of what."""
+
+    weights: float = 0.36  # share of prunable weights that become zero: 0.36 as in DE++
+    units: float = 0.0  # share of hidden units that are taken out first
+    biases: bool = False
+    embeddings: bool = False
+    bfloat16: bool = False
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What came out: a folder that opens as a model, its census, and both forms side by side."""
+
+    folder: Path
+    census: Census
+    comparison: Comparison
+
+    def as_dict(self) -> dict[str, Any]:
+        found = {"prunable": self.census.prunable, "zeros": self.census.zeros}
+        return {"folder": str(self.folder), **found, "rows": self.comparison.as_dict()}
+
+
+def prune_checkpoint(
+    checkpoint: str, amounts: Amounts, place: Place, split: str = "test", repeats: int = 9
+) -> Pruned:
+    """Prune the model called `checkpoint` into `place.out`, and measure both.
+
+    Accuracy is measured where the checkpoint's folder has the recipe it was trained by. Weights
+    that the checkpoint does not store, such as those of a frozen model beside it, are left alone.
+    """
+    source, out = Path(checkpoint).expanduser(), place.out
+    if out.resolve() == source.resolve():
+        raise ConfigError(f"--out {out} is the checkpoint itself; give another folder")
+    if out.is_dir() and any(out.iterdir()):
+        raise ConfigError(f"{out} is not empty; give a new folder")
+    dense, model = _module(checkpoint), _module(checkpoint)
+    before = _stored_size(dense, out)
+    if amounts.units:
+        model = without_units(model, amounts.units)
+    census = write_pruned(model, amounts, out)
+    if (source / RECIPE).is_file():
+        shutil.copy(source / RECIPE, out / RECIPE)
+    small = _module(str(out))
+    times = latencies({"dense": _call(dense), "pruned": _call(small)}, repeats)
+    accuracy = _accuracies(source, place, split)
+    rows = (
+        _row("dense", before, times, accuracy),
+        _row("pruned", (_bytes(out), census.parameters, census.nonzeros), times, accuracy),
+    )
+    return Pruned(out, census, Comparison(rows))
+
+
+def without_units(model: nn.Module, amount: float) -> nn.Module:
+    """The same kind of model with a share of its hidden units gone; it can be saved and opened."""
+    if not isinstance(model, DualEncoding):
+        raise ConfigError(
+            f"hidden units can be taken out of dual-encoding alone, and this is a "
+            f"{type(model).__name__}; leave --units out"
+        )
+    groups = dual_encoding_units(model.config)
+    kept = choose(model, groups, amount)
+    small = remove_units(model, groups, kept)
+    sizes = {name.split()[-1]: len(units) for name, units in kept.items()}
+    smaller = model.config.model_copy(
+        update={"hidden": sizes["forward"], "filters": sizes["filters"]}
+    ).build(model.vocabulary)
+    smaller.load_state_dict(small.state_dict())
+    return smaller.eval().requires_grad_(False)
+
+
+def write_pruned(model: nn.Module, amounts: Amounts, out: Path) -> Census:
+    """Prune a model in place, and save it with its weights packed."""
+    save: Any = model
+    save.save_pretrained(out)
+    names = _names_of(model, _tensors_in(out))
+    weights = prunable(model, biases=amounts.biases, embeddings=amounts.embeddings)
+    stored = {name: weight for name, weight in weights.items() if name in names.values()}
+    if not stored:
+        raise ConfigError(
+            f"{type(model).__name__} stores no linear, convolutional or recurrent weights here, "
+            "so there is nothing to prune; prune the model that it stands on"
+        )
+    masks = global_l1(stored, amounts.weights)
+    apply_masks(stored, masks)
+    save.save_pretrained(out)
+    for path in _files(out):
+        tensors = read_tensors(path)
+        whole = tensors.keys() - _names_of(model, tensors).keys()  # statistics, not weights
+        pack(packed_name(path), tensors, "bfloat16" if amounts.bfloat16 else "float32", whole)
+        path.unlink()
+    return _census(dict(model.named_parameters()), set(names.values()), masks)
+
+
+def _census(weights: Mapping[str, Tensor], stored: set[str], masks: Masks) -> Census:
+    return Census(
+        parameters=sum(weights[name].numel() for name in stored),
+        prunable=sum(mask.numel() for mask in masks.values()),
+        zeros=sum(int((~mask).sum()) for mask in masks.values()),
+    )
+
+
+def _names_of(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """By stored name the parameter that a tensor is of: its name's end, shape and values agree.
+
+    A component may store a part of itself, as `lite` does its head, under the names of that part.
+    """
+    found = {}
+    weights = dict(model.named_parameters())
+    for stored, tensor in tensors.items():
+        for name, weight in weights.items():
+            alike = f".{name}".endswith(f".{stored}") and weight.shape == tensor.shape
+            if alike and torch.equal(weight.detach().cpu().to(tensor.dtype), tensor):
+                found[stored] = name
+                break
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.safetensors"))
+
+
+def _tensors_in(folder: Path) -> dict[str, Tensor]:
+    return {name: t for path in _files(folder) for name, t in read_tensors(path).items()}
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in _files(folder))
+
+
+def _stored_size(model: nn.Module, folder: Path) -> tuple[int, int, int]:
+    """Bytes of the model as it is saved dense, and how many parameters that stores, twice."""
+    save: Any = model
+    save.save_pretrained(folder)
+    names, weights = _names_of(model, _tensors_in(folder)), dict(model.named_parameters())
+    count = sum(weights[name].numel() for name in set(names.values()))
+    return _bytes(folder), count, count
+
+
+def _row(
+    name: str,
+    counts: tuple[int, int, int],
+    times: Mapping[str, tuple[float, ...]],
+    accuracy: Mapping[str, Mapping[str, float]],
+) -> Row:
+    size, parameters, nonzeros = counts
+    return Row(
+        name=name,
+        size=size,
+        parameters=parameters,
+        nonzeros=nonzeros,
+        milliseconds=times[name],
+        accuracy=accuracy.get(name, {}),
+    )
+
+
+def _module(name: str) -> nn.Module:
+    model = open_model(name, "cpu")
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"{name} has no weights of its own to prune; give a trained model")
+    return model
+
+
+def _call(model: Any) -> Any:
+    """Encodes one text and one clip of noise; stored features where a model reads these."""
+    source = torch.Generator().manual_seed(0)
+    mask, tokens = torch.ones(1, FRAMES, dtype=torch.bool), model.tokenize([TEXT])
+    if isinstance(model, DualEncoding):
+        clip = torch.rand(1, FRAMES, model.config.features, generator=source)
+    else:
+        shape = (1, FRAMES, 3, model.pixels.size, model.pixels.size)
+        clip = torch.randint(0, 256, shape, dtype=torch.uint8, generator=source)
+
+    @torch.inference_mode()
+    def call() -> None:
+        model.encode_text(tokens)
+        model.encode_video(clip, mask)
+
+    return call
+
+
+def _accuracies(source: Path, place: Place, split: str) -> dict[str, dict[str, float]]:
+    """Recalls before and after on the data of the recipe; the report of the second is kept."""
+    if not (source / RECIPE).is_file():
+        return {}
+    recipe = read_stored_recipe(source / RECIPE)
+    before = evaluate_checkpoint(str(source), recipe, place, split)
+    after = evaluate_checkpoint(str(place.out), recipe, place, split)
+    after.write(place.out / METRICS)
+    wanted = ("R@1", "R@5", "R@10")
+    found = {"dense": before, "pruned": after}
+    return {
+        name: {f"t2v {key}": report.t2v[key] for key in wanted}
+        | {"SumR, both ways": report.t2v["SumR"] + report.v2t["SumR"]}
+        for name, report in found.items()
+    }
+
+
+def read_stored_recipe(path: Path) -> Recipe:
+    """The recipe that a run left beside its weights."""
+    try:
+        return Recipe(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValidationError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} is no recipe that this version reads ({str(error).splitlines()[0]}); "
+            "remove it to prune without measuring accuracy"
+        ) from error

@@ -1,0 +1,41 @@
+"""The command that makes models smaller: part of the command line, in a file of its own."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command()
+def prune(
+    checkpoint: Annotated[
+        str, typer.Argument(help="A checkpoint folder, a component or a hub id.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the smaller model; a new one.")],
+    amount: Annotated[float, typer.Option(help="Share of weights that become zero.")] = 0.36,
+    units: Annotated[
+        float, typer.Option(help="Share of hidden units to take out first (dual-encoding).")
+    ] = 0.0,
+    bias: Annotated[bool, typer.Option(help="Prune biases too.")] = False,
+    embedding: Annotated[bool, typer.Option(help="Prune tables of embeddings too.")] = False,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Round what is left to bfloat16.")] = False,
+    data: Annotated[Path | None, typer.Option(help="Folder of the recipe's dataset.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Make a model smaller: size on disk, non-zeros, latency and accuracy before and after.
+
+    Example: `reeltune prune runs/toybox/vop-fp/seed0 --amount 0.36 --bf16 --out small`
+    """
+    from reeltune.prune import Amounts, prune_checkpoint
+    from reeltune.run import Place
+
+    amounts = Amounts(weights=amount, units=units, biases=bias, embeddings=embedding, bfloat16=bf16)
+    found = prune_checkpoint(checkpoint, amounts, Place(out=out, data=data))
+    if as_json:
+        typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+        return
+    typer.echo(found.comparison.text())
+    typer.echo(f"\n{found.census.zeros:,} of {found.census.prunable:,} weights are zero; {out}")
