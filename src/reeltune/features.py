@@ -111,8 +111,8 @@ def sources_of(paths: Sequence[str], photos: bool = False) -> list[Source]:
     for path in paths:
         files = [candidate.path for candidate in candidates([path])]
         if photos and Path(path).is_dir():
-            files = sorted([*files, *map(str, _photos(Path(path)))])
-        for file in files:
+            files.extend(map(str, _photos(Path(path))))
+        for file in sorted(files):
             start = path if Path(path).is_dir() else Path(path).parent
             name = as_id(Path(os.path.relpath(file, start)))
             found.setdefault(file, Source(file, name, os.path.getsize(file)))

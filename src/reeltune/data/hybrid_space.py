@@ -55,11 +55,11 @@ class Config(BaseModel):
 
     @model_validator(mode="after")
     def _one_or_three(self) -> "Config":
-        given = [part for part in PARTS if getattr(self, part) is not None]
-        if given and (len(given) < len(PARTS) or self.collection is not None):
+        given = [n for n in ("collection", *PARTS) if getattr(self, n) is not None]
+        if given not in ([], ["collection"], list(PARTS)):
             raise ValueError(
                 "give collection alone, or train, val and test together: "
-                f"given are {', '.join(['collection'] * (self.collection is not None) + given)}"
+                f"given are {', '.join(given)}"
             )
         return self
 
