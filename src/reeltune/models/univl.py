@@ -21,7 +21,7 @@ from reeltune.models._device import device_named, precision_named
 from reeltune.models._univl import towers
 from reeltune.models._univl.beam import beam_search
 from reeltune.models._univl.frame_encoder import FrozenFrames
-from reeltune.models._univl.network import Network, pooled_text, pooled_video, rows
+from reeltune.models._univl.network import Network, pooled_text, pooled_video, precise, rows
 from reeltune.models._univl.released import KeyReport, fill, read_released, unique
 from reeltune.models._univl.targets import Caption, Reads, text_read, what_is_hidden
 from reeltune.models._univl.tasks import TASKS, Scene, Task, task_losses
@@ -210,14 +210,14 @@ class Univl(nn.Module):
         """The cross encoder's scores of all pairs, for re-ranking; bounded memory in inference."""
         at_once = max(1, PAIRS_AT_ONCE // max(1, len(video.mask)))
         places = torch.arange(len(text.mask), device=text.mask.device).split(at_once)
-        return torch.cat([self.network.align(rows(text, some), video) for some in places]).float()
+        return precise(torch.cat([self.network.align(rows(text, some), video) for some in places]))
 
     def score(
         self, tokens: Tokens, frames: Tensor, mask: Bool[Tensor, "B T"]
     ) -> Float[Tensor, " B"]:
         """The cross encoder's score of each text with the video in its row."""
         read = self.read_text(tokens), self.read_video(frames, mask)
-        return self.network.align_pairs(*read).float()
+        return precise(self.network.align_pairs(*read))
 
     @torch.no_grad()
     def caption(

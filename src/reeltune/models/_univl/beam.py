@@ -38,7 +38,7 @@ def beam_search(
     if beams < 1 or longest < 1:
         raise ConfigError(f"beams is {beams} and longest is {longest}; both must be at least 1")
     ids = torch.full((count, 1, 1), start)  # (B, K, l)
-    scores = torch.zeros(count, 1)  # (B, K)
+    scores = torch.zeros(count, 1, dtype=torch.float64)  # (B, K)
     done = torch.zeros(count, dtype=torch.bool)
     for _ in range(longest):
         live = (~done).nonzero().squeeze(1)
@@ -62,7 +62,7 @@ def _grow(
 ) -> tuple[Tensor, Tensor]:
     """One word more for the best continuations of the sentences of each row."""
     here, kept, length = ids.shape
-    chances = next_word(ids.flatten(0, 1), rows.repeat_interleave(kept)).cpu().clone()  # (B K, V)
+    chances = next_word(ids.flatten(0, 1), rows.repeat_interleave(kept)).cpu().double().clone()
     over = (ids[..., -1] == end).flatten() if length > 1 else torch.zeros(len(chances)).bool()
     chances[over] = float("-inf")
     chances[over, end] = 0.0  # what has ended goes on as it is
@@ -78,6 +78,6 @@ def _room(ids: Tensor, scores: Tensor, kept: int, end: int) -> tuple[Tensor, Ten
     count, had, length = ids.shape
     wider = torch.full((count, kept, length + 1), end)
     wider[:, :had, :length] = ids
-    better = torch.full((count, kept), float("-inf"))
+    better = scores.new_full((count, kept), float("-inf"))
     better[:, :had] = scores
     return wider, better

@@ -122,4 +122,4 @@ class Decoder(nn.Module):
     def next_word(self, ids: Int[Tensor, "B L"], seen: Sequence) -> Float[Tensor, "B V"]:
         """Logarithms of the chances of the word after the last; no word is padding."""
         last = self.states(ids, torch.ones_like(ids, dtype=torch.bool), seen)[:, -1:]
-        return self.classifier.cls(last)[:, 0].float().log_softmax(dim=1)
+        return self.classifier.cls(last)[:, 0].double().log_softmax(dim=1)

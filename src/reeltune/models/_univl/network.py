@@ -66,6 +66,11 @@ def rows(read: Sequence, chosen: Tensor) -> Sequence:
     return Sequence(read.states[chosen], read.mask[chosen])
 
 
+def precise(values: Tensor) -> Tensor:
+    """In float32 at least, for sums over many numbers."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 def pooled_text(text: Sequence) -> Float[Tensor, "B D"]:
     """Unit vectors: mean over real tokens but the first, [CLS]."""
     after = text.mask.clone()
@@ -79,7 +84,7 @@ def pooled_video(video: Sequence) -> Float[Tensor, "B D"]:
 
 
 def _mean(states: Tensor, mask: Tensor) -> Tensor:
-    kept = states.float().masked_fill(~mask[..., None], 0)
+    kept = precise(states).masked_fill(~mask[..., None], 0)
     return F.normalize(kept.sum(dim=1) / mask.sum(dim=1, keepdim=True), dim=1)
 
 

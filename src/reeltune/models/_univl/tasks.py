@@ -17,7 +17,7 @@ from typing import Literal, get_args
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from reeltune.models._univl.network import Network, pooled_text, pooled_video
+from reeltune.models._univl.network import Network, pooled_text, pooled_video, precise
 from reeltune.models._univl.targets import Caption, Hidden
 from reeltune.models._univl.towers import Sequence
 from reeltune.objectives.captioning import captioning
@@ -69,21 +69,21 @@ class Scene:
         return max_margin(scores, self.video, self.margin)
 
     def align(self, read: tuple[Sequence, Sequence]) -> Tensor:
-        return matching(self.network.align(*read).float(), self.video)
+        return matching(precise(self.network.align(*read)), self.video)
 
     def decode(self, read: tuple[Sequence, Sequence]) -> Tensor:
         seen = self.network.cross(*read)
         logits = self.network.decoder(self.caption.ids, self.caption.mask, seen)
-        return captioning(logits.float(), self.caption.following, self.caption.counted)
+        return captioning(precise(logits), self.caption.following, self.caption.counted)
 
     def cmlm(self) -> Tensor:
         logits = self.network.cls(self.fused_masked[0])
-        return masked_language(logits.float(), self.hidden.words.labels)
+        return masked_language(precise(logits), self.hidden.words.labels)
 
     def cmfm(self) -> Tensor:
         guess = self.network.cls_visual(self.fused_masked[1])
         truth = self.network.normalize_video(self.features)
-        return masked_frame(guess.float(), truth.float(), self.mask, self.hidden.frames)
+        return masked_frame(precise(guess), precise(truth), self.mask, self.hidden.frames)
 
 
 LOSSES: dict[Task, Callable[[Scene], Tensor]] = {
