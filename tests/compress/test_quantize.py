@@ -74,6 +74,7 @@ def test_linear_keeps_its_shapes(bias: bool) -> None:
     x = torch.randn(2, 3, 40)
     assert_close(Int8Linear(layer)(x), layer(x))
     assert Int8Linear(layer)(x[0, 0]).shape == (24,)
+    assert_close(Int8Linear(layer).weight, layer.weight)
 
 
 @pytest.mark.parametrize("kernel", [1, 2, 5])

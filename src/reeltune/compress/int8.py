@@ -49,6 +49,11 @@ class Int8Linear(nn.Module):
         self.matrix = Int8Matrix(layer.weight)
         self.bias = _copied(layer.bias)
 
+    @property
+    def weight(self) -> Float[Tensor, "O I"]:
+        """The rounded weight in floats, made anew at each call: some models ask for its dtype."""
+        return self.matrix.weight * self.matrix.scales[:, None]
+
     def forward(self, x: Float[Tensor, "*B I"]) -> Float[Tensor, "*B O"]:
         out = self.matrix(x.reshape(-1, x.shape[-1]))
         if self.bias is not None:
