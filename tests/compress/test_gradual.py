@@ -70,6 +70,19 @@ def test_masks_are_those_of_the_weights_at_that_step() -> None:
     assert weight.tolist() == [0.1, -3.0, 0.0, 0.0], "what is zero stays, however large it became"
 
 
+def test_masks_to_begin_with_are_never_undone() -> None:
+    weight = torch.tensor([0.0, 1.0, 2.0, 3.0])
+    masks = {"w": torch.tensor([True, False, False, True])}
+    pruning = GradualPruning({"w": weight}, Cubic(final=0.75, steps=8, every=1), masks)
+    for step in range(1, 9):
+        pruning.after_step(step)
+        assert not pruning.masks["w"][1:3].any(), "the schedule asks for fewer at first"
+        if step < 4:  # 0.75 - 0.75 (5/8)^3 of 4 is 2 yet: the live zero at 0 is no better
+            assert pruning.masks["w"].tolist() == [True, False, False, True]
+    assert weight.tolist() == [0.0, 0.0, 0.0, 3.0]
+    assert pruning.masks["w"].tolist() == [False, False, False, True]
+
+
 def test_adam_revives_zeros_and_masks_do_not_let_it() -> None:
     for is_kept in (False, True):
         model = small()

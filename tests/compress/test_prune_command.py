@@ -30,6 +30,9 @@ def saved(name: str, folder: Path) -> Path:
         for weight in model.parameters():
             if weight.requires_grad:
                 weight += 0.01 * torch.randn_like(weight)
+        for key, buffer in model.named_buffers():
+            if "running_" in key:
+                buffer += 0.01 * torch.rand_like(buffer)
     model.save_pretrained(folder)
     return folder
 
