@@ -4,7 +4,9 @@ Two ways to a second-order quantity: exact by automatic differentiation, or by d
 first-order ones, which works with every kernel that has a gradient.
 """
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -78,7 +80,7 @@ def along(
 def _by_jvp(losses: Losses, weights: Weights, direction: Weights) -> tuple[Tensor, Tensor]:
     # Flash and memory-efficient attention have no forward mode; without a graph, the plain
     # kernel needs little memory.
-    with torch.no_grad(), forward_ad.dual_level(), sdpa_kernel(SDPBackend.MATH):
+    with torch.no_grad(), _forward_mode(), sdpa_kernel(SDPBackend.MATH):
         duals = {
             name: forward_ad.make_dual(weight.detach(), direction[name])
             for name, weight in weights.items()
@@ -87,6 +89,15 @@ def _by_jvp(losses: Losses, weights: Weights, direction: Weights) -> tuple[Tenso
         values = torch.stack([one.primal for one in found])
         changes = [torch.zeros_like(p) if t is None else t for p, t in found]
     return values, torch.stack(changes)
+
+
+@contextmanager
+def _forward_mode() -> Iterator[None]:
+    """A level of forward differentiation; torch itself uses what it deprecates to enter one."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`torch.jit.script", DeprecationWarning)
+        with forward_ad.dual_level():
+            yield
 
 
 def _by_vjp(losses: Losses, weights: Weights, direction: Weights) -> tuple[Tensor, Tensor]:

@@ -92,7 +92,8 @@ class Problem:
         values, found = gradient(self.upper, weights, factors)
         phi = dict(self.combiner.named_parameters())
         loss = loss_of(values)
-        return Primary(float(loss), found, _by_phi(loss, phi) if self.direct_term else {})
+        direct = _by_phi(loss, phi) if self.direct_term else {}
+        return Primary(loss.item(), found, direct)
 
     def implicit(self, losses: Losses, weights: Weights, solution: Weights) -> Weights:
         """`-M x` for a solution x of `H x = v`."""

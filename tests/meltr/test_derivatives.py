@@ -1,0 +1,201 @@
+"""Slopes along a direction and curvature: every way against every other and the slow one."""
+
+from typing import Any
+
+import pytest
+import torch
+from oracles.slow_hypergradient import double_backward, flat, hessian
+from small_problems import (
+    TASKS,
+    Backbone,
+    Perceptron,
+    Quadratics,
+    ids,
+    melter,
+    points,
+    problem,
+    quadratic,
+    weighted,
+)
+from torch import Tensor, nn
+
+from reeltune.meltr.derivatives import along, curvature, gradient, second_slopes
+from reeltune.meltr.hypergradient import mixed_product
+from reeltune.meltr.losses import Losses
+from reeltune.meltr.vectors import dot
+
+WAYS = ("jvp", "vjp", "difference")
+CLOSE = {"jvp": 1e-11, "vjp": 1e-11, "difference": 1e-7}
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    torch.manual_seed(3)
+
+
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    return dict(model.named_parameters())
+
+
+def direction_of(model: nn.Module) -> dict[str, Tensor]:
+    return {name: torch.randn_like(w) for name, w in model.named_parameters()}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_slopes_are_inner_products_with_the_gradients(way: Any) -> None:
+    model, batch = Perceptron().double(), points()
+    direction = direction_of(model)
+    values, changes = along(Losses(model, batch, TASKS), weights_of(model), direction, way)
+    for place, loss in enumerate(model.losses(batch).values()):
+        weights = list(model.parameters())
+        found = torch.autograd.grad(loss, weights, materialize_grads=True, retain_graph=True)
+        wanted = dot(dict(zip(direction, found, strict=True)), direction)
+        torch.testing.assert_close(changes[place], wanted, rtol=CLOSE[way], atol=CLOSE[way])
+        torch.testing.assert_close(values[place], loss.detach(), rtol=1e-8, atol=0.0)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("make", [melter, weighted])
+def test_the_factorised_product_is_the_double_backward(make: Any, way: Any) -> None:
+    model, batch, combiner = Perceptron().double(), points(), make()
+    x = direction_of(model)
+    values, changes = along(Losses(model, batch, TASKS), weights_of(model), x, way)
+    got = mixed_product(combiner, values, changes)
+    wanted = double_backward(model, batch, combiner, list(x.values()))
+    scale = float(wanted.abs().max())
+    torch.testing.assert_close(flat(got), wanted, rtol=0.0, atol=CLOSE[way] * scale)
+
+
+@pytest.mark.parametrize("way", ["exact", "difference"])
+@pytest.mark.parametrize("make", [melter, weighted])
+def test_curvature_is_the_hessian_times_the_direction(make: Any, way: Any) -> None:
+    """MELTR's own curvature is part of it: with `weighted` there is none."""
+    model, batch, combiner = Perceptron().double(), points(), make()
+    direction = direction_of(model)
+    losses = Losses(model, batch, TASKS)
+    got = flat(curvature(losses, weights_of(model), combiner, direction, way))
+    wanted = hessian(model, batch, combiner) @ flat(direction)
+    close = {"exact": 1e-12, "difference": 1e-7}[way]
+    torch.testing.assert_close(got, wanted, rtol=close, atol=close * float(wanted.abs().max()))
+
+
+def test_second_slopes_are_the_hessian_of_the_combiner() -> None:
+    combiner, values, change = melter(), torch.rand(3).double(), torch.randn(3).double()
+    wanted = torch.autograd.functional.hessian(combiner, values) @ change
+    torch.testing.assert_close(second_slopes(combiner, values, change), wanted)
+    assert second_slopes(weighted(), values, change).tolist() == [0, 0, 0]
+
+
+def test_gradient_weights_each_loss_by_its_factor_and_skips_zeros() -> None:
+    model, batch = Quadratics(4), quadratic(4)
+    losses = Losses(model, batch, TASKS)
+    factors = torch.tensor([2.0, 0.0, -1.0]).double()
+    values, got = gradient(losses, weights_of(model), lambda _: factors)
+    wanted = torch.einsum("t,tij,j->i", factors, batch[0], model.w) - factors @ batch[1]
+    torch.testing.assert_close(got["w"], wanted.detach())
+    torch.testing.assert_close(values, torch.stack(list(model.losses(batch).values())).detach())
+    _, none = gradient(losses, weights_of(model), torch.zeros_like)
+    assert none["w"].tolist() == [0] * 4
+
+
+# What makes second derivatives of real backbones hard.
+
+
+def backbone(**settings: Any) -> Backbone:
+    model = Backbone(**settings).double().train()
+    assert model.words.weight is model.embed.weight
+    return model
+
+
+@pytest.mark.parametrize("way", ["vjp", "difference"])
+def test_all_ways_agree_with_attention_dropout_batch_norm_and_checkpoints(way: Any) -> None:
+    model = backbone(dropout=0.3)
+    direction = direction_of(model)
+    losses = Losses(model, ids(), TASKS)
+    _, wanted = along(losses, weights_of(model), direction, "jvp")
+    _, got = along(losses, weights_of(model), direction, way)
+    torch.testing.assert_close(got, wanted, rtol=CLOSE[way], atol=CLOSE[way])
+
+
+def test_a_checkpointed_backbone_bends_as_a_plain_one() -> None:
+    """Recomputed activations must come from the moved weights, not from the model's own."""
+    torch.manual_seed(0)
+    batch, made = ids(), []
+    for recompute in (True, False):
+        torch.manual_seed(1)
+        model = backbone(dropout=0.0, recompute=recompute)
+        direction = direction_of(model)
+        losses = Losses(model, batch, TASKS)
+        bent = [
+            curvature(losses, weights_of(model), weighted(), direction, way)
+            for way in ("exact", "difference")
+        ]
+        made += [flat(one) for one in bent]
+    for one in made[1:]:
+        torch.testing.assert_close(one, made[0], rtol=1e-6, atol=1e-6)
+
+
+def test_the_same_draw_of_dropout_every_time_and_another_for_the_next_batch() -> None:
+    model = backbone(dropout=0.5)
+    batch = ids()
+    first, second = Losses(model, batch, TASKS), Losses(model, batch, TASKS)
+    values = [
+        losses.at(weights_of(model), lambda some: torch.stack(some).detach())
+        for losses in (first, first, second)
+    ]
+    assert torch.equal(values[0], values[1])
+    assert not torch.equal(values[0], values[2])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_meta_step_leaves_no_trace(way: Any) -> None:
+    """Weights, gradients, running statistics and the generator are as they were."""
+    model = backbone()
+    model.embed.weight.grad = torch.ones_like(model.embed.weight)
+    losses, direction = Losses(model, ids(), TASKS), direction_of(model)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    generator = torch.get_rng_state()
+    along(losses, weights_of(model), direction, way)
+    curvature(losses, weights_of(model), weighted(), direction, "exact")
+    curvature(losses, weights_of(model), weighted(), direction, "difference")
+    assert torch.equal(torch.get_rng_state(), generator)
+    after = model.state_dict()
+    assert int(after["norm.num_batches_tracked"]) == 0
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+    assert torch.equal(model.embed.weight.grad, torch.ones_like(model.embed.weight))
+    assert all(p.grad is None for n, p in model.named_parameters() if n != "embed.weight")
+    assert model.words.weight is model.embed.weight
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_backbone_in_bfloat16_gives_slopes_near_those_in_float32(way: Any) -> None:
+    model = Backbone(dropout=0.0).train()
+    direction = direction_of(model)
+    full = Losses(model, ids(8), TASKS)
+    half = Losses(model, full.batch, TASKS, "bf16")
+    wanted_values, wanted = along(full, weights_of(model), direction, "vjp")
+    values, got = along(half, weights_of(model), direction, way)
+    assert values.dtype == got.dtype == torch.float32
+    torch.testing.assert_close(got, wanted, rtol=0.05, atol=0.05 * float(wanted.abs().max()))
+    torch.testing.assert_close(values, wanted_values, rtol=0.02, atol=0.02)
+    assert torch.equal(values, wanted_values) == False  # noqa: E712
+
+
+def test_bfloat16_is_really_used_and_its_gradients_are_full_precision() -> None:
+    model = Backbone(dropout=0.0).train()
+    batch = ids(8)
+    found = [
+        gradient(Losses(model, batch, TASKS, precision), weights_of(model), torch.ones_like)
+        for precision in ("fp32", "bf16")
+    ]
+    assert not torch.equal(found[0][0], found[1][0])
+    assert all(tensor.dtype == torch.float32 for tensor in found[1][1].values())
+
+
+def test_differences_in_float32_find_slopes_to_a_percent() -> None:
+    model = Backbone(dropout=0.1).train()
+    task = problem(model, melter().float(), [ids(8)], ids(8))
+    v = task.judged(task.weights).gradient
+    _, wanted = along(task.lower[0], task.weights, v, "vjp")
+    _, got = along(task.lower[0], task.weights, v, "difference")
+    torch.testing.assert_close(got, wanted, rtol=0.01, atol=0.01 * float(wanted.abs().max()))

@@ -1,0 +1,62 @@
+"""Two real processes: the hypergradient of the whole batch, and one MELTR on all ranks."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from two_meltr_processes import SETTINGS, hypergradients
+
+SCRIPT = Path(__file__).with_name("two_meltr_processes.py")
+Found = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> Found:
+    folder = tmp_path_factory.mktemp("processes")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+        "PYTHONPATH": str(SCRIPT.parents[1]),
+    }
+    done = subprocess.run(
+        [*launch, str(SCRIPT), str(folder)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    return [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in range(2)]
+
+
+@pytest.mark.parametrize("way", SETTINGS)
+def test_hypergradients_of_two_halves_are_those_of_the_whole_batch(
+    way: str, ranks: Found
+) -> None:
+    """Each process has half the rows; v, c and the losses are means over both."""
+    assert [found["world"] for found in ranks] == [2, 2]
+    whole = hypergradients(slice(None))
+    for scheme in ("lite", "cg", "itd"):
+        wanted = whole[f"{scheme} {way}"]
+        for found in ranks:
+            got = found["hypergradients"][f"{scheme} {way}"]
+            scale = float(wanted.abs().max())
+            torch.testing.assert_close(got, wanted, rtol=0.0, atol=1e-6 * scale)
+
+
+def test_meltr_is_the_same_to_the_bit_on_both_ranks(ranks: Found) -> None:
+    """After hypergradients from other batches, and other dropout in MELTR, on each."""
+    first, second = (found["hypergradients"] for found in ranks)
+    assert all(torch.equal(part, second[name]) for name, part in first.items())
+    first, second = (found["trained"] for found in ranks)
+    assert torch.equal(first["phi"], second["phi"])
+    assert torch.equal(first["weights"], second["weights"])
+
+
+def test_meltr_starts_the_same_on_both_ranks(ranks: Found) -> None:
+    assert torch.equal(ranks[0]["started"], ranks[1]["started"])

@@ -1,0 +1,91 @@
+"""What each of the processes that `torchrun` starts does for test_meltr_processes.py.
+
+    torchrun --nproc-per-node 2 two_meltr_processes.py OUT
+
+Writes what rank R found to OUT/rankR.pt.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from oracles.slow_hypergradient import flat
+from small_problems import Perceptron, melter, points, problem
+from test_meltr_step import Model, batch_of, held_out, step_of
+from torch import Tensor
+
+from reeltune.meltr.schemes.aid_fp_lite import aid_fp_lite
+from reeltune.meltr.schemes.conjugate_gradient import conjugate_gradient
+from reeltune.meltr.schemes.meta_weight_net import meta_weight_net
+from reeltune.training import distributed
+
+SETTINGS = {
+    "jvp": {"along": "jvp", "curved": "exact"},
+    "vjp": {"along": "vjp", "curved": "difference"},
+    "difference": {"along": "difference", "curved": "exact"},
+}
+
+
+def hypergradients(part: slice) -> dict[str, Tensor]:
+    """Of three schemes, from these rows of each batch."""
+    torch.manual_seed(0)
+    model, combiner = Perceptron().double(), melter()
+    batches = [points(16) for _ in range(4)]
+    *lower, upper = [(x[part], y[part]) for x, y in batches]
+    found = {}
+    for way, settings in SETTINGS.items():
+        task = problem(model, combiner, lower, upper, gamma=0.2, direct_term=True, **settings)
+        damped = conjugate_gradient(task, steps=3, damping=1.0, tolerance=0.0)
+        found[f"lite {way}"] = flat(aid_fp_lite(task).gradient)
+        found[f"cg {way}"] = flat(damped.gradient)
+        found[f"itd {way}"] = flat(meta_weight_net(task, steps=2, rate=0.5).gradient)
+    return found
+
+
+def trained(rank: int) -> dict[str, Tensor]:
+    """MELTR after a short run that begins with another one on each rank, with dropout in it."""
+    torch.manual_seed(rank)
+    model: Any = Model(dropout=0.2)
+    distributed.same_start(model.parameters())
+    step = step_of(model, every=1, lr=0.01, dropout=True)
+    torch.manual_seed(100 + rank)
+    optimizer = torch.optim.SGD([w for w in model.parameters() if w.requires_grad], 0.1)
+    for number in range(5):
+        step(batch_of(2 * number + rank))
+        distributed.average_gradients(w for w in model.parameters() if w.requires_grad)
+        optimizer.step()
+        optimizer.zero_grad()
+    return {
+        "phi": flat(list(step.combiner.parameters())),
+        "weights": flat(list(model.parameters())),
+    }
+
+
+def started(rank: int) -> Tensor:
+    """MELTR of a step whose combiner was made from another seed on each rank."""
+    from reeltune.meltr.schemes.aid_fp_lite import Config
+    from reeltune.meltr.step import Meltr, Settings
+    from reeltune.meltr.transformer import Config as Melter
+
+    torch.manual_seed(rank)
+    combiner = Melter.tiny(("match", "length", "size")).build()
+    step = Meltr(Model(), combiner, Config().build(), held_out(), Settings())
+    return flat(list(step.combiner.parameters()))
+
+
+def main(out: str) -> None:
+    torch.set_num_threads(1)
+    rank, world = distributed.start()
+    found = {
+        "world": world,
+        "hypergradients": hypergradients(slice(rank, None, world)),
+        "trained": trained(rank),
+        "started": started(rank),
+    }
+    torch.save(found, Path(out) / f"rank{rank}.pt")
+    distributed.stop()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
