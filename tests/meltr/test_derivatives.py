@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 import torch
-from oracles.slow_hypergradient import double_backward, flat, hessian
 from small_problems import (
     TASKS,
     Backbone,
@@ -19,6 +18,7 @@ from small_problems import (
 )
 from torch import Tensor, nn
 
+from oracles.slow_hypergradient import double_backward, flat, hessian
 from reeltune.meltr.derivatives import along, curvature, gradient, second_slopes
 from reeltune.meltr.hypergradient import mixed_product
 from reeltune.meltr.losses import Losses

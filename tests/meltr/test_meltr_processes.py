@@ -35,9 +35,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> Found:
 
 
 @pytest.mark.parametrize("way", SETTINGS)
-def test_hypergradients_of_two_halves_are_those_of_the_whole_batch(
-    way: str, ranks: Found
-) -> None:
+def test_hypergradients_of_two_halves_are_those_of_the_whole_batch(way: str, ranks: Found) -> None:
     """Each process has half the rows; v, c and the losses are means over both."""
     assert [found["world"] for found in ranks] == [2, 2]
     whole = hypergradients(slice(None))

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 import torch
-from oracles.slow_hypergradient import flat, melted
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from oracles.slow_hypergradient import flat, melted
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.meltr.combiner import Total
 from reeltune.meltr.linear import Config as LinearConfig

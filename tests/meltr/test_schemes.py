@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from oracles.slow_hypergradient import central_differences, double_backward, flat, hessian, melted
 from small_problems import (
     TASKS,
     Perceptron,
@@ -18,6 +17,7 @@ from small_problems import (
 )
 from torch import Tensor, nn
 
+from oracles.slow_hypergradient import central_differences, double_backward, flat, hessian, melted
 from reeltune.errors import ConfigError
 from reeltune.meltr import linear
 from reeltune.meltr.hypergradient import Problem
@@ -120,15 +120,14 @@ def test_the_strength_of_a_ridge_penalty(exact: Made) -> None:
 
 def settle(model: Quadratics, combiner: nn.Module, batch: Any) -> None:
     """Newton's method to the optimum of the melted loss."""
-    for _ in range(12):
+    for _ in range(6):
         (slope,) = torch.autograd.grad(melted(model, batch, combiner), model.w)
         step = torch.linalg.solve(hessian(model, batch, combiner), slope)
         with torch.no_grad():
             model.w -= step
 
 
-@pytest.mark.parametrize("exact", [cg, series])
-def test_meltr_against_differences_of_the_loss_at_the_optimum(exact: Made) -> None:
+def test_meltr_against_differences_of_the_loss_at_the_optimum() -> None:
     """Brute force: move each parameter, train to the end again, judge again."""
     model, combiner = Quadratics(3), melter(residual=True, width=4, scale_width=3, feedforward=3)
     lower, upper = quadratic(3), quadratic(3)
@@ -140,13 +139,15 @@ def test_meltr_against_differences_of_the_loss_at_the_optimum(exact: Made) -> No
 
     wanted = central_differences(judged, parameters)
     settle(model, combiner, lower)
+    settle(model, combiner, lower)
     assert torch.linalg.eigvalsh(hessian(model, lower, combiner)).min() > 0.1
-    whole = exact(problem(model, combiner, [lower], upper))
-    sizes = {name: p.numel() for name, p in combiner.named_parameters()}
-    parts = dict(zip(sizes, whole.split(list(sizes.values())), strict=True))
-    got = torch.cat([parts["fc1.weight"], parts["loss_fc1.bias"]])
     assert wanted.abs().max() > 1e-3
-    torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-7)
+    sizes = {name: p.numel() for name, p in combiner.named_parameters()}
+    for exact in (cg, series):
+        whole = exact(problem(model, combiner, [lower], upper))
+        parts = dict(zip(sizes, whole.split(list(sizes.values())), strict=True))
+        got = torch.cat([parts["fc1.weight"], parts["loss_fc1.bias"]])
+        torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("steps", [1, 3])

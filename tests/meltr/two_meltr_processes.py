@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from oracles.slow_hypergradient import flat
 from small_problems import Perceptron, melter, points, problem
 from test_meltr_step import Model, batch_of, held_out, step_of
 from torch import Tensor
 
+from oracles.slow_hypergradient import flat
 from reeltune.meltr.schemes.aid_fp_lite import aid_fp_lite
 from reeltune.meltr.schemes.conjugate_gradient import conjugate_gradient
 from reeltune.meltr.schemes.meta_weight_net import meta_weight_net
