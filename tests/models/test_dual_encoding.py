@@ -320,6 +320,20 @@ def test_a_sentence_feature_stands_beside_the_words() -> None:
         assert row[: len(plain.vocabulary.ids(text))] == plain.vocabulary.ids(text)
 
 
+def test_the_words_are_read_as_without_the_sentence_feature() -> None:
+    """Ids of the sentence encoder stand behind them and are no words."""
+    plain = Config.tiny().build()
+    config = Config.tiny().model_copy(update={"sentence_encoder": "tiny-clip", "sentence": 96})
+    beside = config.build()
+    beside.text.embedding, beside.text.levels = plain.text.embedding, plain.text.levels
+    read = []
+    for model in (plain, beside):
+        model.text.space.register_forward_pre_hook(lambda _, given: read.append(given[0]))
+        model.encode_text(model.tokenize(["a man on a red square", "two dogs"]))
+    torch.testing.assert_close(read[1][:, :-96], read[0])
+    torch.testing.assert_close(read[1][:, -96:].norm(dim=1), torch.ones(2))
+
+
 def test_a_saved_model_runs_beside_no_other_encoder(tmp_path: Path) -> None:
     Config.tiny().build().save_pretrained(tmp_path)
     card = tmp_path / "config.yaml"
