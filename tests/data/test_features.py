@@ -114,6 +114,7 @@ def test_without_the_list_rows_are_ordered_by_number(tmp_path: Path) -> None:
     assert features.videos == ("v_1", "w")
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text("ab_1", min_size=1), st.integers(1, 12), min_size=1), st.randoms())
 def test_rebuilding_equals_the_slow_way(counts: dict[str, int], source: random.Random) -> None:
     names = [f"{video}_{n}" for video, count in counts.items() for n in range(count)]
@@ -389,7 +390,7 @@ def test_a_part_of_a_video_without_times_is_refused(tmp_path: Path) -> None:
 
 
 @given(st.integers(1, 40), st.integers(1, 40))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_a_cap_takes_the_middles_of_equal_parts(count: int, cap: int) -> None:
     chosen = slow_middles(count, cap)
     assert len(chosen) == min(count, cap)
