@@ -9,6 +9,8 @@ import typer
 from typer.core import TyperGroup
 
 from reeltune.errors import ReeltuneError
+from reeltune.feature_commands import app as features_app
+from reeltune.prune_commands import app as prune_app
 from reeltune.training_commands import app as training_app
 
 
@@ -34,7 +36,8 @@ app = typer.Typer(
 )
 library_app = typer.Typer(cls=Group, no_args_is_help=True, help="Look after a library.")
 app.add_typer(library_app, name="library")
-app.add_typer(training_app)
+for more in (training_app, features_app, prune_app):
+    app.add_typer(more)
 
 DEFAULT = Path("reeltune.library")
 LibraryOption = Annotated[Path, typer.Option("--library", "-l", help="Folder of the library.")]

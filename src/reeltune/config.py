@@ -5,7 +5,9 @@ says data, base model and training, the second what is tuned and how fast it lea
 papers report stands beside, under `expected`.
 """
 
+from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal
 
 import yaml
@@ -18,6 +20,27 @@ from reeltune.training.settings import Settings
 ROOT = files("reeltune").joinpath("recipes")
 
 
+class FromFeatures(BaseModel):
+    """Frame features that a model reads in place of frames."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path | None = None  # None: the dataset's own, or made by the model's encoder
+    every: float = 0.5  # s between frames, where they are made
+    at_most: int | None = None  # frames that are read of a clip; None: all
+
+
+class Words(BaseModel):
+    """What is learned of the training captions before the training."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at_least: int = 5  # times that a word must occur to be known
+    word2vec: Path | None = None  # a folder of feature.bin, id.txt, shape.txt
+    tags: Path | None = None  # video_label_th_1.txt; None: concepts are taken from the captions
+    tag_vocabulary: Path | None = None  # tag_vocab_512.json
+
+
 class Recipe(BaseModel):
     """What to run: data, model, training, and what the paper found."""
 
@@ -27,6 +50,8 @@ class Recipe(BaseModel):
     dataset: str  # a component of data/
     options: dict[str, Any] = {}  # of the dataset
     frames: int = 12  # per clip
+    features: FromFeatures | None = None  # read in place of frames
+    words: Words = Words()
     component: str  # of models/
     config: dict[str, Any] = {}  # of the component
     tunes: bool = True  # false: the model is evaluated as it is
@@ -55,8 +80,20 @@ class Recipe(BaseModel):
 
 
 def recipe_names() -> list[str]:
-    """Every benchmark with every method."""
-    return [f"{place}/{method}" for place in _names("benchmarks") for method in _names("methods")]
+    """Every benchmark with every method that it has what it takes for."""
+    needs = {method: _needs(_open("methods", method)) for method in _names("methods")}
+    return [
+        f"{place}/{method}"
+        for place in _names("benchmarks")
+        for has in [set(_open("benchmarks", place))]
+        for method, needed in needs.items()
+        if needed in has
+    ]
+
+
+def _needs(how: dict[str, Any]) -> str:
+    """What a benchmark must have for a method: a CLIP, or features of frames."""
+    return str(how.get("needs", "base"))
 
 
 def read_recipe(name: str, changes: dict[str, Any] | None = None) -> Recipe:
@@ -67,16 +104,22 @@ def read_recipe(name: str, changes: dict[str, Any] | None = None) -> Recipe:
     place, _, method = name.partition("/")
     benchmark = _read("benchmarks", place, name)
     how = _read("methods", method, name)
+    if _needs(how) not in benchmark:
+        raise ConfigError(
+            f"{method} needs a benchmark with {_needs(how)}, which {place} has not; "
+            f"there are: {', '.join(n for n in recipe_names() if n.endswith('/' + method))}"
+        )
     expected = benchmark.pop("expected", {}).get(method, {})
-    tied = {"base": benchmark.pop("base"), "frames": benchmark["frames"]}
     adapted = benchmark.pop("methods", {}).get(method, {})
+    ground = _ground(benchmark, how)
     fields: dict[str, Any] = {
         "name": name,
         **benchmark,
+        **ground.fields,
         "component": how["component"],
         "tunes": how.get("tunes", True),
-        "config": {**_config(how, tied), **adapted.pop("config", {})},
-        "training": {**benchmark.get("training", {}), **how.get("training", {}), **adapted},
+        "config": {**ground.config, **how.get("config", {}), **adapted.pop("config", {})},
+        "training": {**ground.training, **how.get("training", {}), **adapted},
         "expected": dict(zip(FIGURES, expected.get("t2v", ()), strict=False)),
         "expected_v2t": dict(zip(FIGURES, expected.get("v2t", ()), strict=False)),
     }
@@ -91,10 +134,25 @@ def read_recipe(name: str, changes: dict[str, Any] | None = None) -> Recipe:
 FIGURES = ("R@1", "R@5", "R@10", "MnR", "MdR")
 
 
-def _config(how: dict[str, Any], tied: dict[str, Any]) -> dict[str, Any]:
-    """A method's settings; those named under `from_benchmark` come from there."""
+@dataclass(frozen=True)
+class Ground:
+    """What a benchmark gives every method of a kind."""
+
+    fields: dict[str, Any]  # of the recipe
+    config: dict[str, Any]  # of the model
+    training: dict[str, Any]
+
+
+def _ground(benchmark: dict[str, Any], how: dict[str, Any]) -> Ground:
+    """Takes what is for CLIPs and what is for features out of `benchmark`; one of them is given."""
+    features = dict(benchmark.pop("features", {}))
+    training = benchmark.pop("training", {})
+    tied = {name: benchmark.pop(name, None) for name in ("base", "frames")}
+    if _needs(how) == "features":
+        config, training = features.pop("config", {}), features.pop("training", {})
+        return Ground({"features": features, "words": features.pop("words", {})}, config, training)
     wanted: list[Literal["base", "frames"]] = how.get("from_benchmark", [])
-    return {**{name: tied[name] for name in wanted}, **how.get("config", {})}
+    return Ground({"frames": tied["frames"]}, {name: tied[name] for name in wanted}, training)
 
 
 def _change(fields: dict[str, Any], path: str, value: object) -> None:
@@ -117,8 +175,11 @@ def _read(kind: str, name: str, whole: str) -> dict[str, Any]:
             f"no recipe {whole!r}; a recipe is one of {', '.join(_names('benchmarks'))}, a slash, "
             f"and one of {', '.join(_names('methods'))}"
         )
-    found = yaml.safe_load(ROOT.joinpath(kind, f"{name}.yaml").read_text(encoding="utf-8"))
-    return dict(found)
+    return _open(kind, name)
+
+
+def _open(kind: str, name: str) -> dict[str, Any]:
+    return dict(yaml.safe_load(ROOT.joinpath(kind, f"{name}.yaml").read_text(encoding="utf-8")))
 
 
 def _first(error: ValidationError) -> str:

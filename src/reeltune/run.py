@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,17 +17,19 @@ from reeltune.config import Recipe
 from reeltune.data import toybox
 from reeltune.data._cache_folder import cache_folder
 from reeltune.data._frame_cache import FrameCache
-from reeltune.data._loader import FrameReader, Loader, Order, readable
+from reeltune.data._loader import ClipReader, FrameReader, Loader, Order, Target, readable
 from reeltune.errors import DataError
 from reeltune.evaluation.encode import Named, evaluate
 from reeltune.evaluation.protocols import split_hash
 from reeltune.evaluation.retrieval import Report
+from reeltune.feature_run import started, stored_clips, width_of
+from reeltune.models._contrast import Contrasted
 from reeltune.models._open import open_model
 from reeltune.training import distributed
 from reeltune.training.log import Watcher
 from reeltune.training.loop import Outcome, Run, train
 from reeltune.training.settings import Settings
-from reeltune.training.step import Contrast
+from reeltune.training.step import Contrast, Step, Sum
 from reeltune.types import Pair, Split
 
 METRICS, RECIPE = "metrics.json", "recipe.yaml"
@@ -69,13 +72,14 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
     if finished is not None:
         return Trained(place.out, finished, leads=rank == 0)
     torch.manual_seed(recipe.training.seed)
-    model = recipe.model_config_of().start(place.device)
     named = Named(recipe.dataset, "test", recipe.training.seed if recipe.tunes else None)
-    with frame_reader(model, recipe.frames) as reader:
+    splits = (options.read("train"), options.read("val")) if recipe.tunes else ()
+    with ExitStack() as stack:
+        ground = ground_of(recipe, place, options, (*splits, test), stack)
+        model, reader = ground.model, ground.reader
         outcome, faults = None, dict[str, str]()
-        if recipe.tunes:
-            splits = options.read("train"), options.read("val")
-            outcome, faults = tune_model(model, reader, splits, recipe.training, place, recipe.name)
+        if splits:
+            outcome, faults = tune_model(ground, splits, recipe.training, place, recipe.name)
         test, broken = without_faults(reader, test, place)
         report = evaluate(model, reader, test, named)
     if rank == 0:
@@ -85,15 +89,33 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
     return Trained(place.out, report, outcome, faults | broken, rank == 0)
 
 
+@dataclass(frozen=True)
+class Ground:
+    """What a run stands on: a model, its clips, and what its losses want beside them."""
+
+    model: Any
+    reader: ClipReader
+    targets: dict[str, Target] = field(default_factory=dict)
+
+
+def ground_of(
+    recipe: Recipe, place: Place, options: Any, splits: Sequence[Split], stack: ExitStack
+) -> Ground:
+    """The model as training begins, on frames or on stored features; `stack` closes the reader."""
+    if recipe.features is None:
+        model = recipe.model_config_of().start(place.device)
+        return Ground(model, stack.enter_context(frame_reader(model, recipe.frames)))
+    said = partial(_progress, place)
+    reader = stack.enter_context(stored_clips(recipe, options, splits, said))
+    begun = started(recipe, splits[0], width_of(reader, splits[0]), place.device)
+    return Ground(begun.model, reader, begun.targets)
+
+
 def tune_model(
-    model: Any,
-    reader: FrameReader,
-    splits: tuple[Split, Split],
-    settings: Settings,
-    place: Place,
-    name: str,
+    ground: Ground, splits: tuple[Split, Split], settings: Settings, place: Place, name: str
 ) -> tuple[Outcome, dict[str, str]]:
     """Train a model on the first split, choosing by the second; the best weights stay in it."""
+    model, reader = ground.model, ground.reader
     rank, world = distributed.start()
     train_split, broken = without_faults(reader, splits[0], place)
     val_split, more = without_faults(reader, splits[1], place)
@@ -108,8 +130,8 @@ def tune_model(
     )
     run = Run(
         model=model,
-        step=Contrast(model, settings.precision, settings.chunk),
-        loader=Loader(reader, order, model.tokenize),
+        step=step_of(model, settings),
+        loader=Loader(reader, order, model.tokenize, targets=ground.targets),
         settings=settings,
         folder=place.out,
         identity=_identity(name, model, reader, (train_split, val_split), settings),
@@ -121,11 +143,18 @@ def tune_model(
     return train(run), broken | more
 
 
-def validation(model: Any, reader: FrameReader, split: Split) -> Callable[[], dict[str, float]]:
+def step_of(model: Any, settings: Settings) -> Step:
+    """Contrast over all processes for models with a temperature; else the sum of the losses."""
+    if isinstance(model, Contrasted):
+        return Contrast(model, settings.precision, settings.chunk)
+    return Sum(model)
+
+
+def validation(model: Any, reader: ClipReader, split: Split) -> Callable[[], dict[str, float]]:
     """Figures of a split by which weights are chosen: recalls, and SumR of both directions."""
 
     def validate() -> dict[str, float]:
-        found = evaluate(model, reader, split, Named("validation", "val"))
+        found = evaluate(model, reader, split, Named("validation", "val"), settle=True)
         figures = {
             f"{way} {k}": v for way in ("t2v", "v2t") for k, v in getattr(found, way).items()
         }
@@ -179,8 +208,8 @@ def model_card(recipe: Recipe, report: Report) -> str:
             f"# {recipe.name}",
             "",
             f"Made by `reeltune train {recipe.name}` with seed {recipe.training.seed}; "
-            f"`{RECIPE}` holds every setting. The weights inherit the terms of the CLIP they stand "
-            f"on ({recipe.config.get('base')}) and of the dataset ({recipe.dataset}).",
+            f"`{RECIPE}` holds every setting. The weights inherit the terms of what they stand "
+            f"on ({_stands_on(recipe)}) and of the dataset ({recipe.dataset}).",
             "",
             "| direction | R@1 | R@5 | R@10 | MdR |",
             "|---|---|---|---|---|",
@@ -193,9 +222,14 @@ def model_card(recipe: Recipe, report: Report) -> str:
     )
 
 
-def without_faults(reader: FrameReader, split: Split, place: Place) -> tuple[Split, dict[str, str]]:
+def _stands_on(recipe: Recipe) -> str:
+    return str(recipe.config.get("base") or recipe.config.get("encoder") or "stored features")
+
+
+def without_faults(reader: ClipReader, split: Split, place: Place) -> tuple[Split, dict[str, str]]:
     """The split without clips that cannot be read."""
-    pairs, faults = readable(reader, split.pairs, _progress(place, "decoding"))
+    what = "decoding" if isinstance(reader, FrameReader) else "reading features"
+    pairs, faults = readable(reader, split.pairs, _progress(place, what))
     if not pairs:
         path, reason = next(iter(faults.items()))
         raise DataError(f"no video of the split can be read; the first is {path}: {reason}")
@@ -210,13 +244,13 @@ def _progress(place: Place, what: str) -> Callable[[int, int], None]:
 
 
 def _identity(
-    name: str, model: nn.Module, reader: FrameReader, splits: Sequence[Split], settings: Settings
+    name: str, model: nn.Module, reader: ClipReader, splits: Sequence[Split], settings: Settings
 ) -> str:
     """Names a run by all that its numbers depend on."""
     facts = [
         name,
         getattr(model, "fingerprint", ""),
-        reader.frames,
+        reader.policy,
         [_hash_of(split.pairs) for split in splits],
         settings.model_dump(exclude={"save_minutes"}),
         distributed.world(),

@@ -74,7 +74,7 @@ def train(
     if not trained.leads:
         return
     if as_json:
-        print_json({"folder": str(out), "unreadable": trained.faults, **trained.report.as_dict()})
+        print_json({"folder": str(out), "unreadable": trained.faults, **trained.report.figures()})
         return
     console.print(report_table(trained.report))
     show_trained(trained.folder, trained.faults, chosen.expected)
@@ -105,7 +105,7 @@ def evaluate(
     report = evaluate_checkpoint(model, recipe, place, split)
     if out is not None:
         report.write(out)
-    print_json(report.as_dict()) if as_json else console.print(report_table(report))
+    print_json(report.figures()) if as_json else console.print(report_table(report))
 
 
 @app.command()

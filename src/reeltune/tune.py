@@ -15,7 +15,7 @@ from reeltune.models import lite, vop
 from reeltune.models._lite.remembered import Remembered
 from reeltune.models._open import open_model
 from reeltune.models.clip import Clip
-from reeltune.run import Place, frame_reader, tune_model, without_faults
+from reeltune.run import Ground, Place, frame_reader, tune_model, without_faults
 from reeltune.training.settings import Settings
 from reeltune.types import Split
 
@@ -62,7 +62,9 @@ def tune(captions: Path, videos: Path, model: str, place: Place, seed: int = 0) 
         test, broken = without_faults(reader, test, place)
         named = Named("folder", "test")
         before = evaluate(open_model(model, place.device), reader, test, named)
-        _, faults = tune_model(tuned, reader, (train_split, val), settings, place, f"tune {model}")
+        _, faults = tune_model(
+            Ground(tuned, reader), (train_split, val), settings, place, f"tune {model}"
+        )
         after = evaluate(tuned, reader, test, Named("folder", "test", seed))
     tuned.save_pretrained(place.out)
     before.write(place.out / "before.json")

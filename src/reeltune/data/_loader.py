@@ -1,16 +1,16 @@
 """Pairs to batches: frames through the cache, decoded ahead in threads, in an order by seed."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 from torch.nn.utils.rnn import pad_sequence
 
 from reeltune.data._decode import Decoder
@@ -20,6 +20,19 @@ from reeltune.errors import DataError, MediaError
 from reeltune.types import Batch, Pair, Pixels, Tokens
 
 AHEAD = 2  # batches that are made while the model is busy with one
+Clip = Shaped[np.ndarray, "..."]  # pixels (T, 3, S, S) or features (T, F)
+
+
+@runtime_checkable
+class ClipReader(Protocol):
+    """Where clips come from: decoded frames, or stored features."""
+
+    @property
+    def policy(self) -> str:
+        """Which frames, for protocol cards."""
+        ...
+
+    def read(self, pair: Pair) -> Clip: ...
 
 
 class FrameReader:
@@ -28,6 +41,10 @@ class FrameReader:
     def __init__(self, pixels: Pixels, frames: int, cache: FrameCache | None) -> None:
         self.pixels, self.frames, self.cache = pixels, frames, cache
         self._idle: list[Decoder] = []
+
+    @property
+    def policy(self) -> str:
+        return f"uniform {self.frames}"
 
     def __enter__(self) -> "FrameReader":
         return self
@@ -131,17 +148,25 @@ def shuffled(count: int, together: int, source: np.random.Generator) -> Int[np.n
     return np.concatenate([runs[i] for i in source.permutation(len(runs))])
 
 
+Target = Callable[[Pair], Shaped[np.ndarray, "..."]]
+
+
 class Loader:
-    """Batches of an `Order`, made in threads ahead of their use."""
+    """Batches of an `Order`, made in threads ahead of their use.
+
+    `targets` are what some losses want of each pair beside frames and words, by name.
+    """
 
     def __init__(
         self,
-        reader: FrameReader,
+        reader: ClipReader,
         order: Order,
         tokenize: Callable[[Sequence[str]], Tokens],
         threads: int = 2,
+        targets: Mapping[str, Target] | None = None,
     ) -> None:
         self._reader, self.order, self._tokenize, self._threads = reader, order, tokenize, threads
+        self._targets = targets or {}
         ids = {pair.video: number for number, pair in enumerate(order.pairs)}
         self._group = [ids[pair.video] for pair in order.pairs]
 
@@ -159,17 +184,22 @@ class Loader:
         finally:  # also where the run stops in mid-epoch, which need not wait for what is ahead
             pool.shutdown(cancel_futures=True)
 
-    def _frames(self, index: np.integer[Any]) -> Frames:
+    def _frames(self, index: np.integer[Any]) -> Clip:
         return self._reader.read(self.order.pairs[int(index)])
 
-    def _batch(self, some: Int[np.ndarray, " B"], frames: list[Frames]) -> Batch:
-        captions = [self.order.pairs[int(i)].caption for i in some]
+    def _batch(self, some: Int[np.ndarray, " B"], frames: list[Clip]) -> Batch:
+        pairs = [self.order.pairs[int(i)] for i in some]
         group = torch.tensor([self._group[int(i)] for i in some])
-        return stack(frames, self._tokenize(captions), group)
+        batch = stack(frames, self._tokenize([pair.caption for pair in pairs]), group)
+        targets = {
+            name: torch.from_numpy(np.stack([of(pair) for pair in pairs]))
+            for name, of in self._targets.items()
+        }
+        return replace(batch, targets=targets)
 
 
-def stack(frames: Sequence[Frames], tokens: Tokens, group: torch.Tensor) -> Batch:
-    """One batch of clips, padded with black frames that the mask hides."""
+def stack(frames: Sequence[Clip], tokens: Tokens, group: torch.Tensor) -> Batch:
+    """One batch of clips, padded with black frames, or zeros, that the mask hides."""
     clips = [torch.from_numpy(clip) for clip in frames]
     padded = pad_sequence(clips, batch_first=True)  # (B, T, 3, S, S)
     lengths = torch.tensor([len(clip) for clip in clips])
@@ -178,7 +208,7 @@ def stack(frames: Sequence[Frames], tokens: Tokens, group: torch.Tensor) -> Batc
 
 
 def readable(
-    reader: FrameReader, pairs: Sequence[Pair], progress: Callable[[int, int], None] | None = None
+    reader: ClipReader, pairs: Sequence[Pair], progress: Callable[[int, int], None] | None = None
 ) -> tuple[list[Pair], dict[str, str]]:
     """Pairs whose clips can be decoded, and why the others cannot, by path; fills the cache.
 

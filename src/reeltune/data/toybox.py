@@ -1,6 +1,6 @@
 """Toybox: a generated world of shapes that move, as real mp4 files; nothing is downloaded.
 
-Six colours, five shapes, nine motions, one or two events in a row, twenty captions per clip.
+Three colours, two shapes, nine motions, one or two events in a row, twenty captions per clip.
 Clips tagged "temporal" have their twin in the same split, the same frames in the opposite order
 ("a red box moves left" and "... moves right"), which no mean of independent frames tells apart.
 """

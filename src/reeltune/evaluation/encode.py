@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reeltune.data._loader import FrameReader, stack
+from reeltune.data._loader import ClipReader, stack
 from reeltune.errors import DataError
 from reeltune.evaluation.protocols import ProtocolCard, split_hash
 from reeltune.evaluation.retrieval import Report, retrieval_report
@@ -17,6 +17,13 @@ from reeltune.types import DualEncoder, Pair, Split
 
 CLIPS_AT_ONCE = 16
 TEXTS_AT_ONCE = 256
+
+
+@runtime_checkable
+class Ranged(Protocol):
+    """A model whose scores are normalised by the ranges that its parts have on held-out pairs."""
+
+    def set_ranges(self, text: Tensor, video: Tensor) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -28,18 +35,25 @@ class Named:
     seed: int | None = None
 
 
-def evaluate(model: DualEncoder, reader: FrameReader, split: Split, named: Named) -> Report:
-    """Retrieval figures of a model on a split, each clip read as `reader` reads it."""
+def evaluate(
+    model: DualEncoder, reader: ClipReader, split: Split, named: Named, settle: bool = False
+) -> Report:
+    """Retrieval figures of a model on a split, each clip read as `reader` reads it.
+
+    `settle` lets a model that normalises its scores learn their ranges here; for validation.
+    """
     gallery, clips = gallery_of(split.pairs)
     text = encode_texts(model, [pair.caption for pair in split.pairs])
     video = encode_clips(model, reader, clips)
+    if settle and isinstance(model, Ranged):
+        model.set_ranges(text, video)
     scores = similarity(model, text, video)
     card = ProtocolCard(
         dataset=named.dataset,
         split=named.split,
         split_hash=split_hash(split.pairs, gallery),
         captions=split.captions,
-        frames=f"uniform {reader.frames}",
+        frames=reader.policy,
         model=model.name,
         fingerprint=model.fingerprint,
         seed=named.seed,
@@ -76,7 +90,7 @@ def encode_texts(model: DualEncoder, texts: Sequence[str]) -> Float[Tensor, "Q D
 
 @torch.inference_mode()
 def encode_clips(
-    model: DualEncoder, reader: FrameReader, clips: Sequence[Pair]
+    model: DualEncoder, reader: ClipReader, clips: Sequence[Pair]
 ) -> Float[Tensor, "N D"]:
     """Vectors of clips on the CPU."""
     vectors: list[Tensor] = []

@@ -74,6 +74,10 @@ class Report:
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
 
+    def figures(self) -> dict[str, object]:
+        """The same without the rank of every query, which fills screens."""
+        return {name: value for name, value in self.as_dict().items() if name != "ranks"}
+
     @classmethod
     def from_dict(cls, fields: object) -> "Report":
         """The report that `as_dict` gave, also after JSON; DataError names the first bad field."""

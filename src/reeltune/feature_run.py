@@ -1,0 +1,149 @@
+"""Runs on stored frame features: where features come from, and what is learned of the captions.
+
+Features lie in a folder of the dataset or of the user; or they are made, once, from the videos by
+the model's own encoder, and kept in the cache.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+from jaxtyping import Float
+from torch import nn
+
+from reeltune.config import FromFeatures, Recipe
+from reeltune.data._annotations import Caption
+from reeltune.data._cache_folder import cache_folder
+from reeltune.data._concepts import Concepts, annotate, most_frequent, read_concepts, words_of
+from reeltune.data._features import FeatureReader, Features, names_of
+from reeltune.data._loader import Target
+from reeltune.errors import ConfigError, DataError
+from reeltune.features import Wish, make_features
+from reeltune.models._dual_encoding._vocabulary import Vocabulary
+from reeltune.models._dual_encoding._word2vec import embedding_from
+from reeltune.types import Pair, Split
+
+FEATURES = "features"  # below the cache folder
+Said = Callable[[str], Callable[[int, int], None]]
+
+
+@dataclass(frozen=True)
+class Started:
+    """A model before its first step, and what its losses want of each pair."""
+
+    model: Any
+    targets: dict[str, Target] = field(default_factory=dict)
+
+
+class StoredClips:
+    """A `ClipReader` over one folder of features, or one for each split."""
+
+    def __init__(self, folders: Sequence[Path], frames: int | None) -> None:
+        self._readers = [FeatureReader(Features(f), frames) for f in dict.fromkeys(folders)]
+        self._frames = frames
+
+    def __enter__(self) -> "StoredClips":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    @property
+    def policy(self) -> str:
+        making = self._readers[0].features.making
+        made = f"{making.model} {making.sampling}" if making.model else "stored"
+        return f"features {made}" + (f", at most {self._frames}" if self._frames else "")
+
+    def read(self, pair: Pair) -> Float[np.ndarray, "T F"]:
+        known = (r for r in self._readers if any(n in r.features for n in names_of(pair)))
+        return next(known, self._readers[-1]).read(pair)  # the last one tells what it lacks
+
+
+def stored_clips(recipe: Recipe, options: Any, splits: Sequence[Split], said: Said) -> StoredClips:
+    """Features of all splits, made first where there are none yet."""
+    wanted = recipe.features
+    if wanted is None:
+        raise ConfigError(f"recipe {recipe.name} has no features; add features: {{every: 0.5}}")
+    if wanted.folder is not None:
+        return StoredClips([wanted.folder], wanted.at_most)
+    if hasattr(options, "features"):
+        return StoredClips([options.features(p) for p in ("train", "val", "test")], wanted.at_most)
+    paths = sorted({str(pair.path) for split in splits for pair in split.pairs})
+    return StoredClips([made_features(paths, recipe, wanted, said)], wanted.at_most)
+
+
+def made_features(paths: Sequence[str], recipe: Recipe, wanted: FromFeatures, said: Said) -> Path:
+    """Features of the videos by the model's encoder, in the cache; made at the first asking."""
+    encoder = recipe.config.get("encoder")
+    if encoder is None:
+        raise ConfigError(
+            f"recipe {recipe.name} names no encoder, and no folder of features; "
+            "set config.encoder=lite, or features.folder to what `reeltune features` made"
+        )
+    names = {Path(path).stem for path in paths}
+    if len(names) < len(paths):
+        raise DataError(
+            f"{len(paths)} videos have {len(names)} names, so their features would be confused; "
+            "make them with `reeltune features FOLDER --out OUT`, and set features.folder=OUT"
+        )
+    named = "\n".join([encoder, str(wanted.every), *paths])
+    key = hashlib.blake2b(named.encode(), digest_size=8).hexdigest()
+    out = cache_folder() / FEATURES / key
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(out.with_suffix(".lock")):  # two runs of one table may ask at once
+        report = make_features(paths, encoder, out, Wish(every=wanted.every), Megabytes(said))
+    if report.interrupted:
+        raise KeyboardInterrupt
+    if report.faults and not report.rows:
+        path, reason = next(iter(report.faults.items()))
+        raise DataError(f"no video gave features; the first is {path}: {reason}")
+    return out
+
+
+class Megabytes:
+    """Progress of making features, told as a run tells of its preparations."""
+
+    def __init__(self, said: Said) -> None:
+        self._tell, self._total, self._done = said("encoding frames, MB"), 0, 0
+
+    def begin(self, files: int, size: int) -> None:
+        self._total = size
+
+    def advance(self, path: str, size: int) -> None:
+        self._done += size
+        self._tell(self._done >> 20, self._total >> 20)
+
+
+def started(recipe: Recipe, train: Split, width: int, device: str | None) -> Started:
+    """A Dual Encoding for the words and the concepts of its training captions."""
+    config, words = recipe.model_config_of(), recipe.words
+    captions = [pair.caption for pair in train.pairs]
+    vocabulary = Vocabulary.of(captions, words.at_least)
+    concepts = concepts_of(recipe, train) if config.concepts else None
+    known = {"features": width, "concepts": len(concepts.names) if concepts else 0}
+    config = config.model_copy(update=known)
+    source = torch.Generator().manual_seed(recipe.training.seed)
+    embedding = embedding_from(words.word2vec, vocabulary, source) if words.word2vec else None
+    model: nn.Module = config.start(vocabulary, embedding, device)
+    targets: dict[str, Target] = {}
+    if concepts is not None:
+        targets["concepts"] = lambda pair: concepts.targets(pair.video)
+    return Started(model, targets)
+
+
+def concepts_of(recipe: Recipe, train: Split) -> Concepts:
+    """From the files the user has, or from the captions."""
+    words, size = recipe.words, int(recipe.model_config_of().concepts)
+    if words.tags is not None and words.tag_vocabulary is not None:
+        return read_concepts(words.tags, words.tag_vocabulary)
+    tags = annotate([Caption(pair.video, pair.caption) for pair in train.pairs], words_of)
+    return Concepts(most_frequent(tags, size), tags)
+
+
+def width_of(reader: StoredClips, split: Split) -> int:
+    """F, the width of the features."""
+    return int(reader.read(split.pairs[0]).shape[1])
