@@ -214,6 +214,13 @@ def test_frames_behind_the_last_position_are_left_out() -> None:
     torch.testing.assert_close(
         model.encode_video(features, mask), model.encode_video(features[:, :3], mask[:, :3])
     )
+    given = hidden_in(model)
+    given["hidden_frames"][:, 0] = True
+    short = {**given, "hidden_frames": given["hidden_frames"][:, :3]}
+    batch = batch_for(model, **given)
+    cut = Batch(features[:, :3], mask[:, :3], batch.tokens, batch.video, short)
+    for name, loss in model.losses(batch).items():
+        torch.testing.assert_close(model.losses(cut)[name], loss, msg=name, **CLOSE)
 
 
 def test_what_cannot_be_read_is_refused() -> None:

@@ -60,8 +60,12 @@ def what_is_hidden(
         masked = Masked(given["masked_words"], given["masked_labels"])
     else:
         masked = mask_words(text.ids, inner(text), words.mask, len(words), chance)
-    frames = given.get("hidden_frames")
-    return Hidden(masked, mask_frames(mask, chance) if frames is None else frames.bool())
+    if "hidden_frames" in given:  # of the frames that are read alone
+        frames = given["hidden_frames"][:, : mask.shape[1]].to(mask)
+    else:
+        frames = mask_frames(mask, chance)
+    device = mask.device
+    return Hidden(Masked(masked.ids.to(device), masked.labels.to(device)), frames)
 
 
 def inner(text: Tokens) -> Bool[Tensor, "B L"]:
