@@ -203,6 +203,21 @@ def test_a_writer_goes_on_where_it_was_killed(tmp_path: Path, format: Format, st
         assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
 
 
+def test_a_second_kill_finds_what_came_after_the_first(tmp_path: Path) -> None:
+    """Half a line that the first kill left in the journal must not swallow the next."""
+    folder = tmp_path / "f"
+    for video, rows in clips().items():
+        with pytest.raises(KeyboardInterrupt), FeatureWriter(folder, making()) as writer:
+            writer.append(video, rows)
+            raise KeyboardInterrupt
+        with (folder / ".journal.jsonl").open("ab") as file:
+            file.write(b'["x", {"first"')
+    with FeatureWriter(folder, making()) as writer:
+        assert list(writer.videos) == list(clips())
+    for video, rows in clips().items():
+        np.testing.assert_array_equal(Features(folder).of(video), rows)
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_finished_folder_is_added_to(tmp_path: Path, format: Format) -> None:
     folder = store(tmp_path / "f", format)
