@@ -1,0 +1,99 @@
+"""How good is Dual Encoding beside lite's head, on the same frozen features of the same photos?
+
+    python benchmarks/bench_flickr8k.py --data ../shared/data
+
+Flickr8k, each photo a clip of one frame, lite's frame network: features as `reeltune features`
+makes them, in the folders of hybrid_space, train `flickr8k/dual-encoding` and its kin end to end;
+both sides are tested on the official split under one protocol. Runs stopped go on.
+"""
+
+import argparse
+import csv
+import tarfile
+import time
+from pathlib import Path
+
+import torch
+
+from _line import ROOT, emit
+from reeltune.config import read_recipe
+from reeltune.data._cache_folder import cache_folder
+from reeltune.data.hybrid_space import Config
+from reeltune.evaluation.encode import Named, evaluate
+from reeltune.evaluation.retrieval import Report
+from reeltune.feature_run import StoredClips
+from reeltune.features import Wish, make_features
+from reeltune.models._open import open_model
+from reeltune.run import Place, run_recipe
+
+METHODS = ("dual-encoding", "dual-encoding-plus", "dual-encoding-latent")
+SPLITS = {"train": "train", "dev": "val", "test": "test"}  # Flickr's names, ours
+
+
+def photos(data: Path, out: Path) -> Path:
+    """The photos as files."""
+    folder = out / "images"
+    if not folder.is_dir():
+        with tarfile.open(data / "images.tar") as tar:
+            tar.extractall(out / "half", filter="data")
+        (out / "half" / "images").replace(folder)
+    return folder
+
+
+def write_captions(data: Path, collection: Path) -> None:
+    """`<photo>#<n> <sentence>` by split, as hybrid_space wants them."""
+    captions: dict[str, list[str]] = {}
+    with (data / "captions.txt").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            captions.setdefault(row["image"], []).append(row["caption"].strip())
+    (collection / "TextData").mkdir(parents=True, exist_ok=True)
+    for theirs, ours in SPLITS.items():
+        names = (data / f"Flickr_8k.{theirs}Images.txt").read_text().split()
+        lines = [
+            f"{Path(name).stem}#{number} {text}\n"
+            for name in names
+            for number, text in enumerate(captions.get(name, []))
+        ]
+        path = collection / "TextData" / f"flickr8k{ours}.caption.txt"
+        path.write_text("".join(lines), encoding="utf-8")
+
+
+def figures(report: Report) -> dict[str, object]:
+    low, high = report.intervals["t2v R@1"]
+    rounded = {
+        f"{way} {name}": round(found[name], 1)
+        for way, found in (("t2v", report.t2v), ("v2t", report.v2t))
+        for name in ("R@1", "R@5", "R@10", "SumR")
+    }
+    between = {name: [round(v, 1) for v in report.intervals[f"{name} SumR"]] for name in ("t2v",)}
+    return {**rounded, "t2v R@1 interval": [round(low, 1), round(high, 1)], "SumR": between}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--out", type=Path, default=cache_folder() / "bench-flickr8k")
+    given = parser.parse_args()
+    data, collection = given.data / "flickr8k", given.out / "flickr8k"
+    start = time.monotonic()
+    folder = collection / "FeatureData" / "lite"
+    make_features([str(photos(data, given.out))], "lite", folder, Wish(photos=True))
+    encoding = time.monotonic() - start
+    write_captions(data, collection)
+    test = Config(folder=given.out, collection="flickr8k").read("test")
+    torch.manual_seed(0)
+    head = open_model("lite", device="cpu")
+    with StoredClips([folder], None) as reader:
+        found = {"lite's head": figures(evaluate(head, reader, test, Named("flickr8k", "test")))}
+    seconds = {}
+    for method in METHODS:
+        recipe = read_recipe(f"flickr8k/{method}", {"options.collection": "flickr8k"})
+        start = time.monotonic()
+        trained = run_recipe(recipe, Place(out=given.out / "runs" / method, data=given.out))
+        seconds[method] = round(time.monotonic() - start)
+        found[method] = figures(trained.report)
+    emit("Dual Encoding on photos", seconds=seconds, encoding=round(encoding), **found)
+
+
+if __name__ == "__main__":
+    main()
