@@ -15,6 +15,7 @@ from test_meltr_step import Model, batch_of, held_out, step_of
 from torch import Tensor
 
 from oracles.slow_hypergradient import flat
+from reeltune.meltr.derivatives import along
 from reeltune.meltr.schemes.aid_fp_lite import aid_fp_lite
 from reeltune.meltr.schemes.conjugate_gradient import conjugate_gradient
 from reeltune.meltr.schemes.meta_weight_net import meta_weight_net
@@ -28,7 +29,7 @@ SETTINGS = {
 
 
 def hypergradients(part: slice) -> dict[str, Tensor]:
-    """Of three schemes, from these rows of each batch."""
+    """Of three schemes, and the slopes c, from these rows of each batch."""
     torch.manual_seed(0)
     model, combiner = Perceptron().double(), melter()
     batches = [points(16) for _ in range(4)]
@@ -36,6 +37,7 @@ def hypergradients(part: slice) -> dict[str, Tensor]:
     found = {}
     for way, settings in SETTINGS.items():
         task = problem(model, combiner, lower, upper, gamma=0.2, direct_term=True, **settings)
+        found[f"c {way}"] = along(task.lower[0], task.weights, task.weights, task.along)[1]
         damped = conjugate_gradient(task, steps=3, damping=1.0, tolerance=0.0)
         found[f"lite {way}"] = flat(aid_fp_lite(task).gradient)
         found[f"cg {way}"] = flat(damped.gradient)
