@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from reeltune.errors import ConfigError
+from reeltune.meltr.step import Settings as MeltrSettings
 from reeltune.registry import find
 from reeltune.training.settings import Settings
 
@@ -41,6 +42,19 @@ class Words(BaseModel):
     tag_vocabulary: Path | None = None  # tag_vocab_512.json
 
 
+class Melting(BaseModel):
+    """MELTR: the losses of a model melted by a transformer that is trained beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scheme: str = "aid-fp-lite"  # of meltr/schemes
+    options: dict[str, Any] = {}  # of the scheme
+    kind: Literal["transformer", "linear"] = "transformer"
+    sizes: dict[str, Any] = {}  # of the transformer
+    outer: Literal["held-out", "recent"] = "held-out"  # validation split, or late training batches
+    step: MeltrSettings = MeltrSettings()
+
+
 class Recipe(BaseModel):
     """What to run: data, model, training, and what the paper found."""
 
@@ -54,6 +68,7 @@ class Recipe(BaseModel):
     words: Words = Words()
     component: str  # of models/
     config: dict[str, Any] = {}  # of the component
+    meltr: Melting | None = None  # None: losses are summed
     tunes: bool = True  # false: the model is evaluated as it is
     training: Settings = Settings()
     expected: dict[str, float] = {}  # t2v figures that the paper reports on this benchmark
@@ -118,6 +133,7 @@ def read_recipe(name: str, changes: dict[str, Any] | None = None) -> Recipe:
         **ground.fields,
         "component": how["component"],
         "tunes": how.get("tunes", True),
+        "meltr": how.get("meltr"),
         "config": {**ground.config, **how.get("config", {}), **adapted.pop("config", {})},
         "training": {**ground.training, **how.get("training", {}), **adapted},
         "expected": dict(zip(FIGURES, expected.get("t2v", ()), strict=False)),

@@ -118,12 +118,15 @@ class Megabytes:
         self._tell(self._done >> 20, self._total >> 20)
 
 
-def started(recipe: Recipe, train: Split, width: int, device: str | None) -> Started:
-    """A Dual Encoding for the words and the concepts of its training captions."""
+def started(recipe: Recipe, splits: Sequence[Split], width: int, device: str | None) -> Started:
+    """A Dual Encoding for the words and the concepts of its training captions.
+
+    `splits` are that of training and, where its losses are wanted too, that of validation.
+    """
     config, words = recipe.model_config_of(), recipe.words
-    captions = [pair.caption for pair in train.pairs]
+    captions = [pair.caption for pair in splits[0].pairs]
     vocabulary = Vocabulary.of(captions, words.at_least)
-    concepts = concepts_of(recipe, train) if config.concepts else None
+    concepts = concepts_of(recipe, splits) if config.concepts else None
     known = {"features": width, "concepts": len(concepts.names) if concepts else 0}
     config = config.model_copy(update=known)
     source = torch.Generator().manual_seed(recipe.training.seed)
@@ -135,13 +138,17 @@ def started(recipe: Recipe, train: Split, width: int, device: str | None) -> Sta
     return Started(model, targets)
 
 
-def concepts_of(recipe: Recipe, train: Split) -> Concepts:
-    """From the files the user has, or from the captions."""
+def concepts_of(recipe: Recipe, splits: Sequence[Split]) -> Concepts:
+    """From the files the user has, or from the captions; which ones there are, by the first split
+    alone."""
     words, size = recipe.words, int(recipe.model_config_of().concepts)
     if words.tags is not None and words.tag_vocabulary is not None:
         return read_concepts(words.tags, words.tag_vocabulary)
-    tags = annotate([Caption(pair.video, pair.caption) for pair in train.pairs], words_of)
-    return Concepts(most_frequent(tags, size), tags)
+    tags = [
+        annotate([Caption(pair.video, pair.caption) for pair in split.pairs], words_of)
+        for split in splits
+    ]
+    return Concepts(most_frequent(tags[0], size), {k: v for one in tags for k, v in one.items()})
 
 
 def width_of(reader: StoredClips, split: Split) -> int:

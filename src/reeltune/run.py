@@ -13,7 +13,7 @@ import torch
 import yaml
 from torch import nn
 
-from reeltune.config import Recipe
+from reeltune.config import Melting, Recipe, read_recipe, recipe_names
 from reeltune.data import toybox
 from reeltune.data._cache_folder import cache_folder
 from reeltune.data._frame_cache import FrameCache
@@ -22,7 +22,10 @@ from reeltune.errors import DataError
 from reeltune.evaluation.encode import Named, evaluate
 from reeltune.evaluation.protocols import split_hash
 from reeltune.evaluation.retrieval import Report
-from reeltune.feature_run import started, stored_clips, width_of
+from reeltune.feature_run import StoredClips, started, stored_clips, width_of
+from reeltune.melting import melting_step
+from reeltune.meltr import combiner
+from reeltune.meltr.step import Meltr
 from reeltune.models._contrast import Contrasted
 from reeltune.models._open import open_model
 from reeltune.training import distributed
@@ -32,8 +35,9 @@ from reeltune.training.settings import Settings
 from reeltune.training.step import Contrast, Step, Sum
 from reeltune.types import Pair, Split
 
-METRICS, RECIPE = "metrics.json", "recipe.yaml"
+METRICS, RECIPE, MELTR = "metrics.json", "recipe.yaml", "meltr.safetensors"
 FRAME_CACHE = "frames"  # below the cache folder
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +83,9 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
         model, reader = ground.model, ground.reader
         outcome, faults = None, dict[str, str]()
         if splits:
-            outcome, faults = tune_model(ground, splits, recipe.training, place, recipe.name)
+            outcome, faults = tune_model(
+                ground, splits, recipe.training, place, recipe.name, recipe.meltr
+            )
         test, broken = without_faults(reader, test, place)
         report = evaluate(model, reader, test, named)
     if rank == 0:
@@ -107,12 +113,17 @@ def ground_of(
         return Ground(model, stack.enter_context(frame_reader(model, recipe.frames)))
     said = partial(_progress, place)
     reader = stack.enter_context(stored_clips(recipe, options, splits, said))
-    begun = started(recipe, splits[0], width_of(reader, splits[0]), place.device)
+    begun = started(recipe, splits[:2], width_of(reader, splits[0]), place.device)
     return Ground(begun.model, reader, begun.targets)
 
 
 def tune_model(
-    ground: Ground, splits: tuple[Split, Split], settings: Settings, place: Place, name: str
+    ground: Ground,
+    splits: tuple[Split, Split],
+    settings: Settings,
+    place: Place,
+    name: str,
+    melting: Melting | None = None,
 ) -> tuple[Outcome, dict[str, str]]:
     """Train a model on the first split, choosing by the second; the best weights stay in it."""
     model, reader = ground.model, ground.reader
@@ -128,10 +139,16 @@ def tune_model(
         world,
         settings.neighbours,
     )
+    loader = Loader(reader, order, model.tokenize, targets=ground.targets)
+    step: Step = step_of(model, settings)
+    if melting is not None:
+        held = Order(val_split.pairs, min(settings.batch, _videos(val_split)), settings.seed)
+        outer = Loader(reader, held, model.tokenize, targets=ground.targets)
+        step = melting_step(model, melting, loader, outer, settings)
     run = Run(
         model=model,
-        step=step_of(model, settings),
-        loader=Loader(reader, order, model.tokenize, targets=ground.targets),
+        step=step,
+        loader=loader,
         settings=settings,
         folder=place.out,
         identity=_identity(name, model, reader, (train_split, val_split), settings),
@@ -140,7 +157,10 @@ def tune_model(
         tensorboard=place.tensorboard,
         leads=rank == 0,
     )
-    return train(run), broken | more
+    outcome = train(run)
+    if rank == 0 and isinstance(step, Meltr) and isinstance(step.combiner, combiner.Learned):
+        combiner.save(step.combiner, place.out / MELTR)
+    return outcome, broken | more
 
 
 def step_of(model: Any, settings: Settings) -> Step:
@@ -148,6 +168,10 @@ def step_of(model: Any, settings: Settings) -> Step:
     if isinstance(model, Contrasted):
         return Contrast(model, settings.precision, settings.chunk)
     return Sum(model)
+
+
+def _videos(split: Split) -> int:
+    return len({pair.video for pair in split.pairs})
 
 
 def validation(model: Any, reader: ClipReader, split: Split) -> Callable[[], dict[str, float]]:
@@ -163,11 +187,39 @@ def validation(model: Any, reader: ClipReader, split: Split) -> Callable[[], dic
     return validate
 
 
+def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Recipe:
+    """What a model is measured by: data of the benchmark, clips as the model was trained on them.
+
+    A model that was trained on stored features reads such features, and on the benchmark of its
+    training the very same ones; any other model reads frames.
+    """
+    trained = _stored_recipe(Path(name))
+    if not trained.get("features"):
+        return read_recipe(f"{benchmark}/zero-shot", changes)
+    own, _, method = trained["name"].partition("/")
+    kept = {field: trained[field] for field in ("component", "config", "features")}
+    if own == benchmark:
+        kept["options"] = trained["options"]
+    else:
+        kept["features"] = {**trained["features"], "folder": None}
+    wanted = f"{benchmark}/{method}"
+    known = wanted if wanted in recipe_names() else f"{benchmark}/zero-shot"
+    return read_recipe(known, {**kept, **changes})
+
+
 def evaluate_checkpoint(name: str, recipe: Recipe, place: Place, split: str) -> Report:
-    """Figures of any model under the data and the frame policy of a recipe."""
+    """Figures of any model under the data of a recipe, clips read as the recipe says."""
     model: Any = open_model(name, place.device)
-    data = recipe.dataset_config(folder=place.data).read(split)
-    with frame_reader(model, recipe.frames) as reader:
+    options = recipe.dataset_config(folder=place.data)
+    data = options.read(split)
+    clips: FrameReader | StoredClips
+    if recipe.features is None:
+        clips = frame_reader(model, recipe.frames)
+    else:  # of all splits where training has made them together
+        together = _is_trained_on(recipe, Path(name))
+        splits = [options.read(part) for part in SPLITS] if together else [data]
+        clips = stored_clips(recipe, options, splits, partial(_progress, place))
+    with clips as reader:
         data, _ = without_faults(reader, data, place)
         return evaluate(model, reader, data, Named(recipe.dataset, split, _seed_of(Path(name))))
 
@@ -262,9 +314,20 @@ def _hash_of(pairs: Sequence[Pair]) -> str:
     return split_hash(pairs, dict.fromkeys(pair.video for pair in pairs))
 
 
+def _stored_recipe(folder: Path) -> dict[str, Any]:
+    """What a checkpoint says it was trained by; nothing where it says nothing."""
+    if not (folder / RECIPE).is_file():
+        return {}
+    return dict(yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8")))
+
+
+def _is_trained_on(recipe: Recipe, folder: Path) -> bool:
+    """Whether the checkpoint was trained on the features of this recipe."""
+    stored, wanted = _stored_recipe(folder), recipe.model_dump(mode="json")
+    return all(stored.get(name) == wanted[name] for name in ("dataset", "options", "features"))
+
+
 def _seed_of(folder: Path) -> int | None:
     """The seed a checkpoint was trained with, where its recipe says so."""
-    if not (folder / RECIPE).is_file():
-        return None
-    stored = yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8"))
+    stored = _stored_recipe(folder)
     return int(stored["training"]["seed"]) if stored.get("tunes") else None

@@ -14,7 +14,7 @@ ROWS = [
     "training serve",
     "recipes config",
     "features",
-    "feature_run",
+    "feature_run melting",
     "run",
     "show describe doctor _samples table tune prune dual_encoding_sweeps",
     "table_pages table_dual_encoding",

@@ -43,9 +43,14 @@ def save_state(
     weights: Mapping[str, Tensor],
     optimizer: torch.optim.Optimizer,
     best: dict[str, Tensor],
+    step: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Write the state under another name and rename it: there is always a whole one."""
-    tensors = {f"weight/{name}": weight.detach() for name, weight in weights.items()}
+    """Write the state under another name and rename it: there is always a whole one.
+
+    `step` is what the training step itself remembers, such as the weights of MELTR.
+    """
+    tensors = {f"step/{name}": tensor for name, tensor in (step or {}).items()}
+    tensors |= {f"weight/{name}": weight.detach() for name, weight in weights.items()}
     tensors |= {f"best/{name}": weight for name, weight in best.items()}
     for name, weight in weights.items():
         for key, value in optimizer.state.get(weight, {}).items():
@@ -57,6 +62,13 @@ def save_state(
     ready = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     save_file(ready, half, {"place": json.dumps(asdict(place))})
     half.replace(folder / STATE)
+
+
+def step_state(folder: Path) -> dict[str, Tensor]:
+    """What the training step remembered where a run stopped."""
+    with safe_open(folder / STATE, "pt") as file:
+        names = [name for name in file.keys() if name.startswith("step/")]  # noqa: SIM118
+        return {name.removeprefix("step/"): file.get_tensor(name) for name in names}
 
 
 def load_state(

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from reeltune.data._loader import Loader
 from reeltune.errors import ConfigError, DataError
-from reeltune.training.checkpoint import Place, load_state, save_state
+from reeltune.training.checkpoint import Place, load_state, save_state, step_state
 from reeltune.training.distributed import average_gradients, same_start, world
 from reeltune.training.interrupts import Interrupts
 from reeltune.training.log import Log, Watcher
 from reeltune.training.optim import learning_rate, optimizer_of, trainable
 from reeltune.training.schedule import after_epoch, is_better
 from reeltune.training.settings import Settings
-from reeltune.training.step import Step
+from reeltune.training.step import Stateful, Step
 
 Validate = Callable[[], dict[str, float]]  # figures of the held-out split
 
@@ -82,6 +82,8 @@ class _Training:
         self.steps = self.per_epoch * run.settings.epochs
         found = load_state(run.folder, run.identity, self.learned, self.optimizer)
         self.place, self.best = found or (Place(run.identity), {})
+        if found and isinstance(run.step, Stateful):
+            run.step.load_state_dict(step_state(run.folder))
         self.resumed_at, self.saved_at = self.place.step, time.monotonic()
         self.history: list[dict[str, float]] = []
         self.log: Log | None = None
@@ -201,5 +203,6 @@ class _Training:
 
     def _save(self) -> None:
         if self.run.leads:
-            save_state(self.run.folder, self.place, self.learned, self.optimizer, self.best)
+            step = self.run.step.state_dict() if isinstance(self.run.step, Stateful) else None
+            save_state(self.run.folder, self.place, self.learned, self.optimizer, self.best, step)
         self.saved_at = time.monotonic()

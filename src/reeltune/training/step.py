@@ -19,6 +19,15 @@ class Step(Protocol):
     def __call__(self, batch: Batch, share: float = 1.0) -> dict[str, float]: ...
 
 
+@runtime_checkable
+class Stateful(Protocol):
+    """A step that learns something itself, which a resumed run must have again."""
+
+    def state_dict(self) -> dict[str, Tensor]: ...
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None: ...
+
+
 class Sum:
     """Weighted sum of the losses that the model names; a loss without a weight counts once."""
 

@@ -1,0 +1,57 @@
+"""MELTR in a run: it learns beside the model, its weights are kept, and a run goes on with them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from reeltune.config import read_recipe
+from reeltune.meltr.combiner import load
+from reeltune.run import MELTR, Place, run_recipe
+from reeltune.training.log import read_log
+
+TASKS = ("triplet_latent", "triplet_concept", "concepts_video", "concepts_text")
+
+
+class Stopper:
+    """A watcher that presses Ctrl-C at a step."""
+
+    def __init__(self, at: int) -> None:
+        self.at, self.steps = at, 0
+
+    def begin(self, step: int, steps: int) -> None: ...
+
+    def step(self, said: dict[str, float]) -> None:
+        self.steps += 1
+        if self.steps == self.at:
+            import signal
+
+            signal.raise_signal(signal.SIGINT)
+
+    def epoch(self, found: dict[str, float]) -> None: ...
+
+    def prepare(self, what: str, done: int, total: int) -> None: ...
+
+
+def small(**more: object) -> Any:
+    changes = {"training.batch": 8, "training.epochs": 3, "options.size": "tiny", **more}
+    return read_recipe("toybox/dual-encoding-meltr", {**changes, "meltr.step.every": 2})
+
+
+def test_meltr_learns_and_a_stopped_run_ends_the_same(tmp_path: Path) -> None:
+    run_recipe(small(), Place(out=tmp_path / "whole"))
+    with pytest.raises(KeyboardInterrupt):
+        run_recipe(small(), Place(out=tmp_path / "stopped", watcher=Stopper(5)))
+    run_recipe(small(), Place(out=tmp_path / "stopped"))
+    for name in (MELTR, "model.safetensors"):
+        whole, again = (load_file(tmp_path / run / name) for run in ("whole", "stopped"))
+        assert all(torch.equal(whole[key], again[key]) for key in whole), name
+    combiner = load(tmp_path / "whole" / MELTR, TASKS)
+    torch.manual_seed(0)
+    assert not torch.equal(combiner.fc1.weight, torch.zeros_like(combiner.fc1.weight))
+    steps = [line for line in read_log(tmp_path / "whole") if line["kind"] == "step"]
+    assert steps[0]["meta gradient"] == 0, "meltr moved before its first meta step"
+    assert steps[-1]["meta gradient"] > 0
+    assert {f"slope {task}" for task in TASKS} <= set(steps[0])
