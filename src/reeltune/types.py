@@ -111,6 +111,17 @@ class FrameEncoder(DualEncoder, Protocol):
     ) -> Float[Tensor, "B D"]: ...
 
 
+@runtime_checkable
+class Rescored(DualEncoder, Protocol):
+    """A dual encoder whose `similarity` is more than an inner product.
+
+    The first `indexed` columns of a vector have unit length, and their cosine finds candidates;
+    `similarity`, of whole vectors in any precision, then puts these in order.
+    """
+
+    indexed: int  # `dim` where the inner product is all there is
+
+
 @dataclass(frozen=True, kw_only=True)
 class Hit:
     """One moment that answers a query."""
@@ -118,8 +129,8 @@ class Hit:
     path: str  # as given at indexing
     start: float  # seconds
     end: float  # seconds
-    score: float  # cosine of query and moment
-    confidence: float  # calibrated chance that the moment matches, 0 to 1
+    score: float  # cosine of query and moment; of a `Rescored` model and a text, `similarity`
+    confidence: float  # calibrated chance that the moment matches, 0 to 1; always by the cosine
     duration: float  # of the whole file, seconds
     similar: int = 0  # near-duplicates folded into this hit
     id: str = ""  # opaque, stable while the file's content and the library's settings are

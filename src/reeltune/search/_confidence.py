@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 
+from reeltune.search._rescore import indexed_columns
 from reeltune.types import DualEncoder
 
 Kind = Literal["text", "picture"]
@@ -51,7 +52,7 @@ def background() -> list[str]:
 
 
 class Baseline:
-    """Similarity of moments to the background captions."""
+    """Cosines of moments with the background captions, by the columns that are indexed."""
 
     def __init__(self, texts: Float[np.ndarray, "Q D"]) -> None:
         self._texts = texts
@@ -61,13 +62,14 @@ class Baseline:
         """Encode the captions once."""
         with torch.inference_mode():
             vectors = model.encode_text(model.tokenize(background()))
-        return cls(vectors.float().cpu().numpy())
+        return cls(vectors[:, : indexed_columns(model)].float().cpu().numpy())
 
     def of(
         self, vectors: Float[np.ndarray, "N D"]
     ) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]:
         """Mean and standard deviation over the captions, for each moment."""
-        scores = vectors.astype(np.float32) @ self._texts.T.astype(np.float32)  # (N, Q)
+        compared = vectors[:, : self._texts.shape[1]].astype(np.float32)
+        scores = compared @ self._texts.T.astype(np.float32)  # (N, Q)
         return scores.mean(axis=1), np.maximum(scores.std(axis=1), 1e-6)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import lance
@@ -14,12 +14,13 @@ from jaxtyping import Bool, Float, Int, UInt64
 from reeltune.errors import LibraryError
 from reeltune.search._confidence import KNOWN, Usual, usual
 from reeltune.search._nearest import Groups, best_rows, by_index, exact_scores, vectors_of
+from reeltune.search._schema import REST
 from reeltune.search._where import refused_by_table, where
 
 ANN_ROWS = 1_000_000  # beyond this, vectors stay on disk behind an index
 ANN_LOOK = 4096  # most moments asked of the index for one answer
 NUMBERS = ("start", "end", "duration", "dhash")
-COLUMNS = ("id", "video", "path", *NUMBERS, "vector")
+COLUMNS = ("id", "video", "path", *NUMBERS, "vector", REST)  # the last where there is one
 FILTERS = 64  # filters whose outcome is remembered
 SAMPLE = 500  # moments that tell how alike moments are in general
 
@@ -35,15 +36,25 @@ class Found:
     end: Float[np.ndarray, " M"]
     duration: Float[np.ndarray, " M"]
     dhash: Int[np.ndarray, " M"]
-    vector: Float[np.ndarray, "M D"]
-    score: Float[np.ndarray, " M"]
+    vector: Float[np.ndarray, "M E"]  # what is indexed: the first E of D columns
+    rest: Float[np.ndarray, "M R"]  # the others
+    cosine: Float[np.ndarray, " M"]
+    score: Float[np.ndarray, " M"]  # the cosine, unless put in order by another
     complete: int  # no moment that is missing scores higher than any of the first so many
     has_all: bool  # no moment is missing
     has_videos: bool  # no video is missing
 
     @classmethod
-    def of(cls, rows: pa.Table, vector: np.ndarray, score: np.ndarray, **extent: int) -> "Found":
-        """Put rows in order; `extent` gives the last three fields."""
+    def of(
+        cls,
+        rows: pa.Table,
+        vector: Float[np.ndarray, "M E"],
+        score: Float[np.ndarray, " M"],
+        rest: Float[np.ndarray, "M R"] | None = None,
+        **extent: int,
+    ) -> "Found":
+        """Put rows in order of their cosines; `extent` gives the last three fields."""
+        rest = np.empty((len(vector), 0), np.float32) if rest is None else rest
         order = np.lexsort((pc.rank(rows["id"]).to_numpy(), -score))
         rows = rows.take(order)
         return cls(
@@ -51,11 +62,31 @@ class Found:
             path=rows["path"].to_pylist(),
             video=rows["video"].combine_chunks().dictionary_encode().indices.to_numpy(),
             vector=vector[order],
+            rest=rest[order],
+            cosine=score[order],
             score=score[order],
             **{name: rows[name].to_numpy() for name in NUMBERS},
             complete=extent["complete"],
             has_all=bool(extent["has_all"]),
             has_videos=bool(extent["has_videos"]),
+        )
+
+    @property
+    def whole(self) -> Float[np.ndarray, "M D"]:
+        """The vectors as the model made them."""
+        return np.concatenate([self.vector, self.rest], axis=1)
+
+    def ordered_by(self, score: Float[np.ndarray, " M"]) -> "Found":
+        """The same moments in the order of another score, as if there were no others."""
+        order = np.lexsort((np.array(self.id), -score))
+        arrays = ("video", *NUMBERS, "vector", "rest", "cosine")
+        return replace(
+            self,
+            id=[self.id[row] for row in order],
+            path=[self.path[row] for row in order],
+            score=score[order],
+            **{name: getattr(self, name)[order] for name in arrays},
+            complete=len(order),
         )
 
 
@@ -68,6 +99,7 @@ class Gallery:
 
     def __init__(self, dataset: lance.LanceDataset, ann_rows: int = ANN_ROWS) -> None:
         self.version: int = dataset.version
+        self.uri: str = dataset.uri
         self.count: int = dataset.count_rows()
         self._dataset = dataset
         self._held = _Held.read(dataset) if self.count <= ann_rows else None
@@ -108,10 +140,11 @@ class Ranking(Protocol):
 
 @dataclass
 class _Held:
-    """What is kept in memory: N moments of width D, thumbnails never."""
+    """What is kept in memory: N moments, thumbnails never."""
 
     dataset: lance.LanceDataset
-    vectors: Float[np.ndarray, "N D"]
+    vectors: Float[np.ndarray, "N E"]
+    rest: Float[np.ndarray, "N R"]
     rows: pa.Table
     row_ids: UInt64[np.ndarray, " N"]
     groups: Groups
@@ -119,19 +152,29 @@ class _Held:
 
     @classmethod
     def read(cls, dataset: lance.LanceDataset) -> "_Held":
-        scanner = dataset.scanner(columns=list(COLUMNS), with_row_id=True)
-        dim = dataset.schema.field("vector").type.list_size
-        vectors = np.empty((dataset.count_rows(), dim), np.float32)
-        others, at = [scanner.projected_schema.empty_table().drop_columns(["vector"])], 0
+        scanner = dataset.scanner(columns=_columns(dataset), with_row_id=True)
+        wide = {
+            name: _room(dataset, name) for name in ("vector", REST) if name in _columns(dataset)
+        }
+        others, at = [scanner.projected_schema.empty_table().drop_columns(list(wide))], 0
         for batch in scanner.to_batches():  # one by one: two copies of the vectors never meet
-            part = batch.column("vector").flatten().to_numpy()
-            vectors[at : at + batch.num_rows] = part.reshape(-1, dim)
+            for name, matrix in wide.items():
+                part = batch.column(name).flatten().to_numpy()
+                matrix[at : at + batch.num_rows] = part.reshape(-1, matrix.shape[1])
             at += batch.num_rows
-            others.append(pa.table(batch).drop_columns(["vector"]))
+            others.append(pa.table(batch).drop_columns(list(wide)))
         rows = pa.concat_tables(others).combine_chunks()
         videos = rows["video"].combine_chunks().dictionary_encode().indices.to_numpy()
         row_ids = rows["_rowid"].to_numpy()
-        return cls(dataset, vectors, rows.drop_columns(["_rowid"]), row_ids, Groups.of(videos), {})
+        return cls(
+            dataset=dataset,
+            vectors=wide["vector"],
+            rest=wide.get(REST, np.empty((len(rows), 0), np.float32)),
+            rows=rows.drop_columns(["_rowid"]),
+            row_ids=row_ids,
+            groups=Groups.of(videos),
+            filters={},
+        )
 
     def passing(self, filter: str | None) -> Bool[np.ndarray, " N"] | None:
         """Which moments pass, None for all; a version never changes, so it is remembered."""
@@ -157,10 +200,7 @@ class _ByAll:
         self._held, self._query = held, query
         scores = held.vectors @ query.astype(np.float32)  # (N,)
         if len(scores) and not np.isfinite(scores.sum()):
-            raise LibraryError(
-                f"{held.dataset.uri} holds vectors that are not finite; "
-                f"find and mend them with: reeltune library verify, reeltune library repair"
-            )
+            raise LibraryError(not_finite(held.dataset.uri))
         self._scores = scores if passing is None else np.where(passing, scores, -np.inf)
         self.size = self.limit = len(scores) if passing is None else int(passing.sum())
 
@@ -174,6 +214,7 @@ class _ByAll:
             self._held.rows.take(rows),
             vectors,
             exact_scores(vectors, self._query),
+            self._held.rest[rows],
             complete=min(count, self.size),
             has_all=count >= self.size,
             has_videos=count >= self.size or (every_video and count >= videos),
@@ -194,20 +235,38 @@ class _ByIndex:
     def best(self, count: int, every_video: bool = False) -> Found:
         count = min(count, self.limit)
         if count == 0:
-            rows = self._dataset.schema.empty_table().select(list(COLUMNS))
+            rows = self._dataset.schema.empty_table().select(_columns(self._dataset))
         else:
             nearest = by_index(count, self._query, self._passing)
-            options = {"columns": list(COLUMNS), "nearest": nearest, "prefilter": True}
+            options = {"columns": _columns(self._dataset), "nearest": nearest, "prefilter": True}
             rows = _scan(self._dataset, self._filter, **options)
         vectors = vectors_of(rows)
         return Found.of(
             rows,
             vectors,
             exact_scores(vectors, self._query),
+            vectors_of(rows, REST) if REST in rows.column_names else None,
             complete=rows.num_rows,
             has_all=count >= self.limit,
             has_videos=count >= self.limit,
         )
+
+
+def not_finite(uri: str) -> str:
+    """What is said of a library whose stored vectors cannot be compared."""
+    return (
+        f"{uri} holds vectors that are not finite; "
+        f"find and mend them with: reeltune library verify, reeltune library repair"
+    )
+
+
+def _columns(dataset: lance.LanceDataset) -> list[str]:
+    return [name for name in COLUMNS if name in dataset.schema.names]
+
+
+def _room(dataset: lance.LanceDataset, column: str) -> Float[np.ndarray, "N D"]:
+    width = dataset.schema.field(column).type.list_size
+    return np.empty((dataset.count_rows(), width), np.float32)
 
 
 def _usual(dataset: lance.LanceDataset) -> Usual:

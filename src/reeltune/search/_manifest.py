@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from reeltune.errors import LibraryError
 
 SCHEMA_VERSION = 1
+WITH_REST = 2  # the version with a second column, of what is not indexed
 FILE_NAME = "library.json"
 
 
@@ -24,14 +25,24 @@ class Manifest(BaseModel):
     dim: int  # D
     sampling: str  # which frames were read, e.g. "gap 2"
     segments: str  # how frames became moments, see `MomentSettings`
+    indexed: int | None = None  # first columns, which find candidates; None: all D
+
+    @property
+    def width(self) -> int:
+        """Columns that are indexed."""
+        return self.indexed or self.dim
+
+    def as_json(self, indent: int | None = None) -> str:
+        """Without what is None, so that libraries of most models are as they ever were."""
+        return self.model_dump_json(exclude_none=True, indent=indent)
 
     def settings_hash(self) -> str:
         """Short hash of all settings; with a file's content hash it names a unit of work."""
-        return hashlib.blake2b(self.model_dump_json().encode(), digest_size=8).hexdigest()
+        return hashlib.blake2b(self.as_json().encode(), digest_size=8).hexdigest()
 
     def write(self, folder: Path) -> None:
         """Write to a temporary name, flush to disk, rename: readers see all of it or none."""
-        write_atomically(folder / FILE_NAME, self.model_dump_json(indent=2) + "\n")
+        write_atomically(folder / FILE_NAME, self.as_json(indent=2) + "\n")
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
@@ -49,10 +60,11 @@ class Manifest(BaseModel):
         try:
             fields = json.loads(path.read_text(encoding="utf-8"))
             found = fields.get("schema_version")
-            if found != SCHEMA_VERSION:
+            if found not in (SCHEMA_VERSION, WITH_REST):
                 raise LibraryError(
-                    f"{path} has schema version {found}, this Reeltune reads {SCHEMA_VERSION}; "
-                    f"index again into a new folder: reeltune index VIDEOS --library NEW"
+                    f"{path} has schema version {found}, this Reeltune reads {SCHEMA_VERSION} "
+                    f"and {WITH_REST}; index again into a new folder: "
+                    f"reeltune index VIDEOS --library NEW"
                 )
             return cls(**fields)
         except (json.JSONDecodeError, ValidationError, AttributeError, TypeError) as error:

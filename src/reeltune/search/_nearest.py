@@ -98,9 +98,9 @@ def by_index(count: int, query: Float[np.ndarray, " D"], passing: int | None) ->
     }
 
 
-def vectors_of(rows: pa.Table) -> Float[np.ndarray, "N D"]:
-    """The column of vectors as one float32 matrix, in memory of its own."""
-    width = rows.schema.field("vector").type.list_size
-    chunks = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in rows["vector"].chunks]
+def vectors_of(rows: pa.Table, column: str = "vector") -> Float[np.ndarray, "N D"]:
+    """A column of vectors as one float32 matrix, in memory of its own."""
+    width = rows.schema.field(column).type.list_size
+    chunks = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in rows[column].chunks]
     flat = np.concatenate(chunks) if chunks else np.empty(0, np.float32)
     return np.ascontiguousarray(flat, np.float32).reshape(-1, width)

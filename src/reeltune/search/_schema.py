@@ -11,10 +11,12 @@ from jaxtyping import Float, Int
 from reeltune.search._manifest import Manifest
 
 TIME = pa.timestamp("us", tz="UTC")
+REST = "rest"  # columns of a model's vector after those that are indexed
 
 
 def schema(manifest: Manifest) -> pa.Schema:
     """Columns of the table; the manifest rides along so that a lost file can be rebuilt."""
+    rest = pa.field(REST, pa.list_(pa.float32(), manifest.dim - manifest.width), nullable=False)
     return pa.schema(
         [
             pa.field("id", pa.string(), nullable=False),
@@ -34,13 +36,14 @@ def schema(manifest: Manifest) -> pa.Schema:
             pa.field("modified_ns", pa.int64(), nullable=False),  # exact, to recognise the file
             pa.field("indexed", TIME, nullable=False),
             pa.field("note", pa.string(), nullable=False),  # what was wrong with the file, or ""
-            pa.field("vector", pa.list_(pa.float32(), manifest.dim), nullable=False),
+            pa.field("vector", pa.list_(pa.float32(), manifest.width), nullable=False),
             pa.field("dhash", pa.int64(), nullable=False),  # of the middle frame
             pa.field("thumbnail", pa.binary(), nullable=False),  # JPEG
             pa.field("baseline_mean", pa.float32(), nullable=False),
             pa.field("baseline_std", pa.float32(), nullable=False),
+            *([rest] if manifest.indexed else []),
         ],
-        metadata={b"reeltune": manifest.model_dump_json().encode()},
+        metadata={b"reeltune": manifest.as_json().encode()},
     )
 
 
@@ -80,7 +83,6 @@ def to_table(moments: Moments, manifest: Manifest, indexed_us: int) -> pa.Table:
     ids = [
         hashlib.blake2b(f"{unit}/{i}".encode(), digest_size=12).hexdigest() for i in range(count)
     ]
-    flat = pa.array(np.ascontiguousarray(moments.vector, dtype=np.float32).reshape(-1))
     same = {
         "video": file.video,
         "unit": unit,
@@ -102,15 +104,22 @@ def to_table(moments: Moments, manifest: Manifest, indexed_us: int) -> pa.Table:
         "part": list(range(count)),
         "start": moments.start,
         "end": moments.end,
-        "vector": pa.FixedSizeListArray.from_arrays(flat, manifest.dim),
+        "vector": _fixed(moments.vector[:, : manifest.width]),
         "dhash": moments.dhash,
         "thumbnail": moments.thumbnail,
         "baseline_mean": np.asarray(moments.baseline_mean, dtype=np.float32),
         "baseline_std": np.asarray(moments.baseline_std, dtype=np.float32),
     }
+    if manifest.indexed:
+        columns[REST] = _fixed(moments.vector[:, manifest.width :])
     layout = schema(manifest)
     arrays = [
         column if isinstance(column, pa.Array) else pa.array(column, field.type)
         for field, column in ((field, columns[field.name]) for field in layout)
     ]
     return pa.table(arrays, schema=layout)
+
+
+def _fixed(vectors: Float[np.ndarray, "N D"]) -> pa.FixedSizeListArray:
+    flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])

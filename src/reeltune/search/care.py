@@ -8,6 +8,7 @@ import lance
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from jaxtyping import Shaped
 from pydantic import ValidationError
 
 from reeltune.errors import LibraryError
@@ -16,8 +17,9 @@ from reeltune.search._gallery import ANN_ROWS
 from reeltune.search._lock import sole_writer
 from reeltune.search._manifest import FILE_NAME, Manifest
 from reeltune.search._nearest import build_index, vectors_of
-from reeltune.search._schema import schema
+from reeltune.search._schema import REST, schema
 
+CHECKED = ("id", "unit", "part", "parts", "path", "location", "vector", REST)
 UNIT_LENGTH = 1e-3  # how far from 1 the length of a stored vector may be
 
 
@@ -47,7 +49,7 @@ def info(folder: Path) -> dict[str, object]:
         "version": table.version,
         "fragments": len(table.get_fragments()),
         "ann_index": any(index.name == "vector_idx" for index in table.describe_indices()),
-        **manifest.model_dump(),
+        **manifest.model_dump(exclude_none=True),
     }
 
 
@@ -60,7 +62,8 @@ def verify(folder: Path) -> Health:
         return health
     try:
         table.validate()
-        rows = table.to_table(columns=["id", "unit", "part", "parts", "path", "location", "vector"])
+        columns = [name for name in CHECKED if name in table.schema.names]
+        rows = table.to_table(columns=columns)
     except (OSError, ValueError) as error:
         health.faults.append(f"the table cannot be read: {str(error).splitlines()[0]}")
         return health
@@ -98,8 +101,16 @@ def _check_units(rows: pa.Table, manifest: Manifest, health: Health) -> None:
 def _check_vectors(rows: pa.Table, health: Health) -> None:
     vectors = vectors_of(rows)  # (N, D)
     wrong = ~(np.abs(np.linalg.norm(vectors, axis=1) - 1) < UNIT_LENGTH)  # also where not finite
-    for unit in sorted(set(np.array(rows["unit"].to_pylist(), dtype=str)[wrong])):
-        health.faults.append(f"unit {unit} has vectors that are not of length 1")
+    units = np.array(rows["unit"].to_pylist(), dtype=str)
+    _blame(units[wrong], "has vectors that are not of length 1", health)
+    if REST in rows.column_names:
+        broken = ~np.isfinite(vectors_of(rows, REST)).all(axis=1)
+        _blame(units[broken], "has vectors whose rest is not finite", health)
+
+
+def _blame(units: Shaped[np.ndarray, " N"], fault: str, health: Health) -> None:
+    for unit in sorted(set(units)):
+        health.faults.append(f"unit {unit} {fault}")
         health.units.append(str(unit))
 
 

@@ -6,6 +6,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from reeltune.data._decode import Decoder
 from reeltune.data._sample import Sampling
@@ -17,8 +20,9 @@ from reeltune.search._files import candidates
 from reeltune.search._gather import Gatherer
 from reeltune.search._known import Known
 from reeltune.search._lock import sole_writer
-from reeltune.search._manifest import FILE_NAME, Manifest, write_atomically
+from reeltune.search._manifest import FILE_NAME, WITH_REST, Manifest, write_atomically
 from reeltune.search._readers import Readers
+from reeltune.search._rescore import indexed_columns
 from reeltune.search._run import Meter, Progress, Run
 from reeltune.search.report import Report
 from reeltune.search.shots import MomentSettings
@@ -95,16 +99,17 @@ def _agree(folder: Path, choice: Choice) -> tuple[Manifest, DualEncoder]:
     wanted = Manifest(
         model=name if stored is None else stored.model,
         fingerprint=model.fingerprint,
-        dim=model.dim,
         sampling=str(Sampling.parse(choice.sampling))
         if choice.sampling
         else (stored.sampling if stored else str(Sampling())),
         segments=str(MomentSettings()),
+        **_columns(model),
     )
     if stored is None:
+        _try_a_picture(model)
         wanted.write(folder)
         return wanted, model
-    for field in ("fingerprint", "dim", "sampling", "segments"):
+    for field in ("fingerprint", "dim", "indexed", "sampling", "segments"):
         have, want = getattr(stored, field), getattr(wanted, field)
         if have != want:
             raise LibraryError(
@@ -113,6 +118,22 @@ def _agree(folder: Path, choice: Choice) -> tuple[Manifest, DualEncoder]:
                 f"reeltune index VIDEOS --library NEW --model {name}"
             )
     return stored, model
+
+
+def _columns(model: DualEncoder) -> dict[str, Any]:
+    """Fields of the manifest: what a vector of the model is stored as."""
+    indexed = indexed_columns(model)
+    if indexed == model.dim:
+        return {"dim": model.dim}
+    return {"schema_version": WITH_REST, "dim": model.dim, "indexed": indexed}
+
+
+@torch.inference_mode()
+def _try_a_picture(model: DualEncoder) -> None:
+    """A model that reads stored features alone says so here, before there is a library of it."""
+    side = model.pixels.size
+    picture = torch.zeros(1, 1, 3, side, side, dtype=torch.uint8)
+    model.encode_video(picture, torch.ones(1, 1, dtype=torch.bool))
 
 
 def _prune(folder: Path, known: Known, paths: Sequence[str], report: Report) -> None:

@@ -15,6 +15,7 @@ from reeltune.models._open import open_model
 from reeltune.search import _table
 from reeltune.search._gallery import Gallery, thumbnails
 from reeltune.search._manifest import Manifest
+from reeltune.search._rescore import score_of
 from reeltune.search.query import Ask, answer
 from reeltune.types import DualEncoder, Hit
 
@@ -69,7 +70,9 @@ class Library:
         """Moments that best match one query, best first.
 
         The best moment of each video comes before second ones, `where` filters as in
-        `duration > 60 and path like '%beach%'`, and `fold` shows near-duplicates once.
+        `duration > 60 and path like '%beach%'`, and `fold` shows near-duplicates once. A model
+        with a score of its own puts what a text finds in order by that; pictures and videos are
+        compared by the cosine, as its score weighs texts against moments.
 
         Raises ConfigError unless exactly one of `text`, `image`, `video` is given, and DataError
         if the picture or video cannot be read.
@@ -81,7 +84,9 @@ class Library:
             )
         ask = Ask(k=k, where=where, fold=fold)
         if text is not None:
-            return answer(self.gallery, self.embed_text(text), ask)
+            whole = self._whole_text(text)
+            own = score_of(self.model, whole) if self.manifest.indexed else None
+            return answer(self.gallery, whole[: self.manifest.width], ask, own=own)
         frames = [_picture(self.model, image)] if image else _frames(self.model, video)
         return answer(self.gallery, self.embed_frames(frames), ask, kind="video")
 
@@ -89,9 +94,12 @@ class Library:
         """Small pictures (JPEG) of moments, by the ids of their hits."""
         return thumbnails(_table.open_table(self.folder), ids)
 
-    @torch.inference_mode()
     def embed_text(self, text: str) -> Float[np.ndarray, " D"]:
         """Unit vector of a text."""
+        return self._whole_text(text)[: self.manifest.width]
+
+    @torch.inference_mode()
+    def _whole_text(self, text: str) -> Float[np.ndarray, " D"]:
         if not text.strip():
             raise ConfigError("the query is empty; describe what should be seen in the video")
         vector = self.model.encode_text(self.model.tokenize([text]))
@@ -102,7 +110,8 @@ class Library:
         """Unit vector of a picture (one frame) or a clip."""
         stacked = torch.stack([torch.from_numpy(frame.pixels) for frame in frames])
         mask = torch.ones(1, len(frames), dtype=torch.bool)
-        return self.model.encode_video(stacked[None], mask)[0].float().cpu().numpy()
+        vector = self.model.encode_video(stacked[None], mask)[0, : self.manifest.width]
+        return vector.float().cpu().numpy()
 
 
 def _picture(model: DualEncoder, path: str | Path) -> Frame:

@@ -6,10 +6,11 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from reeltune.errors import ConfigError
+from reeltune.errors import ConfigError, LibraryError
 from reeltune.search._confidence import GOOD, confidence
 from reeltune.search._fold import choose
-from reeltune.search._gallery import Gallery
+from reeltune.search._gallery import Gallery, not_finite
+from reeltune.search._rescore import Score
 from reeltune.types import Hit
 
 __all__ = ["GOOD", "Ask", "answer", "videos"]
@@ -42,6 +43,7 @@ def answer(
     query: Float[np.ndarray, " D"],
     ask: Ask = Ask(),
     kind: Literal["text", "video"] = "text",
+    own: Score | None = None,
 ) -> list[Hit]:
     """The best moments for a unit vector, best first.
 
@@ -49,12 +51,19 @@ def answer(
     answer is the same as if all moments were walked through in order, but only a few hundred
     usually are. `similar` counts other videos among those.
 
-    Raises ConfigError for a filter that is wrong.
+    `own`, a score of whole vectors, puts those few hundred in order in place of the cosine, which
+    found them and by which confidence goes: a moment whose cosine is not among the best is missed,
+    whatever its own score.
+
+    Raises ConfigError for a filter that is wrong, and LibraryError for vectors that cannot be
+    compared.
     """
     ranking = gallery.rank(query, ask.where)
     count, every_video = max(FIRST_LOOK, PER_ANSWER * ask.k), False
     while True:
         found = ranking.best(count, every_video)
+        if own is not None:
+            found = found.ordered_by(_finite(own(found.whole), gallery))
         chosen = choose(found, ask.k, ask.per_video, ask.fold)
         if chosen.settled or count >= ranking.limit:
             break
@@ -62,8 +71,8 @@ def answer(
             every_video = True
         else:
             count *= WIDER
-    scores = found.score[chosen.rows]
-    sure = confidence(scores, ranking.size, gallery.usual, "text" if kind == "text" else "picture")
+    scores, cosines = found.score[chosen.rows], found.cosine[chosen.rows]
+    sure = confidence(cosines, ranking.size, gallery.usual, "text" if kind == "text" else "picture")
     return [
         Hit(
             path=found.path[row],
@@ -79,6 +88,12 @@ def answer(
             chosen.rows, chosen.similar, scores, sure, strict=True
         )
     ]
+
+
+def _finite(scores: Float[np.ndarray, " M"], gallery: Gallery) -> Float[np.ndarray, " M"]:
+    if not np.isfinite(scores).all():
+        raise LibraryError(not_finite(gallery.uri))
+    return scores
 
 
 def videos(gallery: Gallery, query: Float[np.ndarray, " D"]) -> list[tuple[str, float]]:
