@@ -95,12 +95,11 @@ def evaluate(
 
     Example: `reeltune evaluate runs/toybox/vop-fp/seed0 --benchmark toybox`
     """
-    from reeltune.config import read_recipe
     from reeltune.evaluation._table import report_table
-    from reeltune.run import Place, evaluate_checkpoint
+    from reeltune.run import Place, evaluate_checkpoint, evaluation_recipe
     from reeltune.show import console
 
-    recipe = read_recipe(f"{benchmark}/zero-shot", changes_of(settings))
+    recipe = evaluation_recipe(model, benchmark, changes_of(settings))
     place = Place(out=Path("."), data=data, device=device)
     report = evaluate_checkpoint(model, recipe, place, split)
     if out is not None:

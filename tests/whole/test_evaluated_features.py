@@ -1,0 +1,78 @@
+"""A checkpoint of stored features is measured on the features it was trained on."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from reeltune.cli import app
+from reeltune.data._cache_folder import cache_folder
+from reeltune.errors import ConfigError
+from reeltune.feature_run import FEATURES
+from reeltune.run import evaluation_recipe
+
+SMALL = (
+    *("options.size=tiny", "training.epochs=2", "training.batch=16", "config.hidden=8"),
+    *("config.filters=4", "config.latent=16", "config.concepts=8", "features.at_most=6"),
+)
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "dual-encoding"
+    changes = [word for change in SMALL for word in ("--set", change)]
+    done = run("train", "toybox/dual-encoding", *changes, "--out", out, "--json")
+    assert done.exit_code == 0, done.output
+    return out
+
+
+def test_figures_are_those_of_training_to_the_last_digit(trained: Path, tmp_path: Path) -> None:
+    made = list((cache_folder() / FEATURES).iterdir())
+    path = tmp_path / "again.json"
+    done = run("evaluate", trained, "--out", path, "--json")
+    assert done.exit_code == 0, done.output
+    first, again = (json.loads(p.read_text()) for p in (trained / "metrics.json", path))
+    assert again["protocol"].pop("model") == str(trained)
+    first["protocol"].pop("model")
+    assert again == first
+    assert "at most 6" in again["protocol"]["frames"]
+    assert list((cache_folder() / FEATURES).iterdir()) == made, "no features are made again"
+
+
+def test_settings_can_still_be_changed(trained: Path, tmp_path: Path) -> None:
+    path = tmp_path / "val.json"
+    done = run(
+        *("evaluate", trained, "--set", "features.at_most=2", "--split", "val", "--out", path)
+    )
+    assert done.exit_code == 0, done.output
+    card = json.loads(path.read_text())["protocol"]
+    assert (card["split"], card["dataset"]) == ("val", "toybox")
+    assert "at most 2" in card["frames"]
+
+
+def test_another_benchmark_is_read_with_features_of_the_same_kind(trained: Path) -> None:
+    own = evaluation_recipe(str(trained), "toybox", {})
+    assert (own.name, own.options["size"]) == ("toybox/dual-encoding", "tiny")
+    other = evaluation_recipe(str(trained), "msrvtt-official", {"features.at_most": 9})
+    assert (other.name, other.dataset) == ("msrvtt-official/dual-encoding", "hybrid-space")
+    assert other.options == {}
+    assert other.features is not None
+    assert (other.features.every, other.features.at_most, other.features.folder) == (0.2, 9, None)
+    frames = evaluation_recipe(str(trained), "msrvtt-9k", {})  # a benchmark for CLIPs
+    assert frames.features == own.features
+    assert frames.config["encoder"] == "tiny-clip"
+
+
+def test_other_models_read_frames(model: str) -> None:
+    recipe = evaluation_recipe(model, "toybox", {"options.size": "tiny"})
+    assert (recipe.name, recipe.features) == ("toybox/zero-shot", None)
+
+
+def test_an_unknown_benchmark_is_named(trained: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no recipe 'toyshop/zero-shot'; a recipe is one of"):
+        evaluation_recipe(str(trained), "toyshop", {})
