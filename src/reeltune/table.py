@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
-from reeltune.config import read_recipe
+from reeltune.config import Recipe, read_recipe
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.retrieval import Report
 from reeltune.models._count import count_parameters
@@ -26,7 +26,13 @@ from reeltune.run import METRICS
 from reeltune.training.log import read_log
 
 BASELINES = ("zero-shot", "full", "bias", "proj", "partial", "adapter-attn", "adapter-ffn", "lora")
-FAMILIES = {"vop": (*BASELINES, "vop", "vop-p", "vop-c", "vop-f", "vop-fp", "vop-fc")}
+FAMILIES = {
+    "vop": (*BASELINES, "vop", "vop-p", "vop-c", "vop-f", "vop-fp", "vop-fc"),
+    "dual-encoding-pp": (
+        *("dual-encoding", "dual-encoding-plus-patient"),
+        *("dual-encoding-plus", "dual-encoding-plus-uni"),
+    ),
+}
 DRAWS = 2000
 Bounds = tuple[float, float]
 
@@ -81,13 +87,13 @@ def jobs_of(plan: Plan) -> list[Job]:
     return [
         Job(method, seed, plan.out / method / f"seed{seed}", tuple(plan.changes.items()))
         for method in plan.methods()
-        for seed in range(plan.seeds if _recipe(plan, method).tunes else 1)
+        for seed in range(plan.seeds if recipe_of(plan, method).tunes else 1)
     ]
 
 
 def sweep_of(plan: Plan, seed: int = 0) -> dict[int, Job]:
     """Runs of VoP^F for every K_s, the number of layers that see single frames."""
-    config = _recipe(plan, "vop-f").model_config_of()
+    config = recipe_of(plan, "vop-f").model_config_of()
     depth = config.skeleton().towers.config.vision_config.num_hidden_layers
     found = {}
     for after in range(depth + 1):
@@ -146,7 +152,7 @@ def _train(plan: Plan, job: Job, threads: int) -> None:
 
 def _row(plan: Plan, method: str, reports: Mapping[str, list[Report]]) -> Row:
     own = reports[method]
-    config = _recipe(plan, method).model_config_of()
+    config = recipe_of(plan, method).model_config_of()
     with torch.device("meta"):
         count = count_parameters(config.build())
     others = [name for name in ("zero-shot", "full", "vop") if name in reports and name != method]
@@ -154,30 +160,31 @@ def _row(plan: Plan, method: str, reports: Mapping[str, list[Report]]) -> Row:
         method=method,
         trainable=count["trainable"],
         total=count["total"],
-        t2v=_mean([report.t2v for report in own]),
-        v2t=_mean([report.v2t for report in own]),
-        interval=_bounds(_drawn(own)),
+        t2v=mean_of([report.t2v for report in own]),
+        v2t=mean_of([report.v2t for report in own]),
+        interval=bounds(drawn(own)),
         subsets={tag: _share(own, tag) for tag in own[0].subsets},
         against={name: _difference(own, reports[name]) for name in others},
         subsets_against={
             tag: {name: _difference(own, reports[name], tag) for name in others}
             for tag in own[0].subsets
         },
-        paper=_recipe(plan, method).expected,
+        paper=recipe_of(plan, method).expected,
         seconds=_seconds(plan, method),
     )
 
 
 def _seconds(plan: Plan, method: str) -> float:
     """Mean time of a run's training steps, from its log."""
-    settings = _recipe(plan, method).training
+    settings = recipe_of(plan, method).training
     logs = [read_log(folder) for folder in _folders(plan, method)]
     steps = [line for log in logs for line in log if line["kind"] == "step"]
     clips = settings.batch * settings.accumulate
     return sum(clips / line["clips/s"] for line in steps) / max(len(logs), 1)
 
 
-def _recipe(plan: Plan, method: str) -> Any:
+def recipe_of(plan: Plan, method: str) -> Recipe:
+    """A method on the plan's benchmark."""
     return read_recipe(f"{plan.benchmark}/{method}", dict(plan.changes))
 
 
@@ -186,13 +193,14 @@ def _folders(plan: Plan, method: str) -> list[Path]:
     return [folder for folder in folders if (folder / METRICS).is_file()]
 
 
-def _mean(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def mean_of(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of each figure, over seeds."""
     return {name: float(np.mean([one[name] for one in figures])) for name in figures[0]}
 
 
 def _share(reports: Sequence[Report], tag: str) -> tuple[float, Bounds]:
     mean = float(np.mean([report.subsets[tag]["R@1"] for report in reports]))
-    return mean, _bounds(_drawn(reports, tag))
+    return mean, bounds(drawn(reports, tag))
 
 
 def _difference(
@@ -204,21 +212,27 @@ def _difference(
         float(np.mean([(r.subsets[tag] if tag else r.t2v)[name] for r in side]))
         for side in (own, other)
     ]
-    return means[0] - means[1], _bounds(_drawn(own, tag) - _drawn(other, tag))
+    return means[0] - means[1], bounds(drawn(own, tag) - drawn(other, tag))
 
 
-def _drawn(reports: Sequence[Report], tag: str | None = None) -> Float[np.ndarray, " R"]:
-    """R@1 in percent of each draw: videos with replacement, and a seed for every draw of all.
+def drawn(
+    reports: Sequence[Report],
+    tag: str | None = None,
+    way: Literal["t2v", "v2t"] = "t2v",
+    depth: int = 1,
+) -> Float[np.ndarray, " R"]:
+    """R@`depth` in percent of each draw: videos with replacement, and a seed for every draw of all.
 
-    Two sets of reports on the same test split get the same videos.
+    Two sets of reports on the same test split get the same videos, and so do both ways. Of a
+    subset there is text to video alone.
     """
-    video = np.array(reports[0].ranks.video)
-    rows = np.array(reports[0].ranks.tagged[tag]) if tag else np.arange(len(video))
+    ranks = reports[0].ranks
+    video = np.array(ranks.video) if way == "t2v" else np.arange(len(ranks.v2t))
+    rows = np.array(ranks.tagged[tag]) if tag else np.arange(len(video))
     members, place = np.unique(video[rows], return_inverse=True)
     sizes = np.bincount(place)
-    hits = np.stack(
-        [np.bincount(place, np.array(report.ranks.t2v)[rows] == 1) for report in reports]
-    )  # (seeds, videos)
+    found = (np.array(getattr(report.ranks, way))[rows] for report in reports)
+    hits = np.stack([np.bincount(place, one <= depth) for one in found])  # (seeds, videos)
     videos = np.random.default_rng(0).integers(0, len(members), (DRAWS, len(members)))
     seeds = np.random.default_rng([1, len(reports)]).integers(
         0, len(reports), (DRAWS, len(reports))
@@ -227,6 +241,7 @@ def _drawn(reports: Sequence[Report], tag: str | None = None) -> Float[np.ndarra
     return 100 * np.take_along_axis(mean, videos, 1).sum(1) / sizes[videos].sum(1)
 
 
-def _bounds(drawn: Float[np.ndarray, " R"]) -> Bounds:
-    low, high = np.quantile(drawn, [0.025, 0.975])
+def bounds(draws: Float[np.ndarray, " R"]) -> Bounds:
+    """The middle 95 %."""
+    low, high = np.quantile(draws, [0.025, 0.975])
     return float(low), float(high)

@@ -1,7 +1,7 @@
 """A table as Markdown, as JSON and as plots."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,7 +11,16 @@ from matplotlib.figure import Figure
 
 from reeltune.evaluation.retrieval import Report
 from reeltune.run import METRICS
-from reeltune.table import Bounds, Plan, Row, curves_of, sweep_of
+from reeltune.table import (
+    Bounds,
+    Plan,
+    Row,
+    curves_of,
+    jobs_of,
+    rows_of,
+    sweep_of,
+    train_missing,
+)
 
 PAPER_NAMES = {
     "zero-shot": "zero-shot",
@@ -29,6 +38,14 @@ PAPER_NAMES = {
     "vop-fp": "VoP^{F+P}",
     "vop-fc": "VoP^{F+C}",
 }
+
+
+def make_table(plan: Plan, sweep: bool, said: Callable[[str], None]) -> tuple[str, list[Path]]:
+    """Train what is missing; the table as Markdown, and the files that were written."""
+    wanted = [*jobs_of(plan), *(sweep_of(plan).values() if sweep else [])]
+    train_missing(plan, wanted, said)
+    rows = rows_of(plan)
+    return markdown(plan, rows), write_pages(plan, rows)
 
 
 def write_pages(plan: Plan, rows: Sequence[Row]) -> list[Path]:
@@ -53,14 +70,14 @@ def markdown(plan: Plan, rows: Sequence[Row]) -> str:
     tags = list(rows[0].subsets)
     head = ["method", "trainable", "%", "t2v R@1", "95 %", "R@5", "R@10", "MdR", "MnR"]
     head += ["v2t R@1", *[f"{tag} R@1" for tag in tags], "s", "paper R@1"]
-    lines = [_line(head), _line(["---", *["--:" for _ in head[1:]]])]
-    lines += [_line(_cells(row, tags)) for row in rows]
+    lines = [line(head), line(["---", *["--:" for _ in head[1:]]])]
+    lines += [line(_cells(row, tags)) for row in rows]
     lines += ["", "Differences of t2v R@1 with 95 % intervals; those that contain 0 are noise.", ""]
     others = [name for name in ("zero-shot", "full", "vop") if any(name in r.against for r in rows)]
     head = ["method", *[f"to {name}" for name in others]]
     head += [f"{tag}, to {name}" for tag in tags for name in others]
-    lines += [_line(head), _line(["---", *["--:" for _ in head[1:]]])]
-    lines += [_line(_differences(row, tags, others)) for row in rows]
+    lines += [line(head), line(["---", *["--:" for _ in head[1:]]])]
+    lines += [line(_differences(row, tags, others)) for row in rows]
     return "\n".join([*_title(plan), "", *lines, ""])
 
 
@@ -81,10 +98,10 @@ def _cells(row: Row, tags: Sequence[str]) -> list[str]:
         f"{row.trainable:,}",
         f"{share:.2f}",
         f"{row.t2v['R@1']:.1f}",
-        _range(row.interval),
+        between(row.interval),
         *figures,
         f"{row.v2t['R@1']:.1f}",
-        *[f"{row.subsets[tag][0]:.1f} ({_range(row.subsets[tag][1])})" for tag in tags],
+        *[f"{row.subsets[tag][0]:.1f} ({between(row.subsets[tag][1])})" for tag in tags],
         f"{row.seconds:.0f}",
         f"{row.paper['R@1']:.1f}" if "R@1" in row.paper else "-",
     ]
@@ -97,20 +114,23 @@ def _added(row: Row) -> int:
 
 
 def _differences(row: Row, tags: Sequence[str], others: Sequence[str]) -> list[str]:
-    found = [_difference(row.against.get(name)) for name in others]
+    found = [difference(row.against.get(name)) for name in others]
     subsets = (row.subsets_against[tag].get(name) for tag in tags for name in others)
-    return [f"`{row.method}`", *found, *[_difference(one) for one in subsets]]
+    return [f"`{row.method}`", *found, *[difference(one) for one in subsets]]
 
 
-def _difference(found: tuple[float, Bounds] | None) -> str:
+def difference(found: tuple[float, Bounds] | None) -> str:
+    """With its interval."""
     return "" if found is None else f"{found[0]:+.1f} ({found[1][0]:+.1f} to {found[1][1]:+.1f})"
 
 
-def _range(bounds: Bounds) -> str:
+def between(bounds: Bounds) -> str:
+    """An interval."""
     return f"{bounds[0]:.1f}-{bounds[1]:.1f}"
 
 
-def _line(cells: Sequence[str]) -> str:
+def line(cells: Sequence[str]) -> str:
+    """A row of a Markdown table."""
     return f"| {' | '.join(cells)} |"
 
 

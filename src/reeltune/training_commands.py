@@ -150,7 +150,7 @@ def datasets(
 
 @app.command()
 def table(
-    family: Annotated[str, typer.Argument(help="Which table: vop.")] = "vop",
+    family: Annotated[str, typer.Argument(help="Which: vop, dual-encoding-pp.")] = "vop",
     dataset: Annotated[str, typer.Option(help="A benchmark: toybox, msrvtt-9k, ...")] = "toybox",
     size: Annotated[str | None, typer.Option(help="Of Toybox: tiny, small, base.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each method.")] = 3,
@@ -158,17 +158,17 @@ def table(
     out: Annotated[Path | None, typer.Option(help="Folder of all runs.")] = None,
     data: DataOption = None,
     settings: SetOption = None,
-    sweep: Annotated[bool, typer.Option(help="Also VoP^F for every K_s.")] = True,
+    sweep: Annotated[bool, typer.Option(help="Also the curves: K_s; alpha, zeros.")] = True,
 ) -> None:
     """Train what is missing of a paper's table and print it, with intervals and plots.
 
     Example: `reeltune table vop --dataset toybox --size small`
     """
+    from reeltune.dual_encoding_pages import make_tables
     from reeltune.show import console
-    from reeltune.table import Plan, jobs_of, rows_of, sweep_of, train_missing
-    from reeltune.table_pages import markdown, write_pages
+    from reeltune.table import Plan
+    from reeltune.table_pages import make_table
 
-    changes = changes_of(settings, **{"options.size": size})
     out = out or Path("runs", "tables", "-".join([family, dataset, *([size] if size else [])]))
     plan = Plan(
         family=family,
@@ -177,13 +177,11 @@ def table(
         seeds=seeds,
         jobs=jobs,
         data=data,
-        changes=changes,
+        changes=changes_of(settings, **{"options.size": size}),
     )
-    wanted = [*jobs_of(plan), *(sweep_of(plan).values() if sweep else [])]
-    train_missing(plan, wanted, lambda said: console.print(said, style="dim"))
-    rows = rows_of(plan)
-    pages = write_pages(plan, rows)
-    typer.echo(markdown(plan, rows))
+    make = make_tables if family == "dual-encoding-pp" else make_table
+    text, pages = make(plan, sweep, lambda said: console.print(said, style="dim"))
+    typer.echo(text)
     typer.echo("\n".join(map(str, pages)))
 
 
