@@ -1,6 +1,7 @@
 """A checkpoint of stored features is measured on the features it was trained on."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from reeltune.cli import app
 from reeltune.data._cache_folder import cache_folder
+from reeltune.data.toybox import Config
 from reeltune.errors import ConfigError
 from reeltune.feature_run import FEATURES
 from reeltune.run import evaluation_recipe
@@ -42,6 +44,22 @@ def test_figures_are_those_of_training_to_the_last_digit(trained: Path, tmp_path
     assert again == first
     assert "at most 6" in again["protocol"]["frames"]
     assert list((cache_folder() / FEATURES).iterdir()) == made, "no features are made again"
+
+
+def test_what_was_trained_searches_by_its_own_score(trained: Path, tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for pair in Config(size="tiny").read("test").pairs:
+        shutil.copy(pair.path, clips)
+    library = tmp_path / "library"
+    indexed = run("index", clips, "--library", library, "--model", trained, "--json")
+    assert indexed.exit_code == 0, indexed.output
+    assert run("library", "verify", library).exit_code == 0
+    done = run("search", "a red square moves left", "--library", library, "--json", "-k", 3)
+    assert done.exit_code == 0, done.output
+    hits = json.loads(done.stdout)
+    assert len(hits) == 3
+    assert [hit["score"] for hit in hits] == sorted((h["score"] for h in hits), reverse=True)
 
 
 def test_settings_can_still_be_changed(trained: Path, tmp_path: Path) -> None:
