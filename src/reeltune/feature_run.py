@@ -26,6 +26,7 @@ from reeltune.errors import ConfigError, DataError
 from reeltune.features import Wish, make_features
 from reeltune.models._dual_encoding._vocabulary import Vocabulary
 from reeltune.models._dual_encoding._word2vec import embedding_from
+from reeltune.models._open import open_model
 from reeltune.types import Pair, Split
 
 FEATURES = "features"  # below the cache folder
@@ -73,10 +74,12 @@ def stored_clips(recipe: Recipe, options: Any, splits: Sequence[Split], said: Sa
     if hasattr(options, "features"):
         return StoredClips([options.features(p) for p in ("train", "val", "test")], wanted.at_most)
     paths = sorted({str(pair.path) for split in splits for pair in split.pairs})
-    return StoredClips([made_features(paths, recipe, wanted, said)], wanted.at_most)
+    return made_clips(paths, recipe, wanted, said)
 
 
-def made_features(paths: Sequence[str], recipe: Recipe, wanted: FromFeatures, said: Said) -> Path:
+def made_clips(
+    paths: Sequence[str], recipe: Recipe, wanted: FromFeatures, said: Said
+) -> StoredClips:
     """Features of the videos by the model's encoder, in the cache; made at the first asking."""
     encoder = recipe.config.get("encoder")
     if encoder is None:
@@ -90,18 +93,20 @@ def made_features(paths: Sequence[str], recipe: Recipe, wanted: FromFeatures, sa
             f"{len(paths)} videos have {len(names)} names, so their features would be confused; "
             "make them with `reeltune features FOLDER --out OUT`, and set features.folder=OUT"
         )
-    named = "\n".join([encoder, str(wanted.every), *paths])
+    named = "\n".join([encoder, open_model(encoder).fingerprint, str(wanted.every), *paths])
     key = hashlib.blake2b(named.encode(), digest_size=8).hexdigest()
     out = cache_folder() / FEATURES / key
     out.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(out.with_suffix(".lock")):  # two runs of one table may ask at once
+    # Two runs of one table may ask at once; a folder cannot be opened while a writer looks
+    # whether anything is missing in it.
+    with FileLock(out.with_suffix(".lock")):
         report = make_features(paths, encoder, out, Wish(every=wanted.every), Megabytes(said))
-    if report.interrupted:
-        raise KeyboardInterrupt
-    if report.faults and not report.rows:
-        path, reason = next(iter(report.faults.items()))
-        raise DataError(f"no video gave features; the first is {path}: {reason}")
-    return out
+        if report.interrupted:
+            raise KeyboardInterrupt
+        if report.faults and not report.rows:
+            path, reason = next(iter(report.faults.items()))
+            raise DataError(f"no video gave features; the first is {path}: {reason}")
+        return StoredClips([out], wanted.at_most)
 
 
 class Megabytes:

@@ -1,0 +1,234 @@
+"""Runs on stored features: what is learned of captions, and features that are made once."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from reeltune.config import Recipe, read_recipe
+from reeltune.data._features import Features
+from reeltune.data.hybrid_space import Config as HybridSpace
+from reeltune.data.toybox import Config
+from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.feature_run import StoredClips, made_clips, started, stored_clips, width_of
+from reeltune.models.clip import Config as Clip
+from reeltune.run import Place, run_recipe, without_faults
+from reeltune.types import Pair, Split
+
+SMALL = {"options.size": "tiny", "training.epochs": 1, "training.batch": 16}
+
+
+def recipe(**changes: object) -> Recipe:
+    named = {name.replace("__", "."): value for name, value in changes.items()}
+    return read_recipe("toybox/dual-encoding", {**SMALL, **named})
+
+
+def silent(what: str) -> Callable[[int, int], None]:
+    return lambda done, of: None
+
+
+@pytest.fixture(scope="module")
+def splits() -> list[Split]:
+    return [Config(size="tiny").read(part) for part in ("train", "val", "test")]
+
+
+def asked(splits: list[Split]) -> StoredClips:
+    return stored_clips(recipe(), Config(size="tiny"), splits, silent)
+
+
+@pytest.fixture(scope="module")
+def folder(splits: list[Split], cache: Path) -> Path:
+    """The features that `asked` makes; other tests may have made more, of other frames."""
+    policy = asked(splits).policy
+    for lock in cache.glob("features/*.lock"):
+        features = Features(lock.with_suffix(""))
+        if policy == f"features {features.making.model} {features.making.sampling}":
+            return features.folder
+    raise AssertionError("nothing was made")
+
+
+def test_words_are_those_that_the_training_captions_have_often_enough(splits: list[Split]) -> None:
+    model = started(recipe(words__at_least=40), splits[:1], 96, "cpu").model
+    counts = Counter(w for pair in splits[0].pairs for w in re.findall("[a-z0-9]+", pair.caption))
+    assert set(model.vocabulary.words) == {word for word, times in counts.items() if times >= 40}
+    assert model.config.words == len(model.vocabulary) < len(counts)
+    assert model.config.features == 96
+
+
+def test_concepts_are_as_many_as_there_are_and_at_most_as_many_as_wanted(
+    splits: list[Split],
+) -> None:
+    few = started(recipe(config__concepts=7), splits[:1], 96, "cpu").model
+    assert few.config.concepts == 7
+    many = started(recipe(config__concepts=512), splits[:1], 96, "cpu").model
+    assert 7 < many.config.concepts < 512
+
+
+def test_targets_are_between_0_and_1_and_of_the_pairs_own_video(splits: list[Split]) -> None:
+    begun = started(recipe(), splits[:1], 96, "cpu")
+    of = begun.targets["concepts"]
+    by_video = {pair.video: of(pair) for pair in splits[0].pairs}
+    assert {len(found) for found in by_video.values()} == {begun.model.config.concepts}
+    values = np.stack(list(by_video.values()))
+    assert values.min() == 0
+    assert values.max() == 1
+    assert len({found.tobytes() for found in by_video.values()}) > 10
+    unknown = Pair(video="none", path=Path("none.mp4"), caption="")
+    with pytest.raises(DataError, match=r"no tags of 'none'"):
+        of(unknown)
+
+
+def test_without_concepts_there_is_no_target(splits: list[Split]) -> None:
+    begun = started(recipe(config__concepts=0), splits[:1], 96, "cpu")
+    assert begun.targets == {}
+    assert begun.model.config.concepts == 0
+
+
+def test_concepts_may_come_from_the_users_own_files(splits: list[Split], tmp_path: Path) -> None:
+    tags, names = tmp_path / "video_label_th_1.txt", tmp_path / "tag_vocab_512.json"
+    videos = list(dict.fromkeys(pair.video for pair in splits[0].pairs))
+    lines = (f"{video}\tball:{4 if place else 1} move:4\n" for place, video in enumerate(videos))
+    tags.write_text("".join(lines))
+    names.write_text(json.dumps(["ball", "move"]))
+    given = recipe(words__tags=str(tags), words__tag_vocabulary=str(names))
+    begun = started(given, splits[:1], 96, "cpu")
+    first = next(pair for pair in splits[0].pairs if pair.video == videos[0])
+    assert begun.model.config.concepts == 2
+    assert begun.targets["concepts"](first).tolist() == [0.25, 1]
+
+
+def test_targets_of_validation_are_for_the_concepts_of_training(splits: list[Split]) -> None:
+    alone = started(recipe(), splits[:1], 96, "cpu")
+    both = started(recipe(), splits[:2], 96, "cpu")
+    pair, held_out = splits[0].pairs[0], splits[1].pairs[0]
+    assert both.targets["concepts"](pair).tolist() == alone.targets["concepts"](pair).tolist()
+    assert len(both.targets["concepts"](held_out)) == alone.model.config.concepts
+    with pytest.raises(DataError, match="no tags of"):
+        alone.targets["concepts"](held_out)
+
+
+def test_runs_that_ask_at_once_share_features_that_are_made_once(
+    splits: list[Split], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One may open the folder while the other looks whether anything is missing in it."""
+    monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path))
+    few = [Split(pairs=splits[2].pairs[:60], captions="multiple")]
+    videos = {pair.video for pair in few[0].pairs}
+    with ThreadPoolExecutor(2) as pool:
+        readers = list(pool.map(lambda _: asked(few), range(3)))
+    (lock,) = (tmp_path / "features").glob("*.lock")
+    features = Features(lock.with_suffix(""))
+    assert len(features.videos) == len(videos)
+    assert features.making.model == "tiny-clip"
+    wanted = sum(features.count(video) for video in features.videos)
+    assert len(np.load(lock.with_suffix("") / "features.npy")) == wanted
+    for pair in few[0].pairs[::20]:
+        for reader in readers:
+            np.testing.assert_array_equal(reader.read(pair), readers[0].read(pair))
+
+
+def test_a_run_reads_what_another_made(folder: Path, cache: Path, tmp_path: Path) -> None:
+    before = (folder / "features.npy").read_bytes()
+    there = set(cache.glob("features/*"))
+    trained = run_recipe(recipe(), Place(out=tmp_path))
+    assert trained.faults == {}
+    assert set(cache.glob("features/*")) == there
+    assert (folder / "features.npy").read_bytes() == before
+    assert trained.report.protocol.frames.startswith("features tiny-clip fps 5")
+    assert run_recipe(recipe(), Place(out=tmp_path)).report == trained.report
+
+
+def test_other_weights_of_an_encoder_make_features_of_their_own(
+    splits: list[Split], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a folder of weights may be trained on under its name."""
+    monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path))
+    few = [Split(pairs=splits[2].pairs[:20], captions="multiple")]
+    read = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        Clip.tiny().build().save_pretrained(tmp_path / "clip")
+        own = recipe(config__encoder=str(tmp_path / "clip"))
+        read.append(stored_clips(own, Config(size="tiny"), few, silent).read(few[0].pairs[0]))
+    assert len(list((tmp_path / "features").glob("*.lock"))) == 2
+    assert not np.allclose(*read)
+
+
+def test_another_spacing_of_frames_makes_features_of_its_own(
+    splits: list[Split], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path))
+    few = [Split(pairs=splits[2].pairs[:20], captions="multiple")]
+    for changed in (recipe(), recipe(features__every=0.5), recipe()):
+        stored_clips(changed, Config(size="tiny"), few, silent)
+    assert len(list((tmp_path / "features").glob("*.lock"))) == 2
+
+
+def test_clips_are_rows_of_the_folder(splits: list[Split], folder: Path) -> None:
+    reader = stored_clips(recipe(), Config(size="tiny"), splits, silent)
+    pair = splits[1].pairs[0]
+    assert width_of(reader, splits[0]) == 96
+    np.testing.assert_array_equal(reader.read(pair), Features(folder).of(reader_id(folder, pair)))
+    few = stored_clips(recipe(features__at_most=3), Config(size="tiny"), splits, silent)
+    assert few.read(pair).shape == (3, 96)
+    assert few.policy == f"{reader.policy}, at most 3"
+
+
+def reader_id(folder: Path, pair: Pair) -> str:
+    return next(name for name in Features(folder).videos if name.endswith(pair.path.stem))
+
+
+def test_features_of_the_dataset_are_read_where_it_has_them(tmp_path: Path) -> None:
+    options = HybridSpace.tiny(tmp_path)
+    reader = stored_clips(recipe(), options, [options.read("val")], silent)
+    pair = options.read("val").pairs[0]
+    np.testing.assert_array_equal(reader.read(pair), np.arange(8, 16).reshape(2, 4))
+    assert reader.policy == "features stored"
+
+
+def test_clips_without_features_are_named(splits: list[Split], tmp_path: Path) -> None:
+    options = HybridSpace.tiny(tmp_path)
+    reader = stored_clips(
+        recipe(features__folder=str(options.features("val"))), Config(size="tiny"), splits, silent
+    )
+    pair = splits[1].pairs[0]
+    message = rf"has no features of .*{pair.path.name} under any of .*`reeltune features`"
+    with pytest.raises(DataError, match=message):
+        reader.read(pair)
+    with pytest.raises(DataError, match=r"no video of the split can be read; the first is .*mp4"):
+        without_faults(reader, splits[1], Place(out=tmp_path))
+    known = Pair(video="video1", path=Path("video1"), caption="")
+    both = Split(pairs=(known, pair), captions="single")
+    kept, faults = without_faults(reader, both, Place(out=tmp_path))
+    assert [one.video for one in kept.pairs] == ["video1"]
+    assert list(faults) == [str(pair.path)]
+
+
+def test_an_encoder_that_is_not_there_is_named(splits: list[Split]) -> None:
+    with pytest.raises(CheckpointError, match=r"no model 'tiny-clop'.*tiny-clip"):
+        stored_clips(recipe(config__encoder="tiny-clop"), Config(size="tiny"), splits, silent)
+
+
+def test_without_encoder_and_folder_both_remedies_are_named(splits: list[Split]) -> None:
+    with pytest.raises(ConfigError, match=r"no encoder.*config\.encoder=lite, or features\.folder"):
+        stored_clips(recipe(config__encoder=None), Config(size="tiny"), splits, silent)
+
+
+def test_videos_of_one_name_are_refused(splits: list[Split], tmp_path: Path) -> None:
+    wanted = recipe().features
+    assert wanted is not None
+    paths = [str(tmp_path / "a" / "one.mp4"), str(tmp_path / "b" / "one.mp4")]
+    with pytest.raises(DataError, match=r"2 videos have 1 names.*features\.folder=OUT"):
+        made_clips(paths, recipe(), wanted, silent)
+
+
+def test_a_recipe_of_frames_has_no_features(splits: list[Split]) -> None:
+    frames = read_recipe("toybox/vop", {"options.size": "tiny"})
+    with pytest.raises(ConfigError, match=r"toybox/vop has no features; add features: \{every"):
+        stored_clips(frames, Config(size="tiny"), splits, silent)
