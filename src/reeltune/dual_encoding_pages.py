@@ -30,6 +30,8 @@ from reeltune.table_pages import between, difference, line
 NAMES = {BASELINE: "DE", PLUS: "[B]", UNI: "[C]"}
 COLOURS = {BASELINE: "tab:grey", PLUS: "tab:blue", UNI: "tab:orange"}
 SHOWN = ("R@1", "R@5", "R@10", "MnR")
+BASES = ("DE", "none")  # names of rows that others are compared with
+CHOSEN = {BASELINE: ("range", 0.6), PLUS: ("max", 0.2)}  # normalisation and alpha of the recipes
 WAYS = {"t2v": "text to video", "v2t": "video to text"}
 
 
@@ -92,6 +94,8 @@ def _totals(row: Row) -> list[str]:
     """Sum of both directions, what it is more than DE's, and the sum of each seed."""
     total = f"{row.figures['SumR']:.1f} ({between(row.intervals['SumR'])})"
     compared = "rank by rank the same" if row.same else difference(row.against)
+    if row.name in BASES:
+        compared = ""
     return [total, compared, " ".join(f"{one:.1f}" for one in row.seeds)]
 
 
@@ -117,25 +121,31 @@ def _sweeps(plan: Plan, rows: Sequence[Row], held: HeldOut) -> list[Path]:
 
 
 def _alpha_plot(curves: Mapping[str, Sequence[Sums]]) -> Figure:
-    """A panel for each direction and split, a line for each model and normalisation."""
-    figure = Figure(figsize=(9, 6.4))
+    """A panel for each direction and split, a line for each model and normalisation, and a dot
+    where the recipe is."""
+    figure = Figure(figsize=(9, 6.4), layout="constrained")
     panels = figure.subplots(2, 2, sharex=True)
     for up, part in enumerate(PARTS):
         for across, (way, said) in enumerate(WAYS.items()):
             axes = panels[up][across]
-            _dress(axes, f"{said}, {part}", "alpha: weight of the latent score", "SumR")
+            _dress(
+                axes, f"{said}, {part}", "alpha: weight of the latent score" if up else "", "SumR"
+            )
             for method, seeds in curves.items():
                 for name, style in zip(NORMALISATIONS, ("-", "--"), strict=True):
                     mean = np.mean([sums[name][f"{part} {way}"] for sums in seeds], axis=0)
                     label = f"{NAMES[method]}, by {name}"
                     axes.plot(ALPHAS, mean, style, color=COLOURS[method], label=label)
+                    if name == CHOSEN[method][0]:
+                        place = ALPHAS.index(CHOSEN[method][1])
+                        axes.plot(ALPHAS[place], mean[place], "o", color=COLOURS[method])
     panels[0][0].legend(frameon=False, fontsize=8)
     return figure
 
 
 def _sparsity_plot(curves: Mapping[str, Sequence[Row]], rows: Sequence[Row]) -> Figure:
     """SumR by the share of weights that is zero, and by what is left of the baseline."""
-    figure = Figure(figsize=(9, 4.2))
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     base = next(row for row in rows if row.name == "DE")
     _dress(left, "Not trained after pruning", "share of weights at zero", "SumR of both directions")

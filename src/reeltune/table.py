@@ -113,7 +113,7 @@ def train_missing(plan: Plan, jobs: Sequence[Job], said: Callable[[str], None]) 
         runs = [pool.submit(_train, plan, job, threads) for job in missing]
         for number, (job, run) in enumerate(zip(missing, runs, strict=True), 1):
             run.result()
-            said(f"{number} of {len(missing)}: {job.method}, seed {job.seed}")
+            said(f"{number} of {len(missing)}: {job.folder.relative_to(plan.out)}")
 
 
 def rows_of(plan: Plan) -> list[Row]:

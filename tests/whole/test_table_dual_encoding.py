@@ -236,6 +236,7 @@ def test_the_command_writes_tables_and_plots_and_a_second_one_measures_nothing(p
     assert "| [E] | 0.66 | 12.0 | 31.9 | 43.2 | 117.3 | 87.1 |" in text
     padding = next(row for row in text.splitlines() if row.startswith("| padding |"))
     assert "| rank by rank the same |" in padding
+    assert text.count("rank by rank the same") < 2 + len(STRATEGIES), "not said of a row itself"
     tables = json.loads((plan.out / "table.json").read_text())
     assert [row["name"] for row in tables["one at a time"]] == ["none", *STRATEGIES]
     alphas = json.loads((plan.out / "alpha.json").read_text())
