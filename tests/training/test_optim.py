@@ -109,3 +109,9 @@ def test_settings_are_frozen_and_closed() -> None:
     for wrong in ({"batch": 0}, {"lr": -1}, {"warmup": 1.5}, {"precision": "fp16"}, {"chunk": 0}):
         with pytest.raises(ValidationError, match=next(iter(wrong))):
             Settings.model_validate(wrong)
+
+
+def test_the_rate_may_fall_along_a_line() -> None:
+    settings = Settings(lr=1.0, warmup=0.2, schedule="linear")
+    rates = [learning_rate(step, 10, settings) for step in range(10)]
+    assert rates == pytest.approx([0.5, 1, 1, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125])

@@ -50,13 +50,14 @@ def test_the_later_rate_halves_after_three_bad_epochs_in_a_row(rule: Rule) -> No
     assert rates(rule, "InnInn")[1] == [], "bad epochs that are not in a row were counted"
 
 
-def test_a_cosine_looks_at_no_figure() -> None:
-    assert rates("cosine", "Innnnnn", 1.0) == ([1.0] * 7, [])
+@pytest.mark.parametrize("rule", ["cosine", "linear"])
+def test_a_cosine_and_a_line_look_at_no_figure(rule: Rule) -> None:
+    assert rates(rule, "Innnnnn", 1.0) == ([1.0] * 7, [])
 
 
 def test_an_equal_figure_is_better_only_where_the_rule_says_so() -> None:
-    rules: tuple[Rule, ...] = ("cosine", "halve", "patient", "reload")
-    assert [is_better(rule, 1.0, 1.0) for rule in rules] == [False, False, True, True]
+    rules: tuple[Rule, ...] = ("cosine", "linear", "halve", "patient", "reload")
+    assert [is_better(rule, 1.0, 1.0) for rule in rules] == [False] * 3 + [True] * 2
     assert all(is_better(rule, 1.1, 1.0) and not is_better(rule, 0.9, 1.0) for rule in rules)
 
 

@@ -90,3 +90,19 @@ def test_a_wrong_setting_of_model_or_data_is_named() -> None:
         recipe.model_config_of()
     with pytest.raises(ConfigError, match=r"dataset toybox: size: .* `reeltune datasets toybox`"):
         recipe.dataset_config()
+
+
+def test_a_benchmark_gives_a_component_what_no_other_gets() -> None:
+    univl, dual = read_recipe("toybox/univl"), read_recipe("toybox/dual-encoding")
+    assert univl.config["vocabulary"] == "small"
+    assert "vocabulary" not in dual.config
+    assert univl.training.batch != dual.training.batch
+    assert univl.features == dual.features
+    assert read_recipe("toybox/vop").features is None
+
+
+def test_a_method_whose_component_a_benchmark_does_not_know_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"needs a benchmark with components\.dual-encoding, wh"):
+        read_recipe("didemo/dual-encoding")
+    with pytest.raises(ConfigError, match=r"vop needs a benchmark with base, which vatex has not"):
+        read_recipe("vatex/vop")

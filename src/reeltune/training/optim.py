@@ -42,11 +42,14 @@ def optimizer_of(model: nn.Module, settings: Settings) -> torch.optim.AdamW:
 
 
 def learning_rate(step: int, steps: int, settings: Settings) -> float:
-    """Linear from zero over the warm-up, then half a cosine down to zero; `lr` for other rules."""
-    if settings.schedule != "cosine":
+    """Linear from zero over the warm-up, then half a cosine or a line down to zero; `lr` for rules
+    that look at validation."""
+    if settings.schedule not in ("cosine", "linear"):
         return settings.lr
     warmup = settings.warmup * steps
     if step < warmup:
         return settings.lr * (step + 1) / math.ceil(warmup)
     done = (step - warmup) / max(steps - warmup, 1)
+    if settings.schedule == "linear":
+        return settings.lr * (1 - done)
     return settings.lr * (1 + math.cos(math.pi * done)) / 2

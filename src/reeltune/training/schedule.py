@@ -1,6 +1,6 @@
 """What the figure of an epoch does to the learning rate, to the weights and to the run.
 
-Three rules of Dual Encoding beside the cosine, which looks at no figure. All cut the rate by 1 %
+Cosine and linear decay look at no figure. Three rules of Dual Encoding do; all cut the rate by 1 %
 and halve it where validation does not improve:
 
 halve     the released code of 2021: 1 % every epoch; halved in an epoch that is not the best so
@@ -14,7 +14,7 @@ reload    Dual Encoding++: as patient, and the best weights come back whenever i
 from dataclasses import dataclass
 from typing import Literal
 
-Rule = Literal["cosine", "halve", "patient", "reload"]
+Rule = Literal["cosine", "linear", "halve", "patient", "reload"]
 DROP, HALF, WAIT = 0.99, 0.5, 3
 
 
@@ -36,7 +36,7 @@ def after_epoch(rule: Rule, trend: Trend, improved: bool) -> bool:
     """Bring `trend` up to date; true where the best weights are to come back."""
     trend.bad = 0 if improved else trend.bad + 1
     trend.since += 1
-    if rule == "cosine":
+    if rule in ("cosine", "linear"):
         return False
     if rule == "halve":
         trend.factor *= DROP

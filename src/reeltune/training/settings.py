@@ -19,7 +19,7 @@ class Settings(BaseModel):
     lr: NonNegativeFloat = 1e-3
     weight_decay: NonNegativeFloat = 0.2
     schedule: Rule = "cosine"  # of the learning rate; the others follow validation
-    warmup: float = Field(default=0.1, ge=0, lt=1)  # share of the steps, before a cosine
+    warmup: float = Field(default=0.1, ge=0, lt=1)  # share of the steps, before it falls by itself
     judged_by: str = "SumR"  # figure of validation that chooses weights
     clip_norm: NonNegativeFloat = 1.0  # 0: gradients are not clipped
     precision: Literal["fp32", "bf16"] = "fp32"  # of the forward pass
