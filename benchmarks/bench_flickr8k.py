@@ -19,7 +19,6 @@ from typing import Any
 import torch
 
 from _line import ROOT, emit
-from reeltune.compress.quantize import quantize
 from reeltune.compress.report import latencies
 from reeltune.config import read_recipe
 from reeltune.data._cache_folder import cache_folder
@@ -29,6 +28,7 @@ from reeltune.evaluation.retrieval import Report
 from reeltune.feature_run import StoredClips
 from reeltune.features import Wish, make_features
 from reeltune.models._open import open_model
+from reeltune.nn.quantize import quantize
 from reeltune.run import Place, run_recipe
 from reeltune.types import Split
 

@@ -24,10 +24,10 @@ from torch import Tensor, nn
 from _line import emit
 from reeltune.compress.pack import pack
 from reeltune.compress.prune import census, prune
-from reeltune.compress.quantize import quantize
 from reeltune.compress.report import Comparison, Row, latencies
 from reeltune.models.dual_encoding import Config, DualEncoding
 from reeltune.nn.packed import read_packed
+from reeltune.nn.quantize import quantize
 from reeltune.prune import without_units
 
 CLIPS, FRAMES, WORDS = 8, 32, 12

@@ -1,7 +1,8 @@
 """`reeltune prune`: a checkpoint with fewer weights, stored small, and what that cost.
 
 Three ways that add up: hidden units are taken out (the model is smaller and faster), the smallest
-weights become zero (the file is smaller), and the rest is rounded to bfloat16 (smaller again).
+weights become zero (the file is smaller), and the rest is rounded: to bfloat16 (smaller again), or
+to int8, which layers then compute in wherever the model is opened on a CPU (smaller and faster).
 """
 
 import shutil
@@ -15,7 +16,7 @@ import yaml
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from reeltune.compress.pack import pack
+from reeltune.compress.pack import Values, pack
 from reeltune.compress.prune import Census, Masks, apply_masks, global_l1, prunable
 from reeltune.compress.report import Comparison, Row, latencies
 from reeltune.compress.structured import choose, remove_units
@@ -23,7 +24,7 @@ from reeltune.compress.units import dual_encoding_units
 from reeltune.config import Recipe
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models._open import open_model
-from reeltune.models._weights import read_tensors
+from reeltune.models._weights import CARD, ask_for_int8, read_tensors, wants_int8
 from reeltune.models.dual_encoding import DualEncoding
 from reeltune.nn.packed import packed_name
 from reeltune.run import METRICS, RECIPE, Place, evaluate_checkpoint
@@ -40,7 +41,7 @@ class Amounts:
     units: float = 0.0  # share of hidden units that are taken out first
     biases: bool = False
     embeddings: bool = False
-    bfloat16: bool = False
+    values: Values = "float32"  # of what is left
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ def prune_checkpoint(
         raise ConfigError(f"--out {out} is the checkpoint itself; give another folder")
     if out.is_dir() and any(out.iterdir()):
         raise ConfigError(f"{out} is not empty; give a new folder")
+    if (source / CARD).is_file() and wants_int8(source):
+        raise ConfigError(f"{source} is in int8 already; prune the model that it was made of")
     dense, model = _module(checkpoint), _module(checkpoint)
     before = _stored_size(dense, out)
     if amounts.units:
@@ -109,6 +112,12 @@ def write_pruned(model: nn.Module, amounts: Amounts, out: Path) -> Census:
     save: Any = model
     save.save_pretrained(out)
     names = _names_of(model, _tensors_in(out))
+    beside = dict(model.named_parameters()).keys() - set(names.values())
+    if amounts.values == "int8" and beside:
+        raise ConfigError(
+            f"{type(model).__name__} stands on weights that its checkpoint does not store "
+            f"({min(beside)}), and they stay in floats; leave --int8 out"
+        )
     weights = prunable(model, biases=amounts.biases, embeddings=amounts.embeddings)
     stored = {name: weight for name, weight in weights.items() if name in names.values()}
     if not stored:
@@ -122,8 +131,10 @@ def write_pruned(model: nn.Module, amounts: Amounts, out: Path) -> Census:
     for path in _files(out):
         tensors = read_tensors(path)
         whole = tensors.keys() - _names_of(model, tensors).keys()  # statistics, not weights
-        pack(packed_name(path), tensors, "bfloat16" if amounts.bfloat16 else "float32", whole)
+        pack(packed_name(path), tensors, amounts.values, whole)
         path.unlink()
+    if amounts.values == "int8":
+        ask_for_int8(out)
     return _census(dict(model.named_parameters()), set(names.values()), masks)
 
 

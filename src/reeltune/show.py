@@ -154,7 +154,7 @@ def show_hits(hits: Sequence[Hit]) -> None:
     if not hits:
         console.print("nothing found: no moment passes the filter, or the library is empty")
         return
-    if hits[0].confidence < GOOD:
+    if max(hit.confidence for hit in hits) < GOOD:
         console.print("[yellow]nothing here matches well[/]; the nearest are:")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name, side in (("score", "right"), ("sure", "right"), ("from", "right"), ("to", "right")):

@@ -7,10 +7,10 @@ import torch
 from torch.nn import functional as F
 
 from reeltune.compress.prune import planned, prunable
-from reeltune.compress.quantize import quantize
 from reeltune.compress.structured import choose, remove_units, zero_units
 from reeltune.compress.units import dual_encoding_units
 from reeltune.models.dual_encoding import Config
+from reeltune.nn.quantize import quantize
 from reeltune.prune import without_units
 from reeltune.registry import find
 

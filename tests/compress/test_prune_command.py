@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from torch.nn.functional import cosine_similarity
 from typer.testing import CliRunner
 
 from reeltune.compress.prune import prunable
@@ -13,6 +14,7 @@ from reeltune.config import read_recipe
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models._open import open_model
 from reeltune.models._weights import read_tensors
+from reeltune.nn.int8 import Int8Matrix
 from reeltune.prune import Amounts, prune_checkpoint, read_stored_recipe
 from reeltune.prune_commands import app
 from reeltune.registry import find
@@ -89,9 +91,44 @@ def test_units_are_taken_out_of_dual_encoding(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.parametrize("name", [name for name in WHOLE if name != "lite"])
+def test_int8_opens_with_int8_layers_on_a_cpu(name: str, tmp_path: Path) -> None:
+    source, out = saved(name, tmp_path / "dense"), tmp_path / "fast"
+    found = prune_checkpoint(
+        str(source), Amounts(weights=0.0, values="int8"), Place(out=out), repeats=2
+    )
+    dense_row, small_row = found.comparison.rows
+    assert small_row.size < dense_row.size
+    model, dense = open_model(str(out), "cpu"), open_model(str(source), "cpu")
+    assert any(isinstance(part, Int8Matrix) for part in model.modules())  # type: ignore[attr-defined]
+    near = cosine_similarity(*(m.encode_text(m.tokenize(TEXTS)).float() for m in (model, dense)))
+    assert near.min() > 0.98
+    assert model.fingerprint != dense.fingerprint
+    with pytest.raises(ConfigError, match="in int8 already; prune the model that it was made of"):
+        prune_checkpoint(str(out), Amounts(), Place(out=tmp_path / "again"))
+
+
+def test_other_precisions_open_int8_checkpoints_as_floats(tmp_path: Path) -> None:
+    source, out = saved("clip", tmp_path / "dense"), tmp_path / "fast"
+    prune_checkpoint(str(source), Amounts(weights=0.0, values="int8"), Place(out=out), repeats=2)
+    half = open_model(str(out), "cpu", "bfloat16")
+    assert not any(isinstance(part, Int8Matrix) for part in half.modules())  # type: ignore[attr-defined]
+
+
+def test_int8_is_for_models_that_are_stored_whole(tmp_path: Path) -> None:
+    source = saved("lite", tmp_path / "dense")
+    with pytest.raises(ConfigError, match=r"that its checkpoint does not store.*leave --int8 out"):
+        prune_checkpoint(str(source), Amounts(values="int8"), Place(out=tmp_path / "fast"))
+
+
+def test_one_rounding_alone(tmp_path: Path) -> None:
+    found = CliRunner().invoke(app, ["lite", "--bf16", "--int8", "--out", str(tmp_path / "x")])
+    assert "--bf16 and --int8 both say how weights are rounded" in str(found.exception)
+
+
 def test_bfloat16_rounds_weights_and_spares_statistics(tmp_path: Path) -> None:
     source, out = saved("dual-encoding", tmp_path / "dense"), tmp_path / "small"
-    amounts = Amounts(weights=0.36, bfloat16=True)
+    amounts = Amounts(weights=0.36, values="bfloat16")
     found = prune_checkpoint(str(source), amounts, Place(out=out), repeats=2)
     assert found.comparison.as_dict()[1]["size_ratio"] < 0.75, "headers weigh at this size"
     model, dense = open_model(str(out), "cpu"), open_model(str(source), "cpu")

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from reeltune.compress.int8 import Int8Conv1d, Int8Linear, Int8Matrix
 from reeltune.compress.pack import pack
-from reeltune.compress.quantize import quantize
 from reeltune.errors import ConfigError
+from reeltune.nn.int8 import Int8Conv1d, Int8Linear, Int8Matrix
 from reeltune.nn.packed import read_packed
+from reeltune.nn.quantize import quantize
 
 RECURRENT = [
     (nn.GRU, {}),

@@ -3,12 +3,14 @@
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from torch import nn
 
 from reeltune.errors import CheckpointError
 from reeltune.models._hub import HUB_ID, fetch
-from reeltune.models._weights import CARD, read_card
+from reeltune.models._weights import CARD, read_card, wants_int8
+from reeltune.nn.quantize import fits_int8, quantize
 from reeltune.registry import find, names
 from reeltune.types import DualEncoder
 
@@ -54,7 +56,10 @@ def _open_folder(folder: Path, device: str | None, dtype: str | None) -> DualEnc
     """A checkpoint of our own says its component in `config.yaml`; others are Hugging Face's."""
     if (folder / CARD).is_file():
         component, _ = read_card(folder)
-        return find("models", component).load(folder, device, dtype)
+        model: Any = find("models", component).load(folder, device, dtype)
+        if wants_int8(folder) and fits_int8(model):
+            model = quantize(model)
+        return model
     if (folder / "config.json").is_file():
         return find("models", "clip").load(folder, device, dtype)
     raise CheckpointError(

@@ -127,6 +127,19 @@ def write_card(folder: Path, model: str, config: Mapping[str, object]) -> None:
     (folder / CARD).write_text(text, encoding="utf-8")
 
 
+def ask_for_int8(folder: Path) -> None:
+    """Say in `config.yaml` that layers are to compute in int8 where that is possible."""
+    component, config = read_card(folder)
+    text = yaml.safe_dump({"model": component, "layers": "int8", "config": config}, sort_keys=False)
+    (folder / CARD).write_text(text, encoding="utf-8")
+
+
+def wants_int8(folder: Path) -> bool:
+    """Whether `ask_for_int8` said so."""
+    card = yaml.safe_load((folder / CARD).read_text(encoding="utf-8"))
+    return card.get("layers") == "int8"
+
+
 def read_card(folder: Path) -> tuple[str, dict[str, object]]:
     """Component and settings that `write_card` wrote."""
     path = folder / CARD

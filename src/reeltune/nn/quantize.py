@@ -13,9 +13,9 @@ import copy
 import torch
 from torch import nn
 
-from reeltune.compress._int8_recurrent import Int8Recurrent
-from reeltune.compress.int8 import Int8Conv1d, Int8Linear
 from reeltune.errors import ConfigError
+from reeltune.nn._int8_recurrent import Int8Recurrent
+from reeltune.nn.int8 import Int8Conv1d, Int8Linear
 
 
 def quantize(model: nn.Module) -> nn.Module:
@@ -25,12 +25,12 @@ def quantize(model: nn.Module) -> nn.Module:
     replaced, and nothing that is derived from them. Errors: `ConfigError` for a model that is not
     in float32 on the CPU, or that has no such layer.
     """
-    for name, weight in model.named_parameters():
-        if weight.device.type != "cpu" or weight.dtype != torch.float32:
-            raise ConfigError(
-                f"{name} is {weight.dtype} on {weight.device}, and int8 layers are for a CPU; "
-                "open the model with device='cpu' and in float32"
-            )
+    if (name := _elsewhere(model)) is not None:
+        weight = model.get_parameter(name)
+        raise ConfigError(
+            f"{name} is {weight.dtype} on {weight.device}, and int8 layers are for a CPU; "
+            "open the model with device='cpu' and in float32"
+        )
     if (whole := _replaced(model)) is not None:
         return whole.eval()
     small = copy.deepcopy(model).eval()
@@ -49,6 +49,19 @@ def quantize(model: nn.Module) -> nn.Module:
             "of stride 1, GRU and LSTM"
         )
     return small.eval()
+
+
+def fits_int8(model: nn.Module) -> bool:
+    """Whether all weights are in float32 on the CPU."""
+    return _elsewhere(model) is None
+
+
+def _elsewhere(model: nn.Module) -> str | None:
+    """The first weight that is not in float32 on the CPU."""
+    for name, weight in model.named_parameters():
+        if weight.device.type != "cpu" or weight.dtype != torch.float32:
+            return name
+    return None
 
 
 def _replaced(layer: nn.Module) -> nn.Module | None:

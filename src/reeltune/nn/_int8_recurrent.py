@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from reeltune.compress.int8 import Direction
+from reeltune.nn.int8 import Direction
 
 States = tuple[Tensor, ...]  # h alone, or h and c: (layers x directions, B, H) each
 
