@@ -27,7 +27,7 @@ LEVEL = {part: row for row, parts in enumerate(ROWS) for part in parts.split()}
 FILES = sorted(PACKAGE.rglob("*.py"))
 PICKLING = {"pickle", "shelve", "marshal", "dill"}
 RESTRICTED_UNPICKLERS = {  # converters of released files, each of which names what it lets in
-    "data/_s3d_pickle.py",
+    "data/_univl_pickles.py",
     "models/_dual_encoding/_official_vocabulary.py",
 }
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}

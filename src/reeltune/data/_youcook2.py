@@ -1,0 +1,151 @@
+"""What the files of YouCook2 say: lists of videos, their steps, captions and transcripts."""
+
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, RootModel, ValidationError, model_validator
+
+from reeltune.data._annotations import Row, Text, find_file, find_files, read_csv, read_json
+from reeltune.data._feature_index import write_atomically
+from reeltune.data._univl_pickles import read_columns
+from reeltune.errors import DataError
+
+NAME = "youcook2"
+DATA, OFFICIAL = "youcookii_data.json", "youcookii_annotations_trainval.json"
+LISTS = {"train": "youcookii_train.csv", "test": "youcookii_val.csv"}
+SUBSETS = {"train": "training", "test": "validation"}
+SILENT = "NONE"  # what UniVL's file says where there is no transcript
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Steps(Row):
+    """What is told of a video, step by step: lists of one length."""
+
+    start: list[Seconds]
+    end: list[Seconds]
+    text: list[Text]
+    transcript: tuple[str, ...] = ()  # what is said; empty where nobody knows of any step
+
+    @model_validator(mode="after")
+    def _fit(self) -> "Steps":
+        counts = [len(self.start), len(self.end), len(self.text), len(self.transcript)]
+        if len({*counts[:3], counts[3] or counts[2]}) > 1:
+            raise ValueError(
+                "start, end, text and transcript have "
+                f"{', '.join(map(str, counts[:3]))} and {counts[3]} items; give one for each step"
+            )
+        for start, end in zip(self.start, self.end, strict=True):
+            if end <= start:
+                raise ValueError(f"a step begins at {start:g} s and ends at {end:g} s")
+        return self
+
+    def said(self, number: int) -> str:
+        """The transcript of a step; nothing where it is NONE."""
+        text = self.transcript[number].strip() if self.transcript else SILENT
+        return "" if text.upper() == SILENT else text
+
+
+class Told(RootModel[dict[str, Steps]]):
+    """`youcookii_data.json`: steps by video."""
+
+    @cached_property
+    def speaks(self) -> bool:
+        """Whether there is a transcript of any step."""
+        videos = self.root.values()
+        return any(steps.said(n) for steps in videos for n in range(len(steps.transcript)))
+
+
+class Step(Row):
+    """A step in the official file."""
+
+    segment: tuple[Seconds, Seconds]
+    sentence: Text
+
+
+class Video(Row):
+    """A video in the official file."""
+
+    subset: str
+    annotations: tuple[Step, ...] = ()
+
+    def steps(self) -> Steps:
+        return Steps(
+            start=[step.segment[0] for step in self.annotations],
+            end=[step.segment[1] for step in self.annotations],
+            text=[step.sentence for step in self.annotations],
+        )
+
+
+class Annotations(Row):
+    """The official file."""
+
+    database: dict[str, Video]
+
+
+class Listed(Row):
+    """A line of `youcookii_train.csv`: a video, and its name among the features."""
+
+    video_id: Text
+    feature_file: Text
+
+
+def told_in(folder: Path) -> Told:
+    """Steps by video, of the first of the two files that is there; read once."""
+    path = find_file(folder, [DATA, OFFICIAL], NAME)
+    return _told(path, path.stat().st_mtime_ns)
+
+
+def listed_in(folder: Path) -> dict[str, dict[str, str]]:
+    """Names among the features by video, of `train` and of `test`."""
+    if len(find_files(folder, [*LISTS.values()], NAME)) < len(LISTS):
+        videos = _official(folder)
+        return {
+            part: {name: name for name, video in videos.items() if video.subset == subset}
+            for part, subset in SUBSETS.items()
+        }
+    return {
+        part: {
+            row.video_id: row.feature_file
+            for _, row in read_csv(find_file(folder, [name], NAME), Listed, NAME)
+        }
+        for part, name in LISTS.items()
+    }
+
+
+def convert(source: Path, folder: Path) -> Told:
+    """Write `youcookii_data.json` of UniVL's pickle, and return what it holds.
+
+    Errors: `DataError` for a file that is no such pickle, or whose columns do not fit.
+    """
+    try:
+        told = Told.model_validate(read_columns(source))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DataError(
+            f"{source}: {'.'.join(map(str, first['loc']))}: {first['msg']}; give "
+            "youcookii_data.no_transcript.pickle of UniVL's release"
+        ) from None
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / DATA, told.model_dump_json().encode() + b"\n")
+    return told
+
+
+def _official(folder: Path) -> dict[str, Video]:
+    found = find_files(folder, [OFFICIAL], NAME)
+    if not found:
+        raise DataError(
+            f"{folder} and the folders in it hold neither {' and '.join(LISTS.values())} nor "
+            f"{OFFICIAL}, so it is not known which videos are of which split; "
+            f"`reeltune datasets {NAME}` says where to get them"
+        )
+    return read_json(found[0], Annotations, NAME).database
+
+
+@lru_cache(maxsize=4)
+def _told(path: Path, changed: int) -> Told:
+    if path.name == DATA:
+        return read_json(path, Told, NAME)
+    return Told(
+        {name: video.steps() for name, video in read_json(path, Annotations, NAME).database.items()}
+    )

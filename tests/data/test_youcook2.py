@@ -1,0 +1,181 @@
+"""YouCook2: UniVL's layout made by hand, the official one with the published counts."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reeltune.data._features import FeatureReader, Features
+from reeltune.data._univl_pickles import convert_s3d
+from reeltune.data._youcook2 import DATA, OFFICIAL, convert
+from reeltune.data.youcook2 import Config, whole_rows
+from reeltune.errors import DataError
+
+SPOKEN = ["first take two slices", "NONE", " then flip it "]
+
+
+def write_release(folder: Path, transcripts: list[str]) -> None:
+    """UniVL's files: three videos with three steps each, features of two of them and one more."""
+    folder.mkdir()
+    videos = ["GLd3aX16zBg", "-4B6j3gYkvr", "xHr8X2Wpmno"]
+    columns = {
+        "start": np.array([0.08, 7.37, 15], dtype=object),
+        "end": np.array([9.96, 16.98, 27], dtype=object),
+        "text": np.array(["spread margarine", "flip it", "cut it in half"], dtype=object),
+        "transcript": np.array(transcripts, dtype=object),
+    }
+    (folder / "data.pickle").write_bytes(pickle.dumps(dict.fromkeys(videos, columns)))
+    features = {video: s3d(n, 20) for n, video in enumerate([*videos[1:], "unused"])}
+    (folder / "s3d.pickle").write_bytes(pickle.dumps(features))
+    header = "video_id,feature_file\n"
+    (folder / "youcookii_train.csv").write_text(header + "".join(f"{v},{v}\n" for v in videos[:2]))
+    (folder / "youcookii_val.csv").write_text(f"{header}{videos[2]},{videos[2]}\n")
+
+
+def s3d(number: int, seconds: int) -> np.ndarray:
+    """Rows that say which video and which second they are."""
+    return np.stack([np.full(seconds, number), np.arange(seconds)], axis=1).astype(np.float32)
+
+
+def converted(folder: Path, transcripts: list[str] = SPOKEN) -> Config:
+    write_release(folder, transcripts)
+    convert(folder / "data.pickle", folder)
+    convert_s3d(folder / "s3d.pickle", folder / "features")
+    return Config(folder=folder, hold_out=1)
+
+
+def test_clips_are_the_rows_that_univl_cuts(tmp_path: Path) -> None:
+    config = converted(tmp_path / "release")
+    split = config.read("test")
+    assert [pair.video for pair in split.pairs] == [f"xHr8X2Wpmno#{n}" for n in range(3)]
+    assert [pair.caption for pair in split.pairs][1:] == ["flip it", "cut it in half"]
+    assert (split.captions, split.missing, split.extra) == ("single", (), ("unused",))
+    reader, rows = FeatureReader(Features(config.features("test"))), s3d(1, 20)
+    for pair, (start, end) in zip(
+        split.pairs, [(0.08, 9.96), (7.37, 16.98), (15, 27)], strict=True
+    ):
+        np.testing.assert_array_equal(reader.read(pair), rows[int(start) : int(end) + 1])
+
+
+@pytest.mark.parametrize("rate", [0.5, 1.0, 1.5, 4.0])
+def test_spans_hold_the_middles_of_just_those_rows(rate: float) -> None:
+    """By another road: the slice of UniVL against the middles of rows in the span."""
+    middles = (np.arange(400) + 0.5) / rate
+    for start, end in np.random.default_rng(0).uniform(0, 60, (200, 2)):
+        start, end = sorted([round(start, 2), round(end, 2) + 0.5])
+        first, last = whole_rows(start, end, rate)
+        found = np.flatnonzero((middles >= first) & (middles < last))
+        wanted = np.arange(400)[int(start * rate) : int(end * rate) + 1]
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_clips_without_features_are_missing(tmp_path: Path) -> None:
+    folder = converted(tmp_path / "release").folder
+    split = Config(folder=folder, hold_out=0).read("train")
+    assert {pair.path.name for pair in split.pairs} == {"-4B6j3gYkvr"}
+    assert split.missing == tuple(f"GLd3aX16zBg#{n}" for n in range(3))
+    (folder / "youcookii_train.csv").write_text("video_id,feature_file\nxHr8X2Wpmno,x\n")
+    (folder / "youcookii_val.csv").write_text("video_id,feature_file\nGLd3aX16zBg,GLd\n")
+    with pytest.raises(DataError, match=r"features of none of the 1 videos of test .*for GLd\)"):
+        Config(folder=folder).read("test")
+
+
+def test_transcripts_are_those_of_the_clip(tmp_path: Path) -> None:
+    config = converted(tmp_path / "release")
+    said = [config.transcript(pair) for pair in config.read("test").pairs]
+    assert said == ["first take two slices", "", "then flip it"]
+
+
+def test_without_transcripts_the_remedy_is_named(tmp_path: Path) -> None:
+    config = converted(tmp_path / "release", ["NONE", "none", ""])
+    [pair, *_] = config.read("test").pairs
+    with pytest.raises(DataError, match=r"no transcript of any clip.*youcookii_data\.json.*univl-"):
+        config.transcript(pair)
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    config = converted(tmp_path / "release")
+    (config.folder / "features").rename(config.folder / "elsewhere")
+    with pytest.raises(DataError, match=r"features is not there; .*convert s3d youcookii_videos_f"):
+        config.read("test")
+    (config.folder / DATA).write_text("{}")
+    (config.folder / "elsewhere").rename(config.folder / "features")
+    with pytest.raises(
+        DataError, match=r"no steps of 1 of the 1 videos of test, first xHr8X2Wpmno"
+    ):
+        config.read("test")
+    (config.folder / DATA).unlink()
+    with pytest.raises(DataError, match=r"hold no youcookii_data\.json or youcookii_annotations"):
+        config.read("test")
+    (config.folder / "youcookii_val.csv").unlink()
+    with pytest.raises(DataError, match=r"neither youcookii_train\.csv and .* nor youcookii_annot"):
+        config.read("test")
+    with pytest.raises(DataError, match=r"nowhere is not a folder; `reeltune datasets youcook2`"):
+        Config(folder=tmp_path / "nowhere").features("test")
+
+
+def test_a_video_in_both_lists_is_refused(tmp_path: Path) -> None:
+    config = converted(tmp_path / "release")
+    (config.folder / "youcookii_val.csv").write_text("video_id,feature_file\n-4B6j3gYkvr,x\n")
+    with pytest.raises(DataError, match=r"1 of the videos of train are in test too, first -4B6j3g"):
+        config.read("test")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"end": [1.0]}, r"start, end, text and transcript have 2, 1, 2 and 0 items"),
+        ({"transcript": ["a"]}, r"have 2, 2, 2 and 1 items; give one for each step"),
+        ({"end": [1.0, 3.0]}, r"a step begins at 3 s and ends at 3 s"),
+        ({"text": ["fry", " "]}, r"text\.1: String should have at least 1 character"),
+        ({"start": [-1.0, 3.0]}, r"start\.0: Input should be greater than or equal to 0"),
+    ],
+)
+def test_steps_that_do_not_fit_are_refused(
+    tmp_path: Path, change: dict[str, list[object]], message: str
+) -> None:
+    steps = {"start": [0.0, 3.0], "end": [2.0, 4.0], "text": ["fry", "serve"], **change}
+    source = tmp_path / "data.pickle"
+    source.write_bytes(pickle.dumps({"v": steps}))
+    with pytest.raises(DataError, match=r"data\.pickle: .*" + message):
+        convert(source, tmp_path)
+    (tmp_path / DATA).write_text(json.dumps({"v": steps}))
+    for name, video in (("train", "w"), ("val", "v")):
+        lines = f"video_id,feature_file\n{video},{video}\n"
+        (tmp_path / f"youcookii_{name}.csv").write_text(lines)
+    with pytest.raises(DataError, match=r"youcookii_data\.json, .*" + message):
+        Config(folder=tmp_path).read("test")
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    config = Config.tiny(tmp_path)
+    before = config.read("test")
+    told = json.loads((tmp_path / DATA).read_text())
+    told["xHr8X2Wpmno"]["text"][0] = "serve"
+    (tmp_path / DATA).write_text(json.dumps(told))
+    assert before.pairs[0].caption != config.read("test").pairs[0].caption == "serve"
+
+
+def test_the_official_file_has_the_published_counts(tmp_path: Path, shared_data: Path) -> None:
+    """1,333 / 457 videos and 10,337 / 3,492 steps, as the annotations of PDVC have them."""
+    database: dict[str, object] = {}
+    for part, subset in (("train", "training"), ("val", "validation")):
+        path = shared_data / "annotations" / "youcook2" / f"yc2_{part}.json"
+        for video, told in json.loads(path.read_text()).items():
+            spans = zip(told["timestamps"], told["sentences"], strict=True)
+            steps = [{"id": n, "segment": s, "sentence": t} for n, (s, t) in enumerate(spans)]
+            database[video.removeprefix("v_")] = {"subset": subset, "annotations": steps}
+    (tmp_path / OFFICIAL).write_text(json.dumps({"database": database}))
+    features = {video: s3d(n, 3) for n, video in enumerate(database)}
+    (tmp_path / "s3d.pickle").write_bytes(pickle.dumps(features))
+    convert_s3d(tmp_path / "s3d.pickle", tmp_path / "features")
+    config = Config(folder=tmp_path)
+    counts = {"train": 1233, "val": 100, "test": 457}
+    splits = {part: config.read(part) for part in ("train", "val", "test")}
+    assert {p: len({pair.path for pair in s.pairs}) for p, s in splits.items()} == counts
+    assert len(splits["train"].pairs) + len(splits["val"].pairs) == 10_337
+    assert len(splits["test"].pairs) == 3_492
+    with pytest.raises(DataError, match="no transcript of any clip"):
+        config.transcript(splits["test"].pairs[0])
