@@ -6,8 +6,9 @@ to int8, which layers then compute in wherever the model is opened on a CPU (sma
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from reeltune.models._open import open_model
 from reeltune.models._weights import CARD, ask_for_int8, read_tensors, wants_int8
 from reeltune.models.dual_encoding import DualEncoding
 from reeltune.nn.packed import packed_name
-from reeltune.run import METRICS, RECIPE, Place, evaluate_checkpoint
+from reeltune.run import METRICS, RECIPE, Place, evaluate_checkpoint, evaluate_opened
 
 FRAMES = 12  # of the clip that is timed
 TEXT = "a man plays the guitar on a stage, and people sing along"
@@ -76,7 +77,7 @@ def prune_checkpoint(
     before = _stored_size(dense, out)
     if amounts.units:
         model = without_units(model, amounts.units)
-    census = write_pruned(model, amounts, out)
+    census = write_pruned(model, amounts, out, partial(_settle, source=source, place=place))
     if (source / RECIPE).is_file():
         shutil.copy(source / RECIPE, out / RECIPE)
     small = _module(str(out))
@@ -87,6 +88,13 @@ def prune_checkpoint(
         _row("pruned", (_bytes(out), census.parameters, census.nonzeros), times, accuracy),
     )
     return Pruned(out, census, Comparison(rows))
+
+
+def _settle(model: nn.Module, source: Path, place: Place) -> None:
+    """Store the ranges that the smaller model's scores have on the validation split."""
+    if isinstance(model, DualEncoding) and (source / RECIPE).is_file():
+        recipe = read_stored_recipe(source / RECIPE)
+        evaluate_opened(model, source, recipe, place, "val", settle=True)
 
 
 def without_units(model: nn.Module, amount: float) -> nn.Module:
@@ -107,8 +115,13 @@ def without_units(model: nn.Module, amount: float) -> nn.Module:
     return smaller.eval().requires_grad_(False)
 
 
-def write_pruned(model: nn.Module, amounts: Amounts, out: Path) -> Census:
-    """Prune a model in place, and save it with its weights packed."""
+def write_pruned(
+    model: nn.Module,
+    amounts: Amounts,
+    out: Path,
+    settle: Callable[[nn.Module], None] = lambda model: None,
+) -> Census:
+    """Prune a model in place, `settle` it, and save it with its weights packed."""
     save: Any = model
     save.save_pretrained(out)
     names = _names_of(model, _tensors_in(out))
@@ -127,6 +140,7 @@ def write_pruned(model: nn.Module, amounts: Amounts, out: Path) -> Census:
         )
     masks = global_l1(stored, amounts.weights)
     apply_masks(stored, masks)
+    settle(model)
     save.save_pretrained(out)
     for path in _files(out):
         tensors = read_tensors(path)

@@ -209,19 +209,26 @@ def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Rec
 
 def evaluate_checkpoint(name: str, recipe: Recipe, place: Place, split: str) -> Report:
     """Figures of any model under the data of a recipe, clips read as the recipe says."""
-    model: Any = open_model(name, place.device)
+    return evaluate_opened(open_model(name, place.device), Path(name), recipe, place, split)
+
+
+def evaluate_opened(
+    model: Any, folder: Path, recipe: Recipe, place: Place, split: str, settle: bool = False
+) -> Report:
+    """The same of a model in memory that came from `folder`; `settle` as in `evaluate`."""
     options = recipe.dataset_config(folder=place.data)
     data = options.read(split)
     clips: FrameReader | StoredClips
     if recipe.features is None:
         clips = frame_reader(model, recipe.frames)
     else:  # of all splits where training has made them together
-        together = _is_trained_on(recipe, Path(name))
+        together = _is_trained_on(recipe, folder)
         splits = [options.read(part) for part in SPLITS] if together else [data]
         clips = stored_clips(recipe, options, splits, partial(_progress, place))
     with clips as reader:
         data, _ = without_faults(reader, data, place)
-        return evaluate(model, reader, data, Named(recipe.dataset, split, _seed_of(Path(name))))
+        named = Named(recipe.dataset, split, _seed_of(folder))
+        return evaluate(model, reader, data, named, settle=settle)
 
 
 def frame_reader(model: Any, frames: int) -> FrameReader:

@@ -3,8 +3,10 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
 from reeltune.cli import app
@@ -12,7 +14,10 @@ from reeltune.data._cache_folder import cache_folder
 from reeltune.data.toybox import Config
 from reeltune.errors import ConfigError
 from reeltune.feature_run import FEATURES
-from reeltune.run import evaluation_recipe
+from reeltune.models._open import open_model
+from reeltune.models._weights import read_tensors
+from reeltune.prune import read_stored_recipe
+from reeltune.run import Place, evaluate_opened, evaluation_recipe
 
 SMALL = (
     *("options.size=tiny", "training.epochs=2", "training.batch=16", "config.hidden=8"),
@@ -60,6 +65,18 @@ def test_what_was_trained_searches_by_its_own_score(trained: Path, tmp_path: Pat
     hits = json.loads(done.stdout)
     assert len(hits) == 3
     assert [hit["score"] for hit in hits] == sorted((h["score"] for h in hits), reverse=True)
+
+
+def test_a_pruned_one_has_ranges_of_its_own(trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "pruned"
+    done = run("prune", trained, "--amount", 0.1, "--out", out, "--json")
+    assert done.exit_code == 0, done.output
+    stored = read_tensors(out / "model.safetensors")["divisors"]
+    assert not stored.equal(read_tensors(trained / "model.safetensors")["divisors"])
+    model: Any = open_model(str(out), "cpu")
+    recipe = read_stored_recipe(out / "recipe.yaml")
+    evaluate_opened(model, out, recipe, Place(out=tmp_path), "val", settle=True)
+    torch.testing.assert_close(model.divisors, stored)
 
 
 def test_settings_can_still_be_changed(trained: Path, tmp_path: Path) -> None:
