@@ -58,6 +58,7 @@ class Melting(BaseModel):
     options: dict[str, Any] = {}  # of the scheme
     kind: Literal["transformer", "linear"] = "transformer"
     sizes: dict[str, Any] = {}  # of the transformer
+    weights: dict[str, float] = {}  # of losses by name, set by hand: for the scheme multi-task
     outer: Literal["held-out", "recent"] = "held-out"  # validation split, or late training batches
     step: MeltrSettings = MeltrSettings()
 

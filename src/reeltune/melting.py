@@ -6,6 +6,7 @@ import torch
 
 from reeltune.config import Melting
 from reeltune.data._loader import Loader
+from reeltune.errors import ConfigError
 from reeltune.meltr import linear, transformer
 from reeltune.meltr.combiner import Total
 from reeltune.meltr.outer import HeldOut, Outer, Recent
@@ -20,7 +21,12 @@ def melting_step(
     """The losses of `model` melted; judged on `held_out`, or on late batches of training."""
     scheme = find("meltr.schemes", melting.scheme).Config(**melting.options).build()
     tasks = tasks_of(model, loader)
-    combiner: torch.nn.Module = Total(tasks)
+    if scheme.batches and melting.weights:
+        raise ConfigError(
+            f"meltr.weights set the losses by hand, but the scheme {melting.scheme} learns them; "
+            "leave weights out, or set meltr.scheme=multi-task"
+        )
+    combiner: torch.nn.Module = Total(tasks, melting.weights)
     if scheme.batches and melting.kind == "linear":
         combiner = linear.Config(tasks=tasks).build()
     elif scheme.batches:

@@ -222,6 +222,30 @@ def test_multi_task_is_the_plain_sum() -> None:
         assert facts["loss"] == pytest.approx(wanted["loss"], rel=1e-6)
     torch.testing.assert_close(model.body.weight.grad, other.body.weight.grad)
     assert "meta loss" not in facts
+    assert "meta seconds" not in facts
+
+
+def test_weights_by_hand_are_those_of_the_weighted_sum() -> None:
+    model, other = model_of(), model_of()
+    weights = {"match": 8.0, "size": 0.0}
+    total = Total(TASKS, weights)
+    step = Meltr(model, total, multi_task.Config().build(), held_out(), Settings())
+    facts, wanted = step(batch_of(0)), Sum(other, weights)(batch_of(0))
+    assert facts["loss"] == pytest.approx(wanted["loss"], rel=1e-6)
+    assert [facts[f"slope {task}"] for task in TASKS] == [8, 1, 0]
+    torch.testing.assert_close(model.body.weight.grad, other.body.weight.grad)
+
+
+def test_weights_of_unknown_losses_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"weights names \['mach'\].*losses.*'match'.*only these"):
+        Total(TASKS, {"mach": 8.0})
+
+
+def test_seconds_are_those_of_the_meta_step_taken() -> None:
+    step = step_of(model_of(), every=2)
+    spent = [step(batch_of(number))["meta seconds"] for number in range(5)]
+    assert [number for number, one in enumerate(spent) if one > 0] == [2, 4]
+    assert max(spent) < 10
 
 
 SCHEMES = [

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from reeltune.config import read_recipe
+from reeltune.errors import ConfigError
 from reeltune.meltr.combiner import load
 from reeltune.run import MELTR, Place, run_recipe
 from reeltune.training.log import read_log
@@ -55,3 +56,8 @@ def test_meltr_learns_and_a_stopped_run_ends_the_same(tmp_path: Path) -> None:
     assert steps[0]["meta gradient"] == 0, "meltr moved before its first meta step"
     assert steps[-1]["meta gradient"] > 0
     assert {f"slope {task}" for task in TASKS} <= set(steps[0])
+
+
+def test_weights_by_hand_are_not_for_what_is_learned(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"scheme aid-fp-lite learns them.*scheme=multi-task"):
+        run_recipe(small(**{"meltr.weights": {"triplet_latent": 8.0}}), Place(out=tmp_path))

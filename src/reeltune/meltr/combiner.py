@@ -1,6 +1,7 @@
 """What melts losses, and its file: weights together with the names of the losses."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Protocol, runtime_checkable
 
@@ -11,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from reeltune.errors import CheckpointError, DataError
+from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.meltr import linear, transformer
 
 Config = Annotated[transformer.Config | linear.Config, Field(discriminator="kind")]
@@ -29,14 +30,20 @@ class Combiner(Protocol):
 
 
 class Total(nn.Module):
-    """The plain sum: multi-task learning, where nothing is learned."""
+    """The sum, with weights set by hand or all 1: multi-task learning, where nothing is learned."""
 
-    def __init__(self, tasks: tuple[str, ...]) -> None:
+    def __init__(self, tasks: tuple[str, ...], weights: Mapping[str, float] | None = None) -> None:
         super().__init__()
-        self.tasks = tasks
+        given = dict(weights or {})
+        if unknown := given.keys() - set(tasks):
+            raise ConfigError(
+                f"meltr.weights names {sorted(unknown)}, but the losses of the model are "
+                f"{list(tasks)}; name only these"
+            )
+        self.tasks, self.weights = tasks, torch.tensor([given.get(task, 1.0) for task in tasks])
 
     def forward(self, losses: Float[Tensor, " T"]) -> Float[Tensor, ""]:
-        return losses.sum()
+        return losses @ self.weights.to(losses)
 
 
 def slopes(combiner: nn.Module, losses: Float[Tensor, " T"]) -> Float[Tensor, " T"]:

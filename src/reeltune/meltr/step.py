@@ -1,6 +1,7 @@
 """The bilevel training step of the one loop: weights by the melted loss, MELTR by the primary."""
 
 import math
+import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -61,15 +62,15 @@ class Meltr:
         self._said = {"meta loss": 0.0, "meta gradient": 0.0}  # of the last meta step
 
     def __call__(self, batch: Batch, share: float = 1.0) -> dict[str, float]:
-        """Gradients of `share` of a step; returns losses, their slopes, and the last meta step's
-        primary loss and gradient norm."""
-        if self._since >= self.settings.every and self._share == 0 and self.scheme.batches:
-            self._move_combiner(batch)
+        """Gradients of `share` of a step; returns losses, their slopes, the last meta step's
+        primary loss and gradient norm, and the seconds of the one taken here, 0 if none was."""
+        due = self._since >= self.settings.every and self._share == 0 and self.scheme.batches
+        spent = self._move_combiner(batch) if due else 0.0
         self.outer.see(batch)
         self._recent.see(batch)
         facts = self._train(batch, share)
         self._count(share)
-        return facts | (self._said if self.scheme.batches else {})
+        return facts | (self._said | {"meta seconds": spent} if self.scheme.batches else {})
 
     def _train(self, batch: Batch, share: float) -> dict[str, float]:
         """Backward of the melted loss: one pass, weighted by the slopes of the combiner."""
@@ -93,8 +94,9 @@ class Meltr:
         if self._share > 1 - 1e-6:
             self._share, self._since = 0.0, self._since + 1
 
-    def _move_combiner(self, batch: Batch) -> None:
-        """One step of MELTR's own optimizer."""
+    def _move_combiner(self, batch: Batch) -> float:
+        """One step of MELTR's own optimizer; returns the seconds it took."""
+        start = time.perf_counter()
         found = self.scheme.hypergradient(self._problem(batch))
         for name, parameter in self.combiner.named_parameters():
             parameter.grad = found.gradient[name].to(parameter.dtype)
@@ -110,6 +112,7 @@ class Meltr:
         self.optimizer.zero_grad(set_to_none=True)
         self._since, self._meta_steps = 0, self._meta_steps + 1
         self._said = {"meta loss": found.loss, "meta gradient": norm}
+        return time.perf_counter() - start
 
     def _rate(self) -> float:
         settings = self.settings
