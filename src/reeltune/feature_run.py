@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from reeltune.data._cache_folder import cache_folder
 from reeltune.data._concepts import Concepts, annotate, most_frequent, read_concepts, words_of
 from reeltune.data._features import FeatureReader, Features, names_of
 from reeltune.data._loader import Target
+from reeltune.data._splits import PARTS
 from reeltune.errors import ConfigError, DataError
 from reeltune.features import Wish, make_features
 from reeltune.models._dual_encoding._vocabulary import Vocabulary
@@ -39,6 +40,13 @@ class Started:
 
     model: Any
     targets: dict[str, Target] = field(default_factory=dict)
+
+
+@runtime_checkable
+class StartsOnFeatures(Protocol):
+    """Settings of a model that learns nothing of the captions before the training."""
+
+    def start_on(self, features: int, device: str | None) -> nn.Module: ...
 
 
 class StoredClips:
@@ -71,8 +79,9 @@ def stored_clips(recipe: Recipe, options: Any, splits: Sequence[Split], said: Sa
         raise ConfigError(f"recipe {recipe.name} has no features; add features: {{every: 0.5}}")
     if wanted.folder is not None:
         return StoredClips([wanted.folder], wanted.at_most)
-    if hasattr(options, "features"):
-        return StoredClips([options.features(p) for p in ("train", "val", "test")], wanted.at_most)
+    own = [options.features(p) for p in PARTS] if hasattr(options, "features") else []
+    if own and all(own):
+        return StoredClips(own, wanted.at_most)
     paths = sorted({str(pair.path) for split in splits for pair in split.pairs})
     return made_clips(paths, recipe, wanted, said)
 
@@ -124,10 +133,18 @@ class Megabytes:
 
 
 def started(recipe: Recipe, splits: Sequence[Split], width: int, device: str | None) -> Started:
-    """A Dual Encoding for the words and the concepts of its training captions.
+    """The model on features of that width.
 
     `splits` are that of training and, where its losses are wanted too, that of validation.
     """
+    config = recipe.model_config_of()
+    if isinstance(config, StartsOnFeatures):
+        return Started(config.start_on(width, device))
+    return _taught(recipe, splits, width, device)
+
+
+def _taught(recipe: Recipe, splits: Sequence[Split], width: int, device: str | None) -> Started:
+    """A Dual Encoding for the words and the concepts of its training captions."""
     config, words = recipe.model_config_of(), recipe.words
     captions = [pair.caption for pair in splits[0].pairs]
     vocabulary = Vocabulary.of(captions, words.at_least)

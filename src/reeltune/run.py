@@ -17,12 +17,13 @@ from reeltune.config import Melting, Recipe, read_recipe, recipe_names
 from reeltune.data import toybox
 from reeltune.data._cache_folder import cache_folder
 from reeltune.data._frame_cache import FrameCache
-from reeltune.data._loader import ClipReader, FrameReader, Loader, Order, Target, readable
+from reeltune.data._loader import ClipReader, FrameReader, Loader, Order, Target, Text, readable
 from reeltune.errors import DataError
-from reeltune.evaluation.encode import Named, evaluate
+from reeltune.evaluation.encode import Named
 from reeltune.evaluation.protocols import split_hash
-from reeltune.evaluation.retrieval import Report
+from reeltune.evaluation.reports import AnyReport, read_report
 from reeltune.feature_run import StoredClips, started, stored_clips, width_of
+from reeltune.judging import figures_table, judge, texts_of, validation
 from reeltune.melting import melting_step
 from reeltune.meltr import combiner
 from reeltune.meltr.step import Meltr
@@ -56,7 +57,7 @@ class Trained:
     """What a run left in its folder."""
 
     folder: Path
-    report: Report  # on test
+    report: AnyReport  # on test
     outcome: Outcome | None = None  # none where nothing was trained
     faults: dict[str, str] = field(default_factory=dict)  # videos that could not be read
     leads: bool = True  # whether this process is the first of several
@@ -87,7 +88,7 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
                 ground, splits, recipe.training, place, recipe.name, recipe.meltr
             )
         test, broken = without_faults(reader, test, place)
-        report = evaluate(model, reader, test, named)
+        report = judge(model, reader, test, named, ground.texts)
     if rank == 0:
         model.save_pretrained(place.out)
         write_run(place.out, recipe, report)
@@ -102,6 +103,7 @@ class Ground:
     model: Any
     reader: ClipReader
     targets: dict[str, Target] = field(default_factory=dict)
+    texts: dict[str, Text] = field(default_factory=dict)
 
 
 def ground_of(
@@ -114,7 +116,8 @@ def ground_of(
     said = partial(_progress, place)
     reader = stack.enter_context(stored_clips(recipe, options, splits, said))
     begun = started(recipe, splits[:2], width_of(reader, splits[0]), place.device)
-    return Ground(begun.model, reader, begun.targets)
+    texts = texts_of(begun.model, options, recipe.dataset)
+    return Ground(begun.model, reader, begun.targets, texts)
 
 
 def tune_model(
@@ -139,12 +142,14 @@ def tune_model(
         world,
         settings.neighbours,
     )
-    loader = Loader(reader, order, model.tokenize, targets=ground.targets)
+    batches = partial(
+        Loader, reader, tokenize=model.tokenize, targets=ground.targets, texts=ground.texts
+    )
+    loader = batches(order)
     step: Step = step_of(model, settings)
     if melting is not None:
         held = Order(val_split.pairs, min(settings.batch, _videos(val_split)), settings.seed)
-        outer = Loader(reader, held, model.tokenize, targets=ground.targets)
-        step = melting_step(model, melting, loader, outer, settings)
+        step = melting_step(model, melting, loader, batches(held), settings)
     run = Run(
         model=model,
         step=step,
@@ -152,7 +157,7 @@ def tune_model(
         settings=settings,
         folder=place.out,
         identity=_identity(name, model, reader, (train_split, val_split), settings),
-        validate=validation(model, reader, val_split),
+        validate=validation(model, reader, val_split, ground.texts),
         watcher=place.watcher if rank == 0 else None,
         tensorboard=place.tensorboard,
         leads=rank == 0,
@@ -172,19 +177,6 @@ def step_of(model: Any, settings: Settings) -> Step:
 
 def _videos(split: Split) -> int:
     return len({pair.video for pair in split.pairs})
-
-
-def validation(model: Any, reader: ClipReader, split: Split) -> Callable[[], dict[str, float]]:
-    """Figures of a split by which weights are chosen: recalls, and SumR of both directions."""
-
-    def validate() -> dict[str, float]:
-        found = evaluate(model, reader, split, Named("validation", "val"), settle=True)
-        figures = {
-            f"{way} {k}": v for way in ("t2v", "v2t") for k, v in getattr(found, way).items()
-        }
-        return {"SumR": found.t2v["SumR"] + found.v2t["SumR"], **figures}
-
-    return validate
 
 
 def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Recipe:
@@ -207,14 +199,14 @@ def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Rec
     return read_recipe(known, {**kept, **changes})
 
 
-def evaluate_checkpoint(name: str, recipe: Recipe, place: Place, split: str) -> Report:
+def evaluate_checkpoint(name: str, recipe: Recipe, place: Place, split: str) -> AnyReport:
     """Figures of any model under the data of a recipe, clips read as the recipe says."""
     return evaluate_opened(open_model(name, place.device), Path(name), recipe, place, split)
 
 
 def evaluate_opened(
     model: Any, folder: Path, recipe: Recipe, place: Place, split: str, settle: bool = False
-) -> Report:
+) -> AnyReport:
     """The same of a model in memory that came from `folder`; `settle` as in `evaluate`."""
     options = recipe.dataset_config(folder=place.data)
     data = options.read(split)
@@ -228,7 +220,7 @@ def evaluate_opened(
     with clips as reader:
         data, _ = without_faults(reader, data, place)
         named = Named(recipe.dataset, split, _seed_of(folder))
-        return evaluate(model, reader, data, named, settle=settle)
+        return judge(model, reader, data, named, texts_of(model, options, recipe.dataset), settle)
 
 
 def frame_reader(model: Any, frames: int) -> FrameReader:
@@ -236,7 +228,7 @@ def frame_reader(model: Any, frames: int) -> FrameReader:
     return FrameReader(model.pixels, frames, FrameCache(cache_folder() / FRAME_CACHE))
 
 
-def write_run(out: Path, recipe: Recipe, report: Report) -> None:
+def write_run(out: Path, recipe: Recipe, report: AnyReport) -> None:
     """What was run and what came out, beside the weights."""
     text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     (out / RECIPE).write_text(text, encoding="utf-8")
@@ -244,24 +236,19 @@ def write_run(out: Path, recipe: Recipe, report: Report) -> None:
     report.write(out / METRICS)  # last: a run without it is not finished
 
 
-def finished_run(recipe: Recipe, out: Path, test: Split) -> Report | None:
+def finished_run(recipe: Recipe, out: Path, test: Split) -> AnyReport | None:
     """The report of a run that is done, if it was of this recipe and this test split."""
     if not (out / METRICS).is_file() or not (out / RECIPE).is_file():
         return None
     stored = yaml.safe_load((out / RECIPE).read_text(encoding="utf-8"))
-    report = Report.read(out / METRICS)
+    report = read_report(out / METRICS)
     gallery = dict.fromkeys(pair.video for pair in test.pairs)
     same = report.protocol.split_hash == split_hash(test.pairs, gallery)
     return report if same and stored == recipe.model_dump(mode="json") else None
 
 
-def model_card(recipe: Recipe, report: Report) -> str:
+def model_card(recipe: Recipe, report: AnyReport) -> str:
     """What the weights are, how they were made, and how good they are."""
-    rows = [
-        f"| {way} | " + " | ".join(f"{figures[name]:.1f}" for name in ("R@1", "R@5", "R@10", "MdR"))
-        for way, figures in (("text to video", report.t2v), ("video to text", report.v2t))
-    ]
-    low, high = report.intervals["t2v R@1"]
     return "\n".join(
         [
             f"# {recipe.name}",
@@ -270,11 +257,7 @@ def model_card(recipe: Recipe, report: Report) -> str:
             f"`{RECIPE}` holds every setting. The weights inherit the terms of what they stand "
             f"on ({_stands_on(recipe)}) and of the dataset ({recipe.dataset}).",
             "",
-            "| direction | R@1 | R@5 | R@10 | MdR |",
-            "|---|---|---|---|---|",
-            *[f"{row} |" for row in rows],
-            "",
-            f"95 % interval of text-to-video R@1, over videos: {low:.1f} to {high:.1f}.",
+            *figures_table(report),
             "",
             report.protocol.markdown(),
         ]

@@ -98,21 +98,31 @@ class TrainingBar:
             self._progress.update(self._task, advance=1, said=said)
 
     def epoch(self, facts: dict[str, float]) -> None:
-        if not self._progress.disable and "SumR" in facts:
+        if self._progress.disable:
+            return
+        epoch = f"epoch {facts['epoch']:.0f}: validation"
+        if "SumR" in facts:
             self._progress.console.print(
-                f"epoch {facts['epoch']:.0f}: validation t2v R@1 {facts['t2v R@1']:.1f}, "
+                f"{epoch} t2v R@1 {facts['t2v R@1']:.1f}, "
                 f"SumR of both directions {facts['SumR']:.1f}"
+            )
+        if "CIDEr-D" in facts:
+            self._progress.console.print(
+                f"{epoch} CIDEr-D {facts['CIDEr-D']:.1f}, BLEU-4 {facts['BLEU-4']:.1f}"
             )
 
 
-def show_trained(folder: Path, faults: dict[str, str], expected: dict[str, float]) -> None:
-    """What could not be read, what the paper has, and what to do next."""
+def show_trained(
+    folder: Path, faults: dict[str, str], expected: dict[str, float], finds: bool = True
+) -> None:
+    """What could not be read, what the paper has, and what to do next with a model that finds."""
     for path, reason in faults.items():
         console.print(f"[red]left out[/] {path}: {reason}", soft_wrap=True)
     if expected:
         figures = ", ".join(f"{name} {value:g}" for name, value in expected.items())
-        console.print(f"the paper reports t2v {figures}")
-    console.print(f"{folder}: reeltune index VIDEOS --model {folder}", soft_wrap=True)
+        console.print(f"the paper reports {'t2v ' if 'R@1' in expected else ''}{figures}")
+    if finds:
+        console.print(f"{folder}: reeltune index VIDEOS --model {folder}", soft_wrap=True)
 
 
 def show_tuning(folder: Path, faults: dict[str, str], comparison: Comparison, verdict: str) -> None:

@@ -77,7 +77,8 @@ def train(
         print_json({"folder": str(out), "unreadable": trained.faults, **trained.report.figures()})
         return
     console.print(report_table(trained.report))
-    show_trained(trained.folder, trained.faults, chosen.expected)
+    finds = "t2v" in trained.report.figures()
+    show_trained(trained.folder, trained.faults, chosen.expected, finds)
 
 
 @app.command()

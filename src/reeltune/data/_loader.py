@@ -149,12 +149,15 @@ def shuffled(count: int, together: int, source: np.random.Generator) -> Int[np.n
 
 
 Target = Callable[[Pair], Shaped[np.ndarray, "..."]]
+Text = Callable[[Pair], str]
 
 
 class Loader:
     """Batches of an `Order`, made in threads ahead of their use.
 
-    `targets` are what some losses want of each pair beside frames and words, by name.
+    `targets` are what some losses want of each pair beside frames and words, by name; `texts`
+    likewise, tokenised: `NAME` has the ids, padded to the longest of a batch, `NAME_mask` is true
+    at real tokens.
     """
 
     def __init__(
@@ -164,9 +167,10 @@ class Loader:
         tokenize: Callable[[Sequence[str]], Tokens],
         threads: int = 2,
         targets: Mapping[str, Target] | None = None,
+        texts: Mapping[str, Text] | None = None,
     ) -> None:
         self._reader, self.order, self._tokenize, self._threads = reader, order, tokenize, threads
-        self._targets = targets or {}
+        self._targets, self._texts = targets or {}, texts or {}
         ids = {pair.video: number for number, pair in enumerate(order.pairs)}
         self._group = [ids[pair.video] for pair in order.pairs]
 
@@ -195,6 +199,9 @@ class Loader:
             name: torch.from_numpy(np.stack([of(pair) for pair in pairs]))
             for name, of in self._targets.items()
         }
+        for name, text in self._texts.items():
+            tokens = self._tokenize([text(pair) for pair in pairs])
+            targets |= {name: tokens.ids, f"{name}_mask": tokens.mask}
         return replace(batch, targets=targets)
 
 

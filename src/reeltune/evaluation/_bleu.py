@@ -4,32 +4,44 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+from jaxtyping import Shaped
+
 Words = Sequence[str]
 ORDERS = 4
 TINY, SMALL = 1e-15, 1e-9  # what pycocoevalcap adds to counts, so that nothing is divided by 0
 
 
 def bleu(found: Sequence[Words], references: Sequence[Sequence[Words]]) -> list[float]:
-    """BLEU-1 to BLEU-4, 0 to 1, of one sentence per segment against all its references.
+    """BLEU-1 to BLEU-4, 0 to 1, of one sentence per segment against all its references."""
+    return bleu_of(np.sum([counted(*one) for one in zip(found, references, strict=True)], axis=0))
 
-    An n-gram is right as often as the reference that has it most; the length wanted of a segment
-    is that of the reference nearest in length, the shorter of two.
+
+def counted(words: Words, several: Sequence[Words]) -> list[int]:
+    """What a segment adds to BLEU: n-grams that are right and that there are, by order, then its
+    length and the length wanted.
+
+    An n-gram is right as often as the reference that has it most; the length wanted is that of the
+    reference nearest in length, the shorter of two.
     """
-    right, made = [0] * ORDERS, [0] * ORDERS
-    length = wanted = 0
-    for words, several in zip(found, references, strict=True):
-        length += len(words)
-        wanted += min((abs(len(other) - len(words)), len(other)) for other in several)[1]
-        for order in range(1, ORDERS + 1):
-            counts = ngrams(words, order)
-            most: Counter[Words] = Counter()
-            for other in several:
-                most |= ngrams(other, order)
-            right[order - 1] += (counts & most).total()
-            made[order - 1] += counts.total()
-    ratio = (length + TINY) / (wanted + SMALL)
+    right, made = [], []
+    for order in range(1, ORDERS + 1):
+        counts = ngrams(words, order)
+        most: Counter[Words] = Counter()
+        for other in several:
+            most |= ngrams(other, order)
+        right.append((counts & most).total())
+        made.append(counts.total())
+    wanted = min((abs(len(other) - len(words)), len(other)) for other in several)[1]
+    return [*right, *made, len(words), wanted]
+
+
+def bleu_of(counts: Shaped[np.ndarray, " C"]) -> list[float]:
+    """BLEU-1 to BLEU-4 of what all segments of a corpus add, or of their mean."""
+    right, made, (length, wanted) = counts[:ORDERS], counts[ORDERS:-2], counts[-2:]
+    ratio = float((length + TINY) / (wanted + SMALL))
     brevity = math.exp(1 - 1 / ratio) if ratio < 1 else 1.0
-    precisions = [(good + TINY) / (all_ + SMALL) for good, all_ in zip(right, made, strict=True)]
+    precisions = ((right + TINY) / (made + SMALL)).tolist()
     return [
         brevity * math.prod(precisions[:order]) ** (1 / order) for order in range(1, ORDERS + 1)
     ]

@@ -3,14 +3,19 @@
 from rich.markup import escape
 from rich.table import Table
 
+from reeltune.evaluation.captioning import CaptioningReport
 from reeltune.evaluation.compare import Comparison
+from reeltune.evaluation.reports import AnyReport
 from reeltune.evaluation.retrieval import Report
 
 COLUMNS = ("R@1", "R@5", "R@10", "SumR", "MdR", "MnR", "mAP")
 
 
-def report_table(report: Report) -> Table:
-    """One row a direction, then one a tagged subset; R@1 with its 95 % interval."""
+def report_table(report: AnyReport) -> Table:
+    """Of retrieval one row a direction, then one a tagged subset, R@1 with its 95 % interval; of
+    captions one row a figure."""
+    if not isinstance(report, Report):
+        return _caption_table(report)
     card = report.protocol
     title = f"{card.model} on {card.dataset} {card.split}: {card.queries} x {card.gallery}"
     if card.postprocessing != "none":
@@ -23,9 +28,26 @@ def report_table(report: Report) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_row("t2v", *_cells(report.t2v, report.intervals["t2v R@1"]))
     table.add_row("v2t", *_cells(report.v2t, report.intervals["v2t R@1"]))
+    for name, figures in report.beside.items():
+        table.add_row(escape(name), *(f"{figures[column]:.1f}" for column in COLUMNS))
     for tag, figures in report.subsets.items():
         bounds = figures["R@1 low"], figures["R@1 high"]
         table.add_row(escape(f"t2v {tag} ({figures['queries']:.0f})"), *_cells(figures, bounds))
+    return table
+
+
+def _caption_table(report: CaptioningReport) -> Table:
+    card = report.protocol
+    most = card.references[1]
+    title = f"{card.model} on {card.dataset} {card.split}: {card.clips} clips, {most} references"
+    table = Table(
+        title=escape(title), box=None, pad_edge=False, header_style="dim", title_justify="left"
+    )
+    for name in ("", "figure", "95 %"):
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
+    for name, value in report.scores.items():
+        low, high = report.intervals[name]
+        table.add_row(escape(name), f"{value:.1f}", f"{low:.1f} to {high:.1f}")
     return table
 
 

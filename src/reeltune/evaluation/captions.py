@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
+import numpy as np
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from reeltune.errors import ConfigError, DataError
-from reeltune.evaluation._bleu import bleu
+from reeltune.evaluation._bleu import bleu_of, counted
 from reeltune.evaluation._cider_d import cider_d
 from reeltune.evaluation._java import meteor, ptb, why_not
 from reeltune.evaluation._rouge_l import rouge_l
@@ -30,7 +31,7 @@ class CaptionReport:
     """Figures times 100, as tables print them, and how they were obtained.
 
     `figures` has BLEU-1 to BLEU-4, ROUGE-L, CIDEr-D and, if it was asked for, METEOR;
-    `segments` has the same but BLEU for each clip.
+    `segments` has the same but BLEU for each clip; `counts` has what each adds to BLEU.
     """
 
     figures: dict[str, float]
@@ -38,6 +39,7 @@ class CaptionReport:
     tokens: Tokens
     clips: int
     references: tuple[int, int]  # fewest and most of a clip; all are used
+    counts: dict[str, list[int]]  # of `_bleu.counted`
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -66,12 +68,14 @@ def caption_report(
     truths = [[next(rest) for _ in texts] for texts in several]
 
     scores = {"ROUGE-L": rouge_l(words, truths), "CIDEr-D": cider_d(words, truths)}
-    figures = {f"BLEU-{order}": value for order, value in enumerate(bleu(words, truths), 1)}
+    counts = [counted(*one) for one in zip(words, truths, strict=True)]
+    bleus = bleu_of(np.sum(counts, axis=0))
+    figures = {f"BLEU-{order}": value for order, value in enumerate(bleus, 1)}
     figures |= {name: sum(values) / len(clips) for name, values in scores.items()}
     if _wants_meteor(with_meteor):
         joined = [[" ".join(truth) for truth in some] for some in truths]
         figures["METEOR"], scores["METEOR"] = meteor([" ".join(one) for one in words], joined)
-    counts = [len(texts) for texts in several]
+    sizes = [len(texts) for texts in several]
     return CaptionReport(
         figures={name: 100 * value for name, value in figures.items()},
         segments={
@@ -80,7 +84,8 @@ def caption_report(
         },
         tokens=tokens,
         clips=len(clips),
-        references=(min(counts), max(counts)),
+        references=(min(sizes), max(sizes)),
+        counts=dict(zip(clips, counts, strict=True)),
     )
 
 

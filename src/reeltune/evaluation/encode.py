@@ -1,6 +1,6 @@
 """A split through a model: vectors, scores, report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,7 +13,7 @@ from reeltune.data._loader import ClipReader, stack
 from reeltune.errors import DataError
 from reeltune.evaluation.protocols import ProtocolCard, split_hash
 from reeltune.evaluation.retrieval import Report, retrieval_report
-from reeltune.types import DualEncoder, Pair, Split
+from reeltune.types import DualEncoder, Pair, Split, Tokens
 
 CLIPS_AT_ONCE = 16
 TEXTS_AT_ONCE = 256
@@ -48,7 +48,15 @@ def evaluate(
     if settle and isinstance(model, Ranged):
         model.set_ranges(text, video)
     scores = similarity(model, text, video)
-    card = ProtocolCard(
+    card = card_of(model, reader, split, gallery, named)
+    return retrieval_report(scores, split.pairs, gallery, card)
+
+
+def card_of(
+    model: DualEncoder, reader: ClipReader, split: Split, gallery: Sequence[str], named: Named
+) -> ProtocolCard:
+    """How figures of these data are obtained."""
+    return ProtocolCard(
         dataset=named.dataset,
         split=named.split,
         split_hash=split_hash(split.pairs, gallery),
@@ -60,7 +68,6 @@ def evaluate(
         queries=len(split.pairs),
         gallery=len(gallery),
     )
-    return retrieval_report(scores, split.pairs, gallery, card)
 
 
 def gallery_of(pairs: Sequence[Pair]) -> tuple[list[str], list[Pair]]:
@@ -77,15 +84,11 @@ def gallery_of(pairs: Sequence[Pair]) -> tuple[list[str], list[Pair]]:
 @torch.inference_mode()
 def encode_texts(model: DualEncoder, texts: Sequence[str]) -> Float[Tensor, "Q D"]:
     """Vectors of texts on the CPU; equal texts are encoded once."""
-    different = sorted(
-        set(texts), key=lambda text: (len(text), text)
-    )  # so that a batch pads little
-    vectors: list[Tensor] = []
-    for start in range(0, len(different), TEXTS_AT_ONCE):
-        tokens = model.tokenize(different[start : start + TEXTS_AT_ONCE])
-        vectors.append(model.encode_text(tokens).float().cpu())
-    row = {text: number for number, text in enumerate(different)}
-    return torch.cat(vectors)[[row[text] for text in texts]]
+    rows: dict[str, Tensor] = {}
+    for some in text_batches(texts, TEXTS_AT_ONCE):
+        found = model.encode_text(model.tokenize(some)).float().cpu()
+        rows.update(zip(some, found, strict=True))
+    return torch.stack([rows[text] for text in texts])
 
 
 @torch.inference_mode()
@@ -93,13 +96,25 @@ def encode_clips(
     model: DualEncoder, reader: ClipReader, clips: Sequence[Pair]
 ) -> Float[Tensor, "N D"]:
     """Vectors of clips on the CPU."""
-    vectors: list[Tensor] = []
-    nothing = model.tokenize(["-"])
-    for start in range(0, len(clips), CLIPS_AT_ONCE):
-        frames = [reader.read(clip) for clip in clips[start : start + CLIPS_AT_ONCE]]
+    found = clip_batches(reader, clips, CLIPS_AT_ONCE)
+    return torch.cat([model.encode_video(frames, mask).float().cpu() for frames, mask in found])
+
+
+def clip_batches(
+    reader: ClipReader, clips: Sequence[Pair], size: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Frames and masks of `size` clips at once, in their order."""
+    nothing = Tokens(torch.zeros(1, 1, dtype=torch.long), torch.ones(1, 1, dtype=torch.bool))
+    for start in range(0, len(clips), size):
+        frames = [reader.read(clip) for clip in clips[start : start + size]]
         batch = stack(frames, nothing, torch.zeros(len(frames), dtype=torch.long))
-        vectors.append(model.encode_video(batch.frames, batch.mask).float().cpu())
-    return torch.cat(vectors)
+        yield batch.frames, batch.mask
+
+
+def text_batches(texts: Sequence[str], size: int) -> Iterator[list[str]]:
+    """The different texts, `size` at once, of like length so that a batch pads little."""
+    different = sorted(set(texts), key=lambda text: (len(text), text))
+    yield from (different[start : start + size] for start in range(0, len(different), size))
 
 
 @torch.inference_mode()

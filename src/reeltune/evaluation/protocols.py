@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict
 
@@ -16,7 +16,7 @@ TIES = "against the model"
 V2T = ("grouped", "any")
 _NUMBER = r"\d+(?:\.\d+)?(?:e-?\d+)?"
 _POSTPROCESSING = re.compile(rf"none|dsl {_NUMBER}|qb-norm {_NUMBER} [1-9]\d*")
-_OF_THE_MODEL = ("model", "fingerprint", "seed")
+_OF_THE_MODEL = ("model", "fingerprint", "seed", "scores")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,7 @@ class ProtocolCard:
     ties: str = TIES
     v2t: str = "grouped"
     postprocessing: str = "none"  # or "dsl TEMPERATURE", or "qb-norm BETA K"
+    scores: str = "similarity"  # of vectors; or "pairs", of a cross encoder that saw each pair
 
     def __post_init__(self) -> None:
         if self.ties != TIES:
@@ -53,14 +54,54 @@ class ProtocolCard:
 
     def unlike(self, other: "ProtocolCard") -> dict[str, tuple[object, object]]:
         """Fields that forbid a comparison, with both values; the model itself may differ."""
-        mine, others = asdict(self), asdict(other)
-        names = [name for name in mine if name not in _OF_THE_MODEL]
-        return {n: (mine[n], others[n]) for n in names if mine[n] != others[n]}
+        return _unlike(asdict(self), asdict(other))
 
     def markdown(self) -> str:
         """A table of two columns, for a model card."""
-        rows = [f"| {name.replace('_', ' ')} | {value} |" for name, value in asdict(self).items()]
-        return "\n".join(["| protocol | |", "|---|---|", *rows]) + "\n"
+        return _markdown(asdict(self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionCard:
+    """How figures of captions were obtained."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    dataset: str
+    split: str
+    split_hash: str  # of `split_hash(pairs, gallery)`
+    frames: str  # such as "features tiny-clip fps 5"
+    reads: Literal["V", "V+T"]  # the video alone, or what is said in it too
+    beams: int
+    longest: int  # words of a caption
+    clips: int
+    references: tuple[int, int]  # fewest and most of a clip; all are used
+    words: tuple[str, ...]  # how sentences were split, first that of figures without a suffix
+    model: str
+    fingerprint: str
+    seed: int | None
+
+    def unlike(self, other: "CaptionCard") -> dict[str, tuple[object, object]]:
+        """Fields that forbid a comparison, with both values; the model itself may differ."""
+        return _unlike(asdict(self), asdict(other))
+
+    def markdown(self) -> str:
+        """A table of two columns, for a model card."""
+        return _markdown(asdict(self))
+
+
+def _unlike(mine: dict[str, Any], others: dict[str, Any]) -> dict[str, tuple[object, object]]:
+    names = [name for name in mine if name not in _OF_THE_MODEL]
+    return {n: (mine[n], others[n]) for n in names if mine[n] != others[n]}
+
+
+def _markdown(facts: dict[str, Any]) -> str:
+    rows = [f"| {name.replace('_', ' ')} | {_said(value)} |" for name, value in facts.items()]
+    return "\n".join(["| protocol | |", "|---|---|", *rows]) + "\n"
+
+
+def _said(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def require_postprocessing(name: str) -> None:

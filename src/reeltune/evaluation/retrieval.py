@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +50,8 @@ class Report:
     `t2v`, `v2t`: R@1, R@5, R@10, their SumR, and mAP in percent, higher is better; median (MdR) and
     mean rank (MnR), lower is better. `intervals`: of "t2v R@1" and so on, 95 %, by bootstrap over
     videos. `subsets`: for each tag the t2v figures of its queries in the whole gallery, with
-    "R@1 low", "R@1 high" and the number of "queries".
+    "R@1 low", "R@1 high" and the number of "queries". `beside`: figures by another score of the
+    model, "similarity t2v" and "similarity v2t" of one that is judged by pairs.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -61,6 +62,7 @@ class Report:
     subsets: dict[str, dict[str, float]]
     protocol: ProtocolCard
     ranks: Ranks
+    beside: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         queries, videos = len(self.ranks.t2v), len(self.ranks.v2t)

@@ -40,7 +40,7 @@ from reeltune.models._weights import (
 from reeltune.types import Batch, Pixels, Tokens
 
 WEIGHTS_FROM = "a folder that training or `univl.convert` wrote"
-PAIRS_AT_ONCE = 256  # in inference, through the cross encoder
+NUMBERS_AT_ONCE = 1 << 18  # of pairs' states at a place, in inference through the cross encoder
 
 
 class Config(BaseModel):
@@ -119,6 +119,15 @@ class Config(BaseModel):
         """The model with random weights, drawn from torch's global generator."""
         return Univl(self, WordPieces(read_vocabulary(self.vocabulary))).eval()
 
+    def start_on(self, features: int, device: str | None = None) -> "Univl":
+        """The same on stored features of that width; raises ConfigError if it reads others."""
+        if features != self.features:
+            raise ConfigError(
+                f"the stored features have width {features}, and the model reads {self.features}; "
+                f"set config.features={features}"
+            )
+        return self.start(device)
+
     def start(self, device: str | None = None) -> "Univl":
         """The model as training begins: with the weights of `pretrained` where it is given."""
         model = self.build()
@@ -140,7 +149,9 @@ class Univl(nn.Module):
                 f"tasks are {', '.join(config.tasks) or 'none'}, and a model that reads "
                 f"{config.reads} is judged by {self.primary}; add it"
             )
-        self.dim = config.width
+        self.dim, self.longest = config.width, min(config.words, config.positions)
+        self.scores_pairs, self.writes = self.primary == "align", self.primary == "decoder"
+        self.hears = config.reads == "transcript"
         self.network = Network(config.sizes(len(words)))
         self._frozen = FrozenFrames(config.encoder, config.encoder_fingerprint, config.features)
         self._known: tuple[int, str] | None = None  # versions of the weights, their fingerprint
@@ -208,7 +219,7 @@ class Univl(nn.Module):
 
     def align(self, text: towers.Sequence, video: towers.Sequence) -> Float[Tensor, "Q N"]:
         """The cross encoder's scores of all pairs, for re-ranking; bounded memory in inference."""
-        at_once = max(1, PAIRS_AT_ONCE // max(1, len(video.mask)))
+        at_once = max(1, NUMBERS_AT_ONCE // self.config.width // max(1, len(video.mask)))
         places = torch.arange(len(text.mask), device=text.mask.device).split(at_once)
         return precise(torch.cat([self.network.align(rows(text, some), video) for some in places]))
 
@@ -235,7 +246,7 @@ class Univl(nn.Module):
         """
         text = self.words.nothing(len(mask)) if transcript is None else transcript
         seen = self.network.cross(self.read_text(text), self.read_video(frames, mask))
-        longest = min(longest or self.config.words, self.config.positions)
+        longest = min(longest or self.longest, self.config.positions)
 
         def next_word(ids: Tensor, of: Tensor) -> Tensor:
             return self.network.decoder.next_word(

@@ -57,8 +57,7 @@ class Network(nn.Module):
 
     def align_pairs(self, text: Sequence, video: Sequence) -> Float[Tensor, " B"]:
         """Scores of each text with the video in its row."""
-        fused = self.cross(text, video)
-        return self.similarity_dense(self.cross.pooler(fused.states)).squeeze(-1)
+        return self.similarity_dense(self.cross.summary(text, video)).squeeze(-1)
 
 
 def rows(read: Sequence, chosen: Tensor) -> Sequence:

@@ -9,8 +9,14 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import BertConfig
-from transformers.models.bert.modeling_bert import BertEmbeddings, BertEncoder, BertPooler
+from transformers.models.bert.modeling_bert import (
+    BertEmbeddings,
+    BertEncoder,
+    BertLayer,
+    BertPooler,
+)
 
 
 @dataclass(frozen=True)
@@ -141,11 +147,44 @@ class CrossEncoder(nn.Module):
         The release pads every text to `longest` words before it puts the frames behind; here
         texts are as long as they are and frames stand at those positions all the same.
         """
+        embedded, mask = self._embed(text, video)
+        read = self.encoder(embedded, attention_mask=additive(mask, embedded))
+        return Sequence(read.last_hidden_state, mask)
+
+    def summary(self, text: Sequence, video: Sequence) -> Float[Tensor, "B D"]:
+        """The pooler's reading of the first state, the only one that the last layer then makes."""
+        states, mask = self._embed(text, video)
+        hidden = additive(mask, states)
+        *before, last = self.encoder.layer
+        for layer in before:
+            states = layer(states, hidden)
+        return self.pooler(first_state(last, states, hidden)[:, None])
+
+    def _embed(self, text: Sequence, video: Sequence) -> tuple[Tensor, Tensor]:
+        """The text's states followed by the video's (B, L + T, D), and which of them are real."""
         states = torch.cat([text.states, video.states], dim=1)  # (B, L + T, D)
         mask = torch.cat([text.mask, video.mask], dim=1)
         words, frames = text.mask.shape[1], video.mask.shape[1]
         place = torch.cat([torch.arange(words), self.longest + torch.arange(frames)])
         kinds = torch.arange(words + frames).ge(words).long()
-        embedded = self.embeddings(states, place.to(states.device), kinds.to(states.device))
-        read = self.encoder(embedded, attention_mask=additive(mask, embedded))
-        return Sequence(read.last_hidden_state, mask)
+        return self.embeddings(states, place.to(states.device), kinds.to(states.device)), mask
+
+
+def first_state(
+    layer: BertLayer, states: Float[Tensor, "B L D"], mask: Float[Tensor, "B 1 1 L"]
+) -> Float[Tensor, "B D"]:
+    """What `layer(states, mask)[:, 0]` is, without the other places."""
+    attention, first = layer.attention.self, states[:, :1]
+    heads = (attention.num_attention_heads, attention.attention_head_size)
+    query, key, value = (
+        project(asked).unflatten(2, heads).transpose(1, 2)  # (B, H, 1 or L, D / H)
+        for project, asked in (
+            (attention.query, first),
+            (attention.key, states),
+            (attention.value, states),
+        )
+    )
+    rate = attention.dropout.p if attention.training else 0.0
+    found = F.scaled_dot_product_attention(query, key, value, mask, dropout_p=rate)
+    found = layer.attention.output(found.transpose(1, 2).flatten(2), first)
+    return layer.output(layer.intermediate(found), found)[:, 0]

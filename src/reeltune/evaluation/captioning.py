@@ -1,0 +1,185 @@
+"""Captions that a model writes for the clips of a split, and how good they are."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from torch import Tensor
+
+from reeltune.data._loader import ClipReader
+from reeltune.errors import DataError
+from reeltune.evaluation._bleu import ORDERS, bleu_of
+from reeltune.evaluation._bootstrap import bounds, resampled_means
+from reeltune.evaluation._java import why_not
+from reeltune.evaluation.captions import CaptionReport, caption_report
+from reeltune.evaluation.encode import Named, clip_batches, gallery_of
+from reeltune.evaluation.protocols import CaptionCard, split_hash
+from reeltune.types import Pair, Split, Tokens
+
+CLIPS_AT_ONCE = 32
+BEAMS = 5
+PTB = " ptb"  # behind the names of figures under that way to split words
+Spoken = Callable[[Pair], str]  # what is said in a clip
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """A model that writes captions, and is judged by them where `writes` is true."""
+
+    name: str
+    fingerprint: str
+    writes: bool
+    hears: bool  # whether it reads what is said in a clip
+    longest: int  # words of a caption
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens: ...
+
+    def caption(
+        self, frames: Tensor, mask: Tensor, transcript: Tokens | None = None, *, beams: int = BEAMS
+    ) -> list[str]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptioningReport:
+    """Figures of captions with the protocol they were obtained under, and the captions.
+
+    `scores` are times 100; those that end in " ptb" are of the Penn Treebank's words, there only
+    where Java is, the others of BERT's. `intervals`: 95 %, by bootstrap over clips, the rarity of
+    n-grams in CIDEr-D left as it is. `segments`: each clip's share in all but BLEU; `counts`: what
+    it adds to BLEU, by way to split words.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    scores: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    protocol: CaptionCard
+    captions: dict[str, str]
+    segments: dict[str, dict[str, float]]
+    counts: dict[str, dict[str, list[int]]]
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+    def figures(self) -> dict[str, object]:
+        """The same without what there is of every clip, which fills screens."""
+        whole = ("scores", "intervals", "protocol")
+        return {name: value for name, value in self.as_dict().items() if name in whole}
+
+    @classmethod
+    def from_dict(cls, fields: object) -> "CaptioningReport":
+        """The report that `as_dict` gave, also after JSON; DataError names the first bad field."""
+        try:
+            return TypeAdapter(cls).validate_python(fields)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "the whole"
+            raise DataError(
+                f"not a report of captions: {place}: {first['msg']}; make one with: "
+                "reeltune evaluate"
+            ) from error
+
+    def write(self, path: Path) -> None:
+        """JSON with one field a line."""
+        rows = (f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in self.as_dict().items())
+        path.write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")
+
+
+@torch.inference_mode()
+def write_captions(
+    model: Writer, reader: ClipReader, clips: Sequence[Pair], spoken: Spoken | None = None
+) -> list[str]:
+    """A caption of each clip; a model that hears reads what `spoken` gives."""
+    found: list[str] = []
+    batches = clip_batches(reader, clips, CLIPS_AT_ONCE)
+    for start, (frames, mask) in zip(count(step=CLIPS_AT_ONCE), batches, strict=False):
+        some = clips[start : start + CLIPS_AT_ONCE]
+        said = model.tokenize([spoken(clip) for clip in some]) if spoken else None
+        found += model.caption(frames, mask, said, beams=BEAMS)
+    return found
+
+
+def evaluate_captions(
+    model: Writer,
+    reader: ClipReader,
+    split: Split,
+    named: Named,
+    spoken: Spoken | None = None,
+    quick: bool = False,
+) -> CaptioningReport:
+    """Figures of a model's captions on a split, against all references of each clip.
+
+    `quick` leaves out what needs Java, for validation.
+    """
+    if model.hears and spoken is None:
+        raise DataError(
+            f"{model.name} reads what is said in a clip, and dataset {named.dataset} does not say; "
+            "evaluate it on one with transcripts, or train with config.reads=nothing"
+        )
+    gallery, clips = gallery_of(split.pairs)
+    spoken = spoken if model.hears else None
+    found = dict(zip(gallery, write_captions(model, reader, clips, spoken), strict=True))
+    references: dict[str, list[str]] = {video: [] for video in gallery}
+    for pair in split.pairs:
+        references[pair.video].append(pair.caption)
+    reports = {"": caption_report(found, references, "bert", with_meteor=False if quick else None)}
+    if not quick and why_not() is None:
+        reports[PTB] = caption_report(found, references, "ptb", with_meteor=False)
+    card = CaptionCard(
+        dataset=named.dataset,
+        split=named.split,
+        split_hash=split_hash(split.pairs, gallery),
+        frames=reader.policy,
+        reads="V+T" if model.hears else "V",
+        beams=BEAMS,
+        longest=model.longest,
+        clips=len(gallery),
+        references=reports[""].references,
+        words=tuple(report.tokens for report in reports.values()),
+        model=model.name,
+        fingerprint=model.fingerprint,
+        seed=named.seed,
+    )
+    return captioning_report(reports, found, card)
+
+
+def captioning_report(
+    reports: Mapping[str, CaptionReport], found: dict[str, str], card: CaptionCard
+) -> CaptioningReport:
+    """Reports by the suffix of their figures as one, with intervals."""
+    each = {f"{k}{suffix}": v for suffix, r in reports.items() for k, v in r.segments.items()}
+    counts = {report.tokens: report.counts for report in reports.values()}
+    scores = {f"{k}{suffix}": v for suffix, r in reports.items() for k, v in r.figures.items()}
+    intervals = {name: mean_bounds(list(values.values())) for name, values in each.items()}
+    for suffix, report in reports.items():
+        drawn = resampled_bleu(np.array(list(report.counts.values())))
+        names = [f"BLEU-{order}{suffix}" for order in range(1, ORDERS + 1)]
+        intervals |= dict(zip(names, bounds(drawn), strict=True))
+    return CaptioningReport(
+        scores=scores,
+        intervals={name: intervals[name] for name in scores},
+        protocol=card,
+        captions=found,
+        segments=each,
+        counts=counts,
+    )
+
+
+def mean_bounds(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
+    """95 % interval of a mean over clips."""
+    column = np.array(values)[:, None]
+    means = resampled_means(column, np.ones(len(column), int), np.random.default_rng(seed))
+    return bounds(means)[0]
+
+
+def resampled_bleu(counts: Any, seed: int = 0) -> Any:
+    """BLEU-1 to BLEU-4, times 100, of each draw of clips: (R, 4) from (N, 10)."""
+    ones = np.ones(len(counts), int)
+    means = resampled_means(counts.astype(float), ones, np.random.default_rng(seed))
+    return 100 * np.array([bleu_of(mean) for mean in means])

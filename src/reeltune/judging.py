@@ -1,0 +1,93 @@
+"""How a model is judged: by its captions, by its scores of pairs, or by its vectors."""
+
+from collections.abc import Callable
+from typing import Any
+
+from reeltune.data._loader import ClipReader, Text
+from reeltune.errors import ConfigError
+from reeltune.evaluation.captioning import Writer, evaluate_captions
+from reeltune.evaluation.encode import Named, evaluate
+from reeltune.evaluation.pairs import PairScorer, evaluate_pairs
+from reeltune.evaluation.reports import AnyReport
+from reeltune.evaluation.retrieval import Report
+from reeltune.types import Split
+
+SPOKEN = "transcript"  # by this name batches bring what is said, and datasets say it
+
+
+def judge(
+    model: Any,
+    reader: ClipReader,
+    split: Split,
+    named: Named,
+    texts: dict[str, Text] | None = None,
+    quick: bool = False,
+) -> AnyReport:
+    """Figures of a model on a split, of the kind that it is made for; `quick` is for validation."""
+    if isinstance(model, Writer) and model.writes:
+        return evaluate_captions(model, reader, split, named, (texts or {}).get(SPOKEN), quick)
+    if isinstance(model, PairScorer) and model.scores_pairs:
+        return evaluate_pairs(model, reader, split, named, quick)
+    return evaluate(model, reader, split, named, settle=quick)
+
+
+def validation(
+    model: Any, reader: ClipReader, split: Split, texts: dict[str, Text] | None = None
+) -> Callable[[], dict[str, float]]:
+    """Figures of a split by which weights are chosen."""
+
+    def validate() -> dict[str, float]:
+        return figures_of(judge(model, reader, split, Named("validation", "val"), texts, True))
+
+    return validate
+
+
+def figures_of(report: AnyReport) -> dict[str, float]:
+    """Of captions their scores; of retrieval all recalls, and SumR of both directions."""
+    if not isinstance(report, Report):
+        return report.scores
+    both = (("t2v", report.t2v), ("v2t", report.v2t))
+    figures = {f"{way} {name}": value for way, found in both for name, value in found.items()}
+    return {"SumR": report.t2v["SumR"] + report.v2t["SumR"], **figures}
+
+
+def texts_of(model: Any, options: Any, dataset: str) -> dict[str, Text]:
+    """What the losses of a model want said of each pair beside its caption, by name.
+
+    Errors: `ConfigError` for a model that reads transcripts on a dataset without.
+    """
+    if not (isinstance(model, Writer) and model.hears):
+        return {}
+    if not hasattr(options, SPOKEN):
+        raise ConfigError(
+            f"the model reads transcripts, and dataset {dataset} has none; set config.reads=nothing"
+        )
+    return {SPOKEN: options.transcript}
+
+
+def figures_table(report: AnyReport) -> list[str]:
+    """Rows of Markdown, and the interval of the figure that counts."""
+    if not isinstance(report, Report):
+        names = [name for name in report.scores if not name.endswith(" ptb")]
+        low, high = report.intervals["CIDEr-D"]
+        return [
+            "| " + " | ".join(names) + " |",
+            "|---" * len(names) + "|",
+            "| " + " | ".join(f"{report.scores[name]:.1f}" for name in names) + " |",
+            "",
+            f"95 % interval of CIDEr-D, over clips: {low:.1f} to {high:.1f}.",
+        ]
+    ways = [("text to video", report.t2v), ("video to text", report.v2t)]
+    ways += [(name, found) for name, found in report.beside.items()]
+    rows = [
+        f"| {way} | " + " | ".join(f"{found[name]:.1f}" for name in ("R@1", "R@5", "R@10", "MdR"))
+        for way, found in ways
+    ]
+    low, high = report.intervals["t2v R@1"]
+    return [
+        "| direction | R@1 | R@5 | R@10 | MdR |",
+        "|---|---|---|---|---|",
+        *[f"{row} |" for row in rows],
+        "",
+        f"95 % interval of text-to-video R@1, over videos: {low:.1f} to {high:.1f}.",
+    ]
