@@ -181,6 +181,12 @@ def test_msrvtt_full_needs_the_official_split(tmp_path: Path) -> None:
         config.read("val")
 
 
+def test_msrvtt_on_stored_features_says_how_they_are_made(tmp_path: Path) -> None:
+    config = msrvtt.Config.tiny(tmp_path).model_copy(update={"stored": True})
+    with refused("features is not there; ... reeltune convert s3d msrvtt_videos_features.pickle"):
+        config.read("test")
+
+
 def test_1ka_can_be_tested_without_the_training_captions(tmp_path: Path) -> None:
     config = msrvtt.Config.tiny(tmp_path)
     (tmp_path / "MSRVTT_data.json").unlink()

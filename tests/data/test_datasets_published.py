@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from zipfile import ZipFile
 
+import numpy as np
 import pytest
 
 from reeltune.data import activitynet, didemo, lsmdc, msrvtt, msvd
+from reeltune.data._features import FeatureReader, Features
+from reeltune.data._official_features import write_official
 from reeltune.types import Split
 
 PARTS = ("train", "val", "test")
@@ -82,6 +85,28 @@ def test_msrvtt_full_is_the_official_split(msrvtt_folder: Path) -> None:
     assert [len(videos_of(split)) for split in splits] == [6_513, 497, 2_990]
     assert [len(split.pairs) for split in splits] == [130_260, 9_940, 59_800]
     assert {split.captions for split in splits} == {"multiple"}
+
+
+def test_msrvtt_on_stored_features_has_the_same_splits(msrvtt_folder: Path) -> None:
+    """7k and full, as UniVL trains retrieval and captions on S3D features alone."""
+    folder = msrvtt_folder / msrvtt.FEATURES
+    folder.mkdir()
+    videos = [f"video{n}" for n in range(10_000)]
+    np.arange(20_000, dtype="<f4").tofile(folder / "feature.bin")
+    write_official(folder, dict.fromkeys(videos, 1), 2)
+    stored = msrvtt.Config(folder=msrvtt_folder, train="7k", stored=True)
+    split = stored.read("test")
+    assert (len(videos_of(split)), len(split.pairs), split.captions) == (1_000, 1_000, "single")
+    split = stored.model_copy(update={"train": "full"}).read("val")
+    assert (len(videos_of(split)), len(split.pairs), split.captions) == (497, 9_940, "multiple")
+    assert not split.missing
+    assert not split.extra
+    assert {pair.path.parent for pair in split.pairs} == {stored.features("val")} == {folder}
+    assert stored.model_copy(update={"stored": False}).features("val") is None
+    pair = split.pairs[-1]
+    row = FeatureReader(Features(folder)).read(pair)
+    number = int(pair.video.removeprefix("video"))
+    np.testing.assert_array_equal(row, [[2 * number, 2 * number + 1]])
 
 
 def test_msvd_is_1200_100_670_whatever_the_files_are_called(

@@ -166,7 +166,7 @@ def _features(path: Path, video: str, value: object) -> Float[np.ndarray, "T F"]
     found: object = type(value).__name__
     if isinstance(value, _Array):
         if value.value.ndim == 2 and value.value.dtype.kind in "fiu":
-            return value.value.astype(np.float32)
+            return value.value.astype(np.float32, copy=False)  # a file may hold gigabytes
         found = f"{value.value.dtype} {value.value.shape}"
     raise DataError(f"{path}: {video} has {found}; wanted are numbers (frames, width)")
 

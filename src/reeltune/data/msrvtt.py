@@ -15,8 +15,9 @@ from reeltune.data._annotations import (
     read_csv,
     read_json,
 )
+from reeltune.data._features import Features
 from reeltune.data._splits import Part, refuse_leak, take_split
-from reeltune.data._videos import list_videos, write_empty
+from reeltune.data._videos import Videos, list_videos, write_empty
 from reeltune.errors import DataError
 from reeltune.types import Split
 
@@ -34,7 +35,8 @@ Terms           for research; the clips belong to those who put them on YouTube.
   ├── MSRVTT_train.9k.csv           for train=9k
   ├── MSRVTT_train.7k.csv           for train=7k
   ├── MSRVTT_JSFUSION_test.csv      for train=9k and train=7k
-  └── videos/ or videos/all/        video0.mp4 ... video9999.mp4
+  ├── videos/ or videos/all/        video0.mp4 ... video9999.mp4
+  └── features/                     for stored=true: features of frames in place of videos
 
 Annotation files may lie in FOLDER or in a folder in it (annotation/, msrvtt_data/). Videos may
 also lie in MSRVTT_Videos/, or in FOLDER itself (TrainValVideo/, TestVideo/); any suffix will do.
@@ -43,11 +45,17 @@ train=9k (the default) and train=7k are tested on the 1,000 pairs of 1kA. These 
 videos to choose settings by, so 500 training videos are held out as val, always the same ones,
 never test videos; hold_out=0 trains on all, as most papers do, and has no val.
 train=full is the official split, 6,513 / 497 / 2,990 videos, tested with all 20 captions.
+
+stored=true needs no videos. The recipes of UniVL read S3D features, one row a second, of
+https://github.com/microsoft/UniVL/releases/download/v0/msrvtt.zip; convert them once:
+
+  reeltune convert s3d msrvtt_videos_features.pickle FOLDER/features
 """
 BOTH = "MSRVTT_data.json"
 OFFICIAL = ("train_val_videodatainfo.json", "test_videodatainfo.json")
 TEST = "MSRVTT_JSFUSION_test.csv"
 VIDEOS = ("videos", "MSRVTT_Videos", "Videos")
+FEATURES = "features"
 
 
 class Clip(Row):
@@ -91,11 +99,12 @@ class Config(BaseModel):
     folder: Path
     train: Literal["9k", "7k", "full"] = "9k"
     hold_out: NonNegativeInt = 500  # training videos that are val; "full" has its own val
+    stored: bool = False  # clips are features in FOLDER/features, not videos
 
     def read(self, split: Part) -> Split:
         """Pairs of a split. Raises DataError with the file and the line, key or video."""
         clips, captions = _published(self.folder)
-        videos = list_videos(self.folder, VIDEOS, "msrvtt")
+        videos = self._videos()
         if self.train == "full":
             chosen = _official(clips, split, self.folder)
             return videos.split(_of(captions, chosen, self.folder), clips.keys(), "multiple")
@@ -107,6 +116,23 @@ class Config(BaseModel):
         refuse_leak({"train": listed, "test": {c.video for c in tested}}, str(self.folder))
         chosen = take_split(listed, self.hold_out, split)
         return videos.split(_of(captions, chosen, self.folder), clips.keys() | listed, "multiple")
+
+    def features(self, split: Part) -> Path | None:
+        """The folder of features, one for all splits, where clips are `stored`."""
+        place = self.folder / FEATURES
+        if self.stored and not place.is_dir():
+            raise DataError(
+                f"{place} is not there; make it of UniVL's release with: reeltune convert s3d "
+                f"msrvtt_videos_features.pickle {place} (`reeltune datasets msrvtt`)"
+            )
+        return place if self.stored else None
+
+    def _videos(self) -> Videos:
+        """Where each clip is, by its id."""
+        stored = self.features("train")
+        if stored is None:
+            return list_videos(self.folder, VIDEOS, "msrvtt")
+        return Videos(stored, {name: stored / name for name in Features(stored).videos}, "msrvtt")
 
     @classmethod
     def tiny(cls, folder: Path) -> "Config":
