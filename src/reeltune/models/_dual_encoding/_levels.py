@@ -6,7 +6,9 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
+
+from reeltune.models._dual_encoding._unrolled import unrolled
 
 # What sees the padding of a batch. "maximum": zeros stand in for it where the convolutions' maximum
 # is taken, as released for texts; "all": the GRU runs over zeros too, as released for videos.
@@ -52,11 +54,16 @@ class Levels(nn.Module):
         if self.padding_seen_by == "all":
             outputs, _ = self.gru(sequence.masked_fill(~real[..., None], 0))
             return outputs.masked_fill(~real[..., None], 0)
-        packed = pack_padded_sequence(sequence, lengths.cpu(), True, enforce_sorted=False)
-        outputs, _ = pad_packed_sequence(
-            self.gru(packed)[0], batch_first=True, total_length=sequence.shape[1]
-        )
-        return outputs
+        batch, longest = real.shape
+        places = torch.arange(batch * longest).view(batch, longest)
+        order = pack_padded_sequence(places, lengths.cpu(), True, enforce_sorted=False)
+        places = order.data.to(sequence.device)  # of real items, step by step
+        packed = PackedSequence(sequence.flatten(0, 1)[places], order.batch_sizes)
+        learns = sequence.device.type == "cpu" and torch.is_grad_enabled()
+        one_by_one = learns and isinstance(self.gru, nn.GRU)  # not in int8
+        found = unrolled(self.gru, packed) if one_by_one else self.gru(packed)[0]
+        padded = found.data.new_zeros(batch * longest, found.data.shape[1])
+        return padded.index_copy(0, places, found.data).unflatten(0, real.shape)
 
     def _maximum(self, conv: nn.Module, channels: Tensor, lengths: Tensor) -> Tensor:
         """Maximum over the windows, cut at 0; a window that touches only padding is left out."""
