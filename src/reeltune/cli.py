@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from reeltune.convert_commands import app as convert_app
 from reeltune.errors import ReeltuneError
 from reeltune.feature_commands import app as features_app
 from reeltune.prune_commands import app as prune_app
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 library_app = typer.Typer(cls=Group, no_args_is_help=True, help="Look after a library.")
 app.add_typer(library_app, name="library")
+app.add_typer(convert_app, name="convert")
 for more in (training_app, features_app, prune_app):
     app.add_typer(more)
 

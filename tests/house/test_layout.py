@@ -20,6 +20,7 @@ ROWS = [
     "table_pages table_dual_encoding melted_pages",
     "demo dual_encoding_pages",
     "training_commands feature_commands prune_commands meltr_commands",
+    "convert_commands",
     "cli __init__",
     "__main__",
 ]

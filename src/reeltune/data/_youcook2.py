@@ -50,10 +50,10 @@ class Told(RootModel[dict[str, Steps]]):
     """`youcookii_data.json`: steps by video."""
 
     @cached_property
-    def speaks(self) -> bool:
-        """Whether there is a transcript of any step."""
+    def spoken(self) -> int:
+        """Steps in which something is said, as far as anyone knows."""
         videos = self.root.values()
-        return any(steps.said(n) for steps in videos for n in range(len(steps.transcript)))
+        return sum(bool(steps.said(n)) for steps in videos for n in range(len(steps.text)))
 
 
 class Step(Row):

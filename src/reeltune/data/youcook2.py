@@ -100,7 +100,7 @@ class Config(BaseModel):
         Raises DataError where no clip at all has a transcript.
         """
         told = told_in(self.folder)
-        if not told.speaks:
+        if not told.spoken:
             raise DataError(
                 f"{self.folder} has no transcript of any clip, since UniVL's release leaves them "
                 f"out; put them in {DATA} (`reeltune datasets {NAME}` says how), or train a recipe "

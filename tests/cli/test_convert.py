@@ -1,0 +1,108 @@
+"""`reeltune convert`: files of other releases, as a person turns them into ours."""
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from typer.testing import CliRunner
+
+from oracles.released_dual_encoding import Released
+from reeltune.cli import app
+from reeltune.data._features import Features
+from reeltune.data.youcook2 import Config as YouCook2
+from reeltune.models import univl
+from reeltune.models._open import open_model
+
+SMALL = {
+    "width": 32,
+    "heads": 2,
+    "features": 96,
+    "text_layers": 1,
+    "video_layers": 1,
+    "cross_layers": 1,
+    "decoder_layers": 1,
+}
+WORDS = tuple("abcdefghijk")
+SPECIAL = ("<pad>", "<start>", "<end>", "<unk>")
+
+
+class Vocabulary:
+    """As the released code pickles it."""
+
+    word2idx: dict[str, int]
+
+
+def run(*given: object) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["convert", *map(str, given)])
+    return done.exit_code, done.output
+
+
+def told(*given: object) -> dict[str, Any]:
+    code, text = run(*given, "--json")
+    assert code == 0, text
+    return dict(json.loads(text))
+
+
+def pickled(path: Path, what: object) -> Path:
+    path.write_bytes(pickle.dumps(what))
+    return path
+
+
+def test_features_become_a_folder(tmp_path: Path) -> None:
+    rows = {"video0": np.ones((3, 5), np.float32), "video1": np.zeros((2, 5), np.float32)}
+    source = pickled(tmp_path / "s3d.pickle", rows)
+    facts = told("s3d", source, tmp_path / "features", "--rate", "2")
+    assert facts == {"folder": str(tmp_path / "features"), "videos": 2, "rows": 5, "width": 5}
+    assert Features(tmp_path / "features").times("video1").tolist() == [0.25, 0.75]
+
+
+def test_captions_become_what_the_dataset_reads(tmp_path: Path) -> None:
+    config = YouCook2.tiny(tmp_path)
+    before = config.read("test")
+    file = tmp_path / "youcookii_data.json"
+    source = pickled(tmp_path / "data.pickle", json.loads(file.read_text()))
+    file.unlink()
+    facts = told("youcook2", source, tmp_path)
+    assert facts == {"file": str(file), "videos": 3, "clips": 6, "transcripts": 3}
+    assert config.read("test") == before
+    assert [config.transcript(pair) for pair in before.pairs] == ["now take slice 2", ""]
+
+
+def test_weights_of_univl_are_told_key_by_key(tmp_path: Path) -> None:
+    state = dict(univl.Config(**SMALL).build().network.state_dict())
+    gone = [name for name in state if name.startswith("similarity_dense")]
+    kept = {name: weight for name, weight in state.items() if name not in gone}
+    torch.save({**kept, "more": torch.ones(1)}, tmp_path / "u.bin")
+    sizes = [part for name, size in SMALL.items() for part in ("--set", f"{name}={size}")]
+    facts = told("univl", tmp_path / "u.bin", tmp_path / "model", *sizes)
+    assert (facts["missing"], facts["unexpected"]) == (gone, ["more"])
+    assert set(facts["loaded"]) == set(kept)
+    code, text = run("univl", tmp_path / "u.bin", tmp_path / "model", *sizes)
+    assert code == 0
+    assert f"loaded: {len(kept)}\nmissing: {', '.join(gone)}\nunexpected: more\ntied: " in text
+    model = open_model(str(tmp_path / "model"), "cpu")
+    name = "bert.pooler.dense.weight"
+    torch.testing.assert_close(model.network.state_dict()[name], kept[name])
+
+
+def test_a_size_of_univl_that_is_none_is_refused(tmp_path: Path) -> None:
+    code, text = run("univl", tmp_path / "u.bin", tmp_path / "model", "--set", "layers=3")
+    assert code == 1
+    assert "error: --set layers: Extra inputs are not permitted" in text
+
+
+def test_a_dual_encoding_comes_with_its_words(tmp_path: Path) -> None:
+    source = Released(len(WORDS)).save(tmp_path / "model_best.pth.tar")
+    vocabulary = Vocabulary()
+    vocabulary.word2idx = {w: n for n, w in enumerate([*SPECIAL, *WORDS])}
+    words = pickled(tmp_path / "word_vocab_5.pkl", vocabulary)
+    facts = told("dual-encoding", source, tmp_path / "model", "--words", words)
+    model = open_model(str(tmp_path / "model"), "cpu")
+    assert (facts["words"], facts["concepts"]) == (len(WORDS), 5)
+    assert facts["weights"] == len(model.state_dict())
+    code, text = run("dual-encoding", source, tmp_path / "model", "--words", source)
+    assert code == 1
+    assert "is not a vocabulary of the released code" in text
