@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from reeltune.convert_commands import app as convert_app
 from reeltune.errors import ReeltuneError
 from reeltune.feature_commands import app as features_app
+from reeltune.meltr_commands import app as meltr_app
 from reeltune.prune_commands import app as prune_app
 from reeltune.training_commands import app as training_app
 
@@ -38,7 +39,7 @@ app = typer.Typer(
 library_app = typer.Typer(cls=Group, no_args_is_help=True, help="Look after a library.")
 app.add_typer(library_app, name="library")
 app.add_typer(convert_app, name="convert")
-for more in (training_app, features_app, prune_app):
+for more in (training_app, meltr_app, features_app, prune_app):
     app.add_typer(more)
 
 DEFAULT = Path("reeltune.library")
