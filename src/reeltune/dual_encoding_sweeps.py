@@ -17,7 +17,7 @@ from torch import Tensor
 
 from reeltune.compress.prune import Census, census, prune
 from reeltune.config import Recipe
-from reeltune.data._feature_index import write_atomically
+from reeltune.data._atomic_file import write_atomically
 from reeltune.data._loader import ClipReader
 from reeltune.errors import DataError
 from reeltune.evaluation.encode import Named, encode_clips, encode_texts, evaluate, gallery_of

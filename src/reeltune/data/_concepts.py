@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float
 
 from reeltune.data._annotations import Caption
-from reeltune.data._feature_index import write_atomically
+from reeltune.data._atomic_file import write_atomically
 from reeltune.errors import ConfigError, DataError
 
 SIZE = 512  # concepts, as published

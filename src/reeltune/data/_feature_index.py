@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
+from reeltune.data._atomic_file import write_atomically
 from reeltune.errors import DataError
 
 FILE_NAME = "index.json"
@@ -75,16 +76,6 @@ def _require_rows_in_turn(index: Index, path: Path) -> None:
                 "time for each or none; make the features again with `reeltune features`"
             )
         expected += entry.count
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file so that a crash leaves the old one or the new one, never half."""
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 class Journal:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from reeltune.data._feature_index import write_atomically
+from reeltune.data._atomic_file import write_atomically
 from reeltune.errors import DataError
 
 DATA, IDS, SHAPE, FRAMES = "feature.bin", "id.txt", "shape.txt", "video2frames.txt"

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, RootModel, ValidationError, model_validator
 
 from reeltune.data._annotations import Row, Text, find_file, find_files, read_csv, read_json
-from reeltune.data._feature_index import write_atomically
+from reeltune.data._atomic_file import write_atomically
 from reeltune.data._univl_pickles import read_columns
 from reeltune.errors import DataError
 

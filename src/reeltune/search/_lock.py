@@ -10,8 +10,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from reeltune.data._atomic_file import write_atomically
 from reeltune.errors import LibraryError
-from reeltune.search._manifest import write_atomically
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def sole_writer(folder: Path) -> Iterator[None]:
             f"{folder} is being written by {_owner(owner)}; wait until it ends, or stop it"
         ) from error
     try:
-        write_atomically(owner, json.dumps(_self()))
+        write_atomically(owner, json.dumps(_self()).encode())
         yield
     finally:
         with suppress(FileNotFoundError):

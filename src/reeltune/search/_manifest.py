@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from reeltune.data._atomic_file import write_atomically
 from reeltune.errors import LibraryError
 
 SCHEMA_VERSION = 1
@@ -42,7 +42,7 @@ class Manifest(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Write to a temporary name, flush to disk, rename: readers see all of it or none."""
-        write_atomically(folder / FILE_NAME, self.as_json(indent=2) + "\n")
+        write_atomically(folder / FILE_NAME, f"{self.as_json(indent=2)}\n".encode())
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
@@ -72,13 +72,3 @@ class Manifest(BaseModel):
                 f"{path} is damaged ({str(error).splitlines()[0]}); "
                 f"mend it with: reeltune library repair {folder}"
             ) from error
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace `path` by `text` so that a crash leaves the old file or the new one, never half."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

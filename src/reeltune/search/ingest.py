@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from reeltune.data._atomic_file import write_atomically
 from reeltune.data._decode import Decoder
 from reeltune.data._sample import Sampling
 from reeltune.errors import LibraryError
@@ -20,7 +21,7 @@ from reeltune.search._files import candidates
 from reeltune.search._gather import Gatherer
 from reeltune.search._known import Known
 from reeltune.search._lock import sole_writer
-from reeltune.search._manifest import FILE_NAME, WITH_REST, Manifest, write_atomically
+from reeltune.search._manifest import FILE_NAME, WITH_REST, Manifest
 from reeltune.search._readers import Readers
 from reeltune.search._rescore import indexed_columns
 from reeltune.search._run import Meter, Progress, Run
@@ -85,7 +86,7 @@ def index(
         if len(_table.open_table(folder).get_fragments()) > MANY_FRAGMENTS:
             _table.tidy(folder)
         report.elapsed = time.monotonic() - begun
-        write_atomically(folder / REPORT_NAME, json.dumps(report.as_dict(), indent=2))
+        write_atomically(folder / REPORT_NAME, json.dumps(report.as_dict(), indent=2).encode())
     return report
 
 
