@@ -1,5 +1,6 @@
 """UniVL: counts, names, losses against slow versions, and what must not matter."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from oracles import slow_univl as slow
 from reeltune.errors import CheckpointError, ConfigError, DataError
-from reeltune.models._univl.network import Network
+from reeltune.models._univl.network import Network, rows
 from reeltune.models._univl.tasks import TASKS
 from reeltune.models._univl.towers import Sizes
 from reeltune.models._univl.words import WordPieces, read_vocabulary
@@ -197,8 +198,9 @@ def test_tied_weights_are_one_and_learn_once() -> None:
     assert network.cls_visual.predictions.weight is network.visual.embeddings.word_embeddings.weight
 
 
-def test_align_scores_all_pairs_and_score_their_own() -> None:
-    model = small()
+@pytest.mark.parametrize("layers", [1, 2])
+def test_align_scores_all_pairs_and_score_their_own(layers: int) -> None:
+    model = small(cross_layers=layers)
     features, mask = videos()
     with torch.no_grad():
         text, video = model.read_text(model.tokenize(TEXTS)), model.read_video(features, mask)
@@ -206,6 +208,35 @@ def test_align_scores_all_pairs_and_score_their_own() -> None:
         own = model.score(model.tokenize(TEXTS), features, mask)
     torch.testing.assert_close(scores.diagonal(), own)
     assert scores.shape == (4, 4)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_scores_are_of_the_first_state_of_the_whole_cross_encoder(layers: int) -> None:
+    """Shortcuts that leave out the other states, or share what pairs have in common, are exact."""
+    network = small(cross_layers=layers).network
+    features, mask = videos()
+    tokens = small().tokenize(TEXTS)
+    with torch.no_grad():
+        text = network.read_text(tokens.ids, tokens.mask)
+        video = network.read_video(features, mask)
+        scores = network.align(text, video)
+        for i, j in itertools.product(range(4), range(4)):
+            fused = network.cross(rows(text, torch.tensor([i])), rows(video, torch.tensor([j])))
+            whole = network.similarity_dense(network.cross.pooler(fused.states))
+            torch.testing.assert_close(scores[i, j], whole[0, 0])
+        torch.testing.assert_close(network.align_pairs(text, video), scores.diagonal())
+    assert scores.std() > 1e-3
+
+
+def test_narrow_networks_start_with_larger_weights() -> None:
+    """BERT's spread is for its width; at a quarter of it, scores would start as if they were 0."""
+    torch.manual_seed(0)
+    wide, narrow = (
+        Config.tiny().model_copy(update={"width": width, "encoder": None}).build()
+        for width in (768, 48)
+    )
+    spreads = [float(m.network.cross.pooler.dense.weight.detach().std()) for m in (wide, narrow)]
+    assert spreads == pytest.approx([0.02, 0.08], rel=0.05)
 
 
 def test_frames_behind_the_last_position_are_left_out() -> None:

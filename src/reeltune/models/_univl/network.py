@@ -1,5 +1,6 @@
 """The network of UniVL, all heads included: 444 names, 199,535,989 weights (2002.06353)."""
 
+from functools import partial
 from itertools import product
 
 import torch
@@ -11,7 +12,7 @@ from reeltune.models._univl.decoder import Decoder
 from reeltune.models._univl.heads import FrameHead, WordHead
 from reeltune.models._univl.towers import CrossEncoder, Sequence, Sizes, TextEncoder, VideoEncoder
 
-SPREAD = 0.02  # standard deviation of random weights
+SPREAD = 0.02  # standard deviation of random weights in the released width
 
 
 class NormalizedVideo(nn.Module):
@@ -39,7 +40,8 @@ class Network(nn.Module):
         self.cls_visual = FrameHead(sizes, self.visual.embeddings.word_embeddings)
         self.similarity_dense = nn.Linear(sizes.width, 1)
         self.normalize_video = NormalizedVideo(sizes.features)
-        self.apply(_initialize)
+        # A narrow network wants larger weights for states, and scores, of the same size.
+        self.apply(partial(_initialize, spread=SPREAD * (Sizes.width / sizes.width) ** 0.5))
 
     def read_text(self, ids: Int[Tensor, "B L"], mask: Bool[Tensor, "B L"]) -> Sequence:
         return self.bert(ids, mask)
@@ -50,6 +52,8 @@ class Network(nn.Module):
 
     def align(self, text: Sequence, video: Sequence) -> Float[Tensor, "Q N"]:
         """Scores of all texts with all videos, each pair through the cross encoder."""
+        if len(self.cross.encoder.layer) == 1:
+            return self.similarity_dense(self.cross.summaries(text, video)).squeeze(-1)
         pairs = list(product(range(len(text.mask)), range(len(video.mask))))
         left, right = torch.tensor(pairs, device=text.mask.device).T
         scores = self.align_pairs(rows(text, left), rows(video, right))
@@ -87,8 +91,8 @@ def _mean(states: Tensor, mask: Tensor) -> Tensor:
     return F.normalize(kept.sum(dim=1) / mask.sum(dim=1, keepdim=True), dim=1)
 
 
-def _initialize(module: nn.Module) -> None:
+def _initialize(module: nn.Module, spread: float) -> None:
     if isinstance(module, nn.Linear | nn.Embedding):
-        nn.init.normal_(module.weight, std=SPREAD)
+        nn.init.normal_(module.weight, std=spread)
     if isinstance(module, nn.Linear) and module.bias is not None:
         nn.init.zeros_(module.bias)

@@ -16,6 +16,7 @@ from transformers.models.bert.modeling_bert import (
     BertEncoder,
     BertLayer,
     BertPooler,
+    BertSelfAttention,
 )
 
 
@@ -123,11 +124,12 @@ class BothEmbeddings(nn.Module):
         self.LayerNorm = nn.LayerNorm(sizes.width, eps=1e-12)
         self.dropout = nn.Dropout(sizes.dropout)
 
-    def forward(
-        self, states: Float[Tensor, "B L D"], places: Int[Tensor, " L"], kinds: Int[Tensor, " L"]
-    ) -> Float[Tensor, "B L D"]:
-        added = self.position_embeddings(places) + self.token_type_embeddings(kinds)
-        return self.dropout(self.LayerNorm(states + added))
+    def forward(self, states: Float[Tensor, "B L D"], place: int, kind: int) -> Tensor:
+        """States of one `kind` that stand at `place` and behind it."""
+        places = self.position_embeddings.weight[place : place + states.shape[1]]
+        return self.dropout(
+            self.LayerNorm(states + places + self.token_type_embeddings.weight[kind])
+        )
 
 
 class CrossEncoder(nn.Module):
@@ -160,14 +162,52 @@ class CrossEncoder(nn.Module):
             states = layer(states, hidden)
         return self.pooler(first_state(last, states, hidden)[:, None])
 
+    def summaries(self, text: Sequence, video: Sequence) -> Float[Tensor, "Q N D"]:
+        """`summary` of all texts with all videos, by an encoder of a single layer.
+
+        Its keys and values are of texts and of videos alone, so they are made once for all pairs;
+        dropout of embeddings is then drawn once for a text or a video, and not for each pair.
+        """
+        (layer,) = self.encoder.layer
+        words, frames = self._embed_text(text.states), self._embed_video(video.states)
+        found = first_states(layer, Sequence(words, text.mask), Sequence(frames, video.mask))
+        return self.pooler(found.flatten(0, 1)[:, None]).unflatten(0, found.shape[:2])
+
     def _embed(self, text: Sequence, video: Sequence) -> tuple[Tensor, Tensor]:
         """The text's states followed by the video's (B, L + T, D), and which of them are real."""
-        states = torch.cat([text.states, video.states], dim=1)  # (B, L + T, D)
-        mask = torch.cat([text.mask, video.mask], dim=1)
-        words, frames = text.mask.shape[1], video.mask.shape[1]
-        place = torch.cat([torch.arange(words), self.longest + torch.arange(frames)])
-        kinds = torch.arange(words + frames).ge(words).long()
-        return self.embeddings(states, place.to(states.device), kinds.to(states.device)), mask
+        states = [self._embed_text(text.states), self._embed_video(video.states)]
+        return torch.cat(states, dim=1), torch.cat([text.mask, video.mask], dim=1)
+
+    def _embed_text(self, states: Float[Tensor, "B L D"]) -> Float[Tensor, "B L D"]:
+        return self.embeddings(states, 0, 0)
+
+    def _embed_video(self, states: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+        return self.embeddings(states, self.longest, 1)
+
+
+Heads = tuple[Tensor, Tensor, Tensor]  # queries, keys and values (B, H, L, D / H)
+
+
+def heads_of(attention: BertSelfAttention, asking: Tensor, seen: Tensor) -> Heads:
+    """Queries of `asking`, keys and values of `seen`, by head."""
+    heads = (attention.num_attention_heads, attention.attention_head_size)
+    query, key, value = (
+        project(states).unflatten(2, heads).transpose(1, 2)
+        for project, states in (
+            (attention.query, asking),
+            (attention.key, seen),
+            (attention.value, seen),
+        )
+    )
+    return query, key, value
+
+
+def after_attention(
+    layer: BertLayer, found: Float[Tensor, "... D"], asking: Float[Tensor, "... D"]
+) -> Float[Tensor, "... D"]:
+    """What a layer makes of what its attention has found."""
+    states = layer.attention.output(found, asking)
+    return layer.output(layer.intermediate(states), states)
 
 
 def first_state(
@@ -175,16 +215,26 @@ def first_state(
 ) -> Float[Tensor, "B D"]:
     """What `layer(states, mask)[:, 0]` is, without the other places."""
     attention, first = layer.attention.self, states[:, :1]
-    heads = (attention.num_attention_heads, attention.attention_head_size)
-    query, key, value = (
-        project(asked).unflatten(2, heads).transpose(1, 2)  # (B, H, 1 or L, D / H)
-        for project, asked in (
-            (attention.query, first),
-            (attention.key, states),
-            (attention.value, states),
-        )
-    )
+    query, key, value = heads_of(attention, first, states)
     rate = attention.dropout.p if attention.training else 0.0
     found = F.scaled_dot_product_attention(query, key, value, mask, dropout_p=rate)
-    found = layer.attention.output(found.transpose(1, 2).flatten(2), first)
-    return layer.output(layer.intermediate(found), found)[:, 0]
+    return after_attention(layer, found.transpose(1, 2).flatten(2), first)[:, 0]
+
+
+def first_states(layer: BertLayer, text: Sequence, video: Sequence) -> Float[Tensor, "Q N D"]:
+    """`first_state` of every text with every video behind it, both as the layer reads them."""
+    attention, first = layer.attention.self, text.states[:, :1]
+    query, words, meant = heads_of(attention, first, text.states)
+    _, frames, shown = heads_of(attention, first, video.states)
+    query = query[:, :, 0] * attention.scaling  # (Q, H, D / H)
+    lowest = torch.finfo(query.dtype).min
+    of_words = torch.einsum("qhd,qhld->qhl", query, words)
+    of_words = of_words.masked_fill(~text.mask[:, None], lowest)
+    of_frames = torch.einsum("qhd,nhtd->qnht", query, frames)
+    of_frames = of_frames.masked_fill(~video.mask[:, None], lowest)
+    of_words = of_words[:, None].expand(-1, len(video.mask), -1, -1)  # (Q, N, H, L)
+    weights = attention.dropout(torch.cat([of_words, of_frames], dim=3).softmax(dim=3))
+    on_words, on_frames = weights.split([text.mask.shape[1], video.mask.shape[1]], dim=3)
+    found = torch.einsum("qnhl,qhld->qnhd", on_words, meant)
+    found = found + torch.einsum("qnht,nhtd->qnhd", on_frames, shown)
+    return after_attention(layer, found.flatten(2), first)
