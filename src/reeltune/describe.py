@@ -1,7 +1,7 @@
 """What a model is made of, told from its architecture alone: no weight is read."""
 
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import torch
 from rich.table import Table
@@ -9,6 +9,7 @@ from torch import nn
 
 from reeltune.config import read_recipe, recipe_names
 from reeltune.errors import CheckpointError
+from reeltune.melting import combiner_of
 from reeltune.models._count import Part, count_parameters
 from reeltune.models._hub import find_cached
 from reeltune.models._open import component_named
@@ -26,6 +27,7 @@ class Description(TypedDict):
     trainable: int
     frozen: int
     parts: dict[str, Part]
+    meltr: NotRequired[int]  # weights of MELTR, where a recipe trains by it; not in `total`
 
 
 def describe(name: str) -> Description:
@@ -35,8 +37,25 @@ def describe(name: str) -> Description:
     Errors: `CheckpointError` if the architecture of `name` is not known here.
     """
     with torch.device("meta"):  # shapes without memory
-        count = count_parameters(_skeleton(name))
-    return Description(name=name, **count)
+        model = _skeleton(name)
+        melts = _combiner(name, model)
+    count = count_parameters(model)
+    found = Description(
+        name=name,
+        total=count["total"],
+        trainable=count["trainable"],
+        frozen=count["frozen"],
+        parts=count["parts"],
+    )
+    if melts is not None:
+        found["meltr"] = sum(weight.numel() for weight in melts.parameters())
+    return found
+
+
+def _combiner(name: str, model: Any) -> nn.Module | None:
+    """What a recipe melts the losses of its model by, where it does."""
+    melting = read_recipe(name).meltr if name in recipe_names() else None
+    return None if melting is None else combiner_of(melting, model.tasks)
 
 
 def _skeleton(name: str) -> nn.Module:
@@ -76,4 +95,6 @@ def description_table(description: Description) -> Table:
         table.add_row(part, f"{count['total']:,}", f"{count['trainable']:,}")
     table.add_section()
     table.add_row("in all", f"{description['total']:,}", f"{description['trainable']:,}")
+    if "meltr" in description:
+        table.add_row("beside it, MELTR", f"{description['meltr']:,}", f"{description['meltr']:,}")
     return table

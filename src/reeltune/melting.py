@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from torch import nn
 
 from reeltune.config import Melting
 from reeltune.data._loader import Loader
@@ -10,6 +11,7 @@ from reeltune.errors import ConfigError
 from reeltune.meltr import linear, transformer
 from reeltune.meltr.combiner import Total
 from reeltune.meltr.outer import HeldOut, Outer, Recent
+from reeltune.meltr.scheme import Scheme
 from reeltune.meltr.step import Meltr
 from reeltune.registry import find
 from reeltune.training.settings import Settings
@@ -19,22 +21,35 @@ def melting_step(
     model: Any, melting: Melting, loader: Loader, held_out: Loader, settings: Settings
 ) -> Meltr:
     """The losses of `model` melted; judged on `held_out`, or on late batches of training."""
-    scheme = find("meltr.schemes", melting.scheme).Config(**melting.options).build()
-    tasks = tasks_of(model, loader)
-    if scheme.batches and melting.weights:
+    combiner = combiner_of(melting, tasks_of(model, loader))
+    outer: Outer = HeldOut(held_out.epoch) if melting.outer == "held-out" else Recent()
+    precision = {"precision": settings.precision}
+    own = melting.step.model_copy(update=precision)
+    device = next(model.parameters()).device
+    return Meltr(model, combiner.to(device), scheme_of(melting), outer, own)
+
+
+def scheme_of(melting: Melting) -> Scheme:
+    """How the combiner is taught."""
+    scheme: Scheme = find("meltr.schemes", melting.scheme).Config(**melting.options).build()
+    return scheme
+
+
+def combiner_of(melting: Melting, tasks: tuple[str, ...]) -> nn.Module:
+    """What makes one loss of those named `tasks`: MELTR, a line, or a sum that learns nothing.
+
+    Errors: `ConfigError` for weights set by hand under a scheme that learns them.
+    """
+    if not scheme_of(melting).batches:
+        return Total(tasks, melting.weights)
+    if melting.weights:
         raise ConfigError(
             f"meltr.weights set the losses by hand, but the scheme {melting.scheme} learns them; "
             "leave weights out, or set meltr.scheme=multi-task"
         )
-    combiner: torch.nn.Module = Total(tasks, melting.weights)
-    if scheme.batches and melting.kind == "linear":
-        combiner = linear.Config(tasks=tasks).build()
-    elif scheme.batches:
-        combiner = transformer.Config(tasks=tasks, **melting.sizes).build()
-    outer: Outer = HeldOut(held_out.epoch) if melting.outer == "held-out" else Recent()
-    precision = {"precision": settings.precision}
-    own = melting.step.model_copy(update=precision)
-    return Meltr(model, combiner.to(next(model.parameters()).device), scheme, outer, own)
+    if melting.kind == "linear":
+        return linear.Config(tasks=tasks).build()
+    return transformer.Config(tasks=tasks, **melting.sizes).build()
 
 
 def tasks_of(model: Any, loader: Loader) -> tuple[str, ...]:

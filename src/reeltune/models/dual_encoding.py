@@ -236,6 +236,12 @@ class DualEncoding(nn.Module):
             found = [part.divisor(self.config.normalisation) for part in parts]
             self.divisors.copy_(torch.tensor(found))
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the losses where batches bring all that they want."""
+        found = ("triplet_latent", "triplet_concept", "concepts_video", "concepts_text")
+        return found if self.config.concepts else found[:1]
+
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """`triplet_latent`; with concepts `triplet_concept`; with their targets, which are
         `batch.targets["concepts"]`, `concepts_video` and `concepts_text`."""

@@ -39,7 +39,7 @@ from reeltune.models._weights import (
 )
 from reeltune.types import Batch, Pixels, Tokens
 
-WEIGHTS_FROM = "a folder that training or `univl.convert` wrote"
+WEIGHTS_FROM = "a folder that training or `reeltune convert univl` wrote"
 NUMBERS_AT_ONCE = 1 << 18  # of pairs' states at a place, in inference through the cross encoder
 
 
@@ -130,10 +130,17 @@ class Config(BaseModel):
 
     def start(self, device: str | None = None) -> "Univl":
         """The model as training begins: with the weights of `pretrained` where it is given."""
+        if self.pretrained is None:
+            return self.build().to(device_named(device))
+        path = Path(self.pretrained).expanduser() / WEIGHTS
+        if not path.is_file():
+            raise CheckpointError(
+                f"{path} is not there, and training begins with it; make it of the release with: "
+                f"reeltune convert univl univl.pretrained.bin {path.parent}, or name another "
+                "folder by config.pretrained (null: random weights)"
+            )
         model = self.build()
-        if self.pretrained is not None:
-            path = Path(self.pretrained).expanduser() / WEIGHTS
-            _fill_whole(model, path)
+        _fill_whole(model, path)
         return model.to(device_named(device))
 
 
@@ -149,6 +156,7 @@ class Univl(nn.Module):
                 f"tasks are {', '.join(config.tasks) or 'none'}, and a model that reads "
                 f"{config.reads} is judged by {self.primary}; add it"
             )
+        self.tasks = tuple(task for task in TASKS if task in config.tasks)  # names of the losses
         self.dim, self.longest = config.width, min(config.words, config.positions)
         self.scores_pairs, self.writes = self.primary == "align", self.primary == "decoder"
         self.hears = config.reads == "transcript"
@@ -325,7 +333,7 @@ def load(folder: Path | None, device: str | None = None, dtype: str | None = Non
     if folder is None:
         raise CheckpointError(
             "univl has no weights of its own; give a folder that training wrote, or make one of "
-            "the released univl.pretrained.bin with reeltune.models.univl.convert"
+            "the released univl.pretrained.bin with `reeltune convert univl`"
         )
     place, precision = device_named(device), precision_named(dtype)
     _, card = read_card(folder)

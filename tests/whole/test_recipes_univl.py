@@ -1,0 +1,69 @@
+"""Recipes of UniVL: the settings that papers state, their figures, and where features come from."""
+
+import pytest
+
+from reeltune.config import read_recipe, recipe_names
+from reeltune.errors import CheckpointError
+
+CAPTIONS = ("BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
+RETRIEVAL = {  # MELTR (2303.13009), tables 1, 2 and 8: R@1 R@5 R@10
+    "youcook2/univl-primary": (28.9, 57.6, 70.0),
+    "youcook2/univl-meltr": (33.7, 63.1, 74.8),
+    "msrvtt-7k/univl": (26.1,),
+    "msrvtt-7k/univl-primary": (21.2, 49.6, 63.1),
+    "msrvtt-7k/univl-meltr": (28.5, 55.5, 67.6),
+    "msrvtt-9k/univl-meltr": (31.1, 55.7, 68.3),
+}
+CAPTIONING = {  # tables 4, 5 and 7, CIDEr times 100
+    "youcook2/univl-caption-primary": (16.46, 11.17, 17.57, 40.09, 127),
+    "youcook2/univl-caption-meltr": (17.35, 11.98, 18.19, 41.28, 138),
+    "youcook2/univl-caption-speech": (21.72, 15.93, 20.89, 45.16, 179),
+    "youcook2/univl-caption-speech-primary": (23.87, 17.35, 22.35, 46.52, 181),
+    "youcook2/univl-caption-speech-meltr": (24.12, 17.92, 22.56, 47.04, 190),
+    "msrvtt-full/univl-caption-primary": (53.42, 41.79, 28.94, 60.78, 50.04),
+    "msrvtt-full/univl-caption-meltr": (55.88, 44.17, 29.26, 62.35, 52.77),
+}
+PUBLISHED = [name for name in recipe_names() if "/univl" in name and not name.startswith("toybox")]
+
+
+def test_figures_of_the_paper_are_beside_it() -> None:
+    for name, figures in RETRIEVAL.items():
+        assert tuple(read_recipe(name).expected.values()) == figures
+    for name, figures in CAPTIONING.items():
+        assert read_recipe(name).expected == dict(zip(CAPTIONS, figures, strict=True))
+    told = {name for name in PUBLISHED if read_recipe(name).expected}
+    assert told == {*RETRIEVAL, *CAPTIONING}
+    assert all("2303.13009" in read_recipe(name).source for name in told)
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if name.endswith("meltr")])
+def test_settings_are_those_that_the_paper_states(name: str) -> None:
+    recipe = read_recipe(name)
+    training, melting = recipe.training, recipe.meltr
+    assert (training.lr, training.schedule) == (3e-5, "linear")
+    assert training.epochs == (20 if "caption" in name else 40)
+    assert melting is not None
+    assert (melting.scheme, melting.step.lr, melting.sizes) == ("aid-fp-lite", 1e-4, {})
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_what_is_read_and_what_is_trained(name: str) -> None:
+    recipe = read_recipe(name)
+    config = recipe.model_config_of()
+    reads = "transcript" if "speech" in name else "nothing" if "caption" in name else "caption"
+    assert config.reads == reads
+    assert len(config.tasks) == (1 if name.endswith("primary") else 8)
+    assert config.features == 1024
+    assert recipe.dataset == "youcook2" or recipe.options["stored"]
+    assert recipe.training.judged_by == ("CIDEr-D" if "caption" in name else "SumR")
+
+
+def test_released_weights_that_are_absent_are_named_with_the_command() -> None:
+    changes = {"config.pretrained": "no-such-folder", "config.text_layers": 1}
+    config = read_recipe("youcook2/univl-meltr", changes).model_config_of()
+    with pytest.raises(CheckpointError, match=r"convert univl univl\.pretrained\.bin no-such-fold"):
+        config.start("cpu")
+
+
+def test_toybox_has_no_speech() -> None:
+    assert not [name for name in recipe_names() if name.startswith("toybox") and "speech" in name]
