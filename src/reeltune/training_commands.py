@@ -119,7 +119,7 @@ def compare(
     Example: `reeltune compare runs/toybox/vop/seed0 runs/toybox/vop-fp/seed0`
     """
     from reeltune.evaluation._table import comparison_table
-    from reeltune.evaluation.compare import compare_files
+    from reeltune.evaluation.compare_files import compare_files
     from reeltune.show import console
 
     found = compare_files(a, b)
@@ -151,7 +151,9 @@ def datasets(
 
 @app.command()
 def table(
-    family: Annotated[str, typer.Argument(help="Which: vop, dual-encoding-pp.")] = "vop",
+    family: Annotated[
+        str, typer.Argument(help="Which: vop, dual-encoding-pp, meltr-schemes, ...")
+    ] = "vop",
     dataset: Annotated[str, typer.Option(help="A benchmark: toybox, msrvtt-9k, ...")] = "toybox",
     size: Annotated[str | None, typer.Option(help="Of Toybox: tiny, small, base.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each method.")] = 3,
@@ -159,18 +161,20 @@ def table(
     out: Annotated[Path | None, typer.Option(help="Folder of all runs.")] = None,
     data: DataOption = None,
     settings: SetOption = None,
-    sweep: Annotated[bool, typer.Option(help="Also the curves: K_s; alpha, zeros.")] = True,
+    sweep: Annotated[bool, typer.Option(help="Also the curves: K_s; alpha, zeros; costs.")] = True,
 ) -> None:
     """Train what is missing of a paper's table and print it, with intervals and plots.
 
     Example: `reeltune table vop --dataset toybox --size small`
     """
     from reeltune.dual_encoding_pages import make_tables
+    from reeltune.meltr_pages import make_meltr_tables
     from reeltune.show import console
     from reeltune.table import Plan
     from reeltune.table_pages import make_table
 
-    out = out or Path("runs", "tables", "-".join([family, dataset, *([size] if size else [])]))
+    kind = "meltr" if family.startswith("meltr-") else family  # tables of MELTR share their runs
+    out = out or Path("runs", "tables", "-".join([kind, dataset, *([size] if size else [])]))
     plan = Plan(
         family=family,
         benchmark=dataset,
@@ -180,8 +184,9 @@ def table(
         data=data,
         changes=changes_of(settings, **{"options.size": size}),
     )
-    make = make_tables if family == "dual-encoding-pp" else make_table
-    text, pages = make(plan, sweep, lambda said: console.print(said, style="dim"))
+    makes = {"vop": make_table, "dual-encoding-pp": make_tables, "meltr": make_meltr_tables}
+    plan.methods()  # says which tables there are
+    text, pages = makes[kind](plan, sweep, lambda said: console.print(said, style="dim"))
     typer.echo(text)
     typer.echo("\n".join(map(str, pages)))
 

@@ -8,7 +8,8 @@ import pytest
 from slow_retrieval import card_for, pairs_of
 
 from reeltune.errors import ConfigError, DataError
-from reeltune.evaluation.compare import Difference, compare, compare_files
+from reeltune.evaluation.compare import Difference, compare
+from reeltune.evaluation.compare_files import compare_files
 from reeltune.evaluation.retrieval import Report, retrieval_report
 
 NAMES = [f"v{i}" for i in range(60)]

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import Tensor
 
@@ -156,7 +157,10 @@ def captioning_report(
     each = {f"{k}{suffix}": v for suffix, r in reports.items() for k, v in r.segments.items()}
     counts = {report.tokens: report.counts for report in reports.values()}
     scores = {f"{k}{suffix}": v for suffix, r in reports.items() for k, v in r.figures.items()}
-    intervals = {name: mean_bounds(list(values.values())) for name, values in each.items()}
+    intervals = {
+        name: bounds(resampled_mean(np.array(list(values.values()))))[0]
+        for name, values in each.items()
+    }
     for suffix, report in reports.items():
         drawn = resampled_bleu(np.array(list(report.counts.values())))
         names = [f"BLEU-{order}{suffix}" for order in range(1, ORDERS + 1)]
@@ -171,15 +175,14 @@ def captioning_report(
     )
 
 
-def mean_bounds(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
-    """95 % interval of a mean over clips."""
-    column = np.array(values)[:, None]
-    means = resampled_means(column, np.ones(len(column), int), np.random.default_rng(seed))
-    return bounds(means)[0]
+def resampled_mean(values: Float[np.ndarray, " N"], seed: int = 0) -> Float[np.ndarray, "R 1"]:
+    """The mean over clips, of each draw of clips."""
+    ones = np.ones(len(values), int)
+    return resampled_means(values[:, None], ones, np.random.default_rng(seed))
 
 
-def resampled_bleu(counts: Any, seed: int = 0) -> Any:
-    """BLEU-1 to BLEU-4, times 100, of each draw of clips: (R, 4) from (N, 10)."""
+def resampled_bleu(counts: Int[np.ndarray, "N C"], seed: int = 0) -> Float[np.ndarray, "R 4"]:
+    """BLEU-1 to BLEU-4, times 100, of each draw of clips."""
     ones = np.ones(len(counts), int)
     means = resampled_means(counts.astype(float), ones, np.random.default_rng(seed))
     return 100 * np.array([bleu_of(mean) for mean in means])

@@ -1,7 +1,6 @@
 """Is one report better than another, or is the difference inside noise?"""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
@@ -72,12 +71,11 @@ def compare(a: Report, b: Report, seed: int = 0) -> Comparison:
     found |= _differences("v2t", back, np.arange(back.shape[1]), seed)
     for tag, rows in a.ranks.tagged.items():
         found |= _differences(f"t2v {tag}", there[:, rows], video[rows], seed)
-    return Comparison(a=_name(a), b=_name(b), differences=found)
-
-
-def compare_files(path_a: Path, path_b: Path, seed: int = 0) -> Comparison:
-    """Compare two JSON reports; a folder stands for the metrics.json in it."""
-    return compare(_read(path_a), _read(path_b), seed)
+    return Comparison(
+        a=named(a.protocol.model, a.protocol.seed),
+        b=named(b.protocol.model, b.protocol.seed),
+        differences=found,
+    )
 
 
 def _differences(
@@ -102,6 +100,11 @@ def _require_alike(a: Report, b: Report) -> None:
     unlike = a.protocol.unlike(b.protocol)
     if not unlike and a.ranks.tagged != b.ranks.tagged:
         unlike = {"tags": (_sizes(a), _sizes(b))}
+    require_like(unlike)
+
+
+def require_like(unlike: dict[str, tuple[object, object]]) -> None:
+    """Raise ConfigError if there are fields in which two protocols differ."""
     if unlike:
         fields = "; ".join(f"{name}: {x!r} against {y!r}" for name, (x, y) in unlike.items())
         raise ConfigError(
@@ -110,17 +113,13 @@ def _require_alike(a: Report, b: Report) -> None:
         )
 
 
-def _read(path: Path) -> Report:
-    return Report.read(path / "metrics.json" if path.is_dir() else path)
-
-
 def _sizes(report: Report) -> dict[str, int]:
     return {tag: len(rows) for tag, rows in report.ranks.tagged.items()}
 
 
-def _name(report: Report) -> str:
-    seed = report.protocol.seed
-    return report.protocol.model if seed is None else f"{report.protocol.model} (seed {seed})"
+def named(model: str, seed: int | None) -> str:
+    """A model and the seed it was trained with, where it was."""
+    return model if seed is None else f"{model} (seed {seed})"
 
 
 def _sentence(name: str, found: Difference) -> str:
