@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from reeltune.errors import ConfigError
 from reeltune.meltr.combiner import slopes
 from reeltune.meltr.losses import Losses, Weights
 from reeltune.meltr.ranks import mean_of_each, mean_over_ranks
@@ -71,6 +72,10 @@ def along(
     `jvp` is one forward pass in forward mode, `vjp` one forward and T backward passes, and
     `difference` two forward passes without a graph, in full precision: in bfloat16 the rounding
     of a loss is larger than the change that is looked for. Means over processes.
+
+    Measured on UniVL (benchmarks/bench_meltr_univl.py), differences are the cheapest, and they ask
+    nothing of the model but a forward pass. Where training makes one of the same batch anyway,
+    `ahead` asks for one more alone.
     """
     ways = {"jvp": _by_jvp, "vjp": _by_vjp, "difference": _by_difference}
     values, change = ways[way](losses, weights, direction)
@@ -85,7 +90,13 @@ def _by_jvp(losses: Losses, weights: Weights, direction: Weights) -> tuple[Tenso
             name: forward_ad.make_dual(weight.detach(), direction[name])
             for name, weight in weights.items()
         }
-        found = losses.at(duals, lambda some: [forward_ad.unpack_dual(loss) for loss in some])
+        try:
+            found = losses.at(duals, lambda some: [forward_ad.unpack_dual(loss) for loss in some])
+        except NotImplementedError as error:  # such as packed sequences, before a GRU
+            raise ConfigError(
+                f"meltr.step.along is jvp, but the model has no forward mode "
+                f"({str(error).splitlines()[0]}); set it to difference or vjp"
+            ) from error
         values = torch.stack([one.primal for one in found])
         changes = [torch.zeros_like(p) if t is None else t for p, t in found]
     return values, torch.stack(changes)
@@ -122,15 +133,28 @@ def _by_difference(losses: Losses, weights: Weights, direction: Weights) -> tupl
     return (ahead + behind) / 2, (ahead - behind) / (2 * step)
 
 
-def difference_step(direction: Weights) -> Tensor:
-    """Step of a central difference, as a factor of `direction`.
+def ahead(losses: Losses, weights: Weights, direction: Weights) -> tuple[Tensor, Tensor]:
+    """The losses a small step ahead, and that step as a factor of `direction`.
 
-    Its length is twice the cube root of the machine precision, where rounding and truncation
-    balance: 0.01 in float32, as in DARTS (Liu et al., 1806.09055), and 1e-5 in float64.
+    Less the losses at `weights` and divided by the step, they are slopes. Mean over processes.
+    """
+    step = difference_step(direction, sides=1)
+    with torch.no_grad():
+        moved = losses.at(plus(weights, direction, step), torch.stack, exact=True)
+    return mean_over_ranks(moved), step
+
+
+def difference_step(direction: Weights, sides: Literal[1, 2] = 2) -> Tensor:
+    """Step of a difference to one side or to both, as a factor of `direction`.
+
+    Its length is where rounding and truncation balance. To both sides it is twice the cube root of
+    the machine precision: 0.01 in float32, as in DARTS (Liu et al., 1806.09055), and 1e-5 in
+    float64. To one side it is the square root: 3e-4 and 1e-8.
     """
     precision = max(torch.finfo(tensor.dtype).eps for tensor in direction.values())
+    wanted = precision**0.5 if sides == 1 else 2 * precision ** (1 / 3)
     length = norm(direction)
-    return 2 * precision ** (1 / 3) / length.clamp_min(torch.finfo(length.dtype).tiny)
+    return wanted / length.clamp_min(torch.finfo(length.dtype).tiny)
 
 
 def curvature(

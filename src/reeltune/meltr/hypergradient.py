@@ -23,9 +23,9 @@ from torch import Tensor, nn
 
 from reeltune.errors import ConfigError
 from reeltune.meltr.combiner import slopes
-from reeltune.meltr.derivatives import Along, Curved, along, curvature, gradient
-from reeltune.meltr.losses import Losses, Weights
-from reeltune.meltr.ranks import mean_of_each
+from reeltune.meltr.derivatives import Along, Curved, ahead, along, curvature, gradient
+from reeltune.meltr.losses import Losses, Taken, Weights
+from reeltune.meltr.ranks import mean_of_each, mean_over_ranks
 from reeltune.meltr.transformer import regulariser
 from reeltune.meltr.vectors import times
 
@@ -58,6 +58,7 @@ class Problem:
     direct_term: bool = False  # the paper and its code leave out how F depends on phi directly
     along: Along = "difference"  # how c is computed
     curved: Curved = "difference"  # how H u is computed
+    here: Taken | None = None  # the last lower losses, where training needs them as well
 
     def last(self, count: int) -> Sequence[Losses]:
         """The `count` most recent training batches."""
@@ -100,13 +101,32 @@ class Problem:
         values, changes = along(losses, weights, solution, self.along)
         return times(mixed_product(self.combiner, values, changes), -1.0)
 
+    def implicit_here(self, solution: Weights) -> Callable[[], Weights]:
+        """The same at the last training batch, where training needs the losses as well.
+
+        Only one more forward pass is made for the difference. What is returned takes the losses
+        of training when it is called, and then holds no vector of the size of the weights: their
+        graph and such a vector are never in memory together.
+        """
+        losses, here = self.last(1)[0], self.here
+        if here is None or self.along != "difference" or losses.precision != "fp32":
+            found = self.implicit(losses, self.weights, solution)
+            return lambda: found
+        moved, step = ahead(losses, self.weights, solution)
+
+        def finish() -> Weights:
+            values = mean_over_ranks(torch.stack(here()).detach())
+            return times(mixed_product(self.combiner, values, (moved - values) / step), -1.0)
+
+        return finish
+
 
 def hypergradient(problem: Problem, solve: Callable[[Weights], Weights]) -> Hypergradient:
     """The formula above, at the last training batch; `solve` gives x from v."""
     found = problem.judged(problem.weights)
-    solution = solve(found.gradient)
-    implicit = problem.implicit(problem.last(1)[0], problem.weights, solution)
-    return assembled(implicit, found)
+    finish = problem.implicit_here(solve(found.gradient))
+    found = found._replace(gradient={})  # before training's forward pass takes its memory
+    return assembled(finish(), found)
 
 
 def assembled(implicit: Weights, found: Primary) -> Hypergradient:

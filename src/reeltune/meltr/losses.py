@@ -1,5 +1,6 @@
 """The losses of one batch as a function of the weights, and of nothing else."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
@@ -33,6 +34,11 @@ class Losses:
         self.precision = precision
         self.seed = int(torch.randint(2**62, ()))  # of the draw; resumed with the run's generator
 
+    def here(self) -> list[Tensor]:
+        """As training takes them: at the model's own weights and buffers, in the same draw."""
+        with _drawing(self.seed, device_of(self.model)):
+            return losses_of(self.model, self.batch, self.tasks, self.precision == "bf16")
+
     def at(
         self, weights: Weights, then: Callable[[list[Tensor]], Result], exact: bool = False
     ) -> Result:
@@ -47,6 +53,20 @@ class Losses:
         copies = {f"model.{n}": buffer.clone() for n, buffer in self.model.named_buffers()}
         with _drawing(self.seed, device_of(self.model)):
             return torch.func.functional_call(held, (swapped, copies), ())
+
+
+class Taken:
+    """A forward pass as training takes it, made at the first call, which lasts `seconds`."""
+
+    def __init__(self, losses: Losses) -> None:
+        self._losses, self._found, self.seconds = losses, list[Tensor](), 0.0
+
+    def __call__(self) -> list[Tensor]:
+        if not self._found:
+            start = time.perf_counter()
+            self._found = self._losses.here()
+            self.seconds = time.perf_counter() - start
+        return self._found
 
 
 class _Held(nn.Module):

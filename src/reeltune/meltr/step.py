@@ -13,7 +13,7 @@ from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.meltr.combiner import slopes
 from reeltune.meltr.derivatives import Along, Curved
 from reeltune.meltr.hypergradient import Problem
-from reeltune.meltr.losses import Losses, losses_of
+from reeltune.meltr.losses import Losses, Taken, losses_of
 from reeltune.meltr.outer import Outer, Recent
 from reeltune.meltr.ranks import mean_over_ranks, same_on_all_ranks
 from reeltune.meltr.scheme import Scheme
@@ -65,17 +65,23 @@ class Meltr:
         """Gradients of `share` of a step; returns losses, their slopes, the last meta step's
         primary loss and gradient norm, and the seconds of the one taken here, 0 if none was."""
         due = self._since >= self.settings.every and self._share == 0 and self.scheme.batches
-        spent = self._move_combiner(batch) if due else 0.0
+        problem = self._problem(batch) if due else None
+        spent = self._move_combiner(problem) if problem else 0.0
         self.outer.see(batch)
         self._recent.see(batch)
-        facts = self._train(batch, share)
+        facts = self._train(self._taken(batch, problem), share)
         self._count(share)
         return facts | (self._said | {"meta seconds": spent} if self.scheme.batches else {})
 
-    def _train(self, batch: Batch, share: float) -> dict[str, float]:
+    def _taken(self, batch: Batch, problem: Problem | None) -> list[Tensor]:
+        """Losses of the batch with their graph; a meta step may have needed them already."""
+        if problem is not None and problem.here is not None:
+            return problem.here()
+        return losses_of(self.model, batch, self.tasks, self.settings.precision == "bf16")
+
+    def _train(self, losses: list[Tensor], share: float) -> dict[str, float]:
         """Backward of the melted loss: one pass, weighted by the slopes of the combiner."""
-        tasks, lowered = self.tasks, self.settings.precision == "bf16"
-        losses = losses_of(self.model, batch, tasks, lowered)
+        tasks = self.tasks
         values = mean_over_ranks(torch.stack(losses).detach())
         factors = slopes(self.combiner, values)
         reached = [
@@ -94,10 +100,10 @@ class Meltr:
         if self._share > 1 - 1e-6:
             self._share, self._since = 0.0, self._since + 1
 
-    def _move_combiner(self, batch: Batch) -> float:
-        """One step of MELTR's own optimizer; returns the seconds it took."""
+    def _move_combiner(self, problem: Problem) -> float:
+        """One step of MELTR's own optimizer; returns the seconds it took beside training."""
         start = time.perf_counter()
-        found = self.scheme.hypergradient(self._problem(batch))
+        found = self.scheme.hypergradient(problem)
         for name, parameter in self.combiner.named_parameters():
             parameter.grad = found.gradient[name].to(parameter.dtype)
         limit = self.settings.clip_norm or float("inf")
@@ -112,7 +118,8 @@ class Meltr:
         self.optimizer.zero_grad(set_to_none=True)
         self._since, self._meta_steps = 0, self._meta_steps + 1
         self._said = {"meta loss": found.loss, "meta gradient": norm}
-        return time.perf_counter() - start
+        trained = problem.here.seconds if problem.here else 0.0
+        return time.perf_counter() - start - trained
 
     def _rate(self) -> float:
         settings = self.settings
@@ -124,17 +131,18 @@ class Meltr:
         """The bilevel problem here and now; too few batches at the start are used again."""
         settings, seen = self.settings, [*self._recent.batches, batch]
         wanted = self.scheme.batches
-        lower = (seen * wanted)[-wanted:]
+        lower = [self._losses(one) for one in (seen * wanted)[-wanted:]]
         return Problem(
             weights={n: w for n, w in self.model.named_parameters() if w.requires_grad},
             combiner=self.combiner,
-            lower=[self._losses(one) for one in lower],
+            lower=lower,
             upper=self._losses(self.outer.draw()),
             primary=self.model.primary,
             gamma=settings.gamma,
             direct_term=settings.direct_term,
             along=settings.along,
             curved=settings.curved,
+            here=Taken(lower[-1]),
         )
 
     def _losses(self, batch: Batch) -> Losses:

@@ -283,7 +283,7 @@ class DualEncoding(nn.Module):
                 f"frame features are {features.shape[2]} wide, and {self.name} reads "
                 f"{self.config.features}; give the features that it was trained on"
             )
-        return self.video(features.to(self.device, torch.float32), mask)
+        return self.video(features.to(self.device, self.text.embedding.weight.dtype), mask)
 
     def _features(self, frames: Tensor, mask: Tensor) -> Tensor:
         """Of real frames alone; what the mask hides is not computed."""

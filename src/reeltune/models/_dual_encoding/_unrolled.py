@@ -31,7 +31,7 @@ def _direction(
     )
     steps = F.linear(data, into, bias).split(list(sizes))
     order = range(len(sizes))
-    hidden = data.new_zeros(0 if ending else sizes[0], gru.hidden_size)
+    hidden = steps[0].new_zeros(0 if ending else sizes[0], gru.hidden_size)  # bfloat16 in autocast
     outputs = [data] * len(sizes)
     for place in reversed(order) if ending else order:
         fresh = max(0, sizes[place] - len(hidden))  # rows whose last item is here
