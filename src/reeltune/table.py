@@ -32,6 +32,12 @@ FAMILIES = {
         *("dual-encoding", "dual-encoding-plus-patient"),
         *("dual-encoding-plus", "dual-encoding-plus-uni"),
     ),
+    # recipes that the rows of meltr_tables change
+    **dict.fromkeys(
+        ("meltr-schemes", "meltr-gamma", "meltr-architecture"),
+        ("univl", "univl-primary", "univl-meltr"),
+    ),
+    "meltr-losses": ("univl-caption", "univl-caption-primary", "univl-caption-meltr"),
 }
 DRAWS = 2000
 Bounds = tuple[float, float]

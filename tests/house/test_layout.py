@@ -16,9 +16,10 @@ ROWS = [
     "features",
     "feature_run melting judging",
     "run",
-    "show describe doctor _samples table tune prune melted dual_encoding_sweeps",
-    "table_pages table_dual_encoding melted_pages",
-    "demo dual_encoding_pages",
+    "show describe doctor _samples table tune prune melted dual_encoding_sweeps"
+    " meltr_tables meltr_costs",
+    "table_pages table_dual_encoding table_meltr melted_pages",
+    "demo dual_encoding_pages meltr_pages",
     "training_commands feature_commands prune_commands meltr_commands",
     "convert_commands",
     "cli __init__",

@@ -1,0 +1,164 @@
+"""The tables of MELTR as Markdown, as JSON and as plots."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from reeltune.meltr_costs import Cost, stored_costs
+from reeltune.meltr_tables import MELTR, SCHEMES, TABLES, Section
+from reeltune.run import Place
+from reeltune.table import Plan, recipe_of, train_missing
+from reeltune.table_meltr import Row, jobs_of, rows_of
+from reeltune.table_pages import between, difference, line
+
+RARELY = 25  # training steps for one meta step: about what the paper's seconds amount to
+
+
+def make_meltr_tables(
+    plan: Plan, sweep: bool, said: Callable[[str], None]
+) -> tuple[str, list[Path]]:
+    """Train what is missing; the tables as Markdown, and the files that were written.
+
+    With `sweep`, what the schemes cost is measured as well, beside their table.
+    All tables of MELTR may share the plan's folder: a run that two of them need is trained once.
+    """
+    plan.methods()  # says which tables there are
+    sections = TABLES[plan.family]
+    train_missing(plan, jobs_of(plan, sections), said)
+    tables = {section.title: rows_of(plan, section) for section in sections}
+    costs = _costs(plan, said) if sweep and plan.family == "meltr-schemes" else {}
+    text = markdown(plan, tables, costs)
+    name = plan.family.removeprefix("meltr-")
+    return text, write_pages(plan.out / name, text, tables, costs)
+
+
+def _costs(plan: Plan, said: Callable[[str], None]) -> dict[str, Cost]:
+    said("measuring what the schemes cost, in turns")
+    place = Place(out=plan.out, data=plan.data)
+    return stored_costs(recipe_of(plan, MELTR), list(SCHEMES), place)
+
+
+def write_pages(
+    stem: Path, text: str, tables: Mapping[str, Sequence[Row]], costs: Mapping[str, Cost]
+) -> list[Path]:
+    """`STEM.md`, `STEM.json` and a plot."""
+    mpl.use("Agg")
+    rows = {title: [asdict(row) for row in some] for title, some in tables.items()}
+    content = {"tables": rows, "costs": {name: asdict(cost) for name, cost in costs.items()}}
+    pages = {".md": text, ".json": json.dumps(content, indent=1) + "\n"}
+    for end, page in pages.items():
+        stem.with_suffix(end).write_text(page, encoding="utf-8")
+    figure = plot({title: (_section(title), some) for title, some in tables.items()})
+    figure.savefig(stem.with_suffix(".png"), dpi=120, bbox_inches="tight")
+    return [stem.with_suffix(end) for end in (*pages, ".png")]
+
+
+def _section(title: str) -> Section:
+    found = (one for some in TABLES.values() for one in some if one.title == title)
+    return next(found)
+
+
+def markdown(plan: Plan, tables: Mapping[str, Sequence[Row]], costs: Mapping[str, Cost]) -> str:
+    """A table for each section, and one of costs."""
+    parts = [
+        f"# {plan.family} on {plan.benchmark}",
+        f"Means of {plan.seeds} seeds; intervals (95 %) by bootstrap over test videos and seeds, "
+        "differences on the same draws: those that contain 0 are noise. The paper's columns are of "
+        "MSR-VTT 7k (retrieval) and YouCook2 (captions), one run each.",
+    ]
+    for title, rows in tables.items():
+        section = _section(title)
+        parts += [f"## {title}", section.said, _figures_table(section, rows)]
+        parts += ["Differences.", _differences_table(section, rows)]
+    if costs:
+        every = next(iter(costs.values())).every
+        parts += [
+            "## What a scheme costs",
+            f"Beside training on the plain sum, in turns on the same batches, K = {every}.",
+            _costs_table(costs),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _figures_table(section: Section, rows: Sequence[Row]) -> str:
+    shown = [name for name in section.figures if all(name in row.figures for row in rows)]
+    papers = [name for name in (*section.figures, "s/epoch") if any(name in r.paper for r in rows)]
+    timed = any(row.meta_seconds is not None for row in rows)
+    head = ["row", *shown, "seeds", "s/epoch", *(["s/meta step"] if timed else [])]
+    head += [f"paper {name}" for name in papers]
+
+    def cells(row: Row) -> list[str]:
+        seeds = " ".join(f"{one:.1f}" for one in row.seeds[section.compared[0]])
+        spent = "" if row.meta_seconds is None else f"{row.meta_seconds:.3f}"
+        own = [*[_figure(row, name) for name in shown], seeds, f"{row.seconds:.2f}"]
+        papers_own = [f"{row.paper[name]:g}" if name in row.paper else "" for name in papers]
+        return [row.name, *own, *([spent] if timed else []), *papers_own]
+
+    return _table(head, [cells(row) for row in rows])
+
+
+def _figure(row: Row, name: str) -> str:
+    interval = f" ({between(row.intervals[name])})" if name in row.intervals else ""
+    return f"{row.figures[name]:.1f}{interval}"
+
+
+def _differences_table(section: Section, rows: Sequence[Row]) -> str:
+    """Of the compared figures, to the sum, to the primary loss alone, and to fewer losses."""
+    sides = [("the sum", "to_base"), ("the primary loss", "to_primary")]
+    if any(row.to_origin for row in rows):
+        sides.append(("five losses", "to_origin"))
+    head = ["row", *[f"{n}, to {said}" for n in section.compared for said, _ in sides]]
+    body = [
+        [row.name]
+        + [difference(getattr(row, side).get(n)) for n in section.compared for _, side in sides]
+        for row in rows
+    ]
+    return _table(head, body)
+
+
+def _costs_table(costs: Mapping[str, Cost]) -> str:
+    head = ["scheme", "a meta step, in training steps", "epoch at this K"]
+    head += [f"at one in {RARELY}", "paper, epoch"]
+    base = TABLES["meltr-schemes"][0].entries[0].paper["s/epoch"]
+    body = [
+        [
+            name,
+            f"{cost.meta_step:.2f}",
+            f"{cost.overhead():+.1f} %",
+            f"{cost.overhead(RARELY):+.1f} %",
+            f"{100 * (SCHEMES[name][1] / base - 1):+.1f} %",
+        ]
+        for name, cost in costs.items()
+    ]
+    return _table(head, body)
+
+
+def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    return "\n".join([line(head), line(["---", *["--:" for _ in head[1:]]]), *map(line, body)])
+
+
+def plot(tables: Mapping[str, tuple[Section, Sequence[Row]]]) -> Figure:
+    """A panel for each section: the first compared figure of each row, with its interval."""
+    most = max(len(rows) for _, rows in tables.values())
+    figure = Figure(figsize=(6.4 * len(tables), 1.2 + 0.34 * most), layout="constrained")
+    panels = figure.subplots(1, len(tables), squeeze=False)[0]
+    for axes, (title, (section, rows)) in zip(panels, tables.items(), strict=True):
+        name = section.compared[0]
+        for place, row in enumerate(rows):
+            mean, (low, high) = row.figures[name], row.intervals[name]
+            error = [[max(mean - low, 0)], [max(high - mean, 0)]]
+            colour = "tab:grey" if row.name in (section.base, section.primary) else "tab:blue"
+            axes.errorbar(mean, place, xerr=error, fmt="o", color=colour, capsize=2, markersize=4)
+            axes.plot(row.seeds[name], [place] * len(row.seeds[name]), ".", color="black", ms=2.5)
+        base = next(row for row in rows if row.name == section.base)
+        axes.axvline(base.figures[name], linestyle=":", color="grey")
+        axes.set(title=title, xlabel=f"{name}, with 95 % intervals and each seed")
+        axes.set_yticks(range(len(rows)), [row.name for row in rows])
+        axes.invert_yaxis()
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.3, axis="x")
+    return figure
