@@ -31,6 +31,12 @@ SMALL = {
 }
 
 
+@pytest.fixture(autouse=True)
+def without_java(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures that need it are left out, and are tested where captions are scored; it is slow."""
+    monkeypatch.setenv("PATH", "")
+
+
 def release(folder: Path, spoken: bool = True) -> Path:
     """Two steps in each video; pickles as numpy writes them, then converted."""
     folder.mkdir()
