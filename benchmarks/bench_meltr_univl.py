@@ -4,9 +4,10 @@ One unit is a step of multi-task learning: forward and backward of the plain sum
 losses, and Adam. `melted` is the same with MELTR in the place of the sum. The others take a meta
 step before it: ours, by each way to the slopes c, and `double backward` as the released code does
 it, by second derivatives of the whole backbone; all of them with the paper's regulariser. Variants
-take turns in one run; a figure is the median of the ratios to the multi-task steps beside it, and
-an overhead at K is that of one meta step in K steps. Memory is measured in a process for each
-variant: the highest resident set over some steps, with the weights and all of Adam's state.
+take turns in one run; a figure is the median of the ratios to the multi-task steps beside it, in
+seconds of the processor, and an overhead at K is that of one meta step in K steps. Memory is
+measured in a process for each variant: the highest resident set over a step, with the weights and
+all of Adam's state.
 
     python benchmarks/bench_meltr_univl.py tiny 15   # 78 thousand weights, Toybox's captions
     python benchmarks/bench_meltr_univl.py full 5    # the released sizes, random weights
@@ -110,12 +111,12 @@ def step_of(variant: str, model: Univl, held_out: list[Batch]) -> Meltr:
 
 
 def trained(step: Step, optimizer: torch.optim.Optimizer, batch: Batch) -> float:
-    """Seconds of a step with its optimizer's."""
-    start = time.perf_counter()
+    """Seconds of this process for a step and its optimizer's, whatever else the machine does."""
+    start = time.process_time()
     step(batch)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def adam(model: Univl) -> torch.optim.Adam:
@@ -137,10 +138,12 @@ def times(size: Size, rounds: int) -> dict[str, float]:
             if turn > 0:  # the first one warms up
                 ratios[name].append(2 * took / (before + after))
             before = after
-    return {name: statistics.median(some) for name, some in ratios.items()}
+    cost = {name: statistics.median(some) for name, some in ratios.items()}
+    print(cost, file=sys.stderr, flush=True)
+    return cost
 
 
-def peak(size: Size, variant: str, steps: int = 3) -> dict[str, float]:
+def peak(size: Size, variant: str, steps: int = 1) -> dict[str, float]:
     """Highest resident set in MB while this process trains some steps, after a first one."""
     torch.manual_seed(0)
     model = model_of(size)
