@@ -12,6 +12,9 @@ from torch import Tensor
 
 from reeltune.errors import ConfigError
 from reeltune.models._univl.beam import beam_search
+from reeltune.models._univl.network import rows
+from reeltune.models._univl.towers import Sequence
+from reeltune.models._univl.writing import Writing
 
 END = 0
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -48,7 +51,7 @@ def likeliest(table: dict[tuple[int, ...], Tensor], words: int) -> tuple[list[in
 def test_wide_beams_find_what_exhaustive_search_finds(seed: int, words: int) -> None:
     tables = [toy(seed, words), toy(seed + 1000, words)]
 
-    def next_word(ids: Tensor, rows: Tensor) -> Tensor:
+    def next_word(ids: Tensor, rows: Tensor, grown_from: Tensor) -> Tensor:
         read = [tuple(w for w in row.tolist() if w != END) for row in ids]
         return torch.stack([tables[r][b[:3]] for r, b in zip(rows.tolist(), read, strict=True)])
 
@@ -68,7 +71,7 @@ def test_wide_beams_find_what_exhaustive_search_finds(seed: int, words: int) -> 
 def test_one_beam_is_greedy_and_a_row_does_not_depend_on_the_others() -> None:
     table = toy(7, 4)
 
-    def next_word(ids: Tensor, rows: Tensor) -> Tensor:
+    def next_word(ids: Tensor, rows: Tensor, grown_from: Tensor) -> Tensor:
         return torch.stack([table[tuple(row.tolist())] for row in ids])
 
     word, sentence = 1, [1]
@@ -81,10 +84,46 @@ def test_one_beam_is_greedy_and_a_row_does_not_depend_on_the_others() -> None:
 
 def test_no_beam_and_no_word_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"beams is 0 and longest is 3; both must be at least 1"):
-        beam_search(lambda ids, rows: ids, 1, 1, END, beams=0, longest=3)
+        beam_search(lambda ids, rows, grown_from: ids, 1, 1, END, beams=0, longest=3)
 
 
-def test_a_batch_of_captions_equals_its_rows_whatever_the_padding() -> None:
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("beams", [1, 4])
+def test_keeping_what_was_made_of_words_changes_nothing(layers: int, beams: int) -> None:
+    """Sentences and scores are those of a decoder that reads all words anew at each step."""
+    model = small(decoder_layers=layers, words=8)
+    network, (features, mask) = model.network, videos()
+    with torch.no_grad():
+        tokens = model.tokenize(TEXTS)
+        seen = network.cross(
+            network.read_text(tokens.ids, tokens.mask), network.read_video(features, mask)
+        )
+        seen = Sequence(30 * seen.states, seen.mask)  # so that rows say different things
+        lengths: list[int] = []
+
+        def slow(ids: Tensor, of: Tensor, grown_from: Tensor) -> Tensor:
+            return network.decoder.next_word(ids, rows(seen, of))
+
+        writing = Writing(network.decoder, seen)
+
+        def fast(ids: Tensor, of: Tensor, grown_from: Tensor) -> Tensor:
+            lengths.append(len(ids))
+            found = writing.next_word(ids, of, grown_from)
+            torch.testing.assert_close(found, slow(ids, of, grown_from), atol=1e-10, rtol=1e-9)
+            return found
+
+        # The third word of the first sentence ends it, and other rows go on.
+        start, unused = model.words.start, model.words.pad
+        free = beam_search(slow, 4, start, unused, beams=beams, longest=7)
+        end = int(free.ids[0, 0, 3])
+        by_words = [beam_search(one, 4, start, end, beams=beams, longest=7) for one in (slow, fast)]
+    assert torch.equal(by_words[0].ids, by_words[1].ids)
+    torch.testing.assert_close(by_words[0].scores, by_words[1].scores)
+    assert len(lengths) >= 3
+    assert len(set(lengths)) > 1, "some rows are done before others"
+
+
+def test_a_batch_of_captions_equals_its_ofwhatever_the_padding() -> None:
     model = small()
     features, mask = videos()
     together = model.caption(features, mask, beams=3)

@@ -26,6 +26,7 @@ from reeltune.models._univl.released import KeyReport, fill, read_released, uniq
 from reeltune.models._univl.targets import Caption, Reads, text_read, what_is_hidden
 from reeltune.models._univl.tasks import TASKS, Scene, Task, task_losses
 from reeltune.models._univl.words import FILE, WordPieces, read_vocabulary
+from reeltune.models._univl.writing import Writing
 from reeltune.models._weights import (
     CARD,
     WEIGHTS,
@@ -256,10 +257,10 @@ class Univl(nn.Module):
         seen = self.network.cross(self.read_text(text), self.read_video(frames, mask))
         longest = min(longest or self.longest, self.config.positions)
 
-        def next_word(ids: Tensor, of: Tensor) -> Tensor:
-            return self.network.decoder.next_word(
-                ids.to(self.device), rows(seen, of.to(self.device))
-            )
+        writing = Writing(self.network.decoder, seen)
+
+        def next_word(ids: Tensor, rows: Tensor, grown_from: Tensor) -> Tensor:
+            return writing.next_word(*(t.to(self.device) for t in (ids, rows, grown_from)))
 
         found = beam_search(
             next_word, len(mask), self.words.start, self.words.end, beams=beams, longest=longest

@@ -26,13 +26,23 @@ class Attention(nn.Module):
     def forward(
         self, asking: Float[Tensor, "B L D"], seen: Float[Tensor, "B M D"], mask: Tensor
     ) -> Float[Tensor, "B L D"]:
-        query, key, value = (
-            project(states).unflatten(2, (self.heads, -1)).transpose(1, 2)  # (B, H, L, D / H)
-            for project, states in ((self.query, asking), (self.key, seen), (self.value, seen))
-        )
+        return self.look(asking, *self.remember(seen), mask)
+
+    def remember(self, seen: Float[Tensor, "B M D"]) -> tuple[Tensor, Tensor]:
+        """Keys and values by head, (B, H, M, D / H)."""
+        return self._by_head(self.key(seen)), self._by_head(self.value(seen))
+
+    def look(
+        self, asking: Float[Tensor, "B L D"], keys: Tensor, values: Tensor, mask: Tensor | None
+    ) -> Float[Tensor, "B L D"]:
+        """What `asking` finds in what was remembered."""
         rate = self.dropout if self.training else 0.0
-        found = F.scaled_dot_product_attention(query, key, value, mask, dropout_p=rate)
+        query = self._by_head(self.query(asking))
+        found = F.scaled_dot_product_attention(query, keys, values, mask, dropout_p=rate)
         return found.transpose(1, 2).flatten(2)
+
+    def _by_head(self, states: Tensor) -> Tensor:
+        return states.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
 
 class AttentionBlock(nn.Module):
@@ -71,9 +81,10 @@ class DecoderEmbeddings(nn.Module):
         self.LayerNorm = nn.LayerNorm(sizes.width, eps=1e-12)
         self.dropout = nn.Dropout(sizes.dropout)
 
-    def forward(self, ids: Int[Tensor, "B L"]) -> Float[Tensor, "B L D"]:
-        embedded = self.word_embeddings(ids) + self.position_embeddings.weight[: ids.shape[1]]
-        return self.dropout(self.LayerNorm(embedded))
+    def forward(self, ids: Int[Tensor, "B L"], place: int = 0) -> Float[Tensor, "B L D"]:
+        """Of words that stand at `place` and behind it."""
+        positions = self.position_embeddings.weight[place : place + ids.shape[1]]
+        return self.dropout(self.LayerNorm(self.word_embeddings(ids) + positions))
 
 
 class Layers(nn.Module):
@@ -120,6 +131,13 @@ class Decoder(nn.Module):
         return self.classifier.cls(self.states(ids, mask, seen))
 
     def next_word(self, ids: Int[Tensor, "B L"], seen: Sequence) -> Float[Tensor, "B V"]:
-        """Logarithms of the chances of the word after the last; no word is padding."""
+        """Logarithms of the chances of the word after the last; no word is padding.
+
+        `writing.Writing` gives the same for sentences that grow word by word, and faster.
+        """
         last = self.states(ids, torch.ones_like(ids, dtype=torch.bool), seen)[:, -1:]
+        return self.chances(last)
+
+    def chances(self, last: Float[Tensor, "B 1 D"]) -> Float[Tensor, "B V"]:
+        """Logarithms of chances, by what the last word has found."""
         return self.classifier.cls(last)[:, 0].double().log_softmax(dim=1)
