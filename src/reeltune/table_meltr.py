@@ -44,7 +44,7 @@ class Row:
     to_origin: dict[str, tuple[float, Bounds]]  # less those without the added losses
     paper: dict[str, float]
     seconds: float  # of an epoch's training steps
-    meta_seconds: float | None  # of a meta step; none where there is none
+    meta_seconds: float | None  # of a meta step, the median; none where there is none
 
 
 def jobs_of(plan: Plan, sections: Sequence[Section]) -> list[Job]:
@@ -188,14 +188,14 @@ def _difference(own: Tested, other: Tested, name: str) -> tuple[float, Bounds]:
 
 
 def _seconds(plan: Plan, entry: Entry, folders: Sequence[Path]) -> tuple[float, float | None]:
-    """Of an epoch and, where there is one, of a meta step: means over the runs' own logs."""
+    """Of an epoch, a mean over the runs' own logs, and of a meta step, the median, if any."""
     training = read_recipe(f"{plan.benchmark}/{entry.method}", dict(plan.changes)).training
     logs = [read_log(folder) for folder in folders]
     clips = training.batch * training.accumulate
     epochs = [epoch_seconds(log, clips) for log in logs]
     spent = [line.get("meta seconds", 0.0) for log in logs for line in log]
     taken = [one for one in spent if one > 0]
-    return float(np.mean(epochs)), float(np.mean(taken)) if taken else None
+    return float(np.mean(epochs)), float(np.median(taken)) if taken else None
 
 
 def epoch_seconds(log: Sequence[Mapping[str, Any]], clips: int) -> float:
