@@ -98,6 +98,8 @@ class TrainingBar:
             self._progress.update(self._task, advance=1, said=said)
 
     def epoch(self, facts: dict[str, float]) -> None:
+        if facts.get("primary slope", 0.0) < 0:
+            Console(stderr=True).print(climbing(facts), soft_wrap=True)
         if self._progress.disable:
             return
         epoch = f"epoch {facts['epoch']:.0f}: validation"
@@ -110,6 +112,15 @@ class TrainingBar:
             self._progress.console.print(
                 f"{epoch} CIDEr-D {facts['CIDEr-D']:.1f}, BLEU-4 {facts['BLEU-4']:.1f}"
             )
+
+
+def climbing(facts: dict[str, float]) -> str:
+    """A warning: MELTR makes training climb the very loss that the model is judged by."""
+    return (
+        f"[yellow]epoch {facts['epoch']:.0f}: the melted loss falls as the primary loss rises (its "
+        f"weight is {facts['primary slope']:.3g} on average), so training makes the primary loss "
+        "worse; set meltr.sizes.residual=true, or lower meltr.step.lr[/]"
+    )
 
 
 def show_trained(

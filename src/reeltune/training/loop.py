@@ -14,7 +14,7 @@ from reeltune.errors import ConfigError, DataError
 from reeltune.training.checkpoint import Place, load_state, save_state, step_state
 from reeltune.training.distributed import average_gradients, same_start, world
 from reeltune.training.interrupts import Interrupts
-from reeltune.training.log import Log, Watcher
+from reeltune.training.log import Log, Watcher, read_log
 from reeltune.training.optim import learning_rate, optimizer_of, trainable
 from reeltune.training.schedule import after_epoch, is_better
 from reeltune.training.settings import Settings
@@ -157,7 +157,7 @@ class _Training:
 
     def _validate(self) -> None:
         run, place = self.run, self.place
-        found = {"epoch": float(place.epoch)}
+        found = {"epoch": float(place.epoch), **self._primary_slope()}
         if run.validate is not None:
             run.model.eval()
             found |= run.validate()
@@ -173,6 +173,19 @@ class _Training:
             self.log.write("epoch", place.step, found)
         if run.watcher:
             run.watcher.epoch(found)
+
+    def _primary_slope(self) -> dict[str, float]:
+        """How strongly the epoch trained the loss that the model is judged by, where losses are
+        melted; from the log, which has the steps before a stop too."""
+        name, place = f"slope {getattr(self.run.model, 'primary', None)}", self.place
+        steps = [
+            line[name]
+            for line in (read_log(self.run.folder) if self.log else [])
+            if line["kind"] == "step"
+            and line["step"] > place.step - self.per_epoch
+            and name in line
+        ]
+        return {"primary slope": sum(steps) / len(steps)} if steps else {}
 
     def _judge(self, found: dict[str, float]) -> float:
         """The figure that says how good an epoch was; without validation, the last is best."""

@@ -1,0 +1,188 @@
+"""UniVL from recipe to report: retrieval by pairs, captions, transcripts, and a run read again."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from reeltune.config import Recipe, read_recipe
+from reeltune.data._loader import Loader, Order
+from reeltune.data.toybox import Config as Toybox
+from reeltune.errors import ConfigError
+from reeltune.evaluation.captioning import CaptioningReport
+from reeltune.evaluation.compare_files import compare_files
+from reeltune.evaluation.encode import Named, clip_batches, gallery_of
+from reeltune.evaluation.pairs import evaluate_pairs, pair_scores
+from reeltune.evaluation.reports import read_report
+from reeltune.evaluation.retrieval import Report
+from reeltune.feature_run import started
+from reeltune.judging import figures_of, judge, texts_of
+from reeltune.models.univl import Univl
+from reeltune.run import Place, evaluate_checkpoint, evaluation_recipe, run_recipe
+from reeltune.show import TrainingBar
+from reeltune.training.log import read_log
+from reeltune.types import Pair, Split
+
+TINY = {
+    "options.size": "tiny",
+    "training.epochs": 2,
+    "training.batch": 8,
+    "config.width": 16,
+    "config.heads": 2,
+}
+
+
+def recipe(method: str, **changes: object) -> Recipe:
+    named = {name.replace("__", "."): value for name, value in changes.items()}
+    return read_recipe(f"toybox/{method}", {**TINY, **named})
+
+
+class Numbers:
+    """A `ClipReader` whose clips are made of the numbers of their names."""
+
+    policy = "numbers"
+
+    def read(self, pair: Pair) -> np.ndarray:
+        source = np.random.default_rng(int(pair.video[4:]))
+        return source.standard_normal((3 + int(pair.video[4:]) % 3, 96)).astype(np.float32)
+
+
+def numbered(count: int = 5) -> Split:
+    words = ("a red box", "the disc moves", "blue", "a green circle grows and spins", "a box")
+    pairs = tuple(
+        Pair(video=f"clip{i}", path=Path(f"clip{i}.mp4"), caption=f"{words[(i + j) % 5]} {j}")
+        for i in range(count)
+        for j in range(3)
+    )
+    return Split(pairs=pairs, captions="multiple")
+
+
+def model_of(method: str, **changes: object) -> Univl:
+    torch.manual_seed(0)
+    return started(recipe(method, **changes), [numbered()], 96, "cpu").model
+
+
+def test_pairs_are_scored_as_one_by_one_whatever_the_padding() -> None:
+    model, split = model_of("univl"), numbered()
+    gallery, clips = gallery_of(split.pairs)
+    texts = [pair.caption for pair in split.pairs]
+    found = pair_scores(model, Numbers(), texts, clips)
+    assert found.shape == (15, 5)
+    with torch.no_grad():
+        for i, text in enumerate(texts):
+            for j, batch in enumerate(clip_batches(Numbers(), clips, 1)):
+                alone = float(model.score(model.tokenize([text]), *batch))
+                assert found[i, j] == pytest.approx(alone, abs=1e-5)
+    report = evaluate_pairs(model, Numbers(), split, Named("numbers", "test"))
+    own = found[np.arange(15), np.repeat(np.arange(5), 3)]
+    assert report.ranks.t2v == (found >= own[:, None]).sum(axis=1).tolist()
+    assert report.protocol.scores == "pairs"
+    assert report.beside.keys() == {"similarity t2v", "similarity v2t"}
+    assert len(gallery) == report.protocol.gallery
+
+
+def test_a_quick_judgement_takes_two_captions_of_each_video() -> None:
+    report = judge(model_of("univl"), Numbers(), numbered(), Named("numbers", "val"), quick=True)
+    assert isinstance(report, Report)
+    assert report.protocol.queries == 10
+    assert report.beside == {}
+    assert figures_of(report)["SumR"] == report.t2v["SumR"] + report.v2t["SumR"]
+
+
+def test_features_of_another_width_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"width 95, and the model reads 96; set config\.feat"):
+        started(recipe("univl"), [numbered()], 95, "cpu")
+
+
+class Spoken:
+    """Options of a dataset that says what is said."""
+
+    def transcript(self, pair: Pair) -> str:
+        return "oh no" if pair.video == "clip0" else f"now the {pair.video[4:]} flashes"
+
+
+def test_transcripts_come_with_each_pair_and_are_read(tmp_path: Path) -> None:
+    model = model_of("univl-caption", config__reads="transcript")
+    texts = texts_of(model, Spoken(), "numbers")
+    split = numbered()
+    order = Order(split.pairs, 4, 0)
+    (batch,) = Loader(Numbers(), order, model.tokenize, texts=texts).epoch(0)
+    pairs = [split.pairs[int(i)] for i in order.epoch(0)[0]]
+    said = model.tokenize([Spoken().transcript(pair) for pair in pairs])
+    assert torch.equal(batch.targets["transcript"], said.ids)
+    assert torch.equal(batch.targets["transcript_mask"], said.mask)
+    assert model.losses(batch)["decoder"].isfinite()
+    report = judge(model, Numbers(), split, Named("numbers", "test"), texts, quick=True)
+    assert isinstance(report, CaptioningReport)
+    assert report.protocol.reads == "V+T"
+    assert texts_of(model_of("univl-caption"), Toybox(), "toybox") == {}
+    with pytest.raises(ConfigError, match=r"dataset deaf has none; set config\.reads=nothing"):
+        texts_of(model, object(), "deaf")
+
+
+@pytest.fixture(scope="module")
+def captioned(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    out = tmp_path_factory.mktemp("captions")
+    run_recipe(recipe("univl-caption-meltr", meltr__step__every=1), Place(out=out))
+    return out
+
+
+def test_a_run_of_captions_leaves_its_report_and_its_card(captioned: Path) -> None:
+    report = read_report(captioned / "metrics.json")
+    assert isinstance(report, CaptioningReport)
+    assert {"BLEU-1", "BLEU-4", "ROUGE-L", "CIDEr-D"} <= report.scores.keys()
+    assert report.protocol.references == (20, 20)
+    assert report.protocol.clips == len(report.captions) == 12
+    card = (captioned / "README.md").read_text()
+    assert "| BLEU-1 | BLEU-2 | BLEU-3 | BLEU-4 | ROUGE-L | CIDEr-D |" in card
+    assert "95 % interval of CIDEr-D, over clips" in card
+    assert f"| words | {', '.join(report.protocol.words)} |" in card
+    epochs = [line for line in read_log(captioned) if line["kind"] == "epoch"]
+    assert {"CIDEr-D", "BLEU-4", "primary slope"} <= epochs[-1].keys()
+    steps = [line["slope decoder"] for line in read_log(captioned) if line["kind"] == "step"]
+    assert epochs[-1]["primary slope"] == pytest.approx(sum(steps[3:]) / len(steps[3:]))
+
+
+def test_a_checkpoint_is_judged_again_alike(captioned: Path) -> None:
+    wanted = evaluation_recipe(str(captioned), "toybox", {})
+    again = evaluate_checkpoint(str(captioned), wanted, Place(out=captioned), "test")
+    before = read_report(captioned / "metrics.json")
+    assert isinstance(again, CaptioningReport)
+    assert isinstance(before, CaptioningReport)
+    assert again.captions == before.captions
+    assert again.scores == before.scores
+    assert again.protocol == replace(before.protocol, model=again.protocol.model)
+
+
+def test_a_finished_run_is_not_run_again(captioned: Path) -> None:
+    before = (captioned / "metrics.json").stat().st_mtime_ns
+    done = run_recipe(recipe("univl-caption-meltr", meltr__step__every=1), Place(out=captioned))
+    assert done.outcome is None
+    assert (captioned / "metrics.json").stat().st_mtime_ns == before
+
+
+def test_retrieval_trains_and_is_judged_by_pairs(captioned: Path, tmp_path: Path) -> None:
+    trained: Any = run_recipe(recipe("univl-primary"), Place(out=tmp_path))
+    assert trained.report.protocol.scores == "pairs"
+    assert "| similarity t2v |" in (tmp_path / "README.md").read_text()
+    with pytest.raises(ConfigError, match=r"of retrieval and of captions, and cannot be compared"):
+        compare_files(captioned, tmp_path)
+    fields = json.loads((tmp_path / "metrics.json").read_text())
+    assert fields["beside"].keys() == {"similarity t2v", "similarity v2t"}
+
+
+def test_a_negative_weight_of_the_primary_loss_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with TrainingBar(hidden=True) as bar:
+        bar.epoch({"epoch": 3.0, "SumR": 1.0, "primary slope": 0.5})
+        assert capsys.readouterr().err == ""
+        bar.epoch({"epoch": 4.0, "SumR": 1.0, "primary slope": -0.25})
+    said = capsys.readouterr()
+    assert (
+        "epoch 4: the melted loss falls as the primary loss rises (its weight is -0.25" in said.err
+    )
+    assert "set meltr.sizes.residual=true, or lower meltr.step.lr" in said.err
+    assert said.out == ""
