@@ -85,7 +85,7 @@ def test_a_model_that_listens_is_told_where_nobody_speaks(tmp_path: Path) -> Non
 
 def test_retrieval_of_clips(tmp_path: Path) -> None:
     place = Place(out=tmp_path / "run", data=release(tmp_path / "data", spoken=False), device="cpu")
-    trained = run_recipe(recipe("univl-meltr"), place)
+    trained = run_recipe(recipe("univl-primary"), place)
     assert trained.report.protocol.split == "test"
     assert 0 < trained.report.t2v["R@1"] <= trained.report.t2v["R@10"] == 100
 
