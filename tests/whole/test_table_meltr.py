@@ -1,0 +1,264 @@
+"""The tables of MELTR: which runs they share, their intervals, and tables of small runs."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from reeltune import table
+from reeltune.cli import app
+from reeltune.config import read_recipe
+from reeltune.errors import ConfigError
+from reeltune.evaluation._bleu import bleu
+from reeltune.evaluation.captioning import CaptioningReport, captioning_report
+from reeltune.evaluation.captions import caption_report, split_words
+from reeltune.evaluation.protocols import CaptionCard
+from reeltune.evaluation.retrieval import Report
+from reeltune.meltr_costs import Cost, costs, stored_costs
+from reeltune.meltr_pages import make_meltr_tables
+from reeltune.meltr_tables import MELTR, SCHEMES, TABLES, Section
+from reeltune.run import METRICS, Place, run_recipe
+from reeltune.table import FAMILIES, Plan
+from reeltune.table_meltr import drawn_captions, entry_jobs, epoch_seconds, jobs_of, rows_of
+from reeltune.training.log import read_log
+
+SMALL = {"options.size": "tiny", "training.epochs": 1, "training.batch": 8}
+SMALL |= {"config.width": 16, "config.heads": 2, "config.words": 16, "meltr.step.every": 1}
+KEPT = ("sum", "primary loss alone", "aid-fp-lite", "(A) decoder alone", "(C) all eight", "MELTR")
+
+
+def plan_of(family: str, out: Path, **more: object) -> Plan:
+    return Plan(family=family, benchmark="toybox", out=out, seeds=1, **more)  # type: ignore[arg-type]
+
+
+def jobs_by_name(out: Path) -> dict[str, Path]:
+    """The folder of every row of every table, by table and row."""
+    return {
+        f"{section.title}: {entry.name}": entry_jobs(plan_of(family, out), entry)[0].folder
+        for family, sections in TABLES.items()
+        for section in sections
+        for entry in section.entries
+    }
+
+
+def test_what_two_tables_need_is_trained_once(tmp_path: Path) -> None:
+    found = jobs_by_name(tmp_path)
+    same = {
+        name.partition(": ")[2] for name, path in found.items() if path.parent.name == "univl-meltr"
+    }
+    assert same == {"aid-fp-lite", "gamma 0.1", "SE + TE"}
+    named = {
+        name.partition(": ")[2]
+        for name, path in found.items()
+        if path.parent.name in ("univl-caption-meltr", "univl-caption", "univl-caption-primary")
+    }
+    assert named == {
+        *("MELTR", "five losses + all three, MELTR"),
+        *("(C) all eight", "five losses + all three, sum"),
+        *("(A) decoder alone", "decoder alone"),
+    }
+    assert len(set(found.values())) == 32
+    each = [job for f, s in TABLES.items() for job in jobs_of(plan_of(f, tmp_path), s)]
+    assert {job.folder for job in each} == set(found.values())
+
+
+def test_runs_that_share_a_folder_are_of_one_recipe(tmp_path: Path) -> None:
+    recipes: dict[Path, object] = {}
+    for family, sections in TABLES.items():
+        for section in sections:
+            for entry in section.entries:
+                (job,) = entry_jobs(plan_of(family, tmp_path), entry)
+                changed = read_recipe(f"toybox/{job.method}", dict(entry.changes))
+                own = changed.model_config_of(), changed.model_copy(update={"config": {}})
+                assert recipes.setdefault(job.folder, own) == own, entry.name
+    assert len({str(recipe) for recipe in recipes.values()}) == len(recipes)
+
+
+def test_settings_of_the_whole_table_do_not_name_runs(tmp_path: Path) -> None:
+    plan = plan_of("meltr-gamma", tmp_path, changes={"meltr.step.gamma": 1.0})
+    entries = {entry.name: entry for entry in TABLES["meltr-gamma"][0].entries}
+    (job,) = entry_jobs(plan, entries["gamma 1"])
+    assert job.folder == tmp_path / "univl-meltr" / "seed0"
+    (job,) = entry_jobs(plan, entries["gamma 0.1"])
+    assert job.folder == tmp_path / "univl-meltr+gamma-0.1" / "seed0"
+    assert dict(job.changes)["meltr.step.gamma"] == 0.1
+
+
+def test_families_are_the_recipes_of_the_rows() -> None:
+    for family, sections in TABLES.items():
+        methods = {entry.method for section in sections for entry in section.entries}
+        assert methods == set(FAMILIES[family])
+        for section in sections:
+            names = [entry.name for entry in section.entries]
+            origins = {entry.origin for entry in section.entries} - {None}
+            assert {section.base, section.primary, *origins} <= set(names)
+            assert len(set(names)) == len(names)
+
+
+def test_the_papers_figures_are_those_of_its_tables() -> None:
+    paper = {e.name: e.paper for s in TABLES.values() for one in s for e in one.entries}
+    assert paper["sum"] == {"t2v R@1": 26.1, "s/epoch": 547}
+    assert paper["meta-weight-net"] == {"t2v R@1": 27.3, "s/epoch": 1296}
+    assert paper["gamma 10"] == {"t2v R@1": 28.6}
+    assert paper["TE, as in the paper"] == {}, "could not be trained"
+    assert paper["MELTR"]["CIDEr-D"] == 190
+    gains = [
+        np.mean([paper[f"five losses + {added}, {how}"][n] - base[n] for n in base])
+        for how, base in ((how, paper[f"five losses, {how}"]) for how in ("sum", "MELTR"))
+        for added in ("m_decoder", "m_joint", "m_align", "all three")
+    ]
+    stated = [0.73, 0.31, 0.07, 0.91, 0.47, 0.37, 0.26, 0.74]
+    assert gains == pytest.approx(stated, abs=0.02), "the paper's column of gains"
+
+
+CAPTIONS = ("a red ball rolls left", "a blue box falls", "the red ball bounces", "nothing moves")
+TRUTHS = (
+    ["a red ball rolls to the left", "the ball rolls"],
+    ["a blue box falls down", "a box falls", "the blue box is falling"],
+    ["the red ball bounces twice"],
+    ["a green cone stands still", "nothing moves here"],
+)
+CLIPS = ("v0", "v1", "v2", "v3")
+
+
+def written(texts: tuple[str, ...]) -> CaptioningReport:
+    found = dict(zip(CLIPS, texts, strict=True))
+    report = caption_report(found, dict(zip(CLIPS, TRUTHS, strict=True)), with_meteor=False)
+    card = CaptionCard(
+        dataset="toybox",
+        split="test",
+        split_hash="0",
+        frames="all",
+        reads="V",
+        beams=1,
+        longest=8,
+        clips=4,
+        references=report.references,
+        words=("bert",),
+        model="m",
+        fingerprint="f",
+        seed=0,
+    )
+    return captioning_report({"": report}, found, card)
+
+
+def test_draws_of_captions_are_those_of_the_slow_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "DRAWS", 5)
+    texts = [CAPTIONS, ("a ball", "a blue box falls down", "the ball", "a green cone stands still")]
+    reports = [written(tuple(one)) for one in texts]
+    found = drawn_captions(reports)
+    videos = np.random.default_rng(0).integers(0, 4, (5, 4))
+    seeds = np.random.default_rng([1, 2]).integers(0, 2, (5, 2))
+    truths = [split_words(some, "bert") for some in TRUTHS]
+    for draw in range(5):
+        for order in (1, 4):
+            each = []
+            for seed in seeds[draw]:
+                words = split_words([texts[seed][video] for video in videos[draw]], "bert")
+                each.append(100 * bleu(words, [truths[v] for v in videos[draw]])[order - 1])
+            assert found[f"BLEU-{order}"][draw] == pytest.approx(np.mean(each), rel=1e-6)
+        for name in ("ROUGE-L", "CIDEr-D"):
+            own = [
+                reports[seed].segments[name][CLIPS[video]]
+                for seed in seeds[draw]
+                for video in videos[draw]
+            ]
+            assert found[name][draw] == pytest.approx(np.mean(own))
+
+
+def test_seconds_of_an_epoch_are_those_of_its_steps() -> None:
+    step = {"kind": "step", "clips/s": 16.0}
+    log = [step, step, {"kind": "epoch"}, step, step | {"clips/s": 4.0}, {"kind": "epoch"}]
+    assert epoch_seconds(log, 8) == pytest.approx((3 * 0.5 + 2.0) / 2)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of each row in `KEPT`, where the tables look for it."""
+    out = tmp_path_factory.mktemp("tables")
+    for family in ("meltr-schemes", "meltr-losses"):
+        plan = plan_of(family, out, changes=settings_of(family))
+        for job in jobs_of(plan, shortened(family)):
+            changes = {**dict(job.changes), "training.seed": job.seed}
+            run_recipe(read_recipe(f"toybox/{job.method}", changes), Place(out=job.folder))
+    return out
+
+
+def settings_of(family: str) -> dict[str, object]:
+    return {k: v for k, v in SMALL.items() if not k.startswith("meltr.")}
+
+
+def shortened(family: str) -> tuple[Section, ...]:
+    section = TABLES[family][0]
+    return (replace(section, entries=tuple(e for e in section.entries if e.name in KEPT)),)
+
+
+def test_figures_and_differences_are_those_of_the_runs(small: Path) -> None:
+    plan = plan_of("meltr-schemes", small, changes=settings_of("meltr-schemes"))
+    rows = {row.name: row for row in rows_of(plan, shortened("meltr-schemes")[0])}
+    report = Report.read(small / "univl-meltr" / "seed0" / METRICS)
+    row, base = rows["aid-fp-lite"], rows["sum"]
+    assert row.figures["t2v R@1"] == pytest.approx(report.t2v["R@1"])
+    assert row.figures["SumR"] == pytest.approx(report.t2v["SumR"] + report.v2t["SumR"])
+    assert row.to_base["SumR"][0] == pytest.approx(row.figures["SumR"] - base.figures["SumR"])
+    assert base.to_base == {}
+    low, high = row.intervals["SumR"]
+    assert low <= row.figures["SumR"] <= high
+    spent = [line.get("meta seconds", 0) for line in read_log(small / "univl-meltr" / "seed0")]
+    if any(spent):
+        assert row.meta_seconds == pytest.approx(np.median([one for one in spent if one > 0]))
+    assert base.meta_seconds is None
+    assert row.seconds > 0
+
+
+@pytest.mark.parametrize("family", ["meltr-schemes", "meltr-losses"])
+def test_the_command_prints_the_paper_beside_and_trains_nothing_twice(
+    small: Path, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TABLES, family, shortened(family))
+    before = {path: path.stat().st_mtime_ns for path in small.glob("**/model.safetensors")}
+    settings = [f"--set={n}={v}" for n, v in settings_of(family).items()]
+    command = ["table", family, "--seeds", "1", "--no-sweep", "--out", str(small), *settings]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    name = family.removeprefix("meltr-")
+    text = (small / f"{name}.md").read_text()
+    assert text in done.output
+    row, paper = {
+        "meltr-schemes": ("aid-fp-lite", "| 28.5 | 574 |"),
+        "meltr-losses": ("MELTR", "| 24.12 | 17.92 | 22.56 | 47.04 | 190 |"),
+    }[family]
+    assert next(x for x in text.splitlines() if x.startswith(f"| {row} |")).endswith(paper)
+    assert (small / f"{name}.png").stat().st_size > 5_000
+    (rows,) = json.loads((small / f"{name}.json").read_text())["tables"].values()
+    assert [row["name"] for row in rows] == [e.name for e in shortened(family)[0].entries]
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_what_schemes_cost_is_measured_once(tmp_path: Path) -> None:
+    recipe, place = read_recipe(f"toybox/{MELTR}", SMALL), Place(out=tmp_path)
+    found = stored_costs(recipe, ["aid-fp-lite", "neumann"], place, rounds=2)
+    assert 0 < found["aid-fp-lite"].meta_step < found["neumann"].meta_step, "products cost more"
+    assert found["neumann"].every == 1
+    before = (tmp_path / "costs.json").stat().st_mtime_ns
+    assert stored_costs(recipe, ["aid-fp-lite", "neumann"], place, rounds=2) == found
+    assert (tmp_path / "costs.json").stat().st_mtime_ns == before
+
+
+def test_overhead_is_the_meta_step_shared_by_k_steps() -> None:
+    cost = Cost(meta_step=2.0, every=4)
+    assert cost.overhead() == 50
+    assert cost.overhead(25) == 8
+
+
+def test_costs_of_a_recipe_that_melts_nothing_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"univl has no meltr; take one that has"):
+        costs(read_recipe("toybox/univl"), list(SCHEMES), Place(out=tmp_path))
+
+
+def test_an_unknown_table_of_meltr_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no table 'meltr-k'; there are: .*meltr-schemes"):
+        make_meltr_tables(plan_of("meltr-k", tmp_path), False, print)
