@@ -1,6 +1,7 @@
 """UniVL from recipe to report: retrieval by pairs, captions, transcripts, and a run read again."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,14 @@ TINY = {
     "config.width": 16,
     "config.heads": 2,
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_java() -> Iterator[None]:
+    """Figures that need it are left out, and are tested where captions are scored; it is slow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", "")
+        yield
 
 
 def recipe(method: str, **changes: object) -> Recipe:
