@@ -123,7 +123,7 @@ def test_keeping_what_was_made_of_words_changes_nothing(layers: int, beams: int)
     assert len(set(lengths)) > 1, "some rows are done before others"
 
 
-def test_a_batch_of_captions_equals_its_ofwhatever_the_padding() -> None:
+def test_a_batch_of_captions_equals_its_rows_whatever_the_padding() -> None:
     model = small()
     features, mask = videos()
     together = model.caption(features, mask, beams=3)
