@@ -23,8 +23,9 @@ def write_pages(found: Melted, out: Path, other: Melted | None = None) -> list[P
     facts = found.as_dict() | ({"beside": other.as_dict()} if other else {})
     (out / "losses.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     plots = {"slopes.png": slopes_plot([found, *([other] if other else [])])}
-    if found.weighted_sum is not None:
+    if found.response:
         plots["response.png"] = response_plot(found)
+    if found.weighted_sum is not None:
         plots["weighted-sum.png"] = weighted_sum_plot(found, found.weighted_sum)
     for name, figure in plots.items():
         figure.savefig(out / name, dpi=120, bbox_inches="tight")

@@ -24,6 +24,7 @@ from reeltune.melted import (
     responses,
     weighted_sum,
 )
+from reeltune.melted_pages import write_pages
 from reeltune.meltr import linear, transformer
 from reeltune.meltr.combiner import load
 from reeltune.run import MELTR, Place, run_recipe
@@ -199,8 +200,9 @@ def test_too_few_steps_prove_no_weighted_sum(runs: Path, tmp_path: Path) -> None
     (tmp_path / "short" / LOG).write_text("".join(lines[:3]))
     found = melted(tmp_path / "short")
     assert found.weighted_sum is None
-    assert found.response
     assert len(found.sentences()) == 2
+    names = [page.name for page in write_pages(found, tmp_path / "pages")]
+    assert names == ["losses.json", "slopes.png", "response.png"]
 
 
 def test_the_command_writes_plots_and_json(runs: Path) -> None:
