@@ -40,7 +40,7 @@ from reeltune.nn.quantize import quantize
 from reeltune.run import Place, run_recipe
 from reeltune.types import Split
 
-METHODS = ("dual-encoding", "dual-encoding-plus", "dual-encoding-latent")
+METHODS = ("dual-encoding", "dual-encoding-plus")
 SPLITS = {"train": "train", "dev": "val", "test": "test"}  # Flickr's names, ours
 
 
