@@ -13,10 +13,11 @@ from torch.nn.utils.rnn import pack_sequence
 
 from oracles.slow_hypergradient import flat, melted
 from reeltune.errors import ConfigError
-from reeltune.meltr.derivatives import along
+from reeltune.meltr.derivatives import ahead, along
 from reeltune.meltr.hypergradient import hypergradient
 from reeltune.meltr.losses import Losses, Taken
 from reeltune.meltr.schemes import aid_fp_lite, conjugate_gradient
+from reeltune.meltr.vectors import plus
 from reeltune.types import Batch
 
 
@@ -113,6 +114,28 @@ def test_no_gradient_is_held_while_training_builds_its_graph() -> None:
     hypergradient(replace(task, along="difference", here=Watched(task.lower[0])), solve)
     assert alive == [False]
     assert held
+
+
+def test_a_step_ahead_takes_the_place_of_its_direction() -> None:
+    task = backbone_problem()
+    direction = {name: torch.randn_like(w) for name, w in task.weights.items()}
+    parts = [weakref.ref(tensor) for tensor in direction.values()]
+    kept = {name: tensor.clone() for name, tensor in direction.items()}
+    alive: list[bool] = []
+
+    class Watched(Losses):
+        def at(self, *arguments: Any, **settings: Any) -> Any:
+            alive.append(any(part() is not None for part in parts))
+            return super().at(*arguments, **settings)
+
+    lower = task.lower[0]
+    watched = Watched(lower.model, lower.batch, lower.tasks)
+    watched.seed = lower.seed
+    moved, step = ahead(watched, task.weights, direction)
+    assert alive == [False]
+    with torch.no_grad():
+        wanted = lower.at(plus(task.weights, kept, step), torch.stack)
+    assert torch.equal(moved, wanted)
 
 
 def test_a_pass_is_made_once_and_timed() -> None:

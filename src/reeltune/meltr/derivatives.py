@@ -137,10 +137,13 @@ def ahead(losses: Losses, weights: Weights, direction: Weights) -> tuple[Tensor,
     """The losses a small step ahead, and that step as a factor of `direction`.
 
     Less the losses at `weights` and divided by the step, they are slopes. Mean over processes.
+    `direction` is emptied, each part as the weight ahead takes its place: memory holds one vector
+    of the size of the weights, as it does for the gradients of training.
     """
     step = difference_step(direction, sides=1)
     with torch.no_grad():
-        moved = losses.at(plus(weights, direction, step), torch.stack, exact=True)
+        point = {name: weights[name] + step * direction.pop(name) for name in list(direction)}
+        moved = losses.at(point, torch.stack, exact=True)
     return mean_over_ranks(moved), step
 
 

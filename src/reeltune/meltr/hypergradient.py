@@ -106,7 +106,7 @@ class Problem:
 
         Only one more forward pass is made for the difference. What is returned takes the losses
         of training when it is called, and then holds no vector of the size of the weights: their
-        graph and such a vector are never in memory together.
+        graph and such a vector are never in memory together. `solution` is used up.
         """
         losses, here = self.last(1)[0], self.here
         if here is None or self.along != "difference" or losses.precision != "fp32":
