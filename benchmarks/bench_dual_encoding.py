@@ -11,6 +11,8 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import torch
 from torch import Tensor
@@ -23,6 +25,8 @@ from reeltune.objectives.triplet import triplet
 from reeltune.types import Batch
 
 VIDEOS, PLAIN_ROWS = 2990, 128  # rows of scores that the plain form is timed on
+CAPTIONS = 130_260  # of the training split
+Loss = Callable[[DualEncoding, Batch], Tensor]
 
 
 def materialised(text: Tensor, video: Tensor) -> Tensor:
@@ -60,10 +64,26 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
+def way(name: str) -> tuple[DualEncoding, Loss]:
+    config, loss = (Config(), our_loss) if name == "ours" else (Config(hs_compat=True), plain_loss)
+    return config.build().train().requires_grad_(True), loss
+
+
+def peak_of_step(name: str, count: int) -> float:
+    """GiB of a process that makes two steps with Adam, and nothing else."""
+    torch.manual_seed(0)
+    model, loss = way(name)
+    adam = torch.optim.Adam(model.parameters())
+    for _ in range(2):
+        loss(model, batch_of(model, count)).backward()
+        adam.step()
+        adam.zero_grad()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
 def training(count: int, steps: int) -> dict[str, object]:
     torch.manual_seed(0)
-    ways = {"ours": (Config().build().train(), our_loss)}
-    ways["plain"] = (Config(hs_compat=True).build().train(), plain_loss)
+    ways = {name: way(name) for name in ("ours", "plain")}
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(1 + steps):
         for name, (model, loss) in ways.items():
@@ -71,8 +91,14 @@ def training(count: int, steps: int) -> dict[str, object]:
             times[name].append(seconds(lambda m=model, f=loss, b=some: f(m, b).backward()))  # type: ignore[misc]
             model.zero_grad()
     median = {name: statistics.median(some[1:]) for name, some in times.items()}
+    peaks = {}
+    for name in ways:
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            peaks[name] = pool.submit(peak_of_step, name, count).result()
     return {
         "batch": count,
+        "peak_gib": peaks,
+        "epoch_cpu_s": median["ours"] * CAPTIONS / count,
         "step_ratio": median["ours"] / median["plain"],
         "step_cpu_s": median["ours"],
     }
