@@ -8,6 +8,7 @@ that it wants a Python below 3.11, but runs on it.
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -62,7 +63,7 @@ def _of_betty(model: Any, combiner: Any, lower: Tensor, upper: Tensor) -> Measur
         combiner.zero_grad(set_to_none=True)
         return found
 
-    return {f"betty {scheme}": lambda s=scheme: run(s) for scheme in ("darts", "neumann", "cg")}
+    return {f"betty {scheme}": partial(run, scheme) for scheme in ("darts", "neumann", "cg")}
 
 
 def _of_torchopt(model: Any, combiner: Any, lower: Tensor, upper: Tensor) -> Measured:
@@ -103,4 +104,4 @@ def _of_torchopt(model: Any, combiner: Any, lower: Tensor, upper: Tensor) -> Mea
         "neumann": solve_inv(ns=True, maxiter=PRODUCTS, alpha=RATE),
         "cg": solve_cg(maxiter=PRODUCTS),
     }
-    return {f"torchopt {name}": lambda s=solver: run(s) for name, solver in solvers.items()}
+    return {f"torchopt {name}": partial(run, solver) for name, solver in solvers.items()}

@@ -24,12 +24,18 @@ from reeltune.compress.structured import choose, remove_units
 from reeltune.compress.units import dual_encoding_units
 from reeltune.config import Recipe
 from reeltune.errors import CheckpointError, ConfigError
+from reeltune.judging import figures_of
 from reeltune.models._open import open_model
 from reeltune.models._weights import CARD, ask_for_int8, read_tensors, wants_int8
 from reeltune.models.dual_encoding import DualEncoding
+from reeltune.models.univl import Univl
 from reeltune.nn.packed import packed_name
 from reeltune.run import METRICS, RECIPE, Place, evaluate_checkpoint, evaluate_opened
 
+SHOWN = {  # figures by their names in a report, as they are shown
+    **{name: name for name in ("t2v R@1", "t2v R@5", "t2v R@10", "BLEU-4", "CIDEr-D")},
+    "SumR": "SumR, both ways",
+}
 FRAMES = 12  # of the clip that is timed
 TEXT = "a man plays the guitar on a stage, and people sing along"
 
@@ -225,7 +231,7 @@ def _call(model: Any) -> Any:
     """Encodes one text and one clip of noise; stored features where a model reads these."""
     source = torch.Generator().manual_seed(0)
     mask, tokens = torch.ones(1, FRAMES, dtype=torch.bool), model.tokenize([TEXT])
-    if isinstance(model, DualEncoding):
+    if isinstance(model, DualEncoding | Univl):
         clip = torch.rand(1, FRAMES, model.config.features, generator=source)
     else:
         shape = (1, FRAMES, 3, model.pixels.size, model.pixels.size)
@@ -240,19 +246,17 @@ def _call(model: Any) -> Any:
 
 
 def _accuracies(source: Path, place: Place, split: str) -> dict[str, dict[str, float]]:
-    """Recalls before and after on the data of the recipe; the report of the second is kept."""
+    """Figures before and after on the data of the recipe; the report of the second is kept."""
     if not (source / RECIPE).is_file():
         return {}
     recipe = read_stored_recipe(source / RECIPE)
     before = evaluate_checkpoint(str(source), recipe, place, split)
     after = evaluate_checkpoint(str(place.out), recipe, place, split)
     after.write(place.out / METRICS)
-    wanted = ("R@1", "R@5", "R@10")
-    found = {"dense": before, "pruned": after}
+    found = {"dense": figures_of(before), "pruned": figures_of(after)}
     return {
-        name: {f"t2v {key}": report.t2v[key] for key in wanted}
-        | {"SumR, both ways": report.t2v["SumR"] + report.v2t["SumR"]}
-        for name, report in found.items()
+        name: {shown: figures[key] for key, shown in SHOWN.items() if key in figures}
+        for name, figures in found.items()
     }
 
 

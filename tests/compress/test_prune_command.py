@@ -21,7 +21,7 @@ from reeltune.registry import find
 from reeltune.run import Place
 
 TEXTS = ["rain", "a man plays the guitar"]
-WHOLE = ("clip", "lite", "vop", "tuned", "dual-encoding")
+WHOLE = ("clip", "lite", "vop", "tuned", "dual-encoding", "univl")
 
 
 def saved(name: str, folder: Path) -> Path:

@@ -155,7 +155,7 @@ def captioning_report(
 ) -> CaptioningReport:
     """Reports by the suffix of their figures as one, with intervals."""
     each = {f"{k}{suffix}": v for suffix, r in reports.items() for k, v in r.segments.items()}
-    counts = {report.tokens: report.counts for report in reports.values()}
+    counts: dict[str, dict[str, list[int]]] = {r.tokens: r.counts for r in reports.values()}
     scores = {f"{k}{suffix}": v for suffix, r in reports.items() for k, v in r.figures.items()}
     intervals = {
         name: bounds(resampled_mean(np.array(list(values.values()))))[0]
