@@ -20,7 +20,15 @@ from reeltune.training.settings import Settings
 def melting_step(
     model: Any, melting: Melting, loader: Loader, held_out: Loader, settings: Settings
 ) -> Meltr:
-    """The losses of `model` melted; judged on `held_out`, or on late batches of training."""
+    """The losses of `model` melted; judged on `held_out`, or on late batches of training.
+
+    Errors: `ConfigError` for a chunk, since MELTR reads the losses of whole batches.
+    """
+    if settings.chunk is not None:
+        raise ConfigError(
+            f"training.chunk is {settings.chunk}, and MELTR reads the losses of whole batches; "
+            "leave training.chunk out"
+        )
     combiner = combiner_of(melting, tasks_of(model, loader))
     outer: Outer = HeldOut(held_out.epoch) if melting.outer == "held-out" else Recent()
     precision = {"precision": settings.precision}

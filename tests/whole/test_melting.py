@@ -61,3 +61,8 @@ def test_meltr_learns_and_a_stopped_run_ends_the_same(tmp_path: Path) -> None:
 def test_weights_by_hand_are_not_for_what_is_learned(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"scheme aid-fp-lite learns them.*scheme=multi-task"):
         run_recipe(small(**{"meltr.weights": {"triplet_latent": 8.0}}), Place(out=tmp_path))
+
+
+def test_a_chunk_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"training\.chunk is 4, and MELTR reads .* whole"):
+        run_recipe(small(**{"training.chunk": 4}), Place(out=tmp_path))
