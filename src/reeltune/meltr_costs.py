@@ -61,12 +61,17 @@ def stored_costs(
 def costs(
     recipe: Recipe, schemes: Sequence[str], place: Place, rounds: int = ROUNDS
 ) -> dict[str, Cost]:
-    """Measure `schemes` with what the recipe says of model, data, MELTR and K."""
+    """Measure `schemes` with what the recipe says of model, data, MELTR and K.
+
+    On a CPU with one thread: those that wait for each other spend the processor's time as well.
+    """
     if recipe.meltr is None:
         raise ConfigError(f"recipe {recipe.name} has no meltr; take one that has, of univl-meltr")
     every = recipe.meltr.step.every
     with ExitStack() as stack:
         cycles = _cycles(recipe, recipe.meltr, schemes, place, stack)
+        stack.callback(torch.set_num_threads, torch.get_num_threads())
+        torch.set_num_threads(1)
         ratios: dict[str, list[float]] = {name: [] for name in schemes}
         for turn in range(rounds + 1):
             seconds = {name: one() for name, one in cycles.items()}
