@@ -10,7 +10,8 @@ import typer
 
 from reeltune.training_commands import JsonOption, changes_of, print_json
 
-app = typer.Typer(no_args_is_help=True, help="Make files of other releases ours.")
+EXAMPLE = "Example: `reeltune convert univl univl.pretrained.bin univl-pretrained`"
+app = typer.Typer(no_args_is_help=True, help=f"Make files of other releases ours.\n\n{EXAMPLE}")
 
 OutArgument = Annotated[Path, typer.Argument(help="Folder to write.")]
 
