@@ -240,7 +240,7 @@ def finished_run(recipe: Recipe, out: Path, test: Split) -> AnyReport | None:
     """The report of a run that is done, if it was of this recipe and this test split."""
     if not (out / METRICS).is_file() or not (out / RECIPE).is_file():
         return None
-    stored = yaml.safe_load((out / RECIPE).read_text(encoding="utf-8"))
+    stored = _stored_recipe(out)
     report = read_report(out / METRICS)
     gallery = dict.fromkeys(pair.video for pair in test.pairs)
     same = report.protocol.split_hash == split_hash(test.pairs, gallery)

@@ -1,6 +1,5 @@
 """Captions that a model writes for the clips of a split, and how good they are."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import count
@@ -10,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict
 from torch import Tensor
 
 from reeltune.data._loader import ClipReader
@@ -18,6 +17,7 @@ from reeltune.errors import DataError
 from reeltune.evaluation._bleu import ORDERS, bleu_of
 from reeltune.evaluation._bootstrap import bounds, resampled_means
 from reeltune.evaluation._java import why_not
+from reeltune.evaluation._report_file import checked, write_fields
 from reeltune.evaluation.captions import CaptionReport, caption_report
 from reeltune.evaluation.encode import Named, clip_batches, gallery_of
 from reeltune.evaluation.protocols import CaptionCard, split_hash
@@ -76,20 +76,11 @@ class CaptioningReport:
     @classmethod
     def from_dict(cls, fields: object) -> "CaptioningReport":
         """The report that `as_dict` gave, also after JSON; DataError names the first bad field."""
-        try:
-            return TypeAdapter(cls).validate_python(fields)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the whole"
-            raise DataError(
-                f"not a report of captions: {place}: {first['msg']}; make one with: "
-                "reeltune evaluate"
-            ) from error
+        return checked(cls, fields, "report of captions")
 
     def write(self, path: Path) -> None:
         """JSON with one field a line."""
-        rows = (f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in self.as_dict().items())
-        path.write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")
+        write_fields(path, self.as_dict())
 
 
 @torch.inference_mode()

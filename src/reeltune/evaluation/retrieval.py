@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict
 
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation._bootstrap import (
@@ -17,6 +17,7 @@ from reeltune.evaluation._bootstrap import (
     resampled_means,
     sums_by_group,
 )
+from reeltune.evaluation._report_file import checked, write_fields
 from reeltune.evaluation.metrics import (
     average_precision,
     chunks,
@@ -83,19 +84,11 @@ class Report:
     @classmethod
     def from_dict(cls, fields: object) -> "Report":
         """The report that `as_dict` gave, also after JSON; DataError names the first bad field."""
-        try:
-            return TypeAdapter(cls).validate_python(fields)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the whole"
-            raise DataError(
-                f"not a retrieval report: {place}: {first['msg']}; make one with: reeltune evaluate"
-            ) from error
+        return checked(cls, fields, "retrieval report")
 
     def write(self, path: Path) -> None:
         """JSON with one field a line."""
-        rows = (f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in self.as_dict().items())
-        path.write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")
+        write_fields(path, self.as_dict())
 
     @classmethod
     def read(cls, path: Path) -> "Report":

@@ -120,18 +120,17 @@ def _some(keys: list[str]) -> str:
     return ", ".join(keys[:NAMED]) + more
 
 
-def write_card(folder: Path, model: str, config: Mapping[str, object]) -> None:
+def write_card(folder: Path, model: str, config: Mapping[str, object], **more: str) -> None:
     """Say in `config.yaml` which component the folder holds, and its settings."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump({"model": model, "config": dict(config)}, sort_keys=False)
+    text = yaml.safe_dump({"model": model, **more, "config": dict(config)}, sort_keys=False)
     (folder / CARD).write_text(text, encoding="utf-8")
 
 
 def ask_for_int8(folder: Path) -> None:
     """Say in `config.yaml` that layers are to compute in int8 where that is possible."""
     component, config = read_card(folder)
-    text = yaml.safe_dump({"model": component, "layers": "int8", "config": config}, sort_keys=False)
-    (folder / CARD).write_text(text, encoding="utf-8")
+    write_card(folder, component, config, layers="int8")
 
 
 def wants_int8(folder: Path) -> bool:

@@ -1,0 +1,30 @@
+"""What reports of every kind share: how their files are written, and how fields are checked."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from reeltune.errors import DataError
+
+Kind = TypeVar("Kind")
+
+
+def write_fields(path: Path, fields: Mapping[str, object]) -> None:
+    """JSON with one field a line."""
+    rows = (f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in fields.items())
+    path.write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")
+
+
+def checked(kind: type[Kind], fields: object, what: str) -> Kind:
+    """A report from its fields, also after JSON; DataError names the first bad one."""
+    try:
+        return TypeAdapter(kind).validate_python(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise DataError(
+            f"not a {what}: {place}: {first['msg']}; make one with: reeltune evaluate"
+        ) from error
