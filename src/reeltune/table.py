@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from reeltune.config import Recipe, read_recipe
 from reeltune.errors import ConfigError, DataError
@@ -239,12 +239,15 @@ def drawn(
     sizes = np.bincount(place)
     found = (np.array(getattr(report.ranks, way))[rows] for report in reports)
     hits = np.stack([np.bincount(place, one <= depth) for one in found])  # (seeds, videos)
-    videos = np.random.default_rng(0).integers(0, len(members), (DRAWS, len(members)))
-    seeds = np.random.default_rng([1, len(reports)]).integers(
-        0, len(reports), (DRAWS, len(reports))
-    )
+    videos, seeds = chosen(len(members), len(reports))
     mean = hits[seeds].mean(axis=1)  # (draws, videos)
     return 100 * np.take_along_axis(mean, videos, 1).sum(1) / sizes[videos].sum(1)
+
+
+def chosen(videos: int, seeds: int) -> tuple[Int[np.ndarray, "R N"], Int[np.ndarray, "R S"]]:
+    """Videos and seeds of each draw, with replacement; the same at every call."""
+    some = np.random.default_rng(0).integers(0, videos, (DRAWS, videos))
+    return some, np.random.default_rng([1, seeds]).integers(0, seeds, (DRAWS, seeds))
 
 
 def bounds(draws: Float[np.ndarray, " R"]) -> Bounds:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from reeltune import table
 from reeltune.config import read_recipe
 from reeltune.evaluation._bleu import ORDERS, bleu_of
 from reeltune.evaluation.captioning import CaptioningReport
@@ -22,7 +21,7 @@ from reeltune.evaluation.retrieval import Report
 from reeltune.judging import figures_of
 from reeltune.meltr_tables import Entry, Section
 from reeltune.run import METRICS
-from reeltune.table import Bounds, Job, Plan, bounds, drawn, mean_of
+from reeltune.table import Bounds, Job, Plan, bounds, chosen, drawn, mean_of
 from reeltune.training.log import read_log
 
 Draws = dict[str, Float[np.ndarray, " R"]]
@@ -128,19 +127,18 @@ def drawn_captions(reports: Sequence[CaptioningReport]) -> Draws:
 
     METEOR of a corpus is not the mean of its clips, so it is not drawn.
     """
-    clips, seeds = len(reports[0].captions), len(reports)
-    videos = np.random.default_rng(0).integers(0, clips, (table.DRAWS, clips))
-    chosen = np.random.default_rng([1, seeds]).integers(0, seeds, (table.DRAWS, seeds))
+    clips = len(reports[0].captions)
+    videos, seeds = chosen(clips, len(reports))
     times = np.stack([np.bincount(one, minlength=clips) for one in videos]) / clips  # (R, N)
     each = {name: _of_clips(reports, name) for name in ("ROUGE-L", "CIDEr-D")}  # (S, N)
     found = {
-        name: np.take_along_axis(times @ values.T, chosen, 1).mean(1)
+        name: np.take_along_axis(times @ values.T, seeds, 1).mean(1)
         for name, values in each.items()
     }
     counts = np.array([list(report.counts["bert"].values()) for report in reports])  # (S, N, C)
     bleu = _bleu_of_draws(np.einsum("rn,snc->rsc", times, counts))  # (R, S, 4)
     for order in range(1, ORDERS + 1):
-        found[f"BLEU-{order}"] = np.take_along_axis(bleu[..., order - 1], chosen, 1).mean(1)
+        found[f"BLEU-{order}"] = np.take_along_axis(bleu[..., order - 1], seeds, 1).mean(1)
     return found
 
 
