@@ -12,8 +12,8 @@ from reeltune.models._univl.tasks import TASKS
 Changes = dict[str, Any]
 
 SUM, PRIMARY, MELTR = "univl", "univl-primary", "univl-meltr"
-CAPTION_SUM, CAPTION_PRIMARY = "univl-caption", "univl-caption-primary"
-CAPTION_MELTR = "univl-caption-meltr"
+CAPTION_SUM, CAPTION_PRIMARY = "univl-caption-speech", "univl-caption-speech-primary"
+CAPTION_MELTR = "univl-caption-speech-meltr"
 RETRIEVAL = ("t2v R@1", "t2v R@5", "t2v R@10", "SumR")
 CAPTIONS = ("BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
 

@@ -37,7 +37,11 @@ FAMILIES = {
         ("meltr-schemes", "meltr-gamma", "meltr-architecture"),
         ("univl", "univl-primary", "univl-meltr"),
     ),
-    "meltr-losses": ("univl-caption", "univl-caption-primary", "univl-caption-meltr"),
+    "meltr-losses": (
+        "univl-caption-speech",
+        "univl-caption-speech-primary",
+        "univl-caption-speech-meltr",
+    ),
 }
 DRAWS = 2000
 Bounds = tuple[float, float]

@@ -170,6 +170,16 @@ def test_a_transcript_has_a_line_per_event_and_a_remark(toybox: Path) -> None:
             assert motions_in(line["text"]) == [(event.motion, event.count)]
 
 
+def test_what_is_said_in_a_clip_is_the_whole_transcript(toybox: Path) -> None:
+    config = Config.tiny(toybox)
+    for split in SUBSETS:
+        said = {pair.video: config.transcript(pair) for pair in config.read(split).pairs}
+        assert said == {
+            clip["video"]: " ".join(line["text"] for line in clip["transcript"])
+            for clip in lines(toybox)[split]
+        }
+
+
 # Any world
 
 

@@ -86,7 +86,3 @@ def test_msrvtt_is_read_from_its_own_features_or_says_what_is_missing(tmp_path: 
     decoded = options.model_copy(update={"stored": False})
     with pytest.raises(ConfigError, match=r"names no encoder, and no folder of features; set conf"):
         stored_clips(recipe, decoded, [decoded.read("test")], lambda _: lambda done, total: None)
-
-
-def test_toybox_has_no_speech() -> None:
-    assert not [name for name in recipe_names() if name.startswith("toybox") and "speech" in name]

@@ -27,6 +27,7 @@ from reeltune.training.log import read_log
 
 SMALL = {"options.size": "tiny", "training.epochs": 1, "training.batch": 8}
 SMALL |= {"config.width": 16, "config.heads": 2, "config.words": 16, "meltr.step.every": 1}
+SPEECH = [f"univl-caption-speech{form}" for form in ("", "-primary", "-meltr")]
 KEPT = ("sum", "primary loss alone", "aid-fp-lite", "(A) decoder alone", "(C) all eight", "MELTR")
 
 
@@ -50,11 +51,7 @@ def test_what_two_tables_need_is_trained_once(tmp_path: Path) -> None:
         name.partition(": ")[2] for name, path in found.items() if path.parent.name == "univl-meltr"
     }
     assert same == {"aid-fp-lite", "gamma 0.1", "SE + TE"}
-    named = {
-        name.partition(": ")[2]
-        for name, path in found.items()
-        if path.parent.name in ("univl-caption-meltr", "univl-caption", "univl-caption-primary")
-    }
+    named = {name.partition(": ")[2] for name, path in found.items() if path.parent.name in SPEECH}
     assert named == {
         *("MELTR", "five losses + all three, MELTR"),
         *("(C) all eight", "five losses + all three, sum"),

@@ -6,12 +6,14 @@ Clips tagged "temporal" have their twin in the same split, the same frames in th
 """
 
 import json
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from reeltune.data._cache_folder import cache_folder
+from reeltune.data._splits import PARTS, Part
 from reeltune.data._toybox.make import VERSION, Progress, make_toybox
 from reeltune.errors import DataError
 from reeltune.types import Pair, Split
@@ -50,15 +52,8 @@ class Config(BaseModel):
         """The folder, filled if it is not yet; `progress` is told of clips done and in all."""
         return make_toybox(self.place(), self.size, self.seed, progress)
 
-    def read(self, split: Literal["train", "val", "test"]) -> Split:
+    def read(self, split: Part) -> Split:
         folder = self.make()
-        path = folder / f"{split}.jsonl"
-        try:
-            clips = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"{path} cannot be read ({error}); delete {folder} and it is made again"
-            ) from error
         pairs = [
             Pair(
                 video=clip["video"],
@@ -66,7 +61,28 @@ class Config(BaseModel):
                 caption=caption,
                 tags=tuple(clip["tags"]),
             )
-            for clip in clips
+            for clip in _clips(folder, split)
             for caption in clip["captions"]
         ]
         return Split(pairs=tuple(pairs), captions="multiple")
+
+    def transcript(self, pair: Pair) -> str:
+        """What a narrator says in a clip: the motions without the things, and a remark."""
+        return _transcripts(self.place())[pair.video]
+
+
+@lru_cache(maxsize=4)
+def _transcripts(folder: Path) -> dict[str, str]:
+    """What is said, by video."""
+    clips = [clip for split in PARTS for clip in _clips(folder, split)]
+    return {clip["video"]: " ".join(one["text"] for one in clip["transcript"]) for clip in clips}
+
+
+def _clips(folder: Path, split: Part) -> list[dict[str, Any]]:
+    path = folder / f"{split}.jsonl"
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path} cannot be read ({error}); delete {folder} and it is made again"
+        ) from error
