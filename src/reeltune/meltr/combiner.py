@@ -1,7 +1,7 @@
 """What melts losses, and its file: weights together with the names of the losses."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Protocol, runtime_checkable
 
@@ -48,9 +48,17 @@ class Total(nn.Module):
 
 def slopes(combiner: nn.Module, losses: Float[Tensor, " T"]) -> Float[Tensor, " T"]:
     """How strongly each loss is trained: the melted loss differentiated by it; no graph."""
+    return valued(combiner, losses)[1]
+
+
+def valued(
+    function: Callable[[Tensor], Tensor], losses: Float[Tensor, " T"]
+) -> tuple[Float[Tensor, ""], Float[Tensor, " T"]]:
+    """A function of the losses and its slopes there, in one evaluation; no graph."""
     leaf = losses.detach().requires_grad_()
-    (found,) = torch.autograd.grad(combiner(leaf), leaf, allow_unused=True, materialize_grads=True)
-    return found
+    value = function(leaf)
+    (found,) = torch.autograd.grad(value, leaf, allow_unused=True, materialize_grads=True)
+    return value.detach(), found
 
 
 def ordered(named: dict[str, Tensor], tasks: tuple[str, ...]) -> list[Tensor]:

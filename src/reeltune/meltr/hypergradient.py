@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reeltune.errors import ConfigError
-from reeltune.meltr.combiner import slopes
+from reeltune.meltr.combiner import slopes, valued
 from reeltune.meltr.derivatives import Along, Curved, ahead, along, curvature, gradient
 from reeltune.meltr.losses import Losses, Taken, Weights
 from reeltune.meltr.ranks import mean_of_each, mean_over_ranks
@@ -86,14 +86,16 @@ class Problem:
                 return values[index]
             return values[index] + self.gamma * regulariser(self.combiner(values), values)
 
+        loss = torch.tensor(0.0)
+
         def factors(values: Tensor) -> Tensor:
-            leaf = values.detach().requires_grad_()
-            return torch.autograd.grad(loss_of(leaf), leaf)[0]
+            nonlocal loss
+            loss, found = valued(loss_of, values)
+            return found
 
         values, found = gradient(self.upper, weights, factors)
         phi = dict(self.combiner.named_parameters())
-        loss = loss_of(values)
-        direct = _by_phi(loss, phi) if self.direct_term else {}
+        direct = _by_phi(loss_of(values), phi) if self.direct_term else {}
         return Primary(loss.item(), found, direct)
 
     def implicit(self, losses: Losses, weights: Weights, solution: Weights) -> Weights:

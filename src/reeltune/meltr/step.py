@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
-from reeltune.meltr.combiner import slopes
+from reeltune.meltr.combiner import valued
 from reeltune.meltr.derivatives import Along, Curved
 from reeltune.meltr.hypergradient import Problem
 from reeltune.meltr.losses import Losses, Taken, losses_of
@@ -83,16 +83,14 @@ class Meltr:
         """Backward of the melted loss: one pass, weighted by the slopes of the combiner."""
         tasks = self.tasks
         values = mean_over_ranks(torch.stack(losses).detach())
-        factors = slopes(self.combiner, values)
+        melted, factors = valued(self.combiner, values)
         reached = [
             (x, f.to(x.dtype)) for x, f in zip(losses, factors, strict=True) if x.requires_grad
         ]
         torch.autograd.backward([x for x, _ in reached], [share * f for _, f in reached])
-        with torch.no_grad():
-            melted = float(self.combiner(values))
         named = dict(zip(tasks, values.tolist(), strict=True))
         turned = {f"slope {t}": f for t, f in zip(tasks, factors.tolist(), strict=True)}
-        return {"loss": melted, **named, **turned}
+        return {"loss": melted.item(), **named, **turned}
 
     def _count(self, share: float) -> None:
         """Shares add up to whole steps; a sum of thirds may miss 1 by rounding."""
