@@ -20,6 +20,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from reeltune._faults import first_fault
 from reeltune.errors import ConfigError
 from reeltune.meltr.step import Settings as MeltrSettings
 from reeltune.registry import find
@@ -219,5 +220,4 @@ def _open(kind: str, name: str) -> dict[str, Any]:
 
 
 def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'settings'}: {first['msg']}"
+    return ": ".join(first_fault(error, "settings"))

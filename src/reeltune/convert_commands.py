@@ -43,14 +43,14 @@ def univl(
 
     from pydantic import ValidationError
 
+    from reeltune._faults import first_fault
     from reeltune.errors import ConfigError
     from reeltune.models.univl import Config, convert
 
     try:
         config = Config(**changes_of(settings))
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"--set {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise ConfigError(f"--set {': '.join(first_fault(error))}") from error
     report = {name: list(keys) for name, keys in asdict(convert(source, out, config)).items()}
     tell({"folder": str(out), **report}, as_json)
 

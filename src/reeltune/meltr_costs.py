@@ -19,13 +19,12 @@ from typing import Any
 import torch
 
 from reeltune.config import Melting, Recipe
-from reeltune.data._loader import Loader, Order
 from reeltune.errors import ConfigError
 from reeltune.melting import melting_step
-from reeltune.run import Ground, Place, ground_of
+from reeltune.run import Place, ground_of
 from reeltune.training.optim import optimizer_of, trainable
 from reeltune.training.settings import Settings
-from reeltune.types import Batch, Split
+from reeltune.types import Batch
 
 ROUNDS = 11
 BATCHES = 16  # that the cycles go through
@@ -89,7 +88,7 @@ def _cycles(
     splits = [options.read(part) for part in ("train", "val", "test")]
     ground = ground_of(recipe, place, options, splits, stack)
     settings = recipe.training
-    loader, held = (_loader(ground, split, settings) for split in splits[:2])
+    loader, held = (ground.held_out(split, settings) for split in splits[:2])
     batches = list(islice(loader.epoch(0), BATCHES))
     found: dict[str, Callable[[], float]] = {}
     for name in ("multi-task", *schemes):
@@ -99,14 +98,6 @@ def _cycles(
         train = partial(_cycle, model, step, optimizer_of(model, settings), settings)
         found[name] = partial(train, cycle(batches), melting.step.every)
     return found
-
-
-def _loader(ground: Ground, split: Split, settings: Settings) -> Loader:
-    videos = len({pair.video for pair in split.pairs})
-    order = Order(split.pairs, min(settings.batch, videos), settings.seed)
-    return Loader(
-        ground.reader, order, ground.model.tokenize, targets=ground.targets, texts=ground.texts
-    )
 
 
 def _cycle(

@@ -105,6 +105,17 @@ class Ground:
     targets: dict[str, Target] = field(default_factory=dict)
     texts: dict[str, Text] = field(default_factory=dict)
 
+    def loader(self, order: Order) -> Loader:
+        """Batches in this order, as the losses of the model want them."""
+        return Loader(
+            self.reader, order, self.model.tokenize, targets=self.targets, texts=self.texts
+        )
+
+    def held_out(self, split: Split, settings: Settings) -> Loader:
+        """The same of a split that may be smaller than a batch, in one process."""
+        videos = len({pair.video for pair in split.pairs})
+        return self.loader(Order(split.pairs, min(settings.batch, videos), settings.seed))
+
 
 def ground_of(
     recipe: Recipe, place: Place, options: Any, splits: Sequence[Split], stack: ExitStack
@@ -142,14 +153,11 @@ def tune_model(
         world,
         settings.neighbours,
     )
-    batches = partial(
-        Loader, reader, tokenize=model.tokenize, targets=ground.targets, texts=ground.texts
-    )
-    loader = batches(order)
+    loader = ground.loader(order)
     step: Step = step_of(model, settings)
     if melting is not None:
-        held = Order(val_split.pairs, min(settings.batch, _videos(val_split)), settings.seed)
-        step = melting_step(model, melting, loader, batches(held), settings)
+        held = ground.held_out(val_split, settings)
+        step = melting_step(model, melting, loader, held, settings)
     run = Run(
         model=model,
         step=step,
@@ -173,10 +181,6 @@ def step_of(model: Any, settings: Settings) -> Step:
     if isinstance(model, Contrasted):
         return Contrast(model, settings.precision, settings.chunk)
     return Sum(model)
-
-
-def _videos(split: Split) -> int:
-    return len({pair.video for pair in split.pairs})
 
 
 def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Recipe:

@@ -20,7 +20,7 @@ from reeltune.config import read_recipe
 from reeltune.dual_encoding_sweeps import Cut, HeldOut, Sums, alpha_sums, pruned
 from reeltune.evaluation.retrieval import Report
 from reeltune.models._count import count_parameters
-from reeltune.models._weights import read_card
+from reeltune.models._weights import card_settings
 from reeltune.models.dual_encoding import Config
 from reeltune.run import METRICS, Place
 from reeltune.table import Bounds, Job, Plan, bounds, drawn, jobs_of, mean_of, recipe_of
@@ -194,7 +194,7 @@ def _folders(plan: Plan, method: str) -> list[Path]:
 
 def _parameters(folder: Path) -> int:
     """Of the model as it was trained, whose words and concepts come from the captions."""
-    config = Config.model_validate(read_card(folder)[1])
+    config = card_settings(folder, Config)
     with torch.device("meta"):
         return count_parameters(config.build())["total"]
 

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src" / "reeltune"
 ROWS = [
-    "errors types _version",
+    "errors types _version _faults",
     "objectives nn registry",
     "data models meltr compress",
     "evaluation search",

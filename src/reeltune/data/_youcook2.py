@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, RootModel, ValidationError, model_validator
 
+from reeltune._faults import first_fault
 from reeltune.data._annotations import Row, Text, find_file, find_files, read_csv, read_json
 from reeltune.data._atomic_file import write_atomically
 from reeltune.data._univl_pickles import read_columns
@@ -121,9 +122,8 @@ def convert(source: Path, folder: Path) -> Told:
     try:
         told = Told.model_validate(read_columns(source))
     except ValidationError as error:
-        first = error.errors()[0]
         raise DataError(
-            f"{source}: {'.'.join(map(str, first['loc']))}: {first['msg']}; give "
+            f"{source}: {': '.join(first_fault(error))}; give "
             "youcookii_data.no_transcript.pickle of UniVL's release"
         ) from None
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from reeltune._faults import first_fault
 from reeltune.errors import DataError
 
 Kind = TypeVar("Kind")
@@ -23,8 +24,7 @@ def checked(kind: type[Kind], fields: object, what: str) -> Kind:
     try:
         return TypeAdapter(kind).validate_python(fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        place, fault = first_fault(error)
         raise DataError(
-            f"not a {what}: {place}: {first['msg']}; make one with: reeltune evaluate"
+            f"not a {what}: {place}: {fault}; make one with: reeltune evaluate"
         ) from error

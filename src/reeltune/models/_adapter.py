@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from reeltune.errors import CheckpointError, ConfigError
@@ -22,7 +22,7 @@ from reeltune.models._tokenizer import read_tokenizer
 from reeltune.models._towers import read_settings, towers_of
 from reeltune.models._weights import (
     CARD,
-    read_card,
+    card_settings,
     read_tensors,
     require_all_keys,
     write_card,
@@ -105,15 +105,7 @@ def read_adapter(
         raise CheckpointError(
             "a tuned model has no weights of its own; give the folder that training wrote"
         )
-    _, card = read_card(folder)
-    try:
-        config = settings.model_validate(card)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise CheckpointError(
-            f"{folder / CARD} has {'.'.join(map(str, first['loc']))} wrong ({first['msg']}); "
-            "take the file from the same place as the weights"
-        ) from error
+    config = card_settings(folder, settings)
     if config.base and config.base_fingerprint is None:
         raise CheckpointError(
             f"{folder / CARD} has no base_fingerprint, by which the CLIP that it belongs to is "

@@ -5,12 +5,15 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
+from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from reeltune._faults import first_fault
 from reeltune.errors import CheckpointError
 from reeltune.nn.packed import packed_name, read_packed
 
@@ -19,6 +22,7 @@ SHARDS = "model.safetensors.index.json"
 CARD = "config.yaml"  # of our own checkpoints: which component, and its settings
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 NAMED = 5  # keys a message spells out before it counts the rest
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 def fingerprint(tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> str:
@@ -158,6 +162,19 @@ def read_card(folder: Path) -> tuple[str, dict[str, object]]:
         raise CheckpointError(
             f"{path} does not say which model the folder holds ({first}); "
             "it needs a line such as 'model: lite'"
+        ) from error
+
+
+def card_settings(folder: Path, kind: type[Settings]) -> Settings:
+    """The settings that a checkpoint says its model has; CheckpointError names a wrong one."""
+    component, config = read_card(folder)
+    try:
+        return kind.model_validate(config)
+    except ValidationError as error:
+        place, fault = first_fault(error)
+        raise CheckpointError(
+            f"{folder / CARD} has {place} wrong for {component} ({fault}); "
+            "take the file from the same place as the weights"
         ) from error
 
 

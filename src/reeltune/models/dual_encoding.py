@@ -16,7 +16,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, UInt8
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
@@ -30,9 +30,9 @@ from reeltune.models._dual_encoding._vocabulary import PAD, SPECIALS, Vocabulary
 from reeltune.models._weights import (
     CARD,
     WEIGHTS,
+    card_settings,
     fingerprint,
     load_weights,
-    read_card,
     write_card,
     write_tensors,
 )
@@ -322,15 +322,7 @@ def load(folder: Path | None, device: str | None = None, dtype: str | None = Non
         )
     if precision_named(dtype) != torch.float32:
         raise ConfigError(f"dual-encoding runs in float32 alone, got dtype {dtype!r}; leave it out")
-    _, card = read_card(folder)
-    try:
-        config = Config.model_validate(card)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise CheckpointError(
-            f"{folder / CARD} has {'.'.join(map(str, first['loc']))} wrong ({first['msg']}); "
-            "take the file from the same place as the weights"
-        ) from error
+    config = card_settings(folder, Config)
     words = Vocabulary.read(folder / WORDS)
     if len(words) != config.words:
         raise CheckpointError(

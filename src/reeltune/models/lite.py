@@ -12,11 +12,11 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float, UInt8
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.errors import ConfigError, DataError
 from reeltune.models._device import device_named, precision_named
 from reeltune.models._lite.conse import class_vectors, conse, masked_mean
 from reeltune.models._lite.frame_network import CLASSES, PIXELS, FrameNetwork
@@ -24,11 +24,10 @@ from reeltune.models._lite.head import Head
 from reeltune.models._lite.packaged import FRAME_WEIGHTS, SENTENCE_WEIGHTS
 from reeltune.models._lite.sentence_encoder import WIDTH, SentenceEncoder
 from reeltune.models._weights import (
-    CARD,
     WEIGHTS,
+    card_settings,
     fingerprint,
     load_weights,
-    read_card,
     write_card,
     write_tensors,
 )
@@ -128,20 +127,8 @@ def load(folder: Path | None, device: str | None = None, dtype: str | None = Non
     """The model with the head of `folder`, or with the one that comes with Reeltune."""
     if precision_named(dtype) != torch.float32:
         raise ConfigError(f"lite runs in float32 alone, got dtype {dtype!r}; leave dtype out")
-    model = Config().build() if folder is None else _sized_as(folder).build()
+    model = Config().build() if folder is None else card_settings(folder, Config).build()
     shipped = files("reeltune.models._lite").joinpath("head.safetensors")
     with as_file(shipped) if folder is None else nullcontext(folder / WEIGHTS) as path:
         load_weights(model.head, path)
     return model.to(device_named(device)).eval()
-
-
-def _sized_as(folder: Path) -> Config:
-    name, settings = read_card(folder)
-    try:
-        return Config.model_validate(settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise CheckpointError(
-            f"{folder / CARD} has {'.'.join(map(str, first['loc']))} wrong for {name} "
-            f"({first['msg']}); take the file from the same place as the weights"
-        ) from error

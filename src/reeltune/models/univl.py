@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float, UInt8
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
@@ -28,10 +28,9 @@ from reeltune.models._univl.tasks import TASKS, Scene, Task, task_losses
 from reeltune.models._univl.words import FILE, WordPieces, read_vocabulary
 from reeltune.models._univl.writing import Writing
 from reeltune.models._weights import (
-    CARD,
     WEIGHTS,
+    card_settings,
     fingerprint,
-    read_card,
     read_tensors,
     require_all_keys,
     versions,
@@ -337,15 +336,7 @@ def load(folder: Path | None, device: str | None = None, dtype: str | None = Non
             "the released univl.pretrained.bin with `reeltune convert univl`"
         )
     place, precision = device_named(device), precision_named(dtype)
-    _, card = read_card(folder)
-    try:
-        config = Config.model_validate(card)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise CheckpointError(
-            f"{folder / CARD} has {'.'.join(map(str, first['loc']))} wrong ({first['msg']}); "
-            "take the file from the same place as the weights"
-        ) from error
+    config = card_settings(folder, Config)
     model = Univl(config, WordPieces(read_vocabulary(str(folder))))
     _fill_whole(model, folder / WEIGHTS)
     return model.move(place, precision).eval()
