@@ -19,8 +19,8 @@ $(READY): pyproject.toml
 demo: setup      ## index sample clips, or VIDEOS=~/Videos, and answer three queries
 	$(BIN)/reeltune demo $(if $(VIDEOS),"$(VIDEOS)")
 
-test: setup      ## run the test suite
-	$(BIN)/python -m pytest
+test: setup      ## run the test suite, a process of one thread for each core, at most four
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 check: setup     ## lint, types and formatting
 	$(BIN)/ruff check .
