@@ -123,7 +123,7 @@ def _lacks(benchmark: dict[str, Any], method: str, how: dict[str, Any]) -> str:
     if section is None:
         return f"components.{how['component']}"
     named = method in section.get("only", [method])
-    return "" if named else f"{method} in components.{how['component']}.only"
+    return "" if named else f"its name in components.{how['component']}.only"
 
 
 def read_recipe(name: str, changes: dict[str, Any] | None = None) -> Recipe:
@@ -136,7 +136,7 @@ def read_recipe(name: str, changes: dict[str, Any] | None = None) -> Recipe:
     how = _read("methods", method, name)
     if lacks := _lacks(benchmark, method, how):
         raise ConfigError(
-            f"{method} needs a benchmark with {lacks}, which {place} has not; "
+            f"{place} has no recipe for {method}, which needs {lacks} there; "
             f"there are: {', '.join(n for n in recipe_names() if n.endswith('/' + method))}"
         )
     expected = benchmark.pop("expected", {}).get(method, {})
