@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from oracles.slow_hypergradient import double_backward, flat
 from reeltune.errors import ConfigError
 from reeltune.meltr import linear, transformer
+from reeltune.meltr.combiner import Total
 from reeltune.meltr.derivatives import Along, along
 from reeltune.meltr.hypergradient import Problem
 from reeltune.meltr.losses import Losses
 from reeltune.meltr.outer import HeldOut
-from reeltune.meltr.schemes import aid_fp_lite
+from reeltune.meltr.scheme import Scheme
+from reeltune.meltr.schemes import aid_fp_lite, multi_task
 from reeltune.meltr.step import Meltr, Settings
 from reeltune.meltr.vectors import dot
 from reeltune.models._contrast import Contrasted
@@ -96,7 +98,7 @@ def test_the_hypergradient_is_that_of_double_backward(double: Any, way: Along) -
     with skipping_where_there_is_no_forward_mode():
         got = aid_fp_lite.aid_fp_lite(task).gradient
     v, lower = task.judged(task.weights).gradient, task.lower[0]
-    torch.manual_seed(lower.seed)  # the same dropout and the same masks
+    lower.draw.begin()  # the same dropout and the same masks
     try:
         wanted = -double_backward(double, lower.batch, task.combiner, list(v.values()))
     except NotImplementedError as error:
@@ -142,9 +144,12 @@ def test_differences_in_float32_find_the_slopes(model: Any) -> None:
     torch.testing.assert_close(got, wanted, rtol=0.0, atol=0.03 * float(wanted.abs().max()))
 
 
-def melting(model: Any, combiner: nn.Module, **settings: Any) -> Meltr:
+def melting(
+    model: Any, combiner: nn.Module, scheme: Scheme | None = None, **settings: Any
+) -> Meltr:
     held_out = HeldOut(lambda epoch, start: iter([batch_for(model, 7 + epoch)][start:]))
-    return Meltr(model, combiner, aid_fp_lite.Config().build(), held_out, Settings(**settings))
+    scheme = scheme or aid_fp_lite.Config().build()
+    return Meltr(model, combiner, scheme, held_out, Settings(**settings))
 
 
 def snapshot(module: nn.Module) -> dict[str, Tensor]:
@@ -192,3 +197,28 @@ def test_meltr_that_sums_trains_as_the_models_own_step(model: Any) -> None:
     assert melted == pytest.approx(plain, rel=1e-5)
     for name, gradient in wanted.items():
         torch.testing.assert_close(gradients[name], gradient, rtol=1e-5, atol=1e-7, msg=name)
+
+
+@pytest.mark.parametrize(
+    "scheme", [name for name in names("meltr.schemes") if name != "multi-task"]
+)
+def test_meta_steps_that_learn_nothing_are_the_plain_sum_to_the_bit(
+    model: Any, scheme: str
+) -> None:
+    """With dropout on: training draws what it would draw without them."""
+    tasks = tuple(model.losses(batch_for(model, 1)))
+    before, found = snapshot(model), []
+    taught = find("meltr.schemes", scheme).Config().build()
+    summed = multi_task.Config().build()
+    for combiner, own in ((linear.Config(tasks=tasks).build(), taught), (Total(tasks), summed)):
+        model.load_state_dict(before)
+        torch.manual_seed(5)
+        step = melting(model, combiner, own, every=1, lr=0)
+        optimizer = torch.optim.Adam(trained(model).values(), 1e-3)
+        for seed in range(3):
+            step(batch_for(model, seed))
+            optimizer.step()
+            optimizer.zero_grad()
+        found.append(snapshot(model))
+    for name, tensor in found[0].items():
+        assert torch.equal(tensor, found[1][name]), name

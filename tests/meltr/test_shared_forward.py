@@ -129,8 +129,7 @@ def test_a_step_ahead_takes_the_place_of_its_direction() -> None:
             return super().at(*arguments, **settings)
 
     lower = task.lower[0]
-    watched = Watched(lower.model, lower.batch, lower.tasks)
-    watched.seed = lower.seed
+    watched = Watched(lower.model, lower.batch, lower.tasks, draw=lower.draw)
     moved, step = ahead(watched, task.weights, direction)
     assert alive == [False]
     with torch.no_grad():

@@ -1,14 +1,14 @@
 """The losses of one batch as a function of the weights, and of nothing else."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from reeltune.meltr.combiner import ordered
+from reeltune.meltr.draw import Draw
 
 Weights = dict[str, Tensor]  # also a vector of their shape: a gradient, a direction
 Result = TypeVar("Result")
@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 class Losses:
     """The named losses of one batch, evaluated at any weights, each time in the same way.
 
-    Every evaluation draws the same dropout and masks from torch's generators. Buffers, such as
+    Every evaluation draws the same dropout and masks, those of `draw`. Buffers, such as
     running statistics of BatchNorm, are copies that are thrown away, so a meta step leaves no
     trace in the model. Gradients may be taken inside `at` alone: activation checkpointing
     evaluates the model again on the way back, and must find the same weights.
@@ -29,15 +29,17 @@ class Losses:
         batch: Any,
         tasks: tuple[str, ...],
         precision: Literal["fp32", "bf16"] = "fp32",
+        draw: Draw | None = None,
     ) -> None:
         self.model, self.batch, self.tasks = model, batch, tasks
         self.precision = precision
-        self.seed = int(torch.randint(2**62, ()))  # of the draw; resumed with the run's generator
+        self.draw = draw or Draw.fresh(device_of(model))
 
     def here(self) -> list[Tensor]:
-        """As training takes them: at the model's own weights and buffers, in the same draw."""
-        with _drawing(self.seed, device_of(self.model)):
-            return losses_of(self.model, self.batch, self.tasks, self.precision == "bf16")
+        """As training takes them: at the model's own weights and buffers, in the same draw, from
+        where the generators go on."""
+        self.draw.begin()
+        return losses_of(self.model, self.batch, self.tasks, self.precision == "bf16")
 
     def at(
         self, weights: Weights, then: Callable[[list[Tensor]], Result], exact: bool = False
@@ -51,7 +53,7 @@ class Losses:
         held = _Held(self.model, evaluate)
         swapped = {f"model.{name}": tensor for name, tensor in weights.items()}
         copies = {f"model.{n}": buffer.clone() for n, buffer in self.model.named_buffers()}
-        with _drawing(self.seed, device_of(self.model)):
+        with self.draw.again():
             return torch.func.functional_call(held, (swapped, copies), ())
 
 
@@ -94,15 +96,3 @@ def losses_of(
 
 def device_of(model: nn.Module) -> torch.device:
     return next(model.parameters()).device
-
-
-@contextmanager
-def _drawing(seed: int, device: torch.device) -> Iterator[None]:
-    """Draws of this block come from `seed`; draws after it are as if it had not been."""
-    on_cuda = device.type == "cuda"
-    with torch.random.fork_rng([device] if on_cuda else []):
-        torch.default_generator.manual_seed(seed)
-        if on_cuda:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        yield

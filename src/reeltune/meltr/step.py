@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.meltr.combiner import valued
 from reeltune.meltr.derivatives import Along, Curved
+from reeltune.meltr.draw import Draw
 from reeltune.meltr.hypergradient import Problem
-from reeltune.meltr.losses import Losses, Taken, losses_of
+from reeltune.meltr.losses import Losses, Taken, device_of, losses_of
 from reeltune.meltr.outer import Outer, Recent
 from reeltune.meltr.ranks import mean_over_ranks, same_on_all_ranks
 from reeltune.meltr.scheme import Scheme
@@ -126,15 +127,21 @@ class Meltr:
         return settings.lr * max(0.0, 1 - self._meta_steps / settings.decay_over)
 
     def _problem(self, batch: Batch) -> Problem:
-        """The bilevel problem here and now; too few batches at the start are used again."""
+        """The bilevel problem here and now; too few batches at the start are used again.
+
+        Nothing that is drawn for it is missed by training, which draws what it would without.
+        """
         settings, seen = self.settings, [*self._recent.batches, batch]
-        wanted = self.scheme.batches
-        lower = [self._losses(one) for one in (seen * wanted)[-wanted:]]
+        wanted, draw = self.scheme.batches, Draw(device_of(self.model))
+        with draw.again():
+            *earlier, _ = (seen * wanted)[-wanted:]
+            lower = [*map(self._losses, earlier), self._losses(batch, draw)]
+            upper = self._losses(self.outer.draw())
         return Problem(
             weights={n: w for n, w in self.model.named_parameters() if w.requires_grad},
             combiner=self.combiner,
             lower=lower,
-            upper=self._losses(self.outer.draw()),
+            upper=upper,
             primary=self.model.primary,
             gamma=settings.gamma,
             direct_term=settings.direct_term,
@@ -143,8 +150,8 @@ class Meltr:
             here=Taken(lower[-1]),
         )
 
-    def _losses(self, batch: Batch) -> Losses:
-        return Losses(self.model, batch, self.tasks, self.settings.precision)
+    def _losses(self, batch: Batch, draw: Draw | None = None) -> Losses:
+        return Losses(self.model, batch, self.tasks, self.settings.precision, draw)
 
     def _require_something_to_learn(self) -> None:
         learned = any(True for _ in self.combiner.parameters())
