@@ -29,8 +29,7 @@ def melting_step(
             f"training.chunk is {settings.chunk}, and MELTR reads the losses of whole batches; "
             "leave training.chunk out"
         )
-    with torch.random.fork_rng():  # training draws what it would draw without MELTR
-        combiner = combiner_of(melting, tasks_of(model, loader))
+    combiner = combiner_of(melting, tasks_of(model, loader))
     outer: Outer = HeldOut(held_out.epoch) if melting.outer == "held-out" else Recent()
     precision = {"precision": settings.precision}
     own = melting.step.model_copy(update=precision)
@@ -64,5 +63,5 @@ def combiner_of(melting: Melting, tasks: tuple[str, ...]) -> nn.Module:
 def tasks_of(model: Any, loader: Loader) -> tuple[str, ...]:
     """Names of the losses, in the model's own order, as its first batch gives them."""
     batches = loader.epoch(0)
-    with torch.no_grad():
+    with torch.random.fork_rng(), torch.no_grad():
         return tuple(model.losses(next(batches)))
