@@ -116,8 +116,9 @@ class Melted:
         return (
             f"The slope of {self.primary}, the primary loss, was negative in {len(wrong)} of "
             f"{len(self.epochs)} epochs ({worst.slopes[self.primary].mean:.3g} in epoch "
-            f"{worst.epoch}): training drove it up there; start from the sum with "
-            "meltr.sizes.residual=true, or lower meltr.step.lr."
+            f"{worst.epoch}): training drove it up there; start from the sum and stay "
+            "near it with meltr.sizes.residual=true and meltr.step.direct_term=true, or lower "
+            "meltr.step.lr."
         )
 
 

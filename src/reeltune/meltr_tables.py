@@ -71,7 +71,8 @@ SCHEMES = {  # figures of Table 8
     "aid-fp-lite": (28.5, 574.0),
 }
 GAMMAS = {0.0: 27.6, 0.001: 27.8, 0.01: 28.1, 0.1: 28.4, 1.0: 28.6, 10.0: 28.6, 100.0: 28.5}
-ALONE = {"meltr.sizes.residual": False}  # MELTR as in the paper, which adds to nothing
+# MELTR as in the paper, which adds to nothing, and whose regulariser acts through the weights alone
+ALONE = {"meltr.sizes.residual": False, "meltr.step.direct_term": False}
 
 _SCHEMES = _retrieval(
     "Optimisation schemes (Table 8)",
@@ -98,8 +99,9 @@ _GAMMA = _retrieval(
 _ARCHITECTURE = _retrieval(
     "What melts the losses (Table 10)",
     "SE: tokens say how large a loss is; TE: which loss it is. The recipe's MELTR adds to the sum "
-    "(residual); that of the paper does not, and with TE alone its slopes are zero, so that the "
-    "model stays as it was at the start. A residual MELTR with TE alone is the sum.",
+    "(residual) and is held near it by the direct term; that of the paper is not, and with TE "
+    "alone its slopes are zero, so that the model stays as it was at the start. A residual MELTR "
+    "with TE alone is the sum.",
     Entry(name="linear", method=MELTR, changes={"meltr.kind": "linear"}, paper=_recall(27.6)),
     Entry(name="SE + TE", method=MELTR),
     Entry(name="SE", method=MELTR, changes={"meltr.sizes.task": False}),

@@ -119,7 +119,8 @@ def climbing(facts: dict[str, float]) -> str:
     return (
         f"[yellow]epoch {facts['epoch']:.0f}: the melted loss falls as the primary loss rises (its "
         f"weight is {facts['primary slope']:.3g} on average), so training makes the primary loss "
-        "worse; set meltr.sizes.residual=true, or lower meltr.step.lr[/]"
+        "worse; set meltr.sizes.residual=true and meltr.step.direct_term=true, or lower "
+        "meltr.step.lr[/]"
     )
 
 

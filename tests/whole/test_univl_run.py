@@ -193,5 +193,5 @@ def test_a_negative_weight_of_the_primary_loss_is_said(capsys: pytest.CaptureFix
     assert (
         "epoch 4: the melted loss falls as the primary loss rises (its weight is -0.25" in said.err
     )
-    assert "set meltr.sizes.residual=true, or lower meltr.step.lr" in said.err
+    assert "set meltr.sizes.residual=true and meltr.step.direct_term=true, or lower" in said.err
     assert said.out == ""
