@@ -107,10 +107,10 @@ def _figure(row: Row, name: str) -> str:
 
 
 def _differences_table(section: Section, rows: Sequence[Row]) -> str:
-    """Of the compared figures, to the sum, to the primary loss alone, and to fewer losses."""
+    """Of the compared figures, to the rows that a section compares its own with."""
     sides = [("the sum", "to_base"), ("the primary loss", "to_primary")]
     if any(row.to_origin for row in rows):
-        sides.append(("five losses", "to_origin"))
+        sides += [("five losses", "to_origin"), ("the same summed", "to_summed")]
     head = ["row", *[f"{n}, to {said}" for n in section.compared for said, _ in sides]]
     body = [
         [row.name]

@@ -27,6 +27,7 @@ class Entry:
     changes: Changes = field(default_factory=dict)
     paper: dict[str, float] = field(default_factory=dict)
     origin: str | None = None  # the row that it adds losses to
+    summed: str | None = None  # the row of the same losses, summed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,13 +187,15 @@ MASKED = ("m_joint", "m_align", "m_decoder")
 
 
 def _extra(added: str, trained: str, method: str, figures: tuple[float, ...]) -> Entry:
+    losses = f"five losses + {added}" if added else "five losses"
     left_out = () if added == "all three" else tuple(task for task in MASKED if task != added)
     return Entry(
-        name=f"five losses{' + ' if added else ''}{added}, {trained}",
+        name=f"{losses}, {trained}",
         method=method,
         changes=_tasks(*left_out),
         paper=_captions(*figures),
         origin=f"five losses, {trained}" if added else None,
+        summed=f"{losses}, sum" if trained == "MELTR" else None,
     )
 
 

@@ -41,6 +41,7 @@ class Row:
     to_base: dict[str, tuple[float, Bounds]]  # the compared figures less those of the sum
     to_primary: dict[str, tuple[float, Bounds]]
     to_origin: dict[str, tuple[float, Bounds]]  # less those without the added losses
+    to_summed: dict[str, tuple[float, Bounds]]  # less those of the same losses, summed
     paper: dict[str, float]
     seconds: float  # of an epoch's training steps
     meta_seconds: float | None  # of a meta step, the median; none where there is none
@@ -173,6 +174,7 @@ def _row(
         to_base=less(section.base),
         to_primary=less(section.primary),
         to_origin=less(entry.origin),
+        to_summed=less(entry.summed),
         paper=dict(entry.paper),
         seconds=seconds[0],
         meta_seconds=seconds[1],

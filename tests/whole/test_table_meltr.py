@@ -90,7 +90,7 @@ def test_families_are_the_recipes_of_the_rows() -> None:
         assert methods == set(FAMILIES[family])
         for section in sections:
             names = [entry.name for entry in section.entries]
-            origins = {entry.origin for entry in section.entries} - {None}
+            origins = {o for e in section.entries for o in (e.origin, e.summed)} - {None}
             assert {section.base, section.primary, *origins} <= set(names)
             assert len(set(names)) == len(names)
 
