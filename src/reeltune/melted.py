@@ -237,9 +237,5 @@ def evaluated(
     melts: nn.Module, losses: Float[np.ndarray, "N T"]
 ) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, "N T"]]:
     """The melted loss of each row, and its slopes, in float64."""
-    values, slopes = [], []
-    for row in torch.from_numpy(losses):
-        with torch.no_grad():
-            values.append(float(melts(row)))
-        slopes.append(combiner.slopes(melts, row).numpy())
-    return np.array(values), np.stack(slopes)
+    rows = [combiner.valued(melts, row) for row in torch.from_numpy(losses)]
+    return np.array([value.item() for value, _ in rows]), np.stack([own.numpy() for _, own in rows])
