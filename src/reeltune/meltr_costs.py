@@ -88,7 +88,7 @@ def _cycles(
     splits = [options.read(part) for part in ("train", "val", "test")]
     ground = ground_of(recipe, place, options, splits, stack)
     settings = recipe.training
-    loader, held = (ground.held_out(split, settings) for split in splits[:2])
+    loader, held = (ground.loader_of(split, settings) for split in splits[:2])
     batches = list(islice(loader.epoch(0), BATCHES))
     found: dict[str, Callable[[], float]] = {}
     for name in ("multi-task", *schemes):

@@ -111,8 +111,8 @@ class Ground:
             self.reader, order, self.model.tokenize, targets=self.targets, texts=self.texts
         )
 
-    def held_out(self, split: Split, settings: Settings) -> Loader:
-        """The same of a split that may be smaller than a batch, in one process."""
+    def loader_of(self, split: Split, settings: Settings) -> Loader:
+        """The same of a split in one process, also of one that is smaller than a batch."""
         videos = len({pair.video for pair in split.pairs})
         return self.loader(Order(split.pairs, min(settings.batch, videos), settings.seed))
 
@@ -156,7 +156,7 @@ def tune_model(
     loader = ground.loader(order)
     step: Step = step_of(model, settings)
     if melting is not None:
-        held = ground.held_out(val_split, settings)
+        held = ground.loader_of(val_split, settings)
         step = melting_step(model, melting, loader, held, settings)
     run = Run(
         model=model,
