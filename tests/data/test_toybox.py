@@ -17,6 +17,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from reeltune.data._loader import FrameReader
+from reeltune.data._splits import PARTS
 from reeltune.data._toybox.language import (
     CAPTIONS,
     COLOUR_WORDS,
@@ -31,12 +32,11 @@ from reeltune.data._toybox.language import (
 )
 from reeltune.data._toybox.make import FINISHED, SIZES, VERSION, Task, make_toybox, tasks
 from reeltune.data._toybox.render import FRAMES, RATE, SIDE, Look, frames
-from reeltune.data._toybox.world import Event, Script, Subset, draw_script
+from reeltune.data._toybox.world import Event, Script, draw_script
 from reeltune.data.toybox import Config
 from reeltune.errors import DataError
 from reeltune.types import Pair, Pixels
 
-SUBSETS: tuple[Subset, ...] = ("train", "val", "test")
 LOOK = Look(background=(30, 40, 50), grain=3, shift=(0.01, -0.02))
 
 
@@ -61,7 +61,7 @@ def worlds() -> Worlds:
 def lines(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return {
         subset: [json.loads(line) for line in (folder / f"{subset}.jsonl").read_text().splitlines()]
-        for subset in SUBSETS
+        for subset in PARTS
     }
 
 
@@ -172,7 +172,7 @@ def test_a_transcript_has_a_line_per_event_and_a_remark(toybox: Path) -> None:
 
 def test_what_is_said_in_a_clip_is_the_whole_transcript(toybox: Path) -> None:
     config = Config.tiny(toybox)
-    for split in SUBSETS:
+    for split in PARTS:
         said = {pair.video: config.transcript(pair) for pair in config.read(split).pairs}
         assert said == {
             clip["video"]: " ".join(line["text"] for line in clip["transcript"])

@@ -14,14 +14,15 @@ import numpy as np
 from filelock import FileLock
 from jaxtyping import UInt8
 
+from reeltune.data._splits import Part
 from reeltune.data._toybox.language import captions, mood, questions, transcript
 from reeltune.data._toybox.render import FRAMES, RATE, SIDE, Look, frames
-from reeltune.data._toybox.world import Script, Subset, draw_scripts
+from reeltune.data._toybox.world import Script, draw_scripts
 from reeltune.errors import DataError
 
 VERSION = 4  # of the world; a new one where any file would come out different
 FINISHED = "finished.json"
-SIZES: dict[str, dict[Subset, int]] = {
+SIZES: dict[str, dict[Part, int]] = {
     "tiny": {"train": 24, "val": 8, "test": 12},
     "small": {"train": 1024, "val": 128, "test": 256},
     "base": {"train": 2400, "val": 320, "test": 640},
@@ -37,7 +38,7 @@ Progress = Callable[[int, int], None]  # clips done, clips in all
 class Task:
     """One clip to be made; `number` seeds its look and its words."""
 
-    subset: Subset
+    subset: Part
     number: int
     seed: int
     script: Script
@@ -128,7 +129,7 @@ def _write(folder: Path, task: Task) -> str:
     return json.dumps(facts)
 
 
-def hash_of(subset: Subset) -> int:
+def hash_of(subset: Part) -> int:
     """A number that names a subset in seeds."""
     return list(SIZES["tiny"]).index(subset)
 

@@ -8,12 +8,12 @@ frames can tell the two apart: that takes a model that knows the order of frames
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
+from reeltune.data._splits import Part
+
 Thing = tuple[str, str]  # colour and shape
-Subset = Literal["train", "val", "test"]
 COLOURS = {
     "red": (225, 45, 40),
     "green": (45, 190, 70),
@@ -38,7 +38,7 @@ BACKWARDS = {  # what a motion is when time runs the other way
 }
 MOTIONS = tuple(BACKWARDS)
 COUNTS = {"blink": (2, 3, 4), "bounce": (2, 3)}  # how often; other motions happen once
-SHARES: dict[Subset, range] = {  # of ten
+SHARES: dict[Part, range] = {  # of ten
     "train": range(7),
     "val": range(7, 8),
     "test": range(8, 10),
@@ -76,7 +76,7 @@ class Script:
         """Whether only the order of frames tells it from its twin."""
         return self.twin() != self
 
-    def subset(self) -> Subset:
+    def subset(self) -> Part:
         """Where a script and its twin belong, whatever the size and the seed of the world."""
         both = sorted([repr(self), repr(self.twin())])
         tenth = hashlib.blake2b("".join(both).encode(), digest_size=4).digest()
@@ -97,7 +97,7 @@ def draw_script(source: np.random.Generator, things: Sequence[Thing] = SHOWN) ->
     return Script((first, second))
 
 
-def draw_scripts(source: np.random.Generator, subset: Subset, count: int) -> list[Script]:
+def draw_scripts(source: np.random.Generator, subset: Part, count: int) -> list[Script]:
     """`count` different scripts of one subset; half of the temporal ones bring their twin."""
     drawn: dict[Script, None] = {}
     while len(drawn) < count:
