@@ -15,6 +15,7 @@ Only MELTR itself is differentiated twice. Schemes differ in how they approach x
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -22,7 +23,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reeltune.errors import ConfigError
-from reeltune.meltr.combiner import slopes, valued
+from reeltune.meltr.combiner import slopes
 from reeltune.meltr.derivatives import Along, Curved, ahead, along, curvature, gradient
 from reeltune.meltr.losses import Losses, Taken, Weights
 from reeltune.meltr.ranks import mean_of_each, mean_over_ranks
@@ -86,16 +87,9 @@ class Problem:
                 return values[index]
             return values[index] + self.gamma * regulariser(self.combiner(values), values)
 
-        loss = torch.tensor(0.0)
-
-        def factors(values: Tensor) -> Tensor:
-            nonlocal loss
-            loss, found = valued(loss_of, values)
-            return found
-
-        values, found = gradient(self.upper, weights, factors)
-        phi = dict(self.combiner.named_parameters())
-        direct = _by_phi(loss_of(values), phi) if self.direct_term else {}
+        values, found = gradient(self.upper, weights, partial(slopes, loss_of))
+        loss, phi = loss_of(values), dict(self.combiner.named_parameters())
+        direct = _by_phi(loss, phi) if self.direct_term else {}
         return Primary(loss.item(), found, direct)
 
     def implicit(self, losses: Losses, weights: Weights, solution: Weights) -> Weights:
