@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
-from pydantic import ValidationError
 from torch import Tensor, nn
 
 from reeltune.compress.pack import Values, pack
@@ -22,15 +20,15 @@ from reeltune.compress.prune import Census, Masks, apply_masks, global_l1, pruna
 from reeltune.compress.report import Comparison, Row, latencies
 from reeltune.compress.structured import choose, remove_units
 from reeltune.compress.units import dual_encoding_units
-from reeltune.config import Recipe
-from reeltune.errors import CheckpointError, ConfigError
+from reeltune.errors import ConfigError
 from reeltune.judging import figures_of
 from reeltune.models._open import open_model
 from reeltune.models._weights import CARD, ask_for_int8, read_tensors, wants_int8
 from reeltune.models.dual_encoding import DualEncoding
 from reeltune.models.univl import Univl
 from reeltune.nn.packed import packed_name
-from reeltune.run import METRICS, RECIPE, Place, evaluate_checkpoint, evaluate_opened
+from reeltune.run import METRICS, Place, evaluate_checkpoint, evaluate_opened
+from reeltune.stored_recipe import RECIPE, stored_recipe
 
 SHOWN = {  # figures by their names in a report, as they are shown
     **{name: name for name in ("t2v R@1", "t2v R@5", "t2v R@10", "BLEU-4", "CIDEr-D")},
@@ -98,8 +96,8 @@ def prune_checkpoint(
 
 def _settle(model: nn.Module, source: Path, place: Place) -> None:
     """Store the ranges that the smaller model's scores have on the validation split."""
-    if isinstance(model, DualEncoding) and (source / RECIPE).is_file():
-        recipe = read_stored_recipe(source / RECIPE)
+    recipe = stored_recipe(source)
+    if isinstance(model, DualEncoding) and recipe is not None:
         evaluate_opened(model, source, recipe, place, "val", settle=True)
 
 
@@ -247,9 +245,9 @@ def _call(model: Any) -> Any:
 
 def _accuracies(source: Path, place: Place, split: str) -> dict[str, dict[str, float]]:
     """Figures before and after on the data of the recipe; the report of the second is kept."""
-    if not (source / RECIPE).is_file():
+    recipe = stored_recipe(source)
+    if recipe is None:
         return {}
-    recipe = read_stored_recipe(source / RECIPE)
     before = evaluate_checkpoint(str(source), recipe, place, split)
     after = evaluate_checkpoint(str(place.out), recipe, place, split)
     after.write(place.out / METRICS)
@@ -258,14 +256,3 @@ def _accuracies(source: Path, place: Place, split: str) -> dict[str, dict[str, f
         name: {shown: figures[key] for key, shown in SHOWN.items() if key in figures}
         for name, figures in found.items()
     }
-
-
-def read_stored_recipe(path: Path) -> Recipe:
-    """The recipe that a run left beside its weights."""
-    try:
-        return Recipe(**yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValidationError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} is no recipe that this version reads ({str(error).splitlines()[0]}); "
-            "remove it to prune without measuring accuracy"
-        ) from error

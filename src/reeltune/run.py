@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import nn
 
 from reeltune.config import Melting, Recipe, read_recipe, recipe_names
@@ -29,6 +28,7 @@ from reeltune.meltr import combiner
 from reeltune.meltr.step import Meltr
 from reeltune.models._contrast import Contrasted
 from reeltune.models._open import open_model
+from reeltune.stored_recipe import RECIPE, stored_recipe, write_recipe
 from reeltune.training import distributed
 from reeltune.training.log import Watcher
 from reeltune.training.loop import Outcome, Run, train
@@ -36,7 +36,7 @@ from reeltune.training.settings import Settings
 from reeltune.training.step import Contrast, Step, Sum
 from reeltune.types import Pair, Split
 
-METRICS, RECIPE, MELTR = "metrics.json", "recipe.yaml", "meltr.safetensors"
+METRICS, MELTR = "metrics.json", "meltr.safetensors"
 FRAME_CACHE = "frames"  # below the cache folder
 SPLITS = ("train", "val", "test")
 
@@ -189,15 +189,15 @@ def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Rec
     A model that was trained on stored features reads such features, and on the benchmark of its
     training the very same ones; any other model reads frames.
     """
-    trained = _stored_recipe(Path(name))
-    if not trained.get("features"):
+    trained = stored_recipe(Path(name))
+    if trained is None or trained.features is None:
         return read_recipe(f"{benchmark}/zero-shot", changes)
-    own, _, method = trained["name"].partition("/")
-    kept = {field: trained[field] for field in ("component", "config", "features")}
+    own, _, method = trained.name.partition("/")
+    kept = trained.model_dump(mode="json", include={"component", "config", "features"})
     if own == benchmark:
-        kept["options"] = trained["options"]
+        kept["options"] = trained.options
     else:
-        kept["features"] = {**trained["features"], "folder": None}
+        kept["features"]["folder"] = None
     wanted = f"{benchmark}/{method}"
     known = wanted if wanted in recipe_names() else f"{benchmark}/zero-shot"
     return read_recipe(known, {**kept, **changes})
@@ -234,21 +234,20 @@ def frame_reader(model: Any, frames: int) -> FrameReader:
 
 def write_run(out: Path, recipe: Recipe, report: AnyReport) -> None:
     """What was run and what came out, beside the weights."""
-    text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    (out / RECIPE).write_text(text, encoding="utf-8")
+    write_recipe(recipe, out)
     (out / "README.md").write_text(model_card(recipe, report), encoding="utf-8")
     report.write(out / METRICS)  # last: a run without it is not finished
 
 
 def finished_run(recipe: Recipe, out: Path, test: Split) -> AnyReport | None:
     """The report of a run that is done, if it was of this recipe and this test split."""
-    if not (out / METRICS).is_file() or not (out / RECIPE).is_file():
+    if not (out / METRICS).is_file():
         return None
-    stored = _stored_recipe(out)
     report = read_report(out / METRICS)
     gallery = dict.fromkeys(pair.video for pair in test.pairs)
     same = report.protocol.split_hash == split_hash(test.pairs, gallery)
-    return report if same and stored == recipe.model_dump(mode="json") else None
+    stored = stored_recipe(out)
+    return report if same and stored is not None and _fields(stored) == _fields(recipe) else None
 
 
 def model_card(recipe: Recipe, report: AnyReport) -> str:
@@ -308,20 +307,21 @@ def _hash_of(pairs: Sequence[Pair]) -> str:
     return split_hash(pairs, dict.fromkeys(pair.video for pair in pairs))
 
 
-def _stored_recipe(folder: Path) -> dict[str, Any]:
-    """What a checkpoint says it was trained by; nothing where it says nothing."""
-    if not (folder / RECIPE).is_file():
-        return {}
-    return dict(yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8")))
-
-
 def _is_trained_on(recipe: Recipe, folder: Path) -> bool:
     """Whether the checkpoint was trained on the features of this recipe."""
-    stored, wanted = _stored_recipe(folder), recipe.model_dump(mode="json")
-    return all(stored.get(name) == wanted[name] for name in ("dataset", "options", "features"))
+    stored = stored_recipe(folder)
+    if stored is None:
+        return False
+    there, wanted = _fields(stored), _fields(recipe)
+    return all(there[name] == wanted[name] for name in ("dataset", "options", "features"))
+
+
+def _fields(recipe: Recipe) -> dict[str, Any]:
+    """As they are stored, so that a folder given as a path is the same as its name."""
+    return recipe.model_dump(mode="json")
 
 
 def _seed_of(folder: Path) -> int | None:
     """The seed a checkpoint was trained with, where its recipe says so."""
-    stored = _stored_recipe(folder)
-    return int(stored["training"]["seed"]) if stored.get("tunes") else None
+    stored = stored_recipe(folder)
+    return stored.training.seed if stored is not None and stored.tunes else None

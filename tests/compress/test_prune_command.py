@@ -15,10 +15,11 @@ from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models._open import open_model
 from reeltune.models._weights import read_tensors
 from reeltune.nn.int8 import Int8Matrix
-from reeltune.prune import Amounts, prune_checkpoint, read_stored_recipe
+from reeltune.prune import Amounts, prune_checkpoint
 from reeltune.prune_commands import app
 from reeltune.registry import find
 from reeltune.run import Place
+from reeltune.stored_recipe import stored_recipe
 
 TEXTS = ["rain", "a man plays the guitar"]
 WHOLE = ("clip", "lite", "vop", "tuned", "dual-encoding", "univl")
@@ -154,7 +155,7 @@ def test_the_command_measures_accuracy_where_it_knows_the_data(
     assert set(dense["accuracy"]) == {"t2v R@1", "t2v R@5", "t2v R@10", "SumR, both ways"}
     kept = json.loads((out / "metrics.json").read_text())
     assert kept["t2v"]["R@10"] == pruned["accuracy"]["t2v R@10"]
-    assert read_stored_recipe(out / "recipe.yaml") == recipe
+    assert stored_recipe(out) == recipe
 
 
 def test_the_table_is_for_people(tmp_path: Path) -> None:
@@ -176,5 +177,5 @@ def test_what_cannot_be_pruned_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"lite-zero has no weights of its own|stores no linear"):
         prune_checkpoint("lite-zero", Amounts(), Place(out=tmp_path / "zero"))
     (source / "recipe.yaml").write_text("- 1")
-    with pytest.raises(CheckpointError, match=r"recipe\.yaml is no recipe.*remove it to prune"):
+    with pytest.raises(CheckpointError, match=r"recipe\.yaml is no recipe.*remove it to use"):
         prune_checkpoint(str(source), Amounts(), Place(out=tmp_path / "x"), repeats=2)

@@ -13,7 +13,7 @@ ROWS = [
     "evaluation search",
     "training serve",
     "recipes config",
-    "features",
+    "features stored_recipe",
     "feature_run melting judging",
     "run",
     "show describe doctor _samples table tune prune melted dual_encoding_sweeps"

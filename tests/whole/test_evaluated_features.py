@@ -16,8 +16,8 @@ from reeltune.errors import ConfigError
 from reeltune.feature_run import FEATURES
 from reeltune.models._open import open_model
 from reeltune.models._weights import read_tensors
-from reeltune.prune import read_stored_recipe
 from reeltune.run import Place, evaluate_opened, evaluation_recipe
+from reeltune.stored_recipe import stored_recipe
 
 SMALL = (
     *("options.size=tiny", "training.epochs=2", "training.batch=16", "config.hidden=8"),
@@ -74,7 +74,7 @@ def test_a_pruned_one_has_ranges_of_its_own(trained: Path, tmp_path: Path) -> No
     stored = read_tensors(out / "model.safetensors")["divisors"]
     assert not stored.equal(read_tensors(trained / "model.safetensors")["divisors"])
     model: Any = open_model(str(out), "cpu")
-    recipe = read_stored_recipe(out / "recipe.yaml")
+    recipe = stored_recipe(out)
     evaluate_opened(model, out, recipe, Place(out=tmp_path), "val", settle=True)
     torch.testing.assert_close(model.divisors, stored)
 
