@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from reeltune._faults import first_fault
 from reeltune.errors import ConfigError
@@ -59,6 +59,7 @@ class Melting(BaseModel):
     options: dict[str, Any] = {}  # of the scheme
     kind: Literal["transformer", "linear"] = "transformer"
     sizes: dict[str, Any] = {}  # of the transformer
+    warm_start: NonNegativeInt = 0  # steps in which the transformer is fitted to the sum at first
     weights: dict[str, float] = {}  # of losses by name, set by hand: for the scheme multi-task
     outer: Literal["held-out", "recent"] = "held-out"  # validation split, or late training batches
     step: MeltrSettings = MeltrSettings()

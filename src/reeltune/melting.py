@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from reeltune.config import Melting
 from reeltune.data._loader import Loader
@@ -13,6 +13,7 @@ from reeltune.meltr.combiner import Total
 from reeltune.meltr.outer import HeldOut, Outer, Recent
 from reeltune.meltr.scheme import Scheme
 from reeltune.meltr.step import Meltr
+from reeltune.meltr.warm_start import warm_start
 from reeltune.registry import find
 from reeltune.training.settings import Settings
 
@@ -29,12 +30,24 @@ def melting_step(
             f"training.chunk is {settings.chunk}, and MELTR reads the losses of whole batches; "
             "leave training.chunk out"
         )
-    combiner = combiner_of(melting, tasks_of(model, loader))
+    first = first_losses(model, loader)
+    combiner = combiner_of(melting, tuple(first))
+    combiner.to(next(model.parameters()).device)
+    if melting.warm_start:
+        _start_warm(combiner, torch.stack(list(first.values())), melting.warm_start)
     outer: Outer = HeldOut(held_out.epoch) if melting.outer == "held-out" else Recent()
     precision = {"precision": settings.precision}
     own = melting.step.model_copy(update=precision)
-    device = next(model.parameters()).device
-    return Meltr(model, combiner.to(device), scheme_of(melting), outer, own)
+    return Meltr(model, combiner, scheme_of(melting), outer, own)
+
+
+def _start_warm(combiner: nn.Module, losses: Tensor, steps: int) -> None:
+    if not isinstance(combiner, transformer.MeltrTransformer):
+        raise ConfigError(
+            f"meltr.warm_start is {steps}, but only the transformer has to be fitted to the sum; "
+            "leave it out where meltr.kind is linear or meltr.scheme is multi-task"
+        )
+    warm_start(combiner, losses.float(), steps)
 
 
 def scheme_of(melting: Melting) -> Scheme:
@@ -60,8 +73,8 @@ def combiner_of(melting: Melting, tasks: tuple[str, ...]) -> nn.Module:
     return transformer.Config(tasks=tasks, **melting.sizes).build()
 
 
-def tasks_of(model: Any, loader: Loader) -> tuple[str, ...]:
-    """Names of the losses, in the model's own order, as its first batch gives them."""
+def first_losses(model: Any, loader: Loader) -> dict[str, Tensor]:
+    """Losses by name in the model's own order, as they are in its first batch."""
     batches = loader.epoch(0)
     with torch.random.fork_rng(), torch.no_grad():
-        return tuple(model.losses(next(batches)))
+        return dict(model.losses(next(batches)))

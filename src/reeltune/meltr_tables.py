@@ -100,12 +100,17 @@ _GAMMA = _retrieval(
 _ARCHITECTURE = _retrieval(
     "What melts the losses (Table 10)",
     "SE: tokens say how large a loss is; TE: which loss it is. The recipe's MELTR adds to the sum "
-    "(residual) and is held near it by the direct term; that of the paper is not, and with TE "
-    "alone its slopes are zero, so that the model stays as it was at the start. A residual MELTR "
-    "with TE alone is the sum.",
+    "(residual) and is held near it by the direct term; a warm start fits it to the sum instead. "
+    "That of the paper has none of these, and with TE alone its slopes are zero, so that the model "
+    "stays as it was at the start. A residual MELTR with TE alone is the sum.",
     Entry(name="linear", method=MELTR, changes={"meltr.kind": "linear"}, paper=_recall(27.6)),
     Entry(name="SE + TE", method=MELTR),
     Entry(name="SE", method=MELTR, changes={"meltr.sizes.task": False}),
+    Entry(
+        name="SE + TE, warm start",
+        method=MELTR,
+        changes={"meltr.sizes.residual": False, "meltr.warm_start": 500},
+    ),
     Entry(name="SE + TE, as in the paper", method=MELTR, changes=ALONE, paper=_recall(28.6)),
     Entry(
         name="SE, as in the paper",

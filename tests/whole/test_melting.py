@@ -41,6 +41,27 @@ def small(**more: object) -> Any:
     return read_recipe("toybox/dual-encoding-meltr", {**changes, "meltr.step.every": 2})
 
 
+def test_a_warm_start_is_near_the_sum_and_changes_no_draw(tmp_path: Path) -> None:
+    sizes = {"width": 32, "scale_width": 32, "feedforward": 32}
+    first = []
+    for steps in (0, 300):
+        own = {"training.epochs": 1, "meltr.sizes": sizes, "meltr.warm_start": steps}
+        run_recipe(small(**own), Place(out=tmp_path / str(steps)))
+        first.append(next(r for r in read_log(tmp_path / str(steps)) if r["kind"] == "step"))
+    cold, warm = first
+    assert {task: cold[task] for task in TASKS} == {task: warm[task] for task in TASKS}
+    assert max(abs(warm[f"slope {task}"] - 1) for task in TASKS) < 0.3
+    assert max(abs(cold[f"slope {task}"] - 1) for task in TASKS) > 0.6
+
+
+@pytest.mark.parametrize("other", [{"meltr.kind": "linear"}, {"meltr.scheme": "multi-task"}])
+def test_what_is_the_sum_already_is_not_started_warm(
+    other: dict[str, object], tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"meltr\.warm_start is 5, but only the transformer"):
+        run_recipe(small(**other, **{"meltr.warm_start": 5}), Place(out=tmp_path / "run"))
+
+
 def test_meltr_learns_and_a_stopped_run_ends_the_same(tmp_path: Path) -> None:
     run_recipe(small(), Place(out=tmp_path / "whole"))
     with pytest.raises(KeyboardInterrupt):

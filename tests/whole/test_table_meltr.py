@@ -57,7 +57,7 @@ def test_what_two_tables_need_is_trained_once(tmp_path: Path) -> None:
         *("(C) all eight", "five losses + all three, sum"),
         *("(A) decoder alone", "decoder alone"),
     }
-    assert len(set(found.values())) == 32
+    assert len(set(found.values())) == 33
     each = [job for f, s in TABLES.items() for job in jobs_of(plan_of(f, tmp_path), s)]
     assert {job.folder for job in each} == set(found.values())
 

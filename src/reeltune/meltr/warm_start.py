@@ -4,37 +4,39 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reeltune.errors import ConfigError
 from reeltune.meltr.transformer import MeltrTransformer
 
+POINTS = 32  # values of all losses in a step
+LR = 1e-3  # falls to 0
 
-def warm_start(
-    combiner: MeltrTransformer,
-    typical: Float[Tensor, " T"],
-    source: torch.Generator,
-    steps: int = 500,
-    lr: float = 1e-3,
-) -> float:
+
+def warm_start(combiner: MeltrTransformer, typical: Float[Tensor, " T"], steps: int = 500) -> None:
     """Fit slopes 1 and the value of the sum, for losses from near 0 to twice the `typical` ones.
 
     The slopes are what the weights of the model are trained by, so they are fitted as well as
-    the value. Returns the largest distance of a slope from 1 in the last step.
+    the value. The same points are drawn each time, and from no generator of training.
+
+    Errors: `ConfigError` for one without a scale embedding, whose slopes are always 0.
     """
-    typical = typical.detach()
-    optimizer = torch.optim.Adam(combiner.parameters(), lr=lr)
-    training = combiner.training
+    if not combiner.config.scale:
+        raise ConfigError(
+            "meltr.warm_start fits the slopes of MELTR, and with sizes.scale=false it has none; "
+            "leave warm_start out, or scale as it is"
+        )
+    typical, source = typical.detach(), torch.Generator().manual_seed(0)
+    optimizer = torch.optim.Adam(combiner.parameters(), lr=LR)
+    sloped = torch.func.vmap(torch.func.grad_and_value(combiner))
+    training, shape = combiner.training, (POINTS, len(typical))
     combiner.eval()
-    worst = float("inf")
     for step in range(steps):
-        share = 2 * torch.rand(len(typical), generator=source, dtype=typical.dtype)
-        losses = (share.to(typical.device) * typical).requires_grad_()
-        melted = combiner(losses)
-        (slopes,) = torch.autograd.grad(melted, losses, create_graph=True)
-        miss = ((melted - losses.sum()) / typical.sum()) ** 2 + ((slopes - 1) ** 2).mean()
+        share = 2 * torch.rand(shape, generator=source).to(typical)
+        slopes, melted = sloped(share * typical)
+        beside = (melted - (share * typical).sum(1)) / typical.sum()
+        miss = beside.square().mean() + (slopes - 1).square().mean()
         optimizer.zero_grad(set_to_none=True)
         miss.backward()
-        optimizer.param_groups[0]["lr"] = lr * (1 - step / steps)
+        optimizer.param_groups[0]["lr"] = LR * (1 - step / steps)
         optimizer.step()
-        worst = float((slopes.detach() - 1).abs().max())
     optimizer.zero_grad(set_to_none=True)
     combiner.train(training)
-    return worst
