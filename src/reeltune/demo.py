@@ -13,7 +13,7 @@ from reeltune._samples import sample_clips
 from reeltune.search._run import Progress
 from reeltune.search.ingest import Choice, index
 from reeltune.search.library import Library
-from reeltune.search.query import GOOD
+from reeltune.search.query import may_match
 from reeltune.search.report import Report
 from reeltune.types import Hit
 
@@ -63,8 +63,8 @@ def contact_sheet(answers: Sequence[Answer], library: Library, path: Path) -> No
     for row, answer in zip(
         figure.subfigures(len(answers), 1, squeeze=False)[:, 0], answers, strict=True
     ):
-        well = answer.hits and answer.hits[0].confidence >= GOOD
-        row.suptitle(answer.query if well else f"{answer.query} (nothing matches well)")
+        doubt = "" if may_match(answer.hits) else " (nothing matches well)"
+        row.suptitle(answer.query + doubt)
         pictures = library.thumbnails([hit.id for hit in answer.hits])
         for axes in (panels := row.subplots(1, PER_QUERY)):
             axes.set_axis_off()

@@ -19,7 +19,7 @@ from rich.table import Table
 from reeltune.evaluation._table import comparison_table
 from reeltune.evaluation.compare import Comparison
 from reeltune.search.care import Health
-from reeltune.search.query import GOOD
+from reeltune.search.query import may_match
 from reeltune.search.report import Report
 from reeltune.types import Hit
 
@@ -176,7 +176,7 @@ def show_hits(hits: Sequence[Hit]) -> None:
     if not hits:
         console.print("nothing found: no moment passes the filter, or the library is empty")
         return
-    if max(hit.confidence for hit in hits) < GOOD:
+    if not may_match(hits):
         console.print("[yellow]nothing here matches well[/]; the nearest are:")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name, side in (("score", "right"), ("sure", "right"), ("from", "right"), ("to", "right")):
@@ -185,7 +185,8 @@ def show_hits(hits: Sequence[Hit]) -> None:
     for hit in hits:
         more = f" [dim](+{hit.similar} alike)[/]" if hit.similar else ""
         times = clock(hit.start), clock(hit.end)
-        table.add_row(f"{hit.score:.3f}", f"{hit.confidence:.0%}", *times, hit.path + more)
+        sure = "?" if hit.confidence is None else f"{hit.confidence:.0%}"
+        table.add_row(f"{hit.score:.3f}", sure, *times, hit.path + more)
     console.print(table)
 
 

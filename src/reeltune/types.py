@@ -130,7 +130,7 @@ class Hit:
     start: float  # seconds
     end: float  # seconds
     score: float  # cosine of query and moment; of a `Rescored` model and a text, `similarity`
-    confidence: float  # calibrated chance that the moment matches, 0 to 1; always by the cosine
+    confidence: float | None  # chance that the moment matches, calibrated for cosines; else None
     duration: float  # of the whole file, seconds
     similar: int = 0  # near-duplicates folded into this hit
     id: str = ""  # opaque, stable while the file's content and the library's settings are

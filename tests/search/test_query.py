@@ -136,4 +136,5 @@ def test_the_type_of_hits(tmp_path: Path) -> None:
     for kind in ("text", "video"):
         (hit,) = answer(gallery, unit(np.random.default_rng(0), DIM), kind=kind)
         assert isinstance(hit, Hit)
+        assert hit.confidence is not None
         assert 0 <= hit.confidence <= 1

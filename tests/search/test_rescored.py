@@ -16,7 +16,6 @@ from reeltune.errors import ConfigError, LibraryError
 from reeltune.models.dual_encoding import Config, DualEncoding
 from reeltune.search import _table
 from reeltune.search import query as query_module
-from reeltune.search._confidence import confidence
 from reeltune.search._gallery import Gallery
 from reeltune.search._manifest import FILE_NAME, WITH_REST, Manifest
 from reeltune.search._nearest import build_index, vectors_of
@@ -25,7 +24,8 @@ from reeltune.search._schema import REST, to_table
 from reeltune.search.care import info, repair, verify
 from reeltune.search.ingest import Choice, index
 from reeltune.search.library import Library
-from reeltune.search.query import Ask, answer
+from reeltune.search.query import Ask, answer, may_match
+from reeltune.show import show_hits
 from reeltune.types import Hit, Rescored
 
 CONCEPTS = 5
@@ -138,13 +138,16 @@ def test_filters_and_folds_are_as_ever(tmp_path: Path) -> None:
     assert len(stand.answer(Ask(k=ALL))) < len(everything) == Gallery.read(stand.dataset).count
 
 
-def test_confidence_goes_by_the_cosine(tmp_path: Path) -> None:
-    stand = Stand(tmp_path, 4)
-    gallery, ask = Gallery.read(stand.dataset), Ask(k=ALL, per_video=ALL, fold=False)
-    cosines = {hit.id: hit.score for hit in answer(gallery, stand.text[:DIM], ask)}
-    for hit in stand.answer(ask, gallery):
-        (sure,) = confidence([cosines[hit.id]], gallery.count, gallery.usual, "text")
-        assert hit.confidence == pytest.approx(sure, abs=1e-9)
+def test_no_confidence_is_known_of_scores_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hits = Stand(tmp_path, 4).answer(Ask(k=3))
+    assert [hit.confidence for hit in hits] == [None] * 3
+    assert may_match(hits)
+    show_hits(hits)
+    shown = capsys.readouterr().out
+    assert "?" in shown
+    assert "nothing" not in shown
 
 
 def test_moments_of_equal_vectors_stand_in_the_order_of_their_ids(

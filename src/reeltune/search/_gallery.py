@@ -38,7 +38,6 @@ class Found:
     dhash: Int[np.ndarray, " M"]
     vector: Float[np.ndarray, "M E"]  # what is indexed: the first E of D columns
     rest: Float[np.ndarray, "M R"]  # the others
-    cosine: Float[np.ndarray, " M"]
     score: Float[np.ndarray, " M"]  # the cosine, unless put in order by another
     complete: int  # no moment that is missing scores higher than any of the first so many
     has_all: bool  # no moment is missing
@@ -63,7 +62,6 @@ class Found:
             video=rows["video"].combine_chunks().dictionary_encode().indices.to_numpy(),
             vector=vector[order],
             rest=rest[order],
-            cosine=score[order],
             score=score[order],
             **{name: rows[name].to_numpy() for name in NUMBERS},
             complete=extent["complete"],
@@ -79,7 +77,7 @@ class Found:
     def ordered_by(self, score: Float[np.ndarray, " M"]) -> "Found":
         """The same moments in the order of another score, as if there were no others."""
         order = np.lexsort((np.array(self.id), -score))
-        arrays = ("video", *NUMBERS, "vector", "rest", "cosine")
+        arrays = ("video", *NUMBERS, "vector", "rest")
         return replace(
             self,
             id=[self.id[row] for row in order],

@@ -1,5 +1,6 @@
 """One query against a gallery: score, filter, fold, and say how sure the answer is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,13 +8,11 @@ import numpy as np
 from jaxtyping import Float
 
 from reeltune.errors import ConfigError, LibraryError
-from reeltune.search._confidence import GOOD, confidence
+from reeltune.search._confidence import GOOD, Kind, confidence
 from reeltune.search._fold import choose
 from reeltune.search._gallery import Gallery, not_finite
 from reeltune.search._rescore import Score
 from reeltune.types import Hit
-
-__all__ = ["GOOD", "Ask", "answer", "videos"]
 
 FIRST_LOOK, PER_ANSWER = 256, 16  # moments compared in detail at first, in all and per answer
 WIDER = 8  # times as many, when they fold into too few
@@ -47,13 +46,13 @@ def answer(
 ) -> list[Hit]:
     """The best moments for a unit vector, best first.
 
-    Each has the calibrated confidence that it matches; below `GOOD` nothing matches well. The
+    Each has the calibrated confidence that it matches; below `GOOD` it does not match well. The
     answer is the same as if all moments were walked through in order, but only a few hundred
     usually are. `similar` counts other videos among those.
 
     `own`, a score of whole vectors, puts those few hundred in order in place of the cosine, which
-    found them and by which confidence goes: a moment whose cosine is not among the best is missed,
-    whatever its own score.
+    found them: a moment whose cosine is not among the best is missed, whatever its own score. No
+    confidence is known of such scores.
 
     Raises ConfigError for a filter that is wrong, and LibraryError for vectors that cannot be
     compared.
@@ -71,15 +70,18 @@ def answer(
             every_video = True
         else:
             count *= WIDER
-    scores, cosines = found.score[chosen.rows], found.cosine[chosen.rows]
-    sure = confidence(cosines, ranking.size, gallery.usual, "text" if kind == "text" else "picture")
+    scores = found.score[chosen.rows]
+    sure: list[float | None] = [None] * len(scores)
+    if own is None:
+        fitted: Kind = "text" if kind == "text" else "picture"
+        sure = confidence(scores, ranking.size, gallery.usual, fitted).tolist()
     return [
         Hit(
             path=found.path[row],
             start=float(found.start[row]),
             end=float(found.end[row]),
             score=float(score),
-            confidence=float(chance),
+            confidence=chance,
             duration=float(found.duration[row]),
             similar=similar,
             id=found.id[row],
@@ -88,6 +90,11 @@ def answer(
             chosen.rows, chosen.similar, scores, sure, strict=True
         )
     ]
+
+
+def may_match(hits: Sequence[Hit]) -> bool:
+    """Whether one is confident enough, or it is not known how confident it is."""
+    return any(hit.confidence is None or hit.confidence >= GOOD for hit in hits)
 
 
 def _finite(scores: Float[np.ndarray, " M"], gallery: Gallery) -> Float[np.ndarray, " M"]:
