@@ -50,7 +50,7 @@ def test_what_two_tables_need_is_trained_once(tmp_path: Path) -> None:
     same = {
         name.partition(": ")[2] for name, path in found.items() if path.parent.name == "univl-meltr"
     }
-    assert same == {"aid-fp-lite", "gamma 0.1", "SE + TE"}
+    assert same == {"aid-fp-lite, regularised", "gamma 0.1", "SE + TE"}
     named = {name.partition(": ")[2] for name, path in found.items() if path.parent.name in SPEECH}
     assert named == {
         *("MELTR", "five losses + all three, MELTR"),
@@ -196,7 +196,7 @@ def shortened(family: str) -> tuple[Section, ...]:
 def test_figures_and_differences_are_those_of_the_runs(small: Path) -> None:
     plan = plan_of("meltr-schemes", small, changes=settings_of("meltr-schemes"))
     rows = {row.name: row for row in rows_of(plan, shortened("meltr-schemes")[0])}
-    report = Report.read(small / "univl-meltr" / "seed0" / METRICS)
+    report = Report.read(small / "univl-meltr+gamma-0.0" / "seed0" / METRICS)
     row, base = rows["aid-fp-lite"], rows["sum"]
     assert row.figures["t2v R@1"] == pytest.approx(report.t2v["R@1"])
     assert row.figures["SumR"] == pytest.approx(report.t2v["SumR"] + report.v2t["SumR"])
