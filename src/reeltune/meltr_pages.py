@@ -142,21 +142,25 @@ def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def plot(tables: Mapping[str, tuple[Section, Sequence[Row]]]) -> Figure:
-    """A panel for each section: the first compared figure of each row, with its interval."""
+    """A panel for each section: differences to the sum of the first compared figure, by row.
+
+    On the same draws, for what all rows share, such as hard videos, hides how they differ.
+    """
     most = max(len(rows) for _, rows in tables.values())
     figure = Figure(figsize=(6.4 * len(tables), 1.2 + 0.34 * most), layout="constrained")
     panels = figure.subplots(1, len(tables), squeeze=False)[0]
     for axes, (title, (section, rows)) in zip(panels, tables.items(), strict=True):
         name = section.compared[0]
+        base = next(row for row in rows if row.name == section.base).seeds[name]
         for place, row in enumerate(rows):
-            mean, (low, high) = row.figures[name], row.intervals[name]
+            mean, (low, high) = row.to_base.get(name, (0.0, (0.0, 0.0)))
             error = [[max(mean - low, 0)], [max(high - mean, 0)]]
             colour = "tab:grey" if row.name in (section.base, section.primary) else "tab:blue"
             axes.errorbar(mean, place, xerr=error, fmt="o", color=colour, capsize=2, markersize=4)
-            axes.plot(row.seeds[name], [place] * len(row.seeds[name]), ".", color="black", ms=2.5)
-        base = next(row for row in rows if row.name == section.base)
-        axes.axvline(base.figures[name], linestyle=":", color="grey")
-        axes.set(title=title, xlabel=f"{name}, with 95 % intervals and each seed")
+            each = [one - other for one, other in zip(row.seeds[name], base, strict=True)]
+            axes.plot(each, [place] * len(each), ".", color="black", ms=2.5)
+        axes.axvline(0, linestyle=":", color="grey")
+        axes.set(title=title, xlabel=f"{name} less the sum's, 95 % intervals, and each seed")
         axes.set_yticks(range(len(rows)), [row.name for row in rows])
         axes.invert_yaxis()
         axes.spines[["top", "right"]].set_visible(False)

@@ -57,7 +57,7 @@ def _retrieval(title: str, said: str, *entries: Entry) -> Section:
         title=title,
         said=said,
         figures=RETRIEVAL,
-        compared=("t2v R@1", "SumR"),
+        compared=("SumR", "t2v R@1"),
         base="sum",
         primary="primary loss alone",
         entries=(*first, *entries),

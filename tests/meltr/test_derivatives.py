@@ -90,11 +90,11 @@ def test_gradient_weights_each_loss_by_its_factor_and_skips_zeros() -> None:
     model, batch = Quadratics(4), quadratic(4)
     losses = Losses(model, batch, TASKS)
     factors = torch.tensor([2.0, 0.0, -1.0]).double()
-    values, got = gradient(losses, weights_of(model), lambda _: factors)
+    _, values, got = gradient(losses, weights_of(model), lambda some: some @ factors)
     wanted = torch.einsum("t,tij,j->i", factors, batch[0], model.w) - factors @ batch[1]
     torch.testing.assert_close(got["w"], wanted.detach())
     torch.testing.assert_close(values, torch.stack(list(model.losses(batch).values())).detach())
-    _, none = gradient(losses, weights_of(model), torch.zeros_like)
+    none = gradient(losses, weights_of(model), lambda some: some.sum() * 0).vector
     assert none["w"].tolist() == [0] * 4
 
 
@@ -185,11 +185,11 @@ def test_bfloat16_is_really_used_and_its_gradients_are_full_precision() -> None:
     model = Backbone(dropout=0.0).train()
     batch = ids(8)
     found = [
-        gradient(Losses(model, batch, TASKS, precision), weights_of(model), torch.ones_like)
+        gradient(Losses(model, batch, TASKS, precision), weights_of(model), torch.sum)
         for precision in ("fp32", "bf16")
     ]
-    assert not torch.equal(found[0][0], found[1][0])
-    assert all(tensor.dtype == torch.float32 for tensor in found[1][1].values())
+    assert not torch.equal(found[0].losses, found[1].losses)
+    assert all(tensor.dtype == torch.float32 for tensor in found[1].vector.values())
 
 
 def test_differences_in_float32_find_slopes_to_a_percent() -> None:

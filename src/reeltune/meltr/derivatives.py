@@ -7,7 +7,7 @@ first-order ones, which works with every kernel that has a gradient.
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -16,32 +16,42 @@ from torch.autograd import forward_ad
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from reeltune.errors import ConfigError
-from reeltune.meltr.combiner import slopes
+from reeltune.meltr.combiner import slopes, valued
 from reeltune.meltr.losses import Losses, Weights
 from reeltune.meltr.ranks import mean_of_each, mean_over_ranks
 from reeltune.meltr.vectors import dot, leaves, norm, plus
 
 Along = Literal["jvp", "vjp", "difference"]
 Curved = Literal["exact", "difference"]
-Coefficients = Callable[[Float[Tensor, " T"]], Float[Tensor, " T"]]
+
+
+class Gradient(NamedTuple):
+    """A function of the losses, the losses that it was taken at, and its gradient by the weights.
+
+    All are means over processes.
+    """
+
+    value: Float[Tensor, ""]
+    losses: Float[Tensor, " T"]
+    vector: Weights
 
 
 def gradient(
-    losses: Losses, weights: Weights, coefficients: Coefficients, exact: bool = False
-) -> tuple[Float[Tensor, " T"], Weights]:
-    """Values l of the losses, and the sum of `coefficients(l)[t]` times the gradient of l[t].
-
-    One backward pass, whatever function of the losses the coefficients are the slopes of. Both
-    results are means over processes.
-    """
+    losses: Losses,
+    weights: Weights,
+    function: Callable[[Float[Tensor, " T"]], Float[Tensor, ""]],
+    exact: bool = False,
+) -> Gradient:
+    """Of `function` of the losses of a batch, in one backward pass of the model."""
     wanted = leaves(weights)
 
-    def back(found: list[Tensor]) -> tuple[Tensor, Weights]:
+    def back(found: list[Tensor]) -> Gradient:
         values = mean_over_ranks(torch.stack(found).detach())
-        return values, _pulled(found, coefficients(values), wanted)
+        value, factors = valued(function, values)
+        return Gradient(value, values, _pulled(found, factors, wanted))
 
-    values, pulled = losses.at(wanted, back, exact)
-    return values, mean_of_each(pulled)
+    here = losses.at(wanted, back, exact)
+    return here._replace(vector=mean_of_each(here.vector))
 
 
 def _pulled(found: list[Tensor], factors: Tensor, weights: Weights, again: bool = False) -> Weights:
@@ -169,14 +179,10 @@ def curvature(
 
     step = difference_step(direction)
     ahead, behind = (
-        gradient(losses, plus(weights, direction, sign * step), _slopes_of(combiner), exact=True)[1]
+        gradient(losses, plus(weights, direction, sign * step), combiner, exact=True).vector
         for sign in (1, -1)
     )
     return {name: (ahead[name] - behind[name]) / (2 * step) for name in ahead}
-
-
-def _slopes_of(combiner: nn.Module) -> Coefficients:
-    return lambda values: slopes(combiner, values)
 
 
 def _curved(losses: Losses, weights: Weights, combiner: nn.Module, direction: Weights) -> Weights:

@@ -15,7 +15,6 @@ Only MELTR itself is differentiated twice. Schemes differ in how they approach x
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -23,7 +22,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reeltune.errors import ConfigError
-from reeltune.meltr.combiner import slopes
 from reeltune.meltr.derivatives import Along, Curved, ahead, along, curvature, gradient
 from reeltune.meltr.losses import Losses, Taken, Weights
 from reeltune.meltr.ranks import mean_of_each, mean_over_ranks
@@ -72,7 +70,7 @@ class Problem:
 
     def melted_gradient(self, losses: Losses, weights: Weights) -> Weights:
         """Gradient of the melted loss of one batch at `weights`."""
-        return gradient(losses, weights, lambda values: slopes(self.combiner, values))[1]
+        return gradient(losses, weights, self.combiner).vector
 
     def curvature(self, losses: Losses, weights: Weights, direction: Weights) -> Weights:
         """`H direction`, of one batch at `weights`."""
@@ -87,10 +85,9 @@ class Problem:
                 return values[index]
             return values[index] + self.gamma * regulariser(self.combiner(values), values)
 
-        values, found = gradient(self.upper, weights, partial(slopes, loss_of))
-        loss, phi = loss_of(values), dict(self.combiner.named_parameters())
-        direct = _by_phi(loss, phi) if self.direct_term else {}
-        return Primary(loss.item(), found, direct)
+        found, phi = gradient(self.upper, weights, loss_of), dict(self.combiner.named_parameters())
+        direct = _by_phi(loss_of(found.losses), phi) if self.direct_term else {}
+        return Primary(found.value.item(), found.vector, direct)
 
     def implicit(self, losses: Losses, weights: Weights, solution: Weights) -> Weights:
         """`-M x` for a solution x of `H x = v`."""
