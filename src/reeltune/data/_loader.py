@@ -114,16 +114,22 @@ class Order:
             of_video.setdefault(pair.video, []).append(number)
         self._captions = list(of_video.values())
         if self.batches == 0:
+            many = f" on each of {self.world} processes" if self.world > 1 else ""
+            what = "captions" if self.every_caption else "videos, each once,"
             raise DataError(
-                f"{len(self.pairs)} pairs of {len(self._captions)} videos fill no batch of "
-                f"{self.batch} on {self.world} processes; give a smaller batch"
+                f"{self._each} {what} fill no batch of {self.batch}{many}; "
+                f"set training.batch to {self._each // self.world} or less"
             )
 
     @property
     def batches(self) -> int:
         """Batches per epoch; a last one that is not full is left out."""
-        count = len(self.pairs) if self.every_caption else len(self._captions)
-        return count // (self.batch * self.world)
+        return self._each // (self.batch * self.world)
+
+    @property
+    def _each(self) -> int:
+        """What an epoch goes through once."""
+        return len(self.pairs) if self.every_caption else len(self._captions)
 
     def epoch(self, number: int) -> list[Int[np.ndarray, " B"]]:
         """Indices of pairs, batch by batch, for this rank."""
