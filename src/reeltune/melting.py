@@ -10,10 +10,12 @@ from reeltune.data._loader import Loader
 from reeltune.errors import ConfigError
 from reeltune.meltr import linear, transformer
 from reeltune.meltr.combiner import Total
+from reeltune.meltr.losses import device_of
 from reeltune.meltr.outer import HeldOut, Outer, Recent
 from reeltune.meltr.scheme import Scheme
 from reeltune.meltr.step import Meltr
 from reeltune.meltr.warm_start import warm_start
+from reeltune.nn.draw import Draw
 from reeltune.registry import find
 from reeltune.training.settings import Settings
 
@@ -32,7 +34,7 @@ def melting_step(
         )
     first = first_losses(model, loader)
     combiner = combiner_of(melting, tuple(first))
-    combiner.to(next(model.parameters()).device)
+    combiner.to(device_of(model))
     if melting.warm_start:
         _start_warm(combiner, torch.stack(list(first.values())), melting.warm_start)
     outer: Outer = HeldOut(held_out.epoch) if melting.outer == "held-out" else Recent()
@@ -76,5 +78,5 @@ def combiner_of(melting: Melting, tasks: tuple[str, ...]) -> nn.Module:
 def first_losses(model: Any, loader: Loader) -> dict[str, Tensor]:
     """Losses by name in the model's own order, as they are in its first batch."""
     batches = loader.epoch(0)
-    with torch.random.fork_rng(), torch.no_grad():
+    with Draw(device_of(model)).again(), torch.no_grad():
         return dict(model.losses(next(batches)))

@@ -46,9 +46,7 @@ class Total(nn.Module):
         return losses @ self.weights.to(losses)
 
 
-def slopes(
-    combiner: Callable[[Tensor], Tensor], losses: Float[Tensor, " T"]
-) -> Float[Tensor, " T"]:
+def slopes(combiner: nn.Module, losses: Float[Tensor, " T"]) -> Float[Tensor, " T"]:
     """How strongly each loss is trained: the melted loss differentiated by it; no graph."""
     return valued(combiner, losses)[1]
 

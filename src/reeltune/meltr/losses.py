@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from reeltune.meltr.combiner import ordered
-from reeltune.meltr.draw import Draw
+from reeltune.nn.draw import Draw
 
 Weights = dict[str, Tensor]  # also a vector of their shape: a gradient, a direction
 Result = TypeVar("Result")

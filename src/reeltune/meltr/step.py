@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.meltr.combiner import valued
 from reeltune.meltr.derivatives import Along, Curved
-from reeltune.meltr.draw import Draw
 from reeltune.meltr.hypergradient import Problem
 from reeltune.meltr.losses import Losses, Taken, device_of, losses_of
 from reeltune.meltr.outer import Outer, Recent
 from reeltune.meltr.ranks import mean_over_ranks, same_on_all_ranks
 from reeltune.meltr.scheme import Scheme
+from reeltune.nn.draw import Draw
 from reeltune.types import Batch
 
 

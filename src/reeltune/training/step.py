@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from reeltune.models._contrast import Contrasted, vector_losses
+from reeltune.nn.draw import Draw
 from reeltune.training.distributed import gather, gather_ids
 from reeltune.types import Batch, Tokens
 
@@ -88,23 +89,21 @@ class Contrast:
         draws = []  # so that dropout draws the same in both passes
         vectors = []
         for some in chunks(batch, size):
-            draws.append(torch.get_rng_state())
+            draws.append(Draw(self._model.logit_scale.device))
             with torch.no_grad():
                 vectors.append(self._encode(some))
         text, video = (torch.cat(part).requires_grad_() for part in zip(*vectors, strict=True))
         losses = vector_losses(self._model, gather(text), gather(video), group)
         self._backward(losses, share)
-        after = torch.get_rng_state()
         for some, draw, rows in zip(
             chunks(batch, size), draws, _rows(len(text), size), strict=True
         ):
-            torch.set_rng_state(draw)
-            again = zip(self._encode(some), (text, video), strict=True)
+            with draw.again():
+                again = zip(self._encode(some), (text, video), strict=True)
             reached = [(rows_again, leaf) for rows_again, leaf in again if rows_again.requires_grad]
             torch.autograd.backward(
                 [part for part, _ in reached], [_gradient(leaf)[rows] for _, leaf in reached]
             )
-        torch.set_rng_state(after)
         return losses
 
 
