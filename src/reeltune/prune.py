@@ -20,6 +20,7 @@ from reeltune.compress.prune import Census, Masks, apply_masks, global_l1, pruna
 from reeltune.compress.report import Comparison, Row, latencies
 from reeltune.compress.structured import choose, remove_units
 from reeltune.compress.units import dual_encoding_units
+from reeltune.config import Recipe
 from reeltune.errors import ConfigError
 from reeltune.judging import figures_of
 from reeltune.models._open import open_model
@@ -78,15 +79,17 @@ def prune_checkpoint(
     if (source / CARD).is_file() and wants_int8(source):
         raise ConfigError(f"{source} is in int8 already; prune the model that it was made of")
     dense, model = _module(checkpoint), _module(checkpoint)
-    before = _stored_size(dense, out)
+    recipe, before = stored_recipe(source), _stored_size(dense, out)
     if amounts.units:
         model = without_units(model, amounts.units)
-    census = write_pruned(model, amounts, out, partial(_settle, source=source, place=place))
-    if (source / RECIPE).is_file():
+    census = write_pruned(
+        model, amounts, out, partial(_settle, source=source, recipe=recipe, place=place)
+    )
+    if recipe is not None:
         shutil.copy(source / RECIPE, out / RECIPE)
     small = _module(str(out))
     times = latencies({"dense": _call(dense), "pruned": _call(small)}, repeats)
-    accuracy = _accuracies(source, place, split)
+    accuracy = _accuracies(source, recipe, place, split)
     rows = (
         _row("dense", before, times, accuracy),
         _row("pruned", (_bytes(out), census.parameters, census.nonzeros), times, accuracy),
@@ -94,9 +97,8 @@ def prune_checkpoint(
     return Pruned(out, census, Comparison(rows))
 
 
-def _settle(model: nn.Module, source: Path, place: Place) -> None:
+def _settle(model: nn.Module, source: Path, recipe: Recipe | None, place: Place) -> None:
     """Store the ranges that the smaller model's scores have on the validation split."""
-    recipe = stored_recipe(source)
     if isinstance(model, DualEncoding) and recipe is not None:
         evaluate_opened(model, source, recipe, place, "val", settle=True)
 
@@ -243,9 +245,10 @@ def _call(model: Any) -> Any:
     return call
 
 
-def _accuracies(source: Path, place: Place, split: str) -> dict[str, dict[str, float]]:
+def _accuracies(
+    source: Path, recipe: Recipe | None, place: Place, split: str
+) -> dict[str, dict[str, float]]:
     """Figures before and after on the data of the recipe; the report of the second is kept."""
-    recipe = stored_recipe(source)
     if recipe is None:
         return {}
     before = evaluate_checkpoint(str(source), recipe, place, split)

@@ -17,6 +17,7 @@ from reeltune.data import toybox
 from reeltune.data._cache_folder import cache_folder
 from reeltune.data._frame_cache import FrameCache
 from reeltune.data._loader import ClipReader, FrameReader, Loader, Order, Target, Text, readable
+from reeltune.data._splits import PARTS
 from reeltune.errors import DataError
 from reeltune.evaluation.encode import Named
 from reeltune.evaluation.protocols import split_hash
@@ -28,7 +29,7 @@ from reeltune.meltr import combiner
 from reeltune.meltr.step import Meltr
 from reeltune.models._contrast import Contrasted
 from reeltune.models._open import open_model
-from reeltune.stored_recipe import RECIPE, stored_recipe, write_recipe
+from reeltune.stored_recipe import RECIPE, as_stored, stored_recipe, write_recipe
 from reeltune.training import distributed
 from reeltune.training.log import Watcher
 from reeltune.training.loop import Outcome, Run, train
@@ -38,7 +39,6 @@ from reeltune.types import Pair, Split
 
 METRICS, MELTR = "metrics.json", "meltr.safetensors"
 FRAME_CACHE = "frames"  # below the cache folder
-SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,17 +213,17 @@ def evaluate_opened(
 ) -> AnyReport:
     """The same of a model in memory that came from `folder`; `settle` as in `evaluate`."""
     options = recipe.dataset_config(folder=place.data)
-    data = options.read(split)
+    data, stored = options.read(split), stored_recipe(folder)
     clips: FrameReader | StoredClips
     if recipe.features is None:
         clips = frame_reader(model, recipe.frames)
     else:  # of all splits where training has made them together
-        together = _is_trained_on(recipe, folder)
-        splits = [options.read(part) for part in SPLITS] if together else [data]
+        together = _shares_features(stored, recipe)
+        splits = [options.read(part) for part in PARTS] if together else [data]
         clips = stored_clips(recipe, options, splits, partial(_progress, place))
     with clips as reader:
         data, _ = without_faults(reader, data, place)
-        named = Named(recipe.dataset, split, _seed_of(folder))
+        named = Named(recipe.dataset, split, _seed_of(stored))
         return judge(model, reader, data, named, texts_of(model, options, recipe.dataset), settle)
 
 
@@ -247,7 +247,8 @@ def finished_run(recipe: Recipe, out: Path, test: Split) -> AnyReport | None:
     gallery = dict.fromkeys(pair.video for pair in test.pairs)
     same = report.protocol.split_hash == split_hash(test.pairs, gallery)
     stored = stored_recipe(out)
-    return report if same and stored is not None and _fields(stored) == _fields(recipe) else None
+    same = same and stored is not None and as_stored(stored) == as_stored(recipe)
+    return report if same else None
 
 
 def model_card(recipe: Recipe, report: AnyReport) -> str:
@@ -307,21 +308,14 @@ def _hash_of(pairs: Sequence[Pair]) -> str:
     return split_hash(pairs, dict.fromkeys(pair.video for pair in pairs))
 
 
-def _is_trained_on(recipe: Recipe, folder: Path) -> bool:
-    """Whether the checkpoint was trained on the features of this recipe."""
-    stored = stored_recipe(folder)
+def _shares_features(stored: Recipe | None, recipe: Recipe) -> bool:
+    """Whether what `stored` trained reads the very features of this recipe."""
     if stored is None:
         return False
-    there, wanted = _fields(stored), _fields(recipe)
+    there, wanted = as_stored(stored), as_stored(recipe)
     return all(there[name] == wanted[name] for name in ("dataset", "options", "features"))
 
 
-def _fields(recipe: Recipe) -> dict[str, Any]:
-    """As they are stored, so that a folder given as a path is the same as its name."""
-    return recipe.model_dump(mode="json")
-
-
-def _seed_of(folder: Path) -> int | None:
+def _seed_of(stored: Recipe | None) -> int | None:
     """The seed a checkpoint was trained with, where its recipe says so."""
-    stored = stored_recipe(folder)
     return stored.training.seed if stored is not None and stored.tunes else None

@@ -1,6 +1,7 @@
 """The recipe that a run leaves beside its weights: what they were trained by, and on what."""
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -12,9 +13,14 @@ from reeltune.errors import CheckpointError
 RECIPE = "recipe.yaml"
 
 
+def as_stored(recipe: Recipe) -> dict[str, Any]:
+    """The settings as the file has them, where a folder given as a path is the same as its name."""
+    return recipe.model_dump(mode="json")
+
+
 def write_recipe(recipe: Recipe, folder: Path) -> None:
     """Leave every setting in the folder of a checkpoint."""
-    text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(as_stored(recipe), sort_keys=False, allow_unicode=True)
     (folder / RECIPE).write_text(text, encoding="utf-8")
 
 
