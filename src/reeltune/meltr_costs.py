@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from reeltune.config import Melting, Recipe
+from reeltune.data._splits import PARTS
 from reeltune.errors import ConfigError
 from reeltune.melting import melting_step
 from reeltune.run import Place, ground_of
@@ -85,7 +86,7 @@ def _cycles(
 ) -> dict[str, Callable[[], float]]:
     """For the sum and for each scheme, what does K training steps and returns their seconds."""
     options = recipe.dataset_config(folder=place.data)
-    splits = [options.read(part) for part in ("train", "val", "test")]
+    splits = [options.read(part) for part in PARTS]
     ground = ground_of(recipe, place, options, splits, stack)
     settings = recipe.training
     loader, held = (ground.loader_of(split, settings) for split in splits[:2])

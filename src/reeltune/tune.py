@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from reeltune.data import folder as own_videos
+from reeltune.data._splits import PARTS
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.compare import Comparison, compare
 from reeltune.evaluation.encode import Named, evaluate
@@ -54,7 +55,7 @@ def tune(captions: Path, videos: Path, model: str, place: Place, seed: int = 0) 
     The captions are split by video; the test part is looked at before and after, and never else.
     """
     options = own_videos.Config(folder=videos, captions=captions)
-    train_split, val, test = (options.read(part) for part in ("train", "val", "test"))
+    train_split, val, test = (options.read(part) for part in PARTS)
     torch.manual_seed(seed)
     tuned = start(model, place.device)
     settings = settings_for(tuned, train_split, seed)

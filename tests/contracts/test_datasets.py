@@ -2,17 +2,14 @@
 
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, get_args
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
 from reeltune.data._features import Features
+from reeltune.data._splits import PARTS, Part
 from reeltune.registry import find, names
 from reeltune.types import Split
-
-Part = Literal["train", "val", "test"]
-PARTS: tuple[Part, ...] = get_args(Part)
 
 
 @pytest.fixture(scope="module", params=names("data"))

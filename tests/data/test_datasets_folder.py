@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from reeltune.data._splits import PARTS
 from reeltune.data.folder import Config
 from reeltune.errors import DataError
 from reeltune.types import Split
-
-PARTS = ("train", "val", "test")
 
 
 def refused(wanted: str) -> "pytest.RaisesExc[DataError]":

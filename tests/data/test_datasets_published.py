@@ -13,9 +13,8 @@ import pytest
 from reeltune.data import activitynet, didemo, lsmdc, msrvtt, msvd
 from reeltune.data._features import FeatureReader, Features
 from reeltune.data._official_features import write_official
+from reeltune.data._splits import PARTS
 from reeltune.types import Split
-
-PARTS = ("train", "val", "test")
 
 
 def videos_of(split: Split) -> set[str]:
