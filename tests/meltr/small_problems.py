@@ -129,3 +129,9 @@ def problem(
         primary="primary",
         **({"along": "jvp", "curved": "exact"} | settings),
     )
+
+
+def network(**settings: Any) -> tuple[Problem, nn.Module, Any, Any]:
+    model, lower, upper = Perceptron().double(), points(), points()
+    task = problem(model, melter(), [lower], upper, **settings)
+    return task, model, lower, upper

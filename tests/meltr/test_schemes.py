@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 from small_problems import (
-    TASKS,
     Perceptron,
     Quadratics,
     melter,
+    network,
     points,
     problem,
     quadratic,
@@ -27,7 +27,6 @@ from reeltune.meltr.schemes.meta_weight_net import meta_weight_net
 from reeltune.meltr.schemes.multi_task import multi_task
 from reeltune.meltr.schemes.neumann import neumann
 from reeltune.meltr.schemes.stocbio import stocbio
-from reeltune.meltr.transformer import regulariser
 from reeltune.meltr.vectors import times
 from reeltune.registry import find, names
 
@@ -179,12 +178,6 @@ def test_unrolled_steps_against_differences_through_them(
         assert torch.equal(w, start[name])
 
 
-def network(**settings: Any) -> tuple[Problem, nn.Module, Any, Any]:
-    model, lower, upper = Perceptron().double(), points(), points()
-    task = problem(model, melter(), [lower], upper, **settings)
-    return task, model, lower, upper
-
-
 def test_lite_is_minus_the_mixed_product_with_the_gradient_of_the_primary_loss() -> None:
     task, model, lower, upper = network()
     weights = list(model.parameters())
@@ -314,51 +307,6 @@ def test_conjugate_gradients_of_a_zero_gradient_are_zero() -> None:
 
 
 # The regulariser and the direct term.
-
-
-def primary_of(model: Any, batch: Any, combiner: Any, gamma: float) -> Tensor:
-    values = torch.stack([model.losses(batch)[task] for task in TASKS])
-    return values[0] + gamma * regulariser(combiner(values), values)
-
-
-def test_the_regulariser_enters_the_gradient_of_the_primary_loss() -> None:
-    task, model, _, upper = network(gamma=0.3)
-    value = primary_of(model, upper, task.combiner, 0.3)
-    wanted = torch.autograd.grad(value, list(model.parameters()))
-    found = task.judged(task.weights)
-    torch.testing.assert_close(flat(found.gradient), flat(wanted), rtol=1e-10, atol=1e-13)
-    assert found.loss == pytest.approx(value.item())
-    assert found.direct == {}
-
-
-def test_the_direct_term_is_a_flag_and_adds_how_the_primary_loss_depends_on_phi() -> None:
-    task, model, _, upper = network(gamma=0.3)
-    phi = list(task.combiner.parameters())
-    wanted = flat(torch.autograd.grad(primary_of(model, upper, task.combiner, 0.3), phi))
-    without = flat(aid_fp_lite(task).gradient)
-    with_it = Problem(**(vars(task) | {"direct_term": True}))
-    torch.testing.assert_close(flat(aid_fp_lite(with_it).gradient) - without, wanted)
-    assert wanted.norm() > without.norm()  # it is left out in the paper, and it is not small
-
-
-def test_the_whole_derivative_of_one_step_has_the_direct_term() -> None:
-    model, combiner = Perceptron().double(), melter(width=4, scale_width=3, feedforward=3)
-    lower, upper = points(), points()
-    start = {name: w.detach().clone() for name, w in model.named_parameters()}
-
-    def judged() -> float:
-        model.load_state_dict(start)
-        slopes = torch.autograd.grad(melted(model, lower, combiner), list(model.parameters()))
-        with torch.no_grad():
-            for w, slope in zip(model.parameters(), slopes, strict=True):
-                w -= 2.0 * slope
-        return primary_of(model, upper, combiner, 0.3).item()
-
-    wanted = central_differences(judged, list(combiner.parameters()), step=1e-4)
-    model.load_state_dict(start)
-    task = problem(model, combiner, [lower], upper, gamma=0.3, direct_term=True)
-    got = flat(meta_weight_net(task, steps=1, rate=2.0).gradient)
-    torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4 * float(wanted.abs().max()))
 
 
 # The folder of schemes.

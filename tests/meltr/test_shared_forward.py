@@ -65,13 +65,20 @@ class Counted(Model):
 
 @pytest.mark.parametrize(
     ("settings", "passes"),
-    [({}, 3), ({"along": "vjp"}, 3), ({"precision": "bf16"}, 4)],
-    ids=["difference", "vjp", "bf16"],
+    [
+        ({"gamma": 0.0}, 3),
+        ({"regularise": "upper"}, 3),
+        ({"regularise": "lower"}, 4),
+        ({"gamma": 0.0, "along": "vjp"}, 3),
+        ({"gamma": 0.0, "precision": "bf16"}, 4),
+    ],
+    ids=["difference", "upper", "lower", "vjp", "bf16"],
 )
 def test_a_step_with_a_meta_step_makes_as_few_passes_as_it_can(
     settings: dict[str, Any], passes: int
 ) -> None:
-    """The upper batch, one step ahead, and training; losses in bfloat16 are too coarse to share."""
+    """The upper batch, one step ahead, and training; a regulariser on the lower batch is one more,
+    and losses in bfloat16 are too coarse to share."""
     model = Counted()
     step = step_of(model, every=1, **settings)
     step(batch_of(0))

@@ -15,7 +15,8 @@ Only MELTR itself is differentiated twice. Schemes differ in how they approach x
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import reduce
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -26,7 +27,9 @@ from reeltune.meltr.derivatives import Along, Curved, ahead, along, curvature, g
 from reeltune.meltr.losses import Losses, Taken, Weights
 from reeltune.meltr.ranks import mean_of_each, mean_over_ranks
 from reeltune.meltr.transformer import regulariser
-from reeltune.meltr.vectors import times
+from reeltune.meltr.vectors import added, times
+
+Regularise = Literal["lower", "upper"]
 
 
 class Primary(NamedTuple):
@@ -54,6 +57,7 @@ class Problem:
     upper: Losses  # of the batch that judges
     primary: str  # the loss that F is
     gamma: float = 0.0  # of the regulariser in F (equation 7)
+    regularise: Regularise = "lower"  # the level whose batch the regulariser is taken on
     direct_term: bool = False  # the paper and its code leave out how F depends on phi directly
     along: Along = "difference"  # how c is computed
     curved: Curved = "difference"  # how H u is computed
@@ -77,17 +81,39 @@ class Problem:
         return curvature(losses, weights, self.combiner, direction, self.curved)
 
     def judged(self, weights: Weights) -> Primary:
-        """The primary loss at `weights`, with both of its gradients."""
+        """The primary loss at `weights`, with both of its gradients.
+
+        Its regulariser is taken on the last training batch, where the melted loss is trained, as
+        in all three releases of the paper; or, with `regularise` "upper", on the batch that judges.
+        """
+        phi = dict(self.combiner.named_parameters())
+        found = [(of, gradient(losses, weights, of)) for losses, of in self._judges()]
+        direct = (
+            reduce(added, (_by_phi(of(at.losses), phi) for of, at in found))
+            if self.direct_term
+            else {}
+        )
+        return Primary(
+            sum(at.value.item() for _, at in found),
+            reduce(added, (at.vector for _, at in found)),
+            direct,
+        )
+
+    def _judges(self) -> list[tuple[Losses, Callable[[Tensor], Tensor]]]:
+        """The terms of F: each a function of the losses of one batch."""
         index = self.upper.tasks.index(self.primary)
 
-        def loss_of(values: Tensor) -> Tensor:
-            if self.gamma == 0:
-                return values[index]
-            return values[index] + self.gamma * regulariser(self.combiner(values), values)
+        def primary(values: Tensor) -> Tensor:
+            return values[index]
 
-        found, phi = gradient(self.upper, weights, loss_of), dict(self.combiner.named_parameters())
-        direct = _by_phi(loss_of(found.losses), phi) if self.direct_term else {}
-        return Primary(found.value.item(), found.vector, direct)
+        def distance(values: Tensor) -> Tensor:
+            return self.gamma * regulariser(self.combiner(values), values)
+
+        if self.gamma == 0:
+            return [(self.upper, primary)]
+        if self.regularise == "upper":
+            return [(self.upper, lambda values: primary(values) + distance(values))]
+        return [(self.upper, primary), (self.last(1)[0], distance)]
 
     def implicit(self, losses: Losses, weights: Weights, solution: Weights) -> Weights:
         """`-M x` for a solution x of `H x = v`."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.meltr.combiner import valued
 from reeltune.meltr.derivatives import Along, Curved
-from reeltune.meltr.hypergradient import Problem
+from reeltune.meltr.hypergradient import Problem, Regularise
 from reeltune.meltr.losses import Losses, Taken, device_of, losses_of
 from reeltune.meltr.outer import Outer, Recent
 from reeltune.meltr.ranks import mean_over_ranks, same_on_all_ranks
@@ -33,6 +33,7 @@ class Settings(BaseModel):
     decay_over: PositiveInt | None = None  # meta steps after which lr reaches 0; None: constant
     clip_norm: NonNegativeFloat = 50.0  # 0: not clipped; the code of UniVL 50, of Violet 12
     gamma: NonNegativeFloat = Field(default=0.1)  # of the regulariser
+    regularise: Regularise = "lower"  # whose batch it is taken on; the releases: that of L_aux
     direct_term: bool = False
     dropout: bool = False  # in MELTR; off in the code of UniVL, on in Violet's
     along: Along = "difference"
@@ -144,6 +145,7 @@ class Meltr:
             upper=upper,
             primary=self.model.primary,
             gamma=settings.gamma,
+            regularise=settings.regularise,
             direct_term=settings.direct_term,
             along=settings.along,
             curved=settings.curved,

@@ -12,6 +12,12 @@ def plus(left: Weights, right: Weights, scale: float | Tensor = 1.0) -> Weights:
         return {name: torch.add(left[name], scale * right[name]) for name in left}
 
 
+def added(left: Weights, right: Weights) -> Weights:
+    """`left + right`; both are emptied on the way, so that memory holds no third vector."""
+    with torch.no_grad():
+        return {name: left.pop(name) + right.pop(name) for name in list(left)}
+
+
 def times(vector: Weights, scale: float | Tensor) -> Weights:
     with torch.no_grad():
         return {name: scale * tensor for name, tensor in vector.items()}
