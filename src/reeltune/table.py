@@ -26,6 +26,8 @@ from reeltune.run import METRICS
 from reeltune.training.log import read_log
 
 BASELINES = ("zero-shot", "full", "bias", "proj", "partial", "adapter-attn", "adapter-ffn", "lora")
+RETRIEVAL = ("univl", "univl-primary", "univl-meltr")
+CAPTIONS = ("univl-caption-speech", "univl-caption-speech-primary", "univl-caption-speech-meltr")
 FAMILIES = {
     "vop": (*BASELINES, "vop", "vop-p", "vop-c", "vop-f", "vop-fp", "vop-fc"),
     "dual-encoding-pp": (
@@ -33,15 +35,9 @@ FAMILIES = {
         *("dual-encoding-plus", "dual-encoding-plus-uni"),
     ),
     # recipes that the rows of meltr_tables change
-    **dict.fromkeys(
-        ("meltr-schemes", "meltr-gamma", "meltr-architecture"),
-        ("univl", "univl-primary", "univl-meltr"),
-    ),
-    "meltr-losses": (
-        "univl-caption-speech",
-        "univl-caption-speech-primary",
-        "univl-caption-speech-meltr",
-    ),
+    **dict.fromkeys(("meltr-schemes", "meltr-gamma", "meltr-architecture"), RETRIEVAL),
+    "meltr-losses": CAPTIONS,
+    "meltr-regulariser": (*RETRIEVAL, *CAPTIONS),
 }
 DRAWS = 2000
 Bounds = tuple[float, float]

@@ -50,14 +50,15 @@ def test_what_two_tables_need_is_trained_once(tmp_path: Path) -> None:
     same = {
         name.partition(": ")[2] for name, path in found.items() if path.parent.name == "univl-meltr"
     }
-    assert same == {"aid-fp-lite, regularised", "gamma 0.1", "SE + TE"}
+    assert same == {"aid-fp-lite, regularised", "gamma 0.1", "SE + TE", "upper, both ways"}
     named = {name.partition(": ")[2] for name, path in found.items() if path.parent.name in SPEECH}
     assert named == {
         *("MELTR", "five losses + all three, MELTR"),
         *("(C) all eight", "five losses + all three, sum"),
         *("(A) decoder alone", "decoder alone"),
+        *("sum of all eight", "upper, both ways"),
     }
-    assert len(set(found.values())) == 33
+    assert len(set(found.values())) == 40
     each = [job for f, s in TABLES.items() for job in jobs_of(plan_of(f, tmp_path), s)]
     assert {job.folder for job in each} == set(found.values())
 
