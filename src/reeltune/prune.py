@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -22,13 +23,15 @@ from reeltune.compress.structured import choose, remove_units
 from reeltune.compress.units import dual_encoding_units
 from reeltune.config import Recipe
 from reeltune.errors import ConfigError
+from reeltune.evaluation.reports import AnyReport
 from reeltune.judging import figures_of
 from reeltune.models._open import open_model
 from reeltune.models._weights import CARD, ask_for_int8, read_tensors, wants_int8
 from reeltune.models.dual_encoding import DualEncoding
 from reeltune.models.univl import Univl
 from reeltune.nn.packed import packed_name
-from reeltune.run import METRICS, Place, evaluate_checkpoint, evaluate_opened
+from reeltune.outputs import new_folder
+from reeltune.run import METRICS, Place, evaluate_opened
 from reeltune.stored_recipe import RECIPE, stored_recipe
 
 SHOWN = {  # figures by their names in a report, as they are shown
@@ -48,6 +51,14 @@ class Amounts:
     biases: bool = False
     embeddings: bool = False
     values: Values = "float32"  # of what is left
+
+    def __post_init__(self) -> None:
+        for name in ("weights", "units"):
+            if not 0 <= (share := getattr(self, name)) < 1:
+                raise ConfigError(
+                    f"the share of {name} to prune is {share:g}, and it is 0 or more and below 1; "
+                    "give 0.36 for 36 %"
+                )
 
 
 @dataclass(frozen=True)
@@ -74,27 +85,37 @@ def prune_checkpoint(
     source, out = Path(checkpoint).expanduser(), place.out
     if out.resolve() == source.resolve():
         raise ConfigError(f"--out {out} is the checkpoint itself; give another folder")
-    if out.is_dir() and any(out.iterdir()):
-        raise ConfigError(f"{out} is not empty; give a new folder")
     if (source / CARD).is_file() and wants_int8(source):
         raise ConfigError(f"{source} is in int8 already; prune the model that it was made of")
-    dense, model = _module(checkpoint), _module(checkpoint)
-    recipe, before = stored_recipe(source), _stored_size(dense, out)
-    if amounts.units:
-        model = without_units(model, amounts.units)
-    census = write_pruned(
-        model, amounts, out, partial(_settle, source=source, recipe=recipe, place=place)
-    )
-    if recipe is not None:
-        shutil.copy(source / RECIPE, out / RECIPE)
-    small = _module(str(out))
-    times = latencies({"dense": _call(dense), "pruned": _call(small)}, repeats)
-    accuracy = _accuracies(source, recipe, place, split)
-    rows = (
-        _row("dense", before, times, accuracy),
-        _row("pruned", (_bytes(out), census.parameters, census.nonzeros), times, accuracy),
-    )
+    recipe = stored_recipe(source)
+    with new_folder(out) as folder:
+        dense, model = _module(checkpoint), _module(checkpoint)
+        if amounts.units:
+            model = without_units(model, amounts.units)
+        measure = partial(_report, source=source, recipe=recipe, place=place, split=split)
+        before, size = measure(checkpoint, called=checkpoint), _stored_size(dense)
+        settle = partial(_settle, source=source, recipe=recipe, place=place)
+        census = write_pruned(model, amounts, folder, settle)
+        if recipe is not None:
+            shutil.copy(source / RECIPE, folder / RECIPE)
+        after = measure(str(folder), called=str(out))
+        if after is not None:
+            after.write(folder / METRICS)
+        times = latencies({"dense": _call(dense), "pruned": _call(_module(str(folder)))}, repeats)
+        left = (_bytes(folder), census.parameters, census.nonzeros)
+    rows = _row("dense", size, times, before), _row("pruned", left, times, after)
     return Pruned(out, census, Comparison(rows))
+
+
+def _report(
+    name: str, called: str, source: Path, recipe: Recipe | None, place: Place, split: str
+) -> AnyReport | None:
+    """Figures on the data of the recipe, where there is one, under the name `called`."""
+    if recipe is None:
+        return None
+    model = open_model(name, place.device)
+    model.name = called
+    return evaluate_opened(model, source, recipe, place, split)
 
 
 def _settle(model: nn.Module, source: Path, recipe: Recipe | None, place: Place) -> None:
@@ -194,29 +215,32 @@ def _bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in _files(folder))
 
 
-def _stored_size(model: nn.Module, folder: Path) -> tuple[int, int, int]:
+def _stored_size(model: nn.Module) -> tuple[int, int, int]:
     """Bytes of the model as it is saved dense, and how many parameters that stores, twice."""
     save: Any = model
-    save.save_pretrained(folder)
-    names, weights = _names_of(model, _tensors_in(folder)), dict(model.named_parameters())
-    count = sum(weights[name].numel() for name in set(names.values()))
-    return _bytes(folder), count, count
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        save.save_pretrained(folder)
+        names, weights = _names_of(model, _tensors_in(folder)), dict(model.named_parameters())
+        count = sum(weights[name].numel() for name in set(names.values()))
+        return _bytes(folder), count, count
 
 
 def _row(
     name: str,
     counts: tuple[int, int, int],
     times: Mapping[str, tuple[float, ...]],
-    accuracy: Mapping[str, Mapping[str, float]],
+    report: AnyReport | None,
 ) -> Row:
     size, parameters, nonzeros = counts
+    figures = {} if report is None else figures_of(report)
     return Row(
         name=name,
         size=size,
         parameters=parameters,
         nonzeros=nonzeros,
         milliseconds=times[name],
-        accuracy=accuracy.get(name, {}),
+        accuracy={shown: figures[key] for key, shown in SHOWN.items() if key in figures},
     )
 
 
@@ -243,19 +267,3 @@ def _call(model: Any) -> Any:
         model.encode_video(clip, mask)
 
     return call
-
-
-def _accuracies(
-    source: Path, recipe: Recipe | None, place: Place, split: str
-) -> dict[str, dict[str, float]]:
-    """Figures before and after on the data of the recipe; the report of the second is kept."""
-    if recipe is None:
-        return {}
-    before = evaluate_checkpoint(str(source), recipe, place, split)
-    after = evaluate_checkpoint(str(place.out), recipe, place, split)
-    after.write(place.out / METRICS)
-    found = {"dense": figures_of(before), "pruned": figures_of(after)}
-    return {
-        name: {shown: figures[key] for key, shown in SHOWN.items() if key in figures}
-        for name, figures in found.items()
-    }

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from reeltune.compress.prune import prunable
 from reeltune.config import read_recipe
-from reeltune.errors import CheckpointError, ConfigError
+from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models._open import open_model
 from reeltune.models._weights import read_tensors
 from reeltune.nn.int8 import Int8Matrix
@@ -179,3 +179,23 @@ def test_what_cannot_be_pruned_is_refused(tmp_path: Path) -> None:
     (source / "recipe.yaml").write_text("- 1")
     with pytest.raises(CheckpointError, match=r"recipe\.yaml is no recipe.*remove it to use"):
         prune_checkpoint(str(source), Amounts(), Place(out=tmp_path / "x"), repeats=2)
+
+
+def test_a_refused_prune_leaves_its_folder_free_for_the_mended_command(tmp_path: Path) -> None:
+    source, out = saved("clip", tmp_path / "dense"), tmp_path / "small"
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(
+        ConfigError, match=r"share of weights to prune is 36, .* give 0\.36 for 36 %"
+    ):
+        prune_checkpoint(str(source), Amounts(weights=36.0), Place(out=out))
+    with pytest.raises(ConfigError, match=r"dual-encoding alone"):
+        prune_checkpoint(str(source), Amounts(units=0.5), Place(out=out))
+    (source / "recipe.yaml").write_text(
+        yaml.safe_dump(read_recipe("msrvtt-9k/zero-shot").model_dump(mode="json"))
+    )
+    with pytest.raises(DataError):  # its data are not there
+        prune_checkpoint(str(source), Amounts(), Place(out=out, data=tmp_path / "none"))
+    (source / "recipe.yaml").unlink()
+    assert sorted(tmp_path.rglob("*")) == before
+    prune_checkpoint(str(source), Amounts(), Place(out=out), repeats=2)
+    assert files_of(out) == ["model.packed.safetensors"]

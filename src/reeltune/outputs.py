@@ -1,0 +1,72 @@
+"""Where a command writes: checked before its work, and there whole or not at all."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from reeltune.errors import ConfigError
+
+
+def require_folder(out: Path) -> None:
+    """Raise ConfigError unless `out` is a folder that can be written to, or can become one."""
+    place = _nearest(out)
+    if not place.is_dir():
+        raise ConfigError(f"{place} is a file, and {out} is to be a folder; give another place")
+    try:
+        with TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"nothing can be written to {place} ({error.strerror}), where {out} is to be; "
+            "give another place"
+        ) from error
+
+
+def require_new_folder(out: Path) -> None:
+    """The same, and nothing may be in it."""
+    require_folder(out)
+    if out.is_dir() and any(out.iterdir()):
+        raise ConfigError(f"{out} is not empty; give a new folder")
+
+
+def require_file(out: Path) -> None:
+    """Raise ConfigError unless `out` can be written as a file, which may replace one."""
+    if out.is_dir():
+        raise ConfigError(
+            f"{out} is a folder, and a file is to be written; name a file in it, such as "
+            f"{out / 'report.json'}"
+        )
+    require_folder(out.parent)
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder to write into that becomes `out` at the end; an error, or Ctrl-C, leaves nothing.
+
+    It lies beside `out` under a hidden name, or beside the first of its parents that is missing.
+    Errors: `ConfigError` if `out` cannot be made, or holds something.
+    """
+    require_new_folder(out)
+    place = _nearest(out.absolute().parent)
+    half = place / f".{out.name}.{secrets.token_hex(4)}"
+    half.mkdir()
+    try:
+        yield half
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.is_dir():
+            out.rmdir()  # it is empty; only some systems rename onto an empty folder
+        half.replace(out)
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+
+
+def _nearest(path: Path) -> Path:
+    """The path itself if something is there, or else the nearest of its parents."""
+    place = path.absolute()
+    while not os.path.lexists(place):
+        place = place.parent
+    return place
