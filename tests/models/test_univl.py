@@ -276,8 +276,11 @@ def test_settings_that_do_not_fit_are_refused() -> None:
         tiny.model_copy(update={"heads": 5}).build()
     with pytest.raises(ConfigError, match=r"words is 99 .* 64 positions; set positions=99"):
         tiny.model_copy(update={"words": 99}).build()
-    with pytest.raises(ConfigError, match=r"judged by align; add it"):
+    with pytest.raises(ConfigError, match=r"judged by align; add it to config.tasks"):
         tiny.model_copy(update={"tasks": ("joint",)}).build()
+    captions = {"judged_by": "joint", "reads": "nothing"}
+    with pytest.raises(ConfigError, match=r"judged_by is joint.*decoder is judged by; leave conf"):
+        tiny.model_copy(update=captions).build()
     with pytest.raises(CheckpointError, match=r"no weights of its own.*convert"):
         load(None)
 

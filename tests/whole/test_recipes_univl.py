@@ -14,11 +14,14 @@ from reeltune.feature_run import stored_clips
 
 CAPTIONS = ("BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
 RETRIEVAL = {  # MELTR (2303.13009), tables 1, 2 and 8: R@1 R@5 R@10
+    "youcook2/univl-joint": (22.2, 52.2, 66.2),
     "youcook2/univl-primary": (28.9, 57.6, 70.0),
     "youcook2/univl-meltr": (33.7, 63.1, 74.8),
     "msrvtt-7k/univl": (26.1,),
+    "msrvtt-7k/univl-joint": (20.6, 49.1, 62.9),
     "msrvtt-7k/univl-primary": (21.2, 49.6, 63.1),
     "msrvtt-7k/univl-meltr": (28.5, 55.5, 67.6),
+    "msrvtt-9k/univl-joint": (27.2, 55.7, 68.7),
     "msrvtt-9k/univl-meltr": (31.1, 55.7, 68.3),
 }
 CAPTIONING = {  # tables 4, 5 and 7, CIDEr times 100
@@ -51,6 +54,7 @@ def test_settings_are_those_that_the_paper_states(name: str) -> None:
     assert training.epochs == (20 if "caption" in name else 40)
     assert melting is not None
     assert (melting.scheme, melting.step.lr, melting.sizes) == ("aid-fp-lite", 1e-4, {})
+    assert (melting.step.regularise, melting.step.direct_term) == ("lower", False)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -59,7 +63,8 @@ def test_what_is_read_and_what_is_trained(name: str) -> None:
     config = recipe.model_config_of()
     reads = "transcript" if "speech" in name else "nothing" if "caption" in name else "caption"
     assert config.reads == reads
-    assert len(config.tasks) == (1 if name.endswith("primary") else 8)
+    assert len(config.tasks) == (1 if name.endswith(("primary", "joint")) else 8)
+    assert config.judged_by == ("joint" if name.endswith("joint") else "align")
     assert config.features == 1024
     assert recipe.dataset == "youcook2" or recipe.options["stored"]
     assert recipe.training.judged_by.endswith("CIDEr-D" if "caption" in name else "SumR")

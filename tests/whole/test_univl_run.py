@@ -184,6 +184,17 @@ def test_retrieval_trains_and_is_judged_by_pairs(captioned: Path, tmp_path: Path
     assert fields["beside"].keys() == {"similarity t2v", "similarity v2t"}
 
 
+def test_univl_joint_trains_its_joint_loss_and_is_judged_by_vectors(tmp_path: Path) -> None:
+    trained: Any = run_recipe(recipe("univl-joint"), Place(out=tmp_path))
+    assert (trained.report.protocol.scores, trained.report.beside) == ("similarity", {})
+    steps = [line for line in read_log(tmp_path) if line["kind"] == "step"]
+    assert all(line["loss"] == line["joint"] for line in steps)
+    again = evaluate_checkpoint(
+        str(tmp_path), evaluation_recipe(str(tmp_path), "toybox", {}), Place(out=tmp_path), "test"
+    )
+    assert again.t2v == trained.report.t2v  # type: ignore[union-attr]
+
+
 def test_a_negative_weight_of_the_primary_loss_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     with TrainingBar(hidden=True) as bar:
         bar.epoch({"epoch": 3.0, "SumR": 1.0, "primary slope": 0.5})

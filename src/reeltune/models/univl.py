@@ -2,14 +2,15 @@
 with the eight losses that MELTR melts (2303.13009).
 
 A frame is a stored feature, S3D's in the release, or a picture that a frozen `encoder` reads.
-Retrieval is by cosine of pooled text and pooled video (joint: `similarity`) or by the cross
-encoder's score of each pair (align: `align`). What differs from the release is said where it is:
-padded captions are not trained (`trains_padding`), same-video rows are no negatives, and an
-ended sentence stays as it is in beam search.
+Retrieval is by cosine of pooled text and pooled video (UniVL-Joint: `judged_by` joint) or by the
+cross encoder's score of each pair (UniVL-Align: `judged_by` align). What differs from the release
+is said where it is: padded captions are not trained (`trains_padding`), rows of the same video are
+no negatives of each other, and an ended sentence stays as it is in beam search.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, UInt8
@@ -65,6 +66,7 @@ class Config(BaseModel):
     frames: PositiveInt = 48  # T at most; later frames are left out, as in the release
     reads: Reads = "caption"  # of the text encoder: captions for retrieval, else for captioning
     tasks: tuple[Task, ...] = TASKS
+    judged_by: Literal["joint", "align"] = "align"  # retrieval, by vectors or by the cross encoder
     mask_chance: float = Field(default=0.15, gt=0, lt=1)  # of a word and of a frame
     margin: NonNegativeFloat = 0.1  # of the joint losses
     trains_padding: bool = False  # the release counts padding of captions as words to be learned
@@ -150,11 +152,17 @@ class Univl(nn.Module):
     def __init__(self, config: Config, words: WordPieces, name: str = "univl") -> None:
         super().__init__()
         self.config, self.words, self.name = config, words, name
-        self.primary: Task = "align" if config.reads == "caption" else "decoder"
+        self.primary: Task = config.judged_by if config.reads == "caption" else "decoder"
+        if self.primary == "decoder" and config.judged_by != "align":
+            raise ConfigError(
+                f"config.judged_by is {config.judged_by}, and a model that reads {config.reads} "
+                "writes captions, which its decoder is judged by; leave config.judged_by out, or "
+                "set config.reads=caption"
+            )
         if self.primary not in config.tasks:
             raise ConfigError(
                 f"tasks are {', '.join(config.tasks) or 'none'}, and a model that reads "
-                f"{config.reads} is judged by {self.primary}; add it"
+                f"{config.reads} is judged by {self.primary}; add it to config.tasks"
             )
         self.tasks = tuple(task for task in TASKS if task in config.tasks)  # names of the losses
         self.dim, self.longest = config.width, min(config.words, config.positions)
