@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from _line import emit
@@ -29,6 +28,7 @@ from reeltune.models.dual_encoding import Config, DualEncoding
 from reeltune.nn.packed import read_packed
 from reeltune.nn.quantize import quantize
 from reeltune.prune import without_units
+from reeltune.storage.tensors import write_tensors
 
 CLIPS, FRAMES, WORDS = 8, 32, 12
 
@@ -52,7 +52,7 @@ def measured_files(forms: dict[str, nn.Module]) -> tuple[dict[str, int], dict[st
     statistics = [name for name, _ in dense.named_buffers()]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        save_file(dense.state_dict(), folder / "dense")
+        write_tensors(folder / "dense", dense.state_dict())
         sizes = {name: pack(folder / "x", model.state_dict()) for name, model in forms.items()}
         sizes["dense"] = (folder / "dense").stat().st_size
         for values in ("bfloat16", "int8"):

@@ -8,7 +8,7 @@ saves every indexing run the encoding of a thousand sentences.
 
 from reeltune.models._lite.conse import VECTORS, sentence_vectors
 from reeltune.models._lite.sentence_encoder import SentenceEncoder
-from reeltune.models._weights import write_tensors
+from reeltune.storage.tensors import write_tensors
 
 
 def main() -> None:

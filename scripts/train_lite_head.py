@@ -32,8 +32,8 @@ from reeltune.evaluation.metrics import ranks, recall_at
 from reeltune.models._lite.frame_network import CLASSES, PIXELS, FrameNetwork
 from reeltune.models._lite.head import Head
 from reeltune.models._lite.sentence_encoder import SentenceEncoder
-from reeltune.models._weights import write_tensors
 from reeltune.models.lite import Config, Lite
+from reeltune.storage.tensors import write_tensors
 
 HEAD = Path(__file__).parents[1] / "src" / "reeltune" / "models" / "_lite" / "head.safetensors"
 EPOCHS, BATCH, CAPTIONS = 15, 512, 5

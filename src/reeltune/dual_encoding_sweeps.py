@@ -17,7 +17,6 @@ from torch import Tensor
 
 from reeltune.compress.prune import Census, census, prune
 from reeltune.config import Recipe
-from reeltune.data._atomic_file import write_atomically
 from reeltune.data._loader import ClipReader
 from reeltune.errors import DataError
 from reeltune.evaluation.encode import Named, encode_clips, encode_texts, evaluate, gallery_of
@@ -26,6 +25,7 @@ from reeltune.feature_run import stored_clips
 from reeltune.models._dual_encoding._hybrid import Extremes, Hybrid, Normalisation
 from reeltune.models.dual_encoding import DualEncoding, load
 from reeltune.run import METRICS, Place, without_faults
+from reeltune.storage.atomic_file import write_atomically
 from reeltune.types import Split
 
 ALPHAS = tuple(number / 10 for number in range(11))

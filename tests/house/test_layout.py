@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "src" / "reeltune"
 ROWS = [
     "errors types _version _faults",
-    "objectives nn registry outputs",
+    "objectives nn registry outputs storage",
     "data models meltr compress",
     "evaluation search",
     "training serve",
@@ -89,6 +89,11 @@ def test_no_unsafe_loading_and_no_asserts_on_input(path: Path) -> None:
             assert safe.get("weights_only") == "True", f"line {node.lineno}"
         if isinstance(node, ast.keyword):
             assert node.arg != "trust_remote_code"
+
+
+def test_safetensors_are_written_in_one_place() -> None:
+    writers = [name_of(path) for path in FILES if "save_file" in path.read_text()]
+    assert writers == ["storage/tensors.py"]
 
 
 def test_the_planted_upward_import_is_caught(tmp_path: Path) -> None:

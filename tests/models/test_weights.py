@@ -19,9 +19,9 @@ from reeltune.models._weights import (
     read_card,
     require_weights,
     write_card,
-    write_tensors,
 )
 from reeltune.models.clip import load
+from reeltune.storage.tensors import write_tensors
 
 
 def test_weights_round_trip_and_leave_no_half_file(tmp_path: Path) -> None:

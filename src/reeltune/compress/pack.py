@@ -6,18 +6,17 @@ pays below d = 31/32; with bfloat16 values n/8 + 2dn. Each tensor is stored the 
 """
 
 import json
-import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from reeltune.errors import CheckpointError
 from reeltune.nn.packed import FORMAT, NAMES, WORDS
+from reeltune.storage.tensors import write_tensors
 
 Values = Literal["float32", "bfloat16", "int8"]
 Facts = dict[str, object]
@@ -46,10 +45,7 @@ def pack(
             continue
         kept, plan[name] = _parts(tensor.detach().cpu(), "float32" if name in whole else values)
         parts.update({f"{name}|{part}": value for part, value in kept.items()})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(parts, half, {"format": FORMAT, "tensors": json.dumps(plan)})
-    half.replace(path)
+    write_tensors(path, parts, {"format": FORMAT, "tensors": json.dumps(plan)})
     return path.stat().st_size
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
-from reeltune.data._atomic_file import write_atomically
 from reeltune.errors import DataError
+from reeltune.storage.atomic_file import write_atomically
 
 FILE_NAME = "index.json"
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from reeltune.data._atomic_file import write_atomically
 from reeltune.errors import DataError
+from reeltune.storage.atomic_file import write_atomically
 
 DATA, IDS, SHAPE, FRAMES = "feature.bin", "id.txt", "shape.txt", "video2frames.txt"
 Rows = dict[str, Int[np.ndarray, " T"]]  # row numbers of each video

@@ -1,6 +1,5 @@
 """What melts losses, and its file: weights together with the names of the losses."""
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Protocol, runtime_checkable
@@ -9,11 +8,11 @@ import torch
 from jaxtyping import Float
 from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.meltr import linear, transformer
+from reeltune.storage.tensors import write_tensors
 
 Config = Annotated[transformer.Config | linear.Config, Field(discriminator="kind")]
 Learned = transformer.MeltrTransformer | linear.LinearCombiner
@@ -73,11 +72,7 @@ def ordered(named: dict[str, Tensor], tasks: tuple[str, ...]) -> list[Tensor]:
 
 def save(combiner: Learned, path: Path) -> None:
     """Write weights, sizes and names of the losses into one safetensors file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{os.getpid()}")
-    tensors = {n: t.detach().cpu().contiguous() for n, t in combiner.state_dict().items()}
-    save_file(tensors, half, {"meltr": combiner.config.model_dump_json()})
-    half.replace(path)
+    write_tensors(path, combiner.state_dict(), {"meltr": combiner.config.model_dump_json()})
 
 
 def load(path: Path, tasks: tuple[str, ...] | None = None) -> Learned:

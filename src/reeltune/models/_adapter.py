@@ -26,8 +26,8 @@ from reeltune.models._weights import (
     read_tensors,
     require_all_keys,
     write_card,
-    write_tensors,
 )
+from reeltune.storage.tensors import write_tensors
 
 ADAPTER = "adapter.safetensors"
 

@@ -1,8 +1,7 @@
-"""Weights in safetensors files, read and written whole: every key that does not fit is named."""
+"""Weights in safetensors files, read whole: every key that does not fit is named."""
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -10,7 +9,7 @@ from typing import TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from reeltune._faults import first_fault
@@ -69,14 +68,6 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path} cannot be read as safetensors ({error}); copy or download it again"
         ) from error
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write one safetensors file under a temporary name, then rename: never half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, half)
-    half.replace(path)
 
 
 def load_weights(module: nn.Module, path: Path) -> None:

@@ -35,7 +35,8 @@ from reeltune.models._towers import (
     require_fit,
     shared_width,
 )
-from reeltune.models._weights import fingerprint, versions, write_card
+from reeltune.models._weights import WEIGHTS, fingerprint, versions, write_card
+from reeltune.storage.tensors import write_tensors
 from reeltune.types import Tokens
 
 Family = Literal["clip", "siglip"]
@@ -289,8 +290,11 @@ class Clip(nn.Module):
     def save_pretrained(self, folder: Path | str) -> None:
         """Write a folder that both Reeltune and transformers can open."""
         folder = Path(folder)
+        settings = self.towers.config
+        settings.architectures = [type(self.towers).__name__]
         with quiet():
-            self.towers.save_pretrained(folder)
+            settings.save_pretrained(folder)
+        write_tensors(folder / WEIGHTS, self.towers.state_dict(), {"format": "pt"})
         self.tokenizer.save_pretrained(folder)
         write_preprocessor(folder, self.family, self.preprocessor)
         write_card(folder, "clip", {})

@@ -34,11 +34,11 @@ from reeltune.models._weights import (
     fingerprint,
     load_weights,
     write_card,
-    write_tensors,
 )
 from reeltune.objectives.concepts import concepts
 from reeltune.objectives.jaccard import jaccard
 from reeltune.objectives.triplet import triplet
+from reeltune.storage.tensors import write_tensors
 from reeltune.types import Batch, Pixels, Tokens
 
 WEIGHTS_FROM = "a folder that training wrote"

@@ -29,8 +29,8 @@ from reeltune.models._weights import (
     fingerprint,
     load_weights,
     write_card,
-    write_tensors,
 )
+from reeltune.storage.tensors import write_tensors
 from reeltune.types import Tokens
 
 

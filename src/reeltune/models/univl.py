@@ -36,8 +36,8 @@ from reeltune.models._weights import (
     require_all_keys,
     versions,
     write_card,
-    write_tensors,
 )
+from reeltune.storage.tensors import write_tensors
 from reeltune.types import Batch, Pixels, Tokens
 
 WEIGHTS_FROM = "a folder that training or `reeltune convert univl` wrote"

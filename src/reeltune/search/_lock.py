@@ -10,8 +10,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from reeltune.data._atomic_file import write_atomically
 from reeltune.errors import LibraryError
+from reeltune.storage.atomic_file import write_atomically
 
 
 @contextmanager

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from reeltune.data._atomic_file import write_atomically
 from reeltune.errors import LibraryError
+from reeltune.storage.atomic_file import write_atomically
 
 SCHEMA_VERSION = 1
 WITH_REST = 2  # the version with a second column, of what is not indexed

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from reeltune.data._atomic_file import write_atomically
 from reeltune.data._decode import Decoder
 from reeltune.data._sample import Sampling
 from reeltune.errors import LibraryError
@@ -27,6 +26,7 @@ from reeltune.search._rescore import indexed_columns
 from reeltune.search._run import Meter, Progress, Run
 from reeltune.search.report import Report
 from reeltune.search.shots import MomentSettings
+from reeltune.storage.atomic_file import write_atomically
 from reeltune.types import DualEncoder
 
 DEFAULT_MODEL = "lite"

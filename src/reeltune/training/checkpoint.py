@@ -1,17 +1,16 @@
 """The state of a training run in one safetensors file: what resuming bit for bit needs."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from reeltune.errors import CheckpointError
+from reeltune.storage.tensors import write_tensors
 from reeltune.training.schedule import Trend
 
 STATE = "state.safetensors"
@@ -58,10 +57,8 @@ def save_state(
     tensors["random"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random-cuda"] = torch.cuda.get_rng_state()
-    half = folder / f".{STATE}.{os.getpid()}"
-    ready = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    save_file(ready, half, {"place": json.dumps(asdict(place))})
-    half.replace(folder / STATE)
+    apart = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+    write_tensors(folder / STATE, apart, {"place": json.dumps(asdict(place))})
 
 
 def step_state(folder: Path) -> dict[str, Tensor]:

@@ -1,0 +1,69 @@
+"""Files are there whole, with the permissions of any other file, or as they were before."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from reeltune.compress.pack import pack
+from reeltune.meltr import combiner, linear
+from reeltune.models import clip, dual_encoding, tuned
+from reeltune.storage.atomic_file import replacing, write_atomically
+from reeltune.storage.tensors import write_tensors
+from reeltune.training.checkpoint import Place, save_state
+
+
+@pytest.fixture
+def shared_with_a_group() -> Iterator[int]:
+    """The permissions of new files under a umask that lets a group write."""
+    before = os.umask(0o002)
+    yield 0o664
+    os.umask(before)
+
+
+def write_one_of_everything(folder: Path) -> None:
+    weight = torch.nn.Parameter(torch.ones(2, 3))
+    for module in (clip, dual_encoding, tuned):
+        module.Config.tiny().build().save_pretrained(folder / module.__name__)
+    pack(folder / "small.packed.safetensors", {"x": torch.zeros(40)})
+    save_state(folder, Place("a run"), {"x": weight}, torch.optim.Adam([weight]), {})
+    combiner.save(linear.Config.tiny().build(), folder / "meltr.safetensors")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_every_file_of_weights_has_the_permissions_of_the_umask(
+    tmp_path: Path, shared_with_a_group: int
+) -> None:
+    write_one_of_everything(tmp_path)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert sum(path.suffix == ".safetensors" for path in files) >= 6
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {shared_with_a_group}
+
+
+def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    write_atomically(path, b"old")
+
+    def fail_half_way() -> None:
+        with replacing(path) as half:
+            half.write_bytes(b"ne")
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="disk"):
+        fail_half_way()
+    assert (path.read_bytes(), os.listdir(tmp_path)) == (b"old", ["x.txt"])
+    write_atomically(path, b"new")
+    assert (path.read_bytes(), os.listdir(tmp_path)) == (b"new", ["x.txt"])
+
+
+def test_tensors_that_cannot_be_written_leave_the_old_file(tmp_path: Path) -> None:
+    path, x = tmp_path / "deep" / "x.safetensors", torch.ones(3)
+    write_tensors(path, {"x": x})
+    with pytest.raises(RuntimeError, match="share memory"):
+        write_tensors(path, {"x": 2 * x, "y": x, "z": x})
+    assert load_file(path)["x"].equal(x)
+    assert os.listdir(path.parent) == ["x.safetensors"]
