@@ -3,7 +3,8 @@
 ReeltuneError
 ├── ConfigError       a setting, recipe or option is wrong
 ├── DataError         a video, image, caption file or dataset is wrong
-│   └── MediaError    a video or image cannot be decoded
+│   ├── MediaError    a video or image cannot be decoded
+│   └── NoSplitError  a dataset has no such split, by its files or by what was set
 ├── CheckpointError   a model cannot be loaded, or is not the one expected
 └── LibraryError      a search library cannot be opened, read or written
 
@@ -29,6 +30,10 @@ class MediaError(DataError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path, self.reason = path, reason
+
+
+class NoSplitError(DataError):
+    """A dataset has no such split, by its files or by what was set; most have one to lack: val."""
 
 
 class CheckpointError(ReeltuneError):

@@ -76,7 +76,7 @@ def stored_clips(recipe: Recipe, options: Any, splits: Sequence[Split], said: Sa
     """Features of all splits, made first where there are none yet."""
     wanted = recipe.features
     if wanted is None:
-        raise ConfigError(f"recipe {recipe.name} has no features; add features: {{every: 0.5}}")
+        raise ConfigError(f"recipe {recipe.name} has no features; give --set features.every=0.5")
     if wanted.folder is not None:
         return StoredClips([wanted.folder], wanted.at_most)
     own = [options.features(p) for p in PARTS] if hasattr(options, "features") else []
@@ -94,13 +94,13 @@ def made_clips(
     if encoder is None:
         raise ConfigError(
             f"recipe {recipe.name} names no encoder, and no folder of features; "
-            "set config.encoder=lite, or features.folder to what `reeltune features` made"
+            "give --set config.encoder=lite, or --set features.folder=OUT of `reeltune features`"
         )
     names = {Path(path).stem for path in paths}
     if len(names) < len(paths):
         raise DataError(
             f"{len(paths)} videos have {len(names)} names, so their features would be confused; "
-            "make them with `reeltune features FOLDER --out OUT`, and set features.folder=OUT"
+            "make them by `reeltune features FOLDER --out OUT`, and give --set features.folder=OUT"
         )
     named = "\n".join([encoder, open_model(encoder).fingerprint, str(wanted.every), *paths])
     key = hashlib.blake2b(named.encode(), digest_size=8).hexdigest()

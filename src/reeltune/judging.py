@@ -60,7 +60,8 @@ def texts_of(model: Any, options: Any, dataset: str) -> dict[str, Text]:
         return {}
     if not hasattr(options, SPOKEN):
         raise ConfigError(
-            f"the model reads transcripts, and dataset {dataset} has none; set config.reads=nothing"
+            f"the model reads transcripts, and dataset {dataset} has none; give "
+            "--set config.reads=nothing"
         )
     return {SPOKEN: options.transcript}
 

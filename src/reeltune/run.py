@@ -17,7 +17,7 @@ from reeltune.data import toybox
 from reeltune.data._cache_folder import cache_folder
 from reeltune.data._frame_cache import FrameCache
 from reeltune.data._loader import ClipReader, FrameReader, Loader, Order, Target, Text, readable
-from reeltune.data._splits import PARTS
+from reeltune.data._splits import PARTS, read_if_any
 from reeltune.errors import DataError
 from reeltune.evaluation.encode import Named
 from reeltune.evaluation.protocols import split_hash
@@ -219,7 +219,8 @@ def evaluate_opened(
         clips = frame_reader(model, recipe.frames)
     else:  # of all splits where training has made them together
         together = _shares_features(stored, recipe)
-        splits = [options.read(part) for part in PARTS] if together else [data]
+        there = [read_if_any(options, part) for part in PARTS] if together else [data]
+        splits = [part for part in there if part is not None]
         clips = stored_clips(recipe, options, splits, partial(_progress, place))
     with clips as reader:
         data, _ = without_faults(reader, data, place)

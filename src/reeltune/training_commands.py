@@ -96,13 +96,15 @@ def evaluate(
 
     Example: `reeltune evaluate runs/toybox/vop-fp/seed0 --benchmark toybox`
     """
+    from reeltune.data._splits import split_named
     from reeltune.evaluation._table import report_table
     from reeltune.run import Place, evaluate_checkpoint, evaluation_recipe
     from reeltune.show import console
 
+    part = split_named(split)
     recipe = evaluation_recipe(model, benchmark, changes_of(settings))
     place = Place(out=Path("."), data=data, device=device)
-    report = evaluate_checkpoint(model, recipe, place, split)
+    report = evaluate_checkpoint(model, recipe, place, part)
     if out is not None:
         report.write(out)
     print_json(report.figures()) if as_json else console.print(report_table(report))

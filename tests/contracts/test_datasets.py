@@ -7,7 +7,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from reeltune.data._features import Features
-from reeltune.data._splits import PARTS, Part
+from reeltune.data._splits import PARTS, Part, read_if_any
+from reeltune.errors import ConfigError, NoSplitError
 from reeltune.registry import find, names
 from reeltune.types import Split
 
@@ -81,3 +82,26 @@ def test_captions_are_as_the_policy_says(splits: dict[Part, Split]) -> None:
 
 def test_reading_again_gives_the_same(config: BaseModel, splits: dict[Part, Split]) -> None:
     assert {part: config.read(part) for part in PARTS} == splits
+
+
+@pytest.mark.parametrize(
+    "name", ["TEST", "Test", "valid", "dev", "validation", "", "train ", "../x"]
+)
+def test_a_split_has_one_of_three_names_to_the_letter(config: BaseModel, name: str) -> None:
+    with pytest.raises(ConfigError, match=r"no split .*; a split is one of train, val, test"):
+        config.read(name)
+    if hasattr(config, "features"):
+        with pytest.raises(ConfigError, match=r"no split .*; a split is one of train, val, test"):
+            config.features(name)
+
+
+def test_a_held_out_split_can_be_done_without(config: BaseModel) -> None:
+    """Who holds nothing out trains on all, and is told that there is no val."""
+    if "hold_out" not in type(config).model_fields:
+        return
+    all_of_it = config.model_copy(update={"hold_out": 0})
+    assert len(all_of_it.read("train").pairs) > len(config.read("train").pairs)
+    with pytest.raises(NoSplitError, match=r"hold_out is 0.*--set options\.hold_out=500"):
+        all_of_it.read("val")
+    assert read_if_any(all_of_it, "val") is None
+    assert read_if_any(all_of_it, "test") == config.read("test")

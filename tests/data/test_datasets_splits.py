@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltune.data._splits import hold_out, place, split_by_place
-from reeltune.errors import DataError
+from reeltune.data._splits import hold_out, place, split_by_place, split_named
+from reeltune.errors import ConfigError, DataError
 
 PINNED = ["video2250", "video3624", "video8010"]
 NAMES = st.sets(st.text(st.characters(codec="utf-8"), max_size=8), min_size=3, max_size=60)
@@ -51,3 +51,18 @@ def test_fewer_than_three_videos_are_refused(names: list[str], count: str) -> No
         DataError, match=re.escape(f"{count} cannot be split in train, val and test")
     ):
         split_by_place(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("TEST", "test"), ("valid", "val"), ("dev", "val"), ("Training", "train")]
+)
+def test_a_split_of_another_name_is_refused_with_the_one_that_was_meant(
+    name: str, meant: str
+) -> None:
+    with pytest.raises(
+        ConfigError,
+        match=rf"^no split '{name}'; a split is one of train, val, test; did you mean {meant}\?$",
+    ):
+        split_named(name)
+    with pytest.raises(ConfigError, match=r"one of train, val, test$"):
+        split_named("all")

@@ -45,15 +45,19 @@ def test_names_may_be_left_out_where_there_is_one(tmp_path: Path) -> None:
     assert Config(folder=tmp_path).read("test") == named.read("test")
     (tmp_path / "notes").mkdir()
     (tmp_path / "toy" / "FeatureData" / "clip").mkdir()
-    with pytest.raises(DataError, match=r"holds 2 features \(clip, made-up\); name one by feature"):
+    with pytest.raises(
+        DataError, match=r"holds 2 features \(clip, made-up\); name one by --set options\.feat"
+    ):
         Config(folder=tmp_path).read("test")
     (tmp_path / "other" / "TextData").mkdir(parents=True)
-    with pytest.raises(DataError, match=r"2 collections \(other, toy\); name one by collection=N"):
+    with pytest.raises(
+        DataError, match=r"2 collections \(other, toy\); name one by --set options\.c"
+    ):
         Config(folder=tmp_path).read("test")
 
 
 def test_one_collection_or_three(tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match=r"train, val and test together: given are train"):
+    with pytest.raises(ValidationError, match=r"options.test together; given are train"):
         Config(folder=tmp_path, train="tgif")
     with pytest.raises(ValidationError, match=r"given are collection, train, val, test"):
         Config(folder=tmp_path, collection="a", train="b", val="c", test="d")

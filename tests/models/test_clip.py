@@ -237,7 +237,9 @@ def test_a_video_without_frames_and_no_text_are_refused(folder: Path) -> None:
 def test_impossible_settings_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"width is 10, which 3 heads.*multiple of heads"):
         Config(vision=Tower(width=10, layers=1, heads=3)).build()
-    with pytest.raises(ConfigError, match=r"dim is 512.*width 768.*set dim=768"):
+    with pytest.raises(
+        ConfigError, match=r"dim is 512.*width 768.*give --set config\.architecture\.dim=768"
+    ):
         Config(family="siglip").build()
     with pytest.raises(ConfigError, match="dtype 'int8' is not one of float32, fp32, bfloat16"):
         load("anywhere", dtype="int8")

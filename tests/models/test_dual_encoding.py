@@ -295,7 +295,9 @@ def test_with_an_encoder_it_reads_pictures_and_without_one_says_so() -> None:
         torch.testing.assert_close(
             with_one.encode_video(frames, mask), with_one.encode_video(features, mask), **CLOSE
         )
-    with pytest.raises(ConfigError, match=r"stored frame features alone.*set encoder"):
+    with pytest.raises(
+        ConfigError, match=r"stored frame features alone.*give --set config\.encoder=MODEL"
+    ):
         small().encode_frames(frames[0])
     assert not [name for name in with_one.state_dict() if "encoder" in name or "towers" in name]
 
@@ -342,20 +344,24 @@ def test_a_saved_model_runs_beside_no_other_encoder(tmp_path: Path) -> None:
     pin = text.split("encoder_fingerprint: ")[1].splitlines()[0]
     card.write_text(text.replace(pin, "f" * 32))
     model = load(tmp_path, "cpu")
-    with pytest.raises(CheckpointError, match=r"tiny-clip has fingerprint.*set encoder to"):
+    with pytest.raises(
+        CheckpointError, match=r"tiny-clip has fingerprint.*give --set config\.encoder=MODEL"
+    ):
         _ = model.pixels
 
 
 def test_settings_that_do_not_fit_are_told() -> None:
-    with pytest.raises(ConfigError, match=r"words is 16.*has 2; set words=2"):
+    with pytest.raises(ConfigError, match=r"words is 16.*has 2; give --set config\.words=2"):
         Config.tiny().build(Vocabulary(("a", "b")))
-    with pytest.raises(ConfigError, match=r"sentence is 7.*set both, or neither"):
+    with pytest.raises(
+        ConfigError, match=r"sentence is 7.*give both or neither, by --set config\.sentence=WIDTH"
+    ):
         Config(sentence=7, words=3).build()
     with pytest.raises(ConfigError, match=r"word vectors are \(3, 8\).*embedding is \(15, 8\)"):
         small().set_embedding(torch.zeros(3, 8))
     model = Config.tiny().model_copy(update={"features": 7}).build()
     frames = torch.zeros(1, 1, 3, 48, 48, dtype=torch.uint8)
-    with pytest.raises(ConfigError, match=r"width 96.*reads 7.*change encoder"):
+    with pytest.raises(ConfigError, match=r"width 96.*reads 7.*--set config\.encoder=MODEL of"):
         model.encode_video(frames, torch.ones(1, 1, dtype=torch.bool))
     with pytest.raises(DataError, match=r"8 wide.*reads 9"):
         small().encode_video(torch.zeros(1, 2, 8), torch.ones(1, 2, dtype=torch.bool))

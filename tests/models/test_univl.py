@@ -257,13 +257,17 @@ def test_frames_behind_the_last_position_are_left_out() -> None:
 def test_what_cannot_be_read_is_refused() -> None:
     model = small()
     features, mask = videos()
-    with pytest.raises(DataError, match=r"features have width 9.*reads 10; set features=9"):
+    with pytest.raises(
+        DataError, match=r"features have width 9.*reads 10; give --set config\.features=9"
+    ):
         model.encode_video(features[..., :9], mask)
     pictures = torch.zeros(4, 6, 3, 8, 8, dtype=torch.uint8)
     with pytest.raises(DataError, match=r"frames are pictures.*stored features of width 10.*`enc"):
         model.encode_video(pictures, mask)
     narrow = Config.tiny().model_copy(update={"features": F}).build()
-    with pytest.raises(ConfigError, match=r"features of width 96.*reads 10; set features=96"):
+    with pytest.raises(
+        ConfigError, match=r"features of width 96.*reads 10; give --set config\.features=96"
+    ):
         narrow.encode_video(torch.zeros(1, 1, 3, 48, 48, dtype=torch.uint8), mask[:1, :1])
     other = Config.tiny().model_copy(update={"encoder_fingerprint": "0" * 32}).build()
     with pytest.raises(CheckpointError, match=r"tiny-clip has fingerprint .* trained on features"):
@@ -274,7 +278,9 @@ def test_settings_that_do_not_fit_are_refused() -> None:
     tiny = Config.tiny()
     with pytest.raises(ConfigError, match=r"width is 32, which 5 heads"):
         tiny.model_copy(update={"heads": 5}).build()
-    with pytest.raises(ConfigError, match=r"words is 99 .* 64 positions; set positions=99"):
+    with pytest.raises(
+        ConfigError, match=r"words is 99 .* 64 positions; give --set config\.positions=99"
+    ):
         tiny.model_copy(update={"words": 99}).build()
     with pytest.raises(ConfigError, match=r"judged by align; add it to config.tasks"):
         tiny.model_copy(update={"tasks": ("joint",)}).build()

@@ -193,7 +193,10 @@ def test_what_cannot_be_prompted_is_refused() -> None:
         siglip.build()
     with pytest.raises(ConfigError, match=r"prompts are generic, text, generic; give each kind"):
         prompted((Generic(), Text(), Generic(length=2)))
-    with pytest.raises(ConfigError, match=r"after layer 5, and the tower has 4; set after to 4"):
+    with pytest.raises(
+        ConfigError,
+        match=r"after layer 5, and the tower has 4; give the joint prompts .*`after` of 4",
+    ):
         prompted((Joint(after=5),))
     with pytest.raises(ConfigError, match=r"22 text prompts.*no room.*of 24 tokens; use fewer"):
         prompted((Text(length=22),))

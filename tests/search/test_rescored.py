@@ -288,7 +288,9 @@ def test_a_lost_manifest_comes_back_from_the_table(made: Path) -> None:
 def test_a_model_of_stored_features_alone_leaves_no_library(videos: Path, tmp_path: Path) -> None:
     Config.tiny().model_copy(update={"encoder": None}).build().save_pretrained(tmp_path / "m")
     library = tmp_path / "library"
-    with pytest.raises(ConfigError, match=r"reads stored frame features alone.*set encoder"):
+    with pytest.raises(
+        ConfigError, match=r"reads stored frame features alone.*give --set config\.encoder=MODEL"
+    ):
         index([str(videos)], library, Choice(model=str(tmp_path / "m")))
     assert not (library / FILE_NAME).exists()
     assert not _table.exists(library)

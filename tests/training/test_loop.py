@@ -169,7 +169,7 @@ def test_a_figure_that_validation_lacks_is_named(
 ) -> None:
     model = prompted()
     small = Small(model, {"judged_by": "mAP"}, {"validate": Scores(model, 1.0)})
-    message = r"judged by 'mAP', which validation does not give; set judged_by to one of .*SumR"
+    message = r"judged by 'mAP', which validation .*; give --set training\.judged_by one of .*SumR"
     with pytest.raises(ConfigError, match=message):
         train(small.run(reader, pairs, tmp_path))
 
@@ -191,7 +191,7 @@ def test_a_gradient_that_is_not_finite_is_named_and_nothing_is_stepped(
         next(iter(model.trained().values())).view(-1)[0] = float("nan")
     before = weights(model)
     with pytest.raises(
-        DataError, match=r"gradient of step 0 is not finite; lower lr \(it is 0\.00"
+        DataError, match=r"gradient of step 0 is not finite; lower --set training\.lr \(it is 0\.00"
     ):
         train(Small(model).run(reader, pairs, tmp_path))
     for name, weight in model.named_parameters():
@@ -210,7 +210,9 @@ def test_accumulated_batches_are_one_step(
 def test_more_accumulated_batches_than_an_epoch_has_are_refused(
     reader: FrameReader, pairs: tuple[Pair, ...], tmp_path: Path
 ) -> None:
-    message = r"an epoch has 6 batches, fewer than the 7 of one step; lower accumulate or batch"
+    message = (
+        r"an epoch has 6 batches, fewer than the 7 of one step; lower --set training\.accumulate or"
+    )
     with pytest.raises(DataError, match=message):
         train(Small(settings={"accumulate": 7}).run(reader, pairs, tmp_path))
 

@@ -118,7 +118,7 @@ class Order:
             what = "captions" if self.every_caption else "videos, each once,"
             raise DataError(
                 f"{self._each} {what} fill no batch of {self.batch}{many}; "
-                f"set training.batch to {self._each // self.world} or less"
+                f"give --set training.batch={self._each // self.world} or less"
             )
 
     @property

@@ -3,13 +3,40 @@
 from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha256
 from itertools import combinations
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args, runtime_checkable
 
-from reeltune.errors import ConfigError, DataError
+from reeltune.errors import ConfigError, DataError, NoSplitError
+from reeltune.types import Split
 
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
+_OFTEN = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
 TEST, VAL = 0.1, 0.1  # shares of the videos
+
+
+def split_named(name: str) -> Part:
+    """The split called `name`, which is one of `PARTS` to the letter; ConfigError otherwise."""
+    for part in PARTS:
+        if part == name:
+            return part
+    meant = _OFTEN.get(name.lower(), name.lower())
+    hint = f"; did you mean {meant}?" if meant in PARTS else ""
+    raise ConfigError(f"no split {name!r}; a split is one of {', '.join(PARTS)}{hint}")
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """Settings of a component of data/."""
+
+    def read(self, split: Part | str) -> Split: ...
+
+
+def read_if_any(dataset: Dataset, split: Part) -> Split | None:
+    """A split, or None where the dataset has none of that name: val where nothing is held out."""
+    try:
+        return dataset.read(split)
+    except NoSplitError:
+        return None
 
 
 def place(name: str) -> float:
@@ -22,8 +49,8 @@ def hold_out(videos: Iterable[str], count: int) -> frozenset[str]:
     ordered = sorted(set(videos), key=place)
     if count >= len(ordered):
         raise ConfigError(
-            f"hold_out is {count}, but there are {len(ordered)} training videos; "
-            "hold out fewer than there are"
+            f"hold_out is {count}, but there are {len(ordered)} training videos; hold out fewer "
+            f"than there are, such as --set options.hold_out={len(ordered) // 10 or 1}"
         )
     return frozenset(ordered[:count])
 
@@ -35,8 +62,9 @@ def take_split(videos: Iterable[str], count: int, split: Part) -> set[str]:
     if split == "train":
         return everything - held_out
     if not held_out:
-        raise ConfigError(
-            "hold_out is 0, so there is no val split; set hold_out=500 to take one out of train"
+        raise NoSplitError(
+            "hold_out is 0, so there is no val split; --set options.hold_out=500 takes 500 videos "
+            "out of train"
         )
     return set(held_out)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, RootModel
 
 from reeltune.data._annotations import Caption, Row, Text, find_file, find_files, read_json
-from reeltune.data._splits import Part, refuse_leak, take_split
+from reeltune.data._splits import Part, refuse_leak, split_named, take_split
 from reeltune.data._videos import list_videos, paragraphs, write_empty
 from reeltune.types import Split
 
@@ -28,8 +28,8 @@ Activity_Videos/, or in FOLDER itself; any suffix will do, and v_ may be absent.
 
 A video's caption is all its sentences in order, and the whole video is shown. As in the papers,
 test is val1. The benchmark has no other videos to choose settings by (val_2.json tells those of
-val1 again), so 500 training videos are held out as val, always the same ones; hold_out=0 trains
-on all, as most papers do, and has no val.
+val1 again), so 500 training videos are held out as val, always the same ones;
+--set options.hold_out=0 trains on all, as most papers do, and has no val.
 """
 VIDEOS = ("videos", "Activity_Videos")
 
@@ -52,8 +52,9 @@ class Config(BaseModel):
     folder: Path
     hold_out: NonNegativeInt = 500  # training videos that are val
 
-    def read(self, split: Part) -> Split:
+    def read(self, split: Part | str) -> Split:
         """Videos and paragraphs of a split. Raises DataError with the file and key."""
+        split = split_named(split)
         find_file(self.folder, ["val_1.json" if split == "test" else "train.json"], "activitynet")
         train, test = (_captions(self.folder, name) for name in ("train.json", "val_1.json"))
         listed, tested = ({caption.video for caption in told} for told in (train, test))

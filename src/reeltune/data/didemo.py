@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, RootModel
 
 from reeltune.data._annotations import Caption, Row, Text, find_file, find_files, read_json
-from reeltune.data._splits import PARTS, Part, refuse_leak
+from reeltune.data._splits import PARTS, Part, refuse_leak, split_named
 from reeltune.data._videos import list_videos, paragraphs, stem, write_empty
 from reeltune.types import Split
 
@@ -54,8 +54,9 @@ class Config(BaseModel):
 
     folder: Path
 
-    def read(self, split: Part) -> Split:
+    def read(self, split: Part | str) -> Split:
         """Videos and paragraphs of a split. Raises DataError with the file and key."""
+        split = split_named(split)
         find_file(self.folder, [f"{split}_data.json"], "didemo")
         captions = {part: _captions(self.folder, part) for part in PARTS}
         named = {part: {c.video for c in captions[part]} for part in PARTS}

@@ -16,16 +16,16 @@ from reeltune.data._annotations import (
     read_jsonl,
     require_folder,
 )
-from reeltune.data._splits import PARTS, Part, refuse_leak, split_by_place
+from reeltune.data._splits import PARTS, Part, refuse_leak, split_by_place, split_named
 from reeltune.data._videos import is_video, one_caption_each, write_empty
-from reeltune.errors import DataError
+from reeltune.errors import DataError, NoSplitError
 from reeltune.types import Pair, Split
 
 HOW = """\
 folder: your own videos. Nothing to download; you write one file.
 
   FOLDER/
-  ├── captions.csv           or captions.jsonl, or any file named by captions=FILE
+  ├── captions.csv           or captions.jsonl, or any file: --set options.captions=FILE
   ├── beach/children.mp4     videos, in folders of any depth
   └── cat.mov ...
 
@@ -86,11 +86,12 @@ class Config(BaseModel):
     folder: Path
     captions: Path | None = None  # None: captions.csv or captions.jsonl in the folder
 
-    def read(self, split: Part) -> Split:
+    def read(self, split: Part | str) -> Split:
         """Pairs of a split; moments of one video have ids of their own.
 
         Raises DataError with the file and line.
         """
+        split = split_named(split)
         require_folder(self.folder, "folder")
         source = self.captions or find_file(self.folder, NAMES, "folder")
         there = _files(self.folder)
@@ -98,8 +99,12 @@ class Config(BaseModel):
         parts = _parts(lines, source)
         chosen = [(name, line) for name, line in lines if parts[name] == split]
         pairs = tuple(_pair(name, line, there[name]) for name, line in chosen if name in there)
+        if not chosen:
+            raise NoSplitError(
+                f"{source} has no line whose split is {split}; give some, or leave the column out"
+            )
         if not pairs:
-            raise DataError(_nothing(split, [name for name, _ in chosen], source, self.folder))
+            raise DataError(_none_there([name for name, _ in chosen], split, source, self.folder))
         return Split(
             pairs=pairs,
             captions=one_caption_each(
@@ -189,9 +194,7 @@ def _pair(name: str, line: Line, path: Path) -> Pair:
     )
 
 
-def _nothing(split: str, wanted: list[str], source: Path, folder: Path) -> str:
-    if not wanted:
-        return f"{source} has no line whose split is {split}; give some, or leave the column out"
+def _none_there(wanted: list[str], split: str, source: Path, folder: Path) -> str:
     return (
         f"{folder} holds none of the {len(wanted)} videos that {source} names for {split} (looked "
         f"for {', '.join(wanted[:3])}); `reeltune datasets folder` says how paths are written"

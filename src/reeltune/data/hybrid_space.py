@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from reeltune.data._annotations import Caption, find_file, read_lines, require_folder
 from reeltune.data._features import Features
 from reeltune.data._official_features import write_official
-from reeltune.data._splits import PARTS, Part, refuse_leak
+from reeltune.data._splits import PARTS, Part, refuse_leak, split_named
 from reeltune.data._videos import one_caption_each
 from reeltune.errors import DataError
 from reeltune.types import Pair, Split
@@ -32,9 +32,10 @@ Terms           those of each dataset.
           ├── msrvtt10kval.caption.txt
           └── msrvtt10ktest.caption.txt
 
-collection and feature name the folders, and need not be given where there is only one. Where the
-splits lie in folders of their own, name them: train=tgif val=tv2016train test=msrvtt10k; captions
-are then in FOLDER/tgif/TextData/tgif.caption.txt. Features of your own videos are made by
+--set options.collection=NAME and --set options.feature=NAME name the folders, and need not be
+given where there is only one. Where the splits lie in folders of their own, name them:
+--set options.train=tgif --set options.val=tv2016train --set options.test=msrvtt10k; captions are
+then in FOLDER/tgif/TextData/tgif.caption.txt. Features of your own videos are made by
 `reeltune features VIDEOS --format official --out FOLDER/mine/FeatureData/lite`.
 
 A pair has no file: its path is that of the folder of features and its video's id below it.
@@ -58,13 +59,14 @@ class Config(BaseModel):
         given = [n for n in ("collection", *PARTS) if getattr(self, n) is not None]
         if given not in ([], ["collection"], list(PARTS)):
             raise ValueError(
-                "give collection alone, or train, val and test together: "
-                f"given are {', '.join(given)}"
+                "give --set options.collection=NAME alone, or options.train, options.val and "
+                f"options.test together; given are {', '.join(given)}"
             )
         return self
 
-    def read(self, split: Part) -> Split:
+    def read(self, split: Part | str) -> Split:
         """Pairs of a split. Raises DataError with the file and line."""
+        split = split_named(split)
         captions = read_captions(self._captions_file(split))
         features = Features(self.features(split))
         wanted = dict.fromkeys(caption.video for caption in captions)
@@ -87,8 +89,9 @@ class Config(BaseModel):
             extra=tuple(sorted(set(features.videos) - named)),
         )
 
-    def features(self, split: Part) -> Path:
+    def features(self, split: Part | str) -> Path:
         """The folder of features of a split."""
+        split = split_named(split)
         below = self._collection(split) / "FeatureData"
         return below / (self.feature or _only(below, "feature"))
 
@@ -158,5 +161,5 @@ def _only(folder: Path, what: str) -> str:
         return names[0]
     raise DataError(
         f"{folder} holds {len(names)} {what}s ({', '.join(names) or 'none'}); "
-        f"name one by {what}=NAME (`reeltune datasets hybrid-space`)"
+        f"name one by --set options.{what}=NAME (`reeltune datasets hybrid-space`)"
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from reeltune.data._annotations import Caption, Row, Text, find_file, find_files, read_tabs
-from reeltune.data._splits import Part, refuse_leak
+from reeltune.data._splits import Part, refuse_leak, split_named
 from reeltune.data._videos import list_videos, one_caption_each, write_empty
 from reeltune.types import Split
 
@@ -51,8 +51,9 @@ class Config(BaseModel):
 
     folder: Path
 
-    def read(self, split: Part) -> Split:
+    def read(self, split: Part | str) -> Split:
         """Pairs of a split. Raises DataError with the file and line."""
+        split = split_named(split)
         find_file(self.folder, [FILES[split]], "lsmdc")
         captions = {part: _captions(self.folder, name) for part, name in FILES.items()}
         named = {part: {caption.video for caption in told} for part, told in captions.items()}

@@ -16,7 +16,7 @@ from reeltune.data._annotations import (
     read_json,
 )
 from reeltune.data._features import Features
-from reeltune.data._splits import Part, refuse_leak, take_split
+from reeltune.data._splits import Part, refuse_leak, split_named, take_split
 from reeltune.data._videos import Videos, list_videos, write_empty
 from reeltune.errors import DataError
 from reeltune.types import Split
@@ -32,22 +32,23 @@ Terms           for research; the clips belong to those who put them on YouTube.
 
   FOLDER/
   ├── MSRVTT_data.json              or train_val_videodatainfo.json and test_videodatainfo.json
-  ├── MSRVTT_train.9k.csv           for train=9k
-  ├── MSRVTT_train.7k.csv           for train=7k
-  ├── MSRVTT_JSFUSION_test.csv      for train=9k and train=7k
+  ├── MSRVTT_train.9k.csv           for options.train=9k
+  ├── MSRVTT_train.7k.csv           for options.train=7k
+  ├── MSRVTT_JSFUSION_test.csv      for both of these
   ├── videos/ or videos/all/        video0.mp4 ... video9999.mp4
-  └── features/                     for stored=true: features of frames in place of videos
+  └── features/                     for options.stored=true: features of frames in place of videos
 
 Annotation files may lie in FOLDER or in a folder in it (annotation/, msrvtt_data/). Videos may
 also lie in MSRVTT_Videos/, or in FOLDER itself (TrainValVideo/, TestVideo/); any suffix will do.
 
-train=9k (the default) and train=7k are tested on the 1,000 pairs of 1kA. These splits have no
-videos to choose settings by, so 500 training videos are held out as val, always the same ones,
-never test videos; hold_out=0 trains on all, as most papers do, and has no val.
-train=full is the official split, 6,513 / 497 / 2,990 videos, tested with all 20 captions.
+--set options.train=9k (the default) and =7k are tested on the 1,000 pairs of 1kA. These splits
+have no videos to choose settings by, so 500 training videos are held out as val, always the same
+ones, never test videos; --set options.hold_out=0 trains on all, as most papers do, and has no val.
+--set options.train=full is the official split, 6,513 / 497 / 2,990 videos, tested with all 20
+captions.
 
-stored=true needs no videos. The recipes of UniVL read S3D features, one row a second, of
-https://github.com/microsoft/UniVL/releases/download/v0/msrvtt.zip; convert them once:
+--set options.stored=true needs no videos. The recipes of UniVL read S3D features, one row a
+second, of https://github.com/microsoft/UniVL/releases/download/v0/msrvtt.zip; convert them once:
 
   reeltune convert s3d msrvtt_videos_features.pickle FOLDER/features
 """
@@ -101,8 +102,9 @@ class Config(BaseModel):
     hold_out: NonNegativeInt = 500  # training videos that are val; "full" has its own val
     stored: bool = False  # clips are features in FOLDER/features, not videos
 
-    def read(self, split: Part) -> Split:
+    def read(self, split: Part | str) -> Split:
         """Pairs of a split. Raises DataError with the file and the line, key or video."""
+        split = split_named(split)
         clips, captions = _published(self.folder)
         videos = self._videos()
         if self.train == "full":
@@ -117,8 +119,9 @@ class Config(BaseModel):
         chosen = take_split(listed, self.hold_out, split)
         return videos.split(_of(captions, chosen, self.folder), clips.keys() | listed, "multiple")
 
-    def features(self, split: Part) -> Path | None:
+    def features(self, split: Part | str) -> Path | None:
         """The folder of features, one for all splits, where clips are `stored`."""
+        split = split_named(split)
         place = self.folder / FEATURES
         if self.stored and not place.is_dir():
             raise DataError(

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from reeltune.data._annotations import Caption, find_file, find_files, read_lines
-from reeltune.data._splits import PARTS, Part, refuse_leak
+from reeltune.data._splits import PARTS, Part, refuse_leak, split_named
 from reeltune.data._videos import list_videos, write_empty
 from reeltune.errors import DataError
 from reeltune.types import Split
@@ -49,8 +49,9 @@ class Config(BaseModel):
 
     folder: Path
 
-    def read(self, split: Part) -> Split:
+    def read(self, split: Part | str) -> Split:
         """Pairs of a split, named as on YouTube. Raises DataError with the file and line."""
+        split = split_named(split)
         aliases = _aliases(self.folder)
         videos = list_videos(self.folder, VIDEOS, "msvd").renamed(aliases)
         if find_files(self.folder, [SENTENCES.format(split)], "msvd"):

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from reeltune.data._cache_folder import cache_folder
-from reeltune.data._splits import PARTS, Part
+from reeltune.data._splits import PARTS, Part, split_named
 from reeltune.data._toybox.make import VERSION, Progress, make_toybox
 from reeltune.errors import DataError
 from reeltune.types import Pair, Split
@@ -52,7 +52,8 @@ class Config(BaseModel):
         """The folder, filled if it is not yet; `progress` is told of clips done and in all."""
         return make_toybox(self.place(), self.size, self.seed, progress)
 
-    def read(self, split: Part) -> Split:
+    def read(self, split: Part | str) -> Split:
+        split = split_named(split)
         folder = self.make()
         pairs = [
             Pair(

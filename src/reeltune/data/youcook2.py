@@ -12,7 +12,7 @@ from reeltune.data._feature_index import Making
 from reeltune.data._feature_writer import FeatureWriter
 from reeltune.data._features import Features
 from reeltune.data._sample import Sampling
-from reeltune.data._splits import Part, refuse_leak, take_split
+from reeltune.data._splits import Part, refuse_leak, split_named, take_split
 from reeltune.data._youcook2 import DATA, LISTS, NAME, SILENT, Steps, listed_in, told_in
 from reeltune.errors import DataError
 from reeltune.types import Pair, Split
@@ -47,7 +47,7 @@ speaks:
 A clip has the rows from int(start) to int(end), both included, as in UniVL; its id is such as
 GLd3aX16zBg#0. As in the papers, test is the list of validation. There are no other videos to
 choose settings by, so 100 training videos are held out as val, always the same ones;
-hold_out=0 trains on all, as the papers do, and has no val.
+--set options.hold_out=0 trains on all, as the papers do, and has no val.
 """
 FEATURES = "features"
 
@@ -60,8 +60,9 @@ class Config(BaseModel):
     folder: Path
     hold_out: NonNegativeInt = 100  # training videos that are val
 
-    def read(self, split: Part) -> Split:
+    def read(self, split: Part | str) -> Split:
         """Clips of a split, one caption each. Raises DataError with the file and line or id."""
+        split = split_named(split)
         chosen, listed = self._chosen(split)
         told, features = told_in(self.folder).root, Features(self.features(split))
         untold = [video for video in chosen if video not in told]
@@ -83,8 +84,9 @@ class Config(BaseModel):
         extra = tuple(sorted(set(features.videos) - listed))
         return Split(pairs=pairs, captions="single", missing=missing, extra=extra)
 
-    def features(self, split: Part) -> Path:
+    def features(self, split: Part | str) -> Path:
         """The folder of features; all splits share one."""
+        split = split_named(split)
         require_folder(self.folder, NAME)
         place = self.folder / FEATURES
         if not place.is_dir():

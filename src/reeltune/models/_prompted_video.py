@@ -27,7 +27,7 @@ class PromptedVideo(nn.Module):
         if self.alone > depth:
             raise ConfigError(
                 f"joint prompts start after layer {self.alone}, and the tower has {depth}; "
-                f"set after to {depth} or less"
+                f"give the joint prompts of --set config.prompts an `after` of {depth} or less"
             )
         made: dict[str, nn.Module] = {}  # in the order in which the tokens stand
         if lengths.get("generic"):

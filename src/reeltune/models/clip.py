@@ -120,7 +120,7 @@ class Config(BaseModel):
         elif self.dim != self.vision.width:
             raise ConfigError(
                 f"dim is {self.dim}, but a SigLIP image tower of width {self.vision.width} has no "
-                f"projection; set dim={self.vision.width}"
+                f"projection; give --set config.architecture.dim={self.vision.width}"
             )
         else:
             text["projection_size"] = self.dim

@@ -125,12 +125,13 @@ class DualEncoding(nn.Module):
         if len(vocabulary) != config.words:
             raise ConfigError(
                 f"words is {config.words}, and the vocabulary has {len(vocabulary)}; "
-                f"set words={len(vocabulary)}"
+                f"give --set config.words={len(vocabulary)}"
             )
         if bool(config.sentence) != bool(config.sentence_encoder):
             raise ConfigError(
                 f"sentence is {config.sentence} and sentence_encoder is "
-                f"{config.sentence_encoder}; set both, or neither"
+                f"{config.sentence_encoder}; give both or neither, by "
+                "--set config.sentence=WIDTH and --set config.sentence_encoder=MODEL"
             )
         self.config, self.vocabulary, self.name = config, vocabulary, name
         self.video, self.text = _video_tower(config), _text_tower(config)
@@ -164,8 +165,8 @@ class DualEncoding(nn.Module):
         if weights.shape != own.shape:
             raise ConfigError(
                 f"the word vectors are {tuple(weights.shape)}, and the embedding is "
-                f"{tuple(own.shape)}; set embedding={weights.shape[1]}, and take the vectors "
-                "of the same vocabulary"
+                f"{tuple(own.shape)}; give --set config.embedding={weights.shape[1]}, "
+                "and take the vectors of the same vocabulary"
             )
         with torch.no_grad():
             own.copy_(weights)
@@ -192,7 +193,7 @@ class DualEncoding(nn.Module):
         if self._frames is None:
             raise ConfigError(
                 f"{self.name} reads stored frame features alone, as it has no encoder; "
-                "set encoder to the model that made the features it was trained on"
+                "give --set config.encoder=MODEL, which made the features it was trained on"
             )
         return self._frames.frames(frames, self.device)
 

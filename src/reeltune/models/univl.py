@@ -99,7 +99,8 @@ class Config(BaseModel):
         if max(self.words, self.frames) > self.positions:
             raise ConfigError(
                 f"words is {self.words} and frames is {self.frames}, but there are "
-                f"{self.positions} positions; set positions={max(self.words, self.frames)}"
+                f"{self.positions} positions; give "
+                f"--set config.positions={max(self.words, self.frames)}"
             )
         return towers.Sizes(
             features=self.features,
@@ -126,7 +127,7 @@ class Config(BaseModel):
         if features != self.features:
             raise ConfigError(
                 f"the stored features have width {features}, and the model reads {self.features}; "
-                f"set config.features={features}"
+                f"give --set config.features={features}"
             )
         return self.start(device)
 
@@ -139,7 +140,7 @@ class Config(BaseModel):
             raise CheckpointError(
                 f"{path} is not there, and training begins with it; make it of the release with: "
                 f"reeltune convert univl univl.pretrained.bin {path.parent}, or name another "
-                "folder by config.pretrained (null: random weights)"
+                "folder by --set config.pretrained=FOLDER (null: random weights)"
             )
         model = self.build()
         _fill_whole(model, path)
@@ -162,7 +163,7 @@ class Univl(nn.Module):
         if self.primary not in config.tasks:
             raise ConfigError(
                 f"tasks are {', '.join(config.tasks) or 'none'}, and a model that reads "
-                f"{config.reads} is judged by {self.primary}; add it to config.tasks"
+                f"{config.reads} is judged by {self.primary}; add it by --set config.tasks"
             )
         self.tasks = tuple(task for task in TASKS if task in config.tasks)  # names of the losses
         self.dim, self.longest = config.width, min(config.words, config.positions)
@@ -320,7 +321,7 @@ class Univl(nn.Module):
         if frames.shape[-1] != self.config.features:
             raise DataError(
                 f"features have width {frames.shape[-1]}, and the model reads "
-                f"{self.config.features}; set features={frames.shape[-1]}"
+                f"{self.config.features}; give --set config.features={frames.shape[-1]}"
             )
         features = frames.to(self.device, self.network.similarity_dense.weight.dtype)
         return features.masked_fill(~mask[..., None], 0), mask

@@ -77,7 +77,8 @@ class _Training:
         if self.per_epoch == 0:
             raise DataError(
                 f"an epoch has {run.loader.order.batches} batches, fewer than the "
-                f"{run.settings.accumulate} of one step; lower accumulate or batch"
+                f"{run.settings.accumulate} of one step; lower "
+                "--set training.accumulate or --set training.batch"
             )
         self.steps = self.per_epoch * run.settings.epochs
         found = load_state(run.folder, run.identity, self.learned, self.optimizer)
@@ -137,8 +138,8 @@ class _Training:
         norm = nn.utils.clip_grad_norm_(self.weights.values(), settings.clip_norm or float("inf"))
         if not norm.isfinite():
             raise DataError(
-                f"the gradient of step {place.step} is not finite; lower lr (it is {rate:.3g}), "
-                "or use precision fp32"
+                f"the gradient of step {place.step} is not finite; lower --set training.lr "
+                f"(it is {rate:.3g}), or use --set training.precision=fp32"
             )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -195,7 +196,7 @@ class _Training:
         if name not in found:
             raise ConfigError(
                 f"epochs are judged by {name!r}, which validation does not give; "
-                f"set judged_by to one of {', '.join(found)}"
+                f"give --set training.judged_by one of {', '.join(found)}"
             )
         if not math.isfinite(found[name]):
             raise DataError(

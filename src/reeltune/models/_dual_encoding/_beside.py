@@ -29,7 +29,8 @@ class Beside:
             if self.expected not in (None, model.fingerprint):
                 raise CheckpointError(
                     f"{self.name} has fingerprint {model.fingerprint}, and this model was trained "
-                    f"beside {self.expected}; set {self.field} to the model that has it"
+                    f"beside {self.expected}; give "
+                    f"--set config.{self.field}=MODEL that has it"
                 )
             self._model = model
         return self._model
@@ -60,6 +61,7 @@ class Beside:
         if features.shape[1] != self.width:
             raise ConfigError(
                 f"{self.name} gives features of width {features.shape[1]}, and the model reads "
-                f"{self.width}; set the width to {features.shape[1]}, or change {self.field}"
+                f"{self.width}; give "
+                f"--set config.{self.field}=MODEL of that width"
             )
         return features

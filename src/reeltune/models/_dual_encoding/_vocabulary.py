@@ -49,7 +49,7 @@ class Vocabulary:
         if not words:
             raise DataError(
                 f"no word occurs {at_least} times in the captions; give more captions, "
-                "or a smaller number"
+                "or a smaller number by --set words.at_least=1"
             )
         return cls(words)
 

@@ -60,6 +60,6 @@ class FrozenFrames:
         if found.shape[1] != self.features:
             raise ConfigError(
                 f"encoder {self.name} makes features of width {found.shape[1]}, and the model "
-                f"reads {self.features}; set features={found.shape[1]}"
+                f"reads {self.features}; give --set config.features={found.shape[1]}"
             )
         return found.to(device)

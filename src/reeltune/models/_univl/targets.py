@@ -46,7 +46,7 @@ def text_read(batch: Batch, reads: Reads, words: WordPieces) -> Tokens:
     if "transcript" not in batch.targets or "transcript_mask" not in batch.targets:
         raise DataError(
             f"the model reads transcripts, and the batch brings {sorted(batch.targets) or 'none'}; "
-            "add transcript and transcript_mask to its targets, or set reads: nothing"
+            "add transcript and transcript_mask to its targets, or give --set config.reads=nothing"
         )
     return Tokens(batch.targets["transcript"], batch.targets["transcript_mask"].bool())
 
