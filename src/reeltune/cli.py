@@ -1,9 +1,10 @@
 """The command line. Heavy imports are inside the commands, so that `--help` is instant."""
 
+import errno
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -15,16 +16,39 @@ from reeltune.meltr_commands import app as meltr_app
 from reeltune.prune_commands import app as prune_app
 from reeltune.training_commands import app as training_app
 
+STOPPED = 130  # exit code after Ctrl-C, as shells have it
+FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk is
+GOES_ON = frozenset({"index", "demo", "features", "train", "tune", "table"})
+
 
 class Group(TyperGroup):
-    """Commands whose own errors are one line on standard error and exit code 1."""
+    """Commands whose errors, and those of the disk, are one line on standard error and exit code 1.
+
+    What the user stops ends with exit code 130 and says whether the same command goes on.
+    """
 
     def invoke(self, context: Any) -> Any:
         try:
             return super().invoke(context)
         except ReeltuneError as error:
-            typer.echo(f"error: {error}", err=True)
-            raise SystemExit(1) from error
+            leave(1, f"error: {error}", error)
+        except KeyboardInterrupt as error:
+            goes_on = context.invoked_subcommand in GOES_ON
+            more = "run the same command again to go on where it stopped" if goes_on else ""
+            leave(STOPPED, "; ".join(filter(None, ["stopped", more])), error)
+        except OSError as error:
+            if error.filename is None and error.errno not in FULL:
+                raise  # not of the user's files, so it is a fault of ours
+            place = error.filename or "a file"
+            said = (
+                f"{place} cannot be read or written ({error.strerror}); mend that, or give another"
+            )
+            leave(1, f"error: {said}", error)
+
+
+def leave(code: int, said: str, cause: BaseException) -> NoReturn:
+    typer.echo(said, err=True)
+    raise SystemExit(code) from cause
 
 
 app = typer.Typer(
@@ -70,8 +94,6 @@ def index(
     """Make moments of videos searchable; run it again at any time to bring the library up to date.
 
     Example: `reeltune index ~/Videos --library holidays`
-
-    Exit code 0: every file is in the library, 3: some failed, 1: none could be used.
     """
     from reeltune.search.ingest import Choice
     from reeltune.search.ingest import index as run
@@ -81,6 +103,8 @@ def index(
     with Bar(hidden=as_json) as bar:
         report = run(paths, library, choice, bar)
     print_json(report.as_dict()) if as_json else show_report(report)
+    if report.interrupted:
+        raise KeyboardInterrupt
     sys.exit(report.exit_code)
 
 

@@ -50,6 +50,8 @@ def run(videos: Sequence[str], folder: Path, progress: Progress | None = None) -
     paths = list(videos) or [str(sample_clips(folder / "clips"))]
     place = folder / ("own.library" if videos else "sample.library")
     report = index(paths, place, Choice(prune=True), progress)
+    if report.interrupted:
+        raise KeyboardInterrupt
     library = Library(place)
     answers = [Answer(query, library.search(query, k=PER_QUERY)) for query in queries]
     sheet = folder / "answers.png"

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reeltune.dual_encoding_sweeps import ALPHAS, NORMALISATIONS, PARTS, HeldOut, Sums
-from reeltune.table import Plan, jobs_of, train_missing
+from reeltune.table import Plan, jobs_of
 from reeltune.table_dual_encoding import (
     AMOUNTS,
     BASELINE,
@@ -26,6 +26,7 @@ from reeltune.table_dual_encoding import (
     strategy_rows,
 )
 from reeltune.table_pages import between, difference, line
+from reeltune.table_runs import train_missing
 
 NAMES = {BASELINE: "DE", PLUS: "[B]", UNI: "[C]"}
 COLOURS = {BASELINE: "tab:grey", PLUS: "tab:blue", UNI: "tab:orange"}

@@ -47,4 +47,4 @@ def features(
             soft_wrap=True,
         )
     if report.interrupted:
-        raise typer.Exit(130)
+        raise KeyboardInterrupt

@@ -74,16 +74,26 @@ class StoredClips:
 
 def stored_clips(recipe: Recipe, options: Any, splits: Sequence[Split], said: Said) -> StoredClips:
     """Features of all splits, made first where there are none yet."""
-    wanted = recipe.features
-    if wanted is None:
-        raise ConfigError(f"recipe {recipe.name} has no features; give --set features.every=0.5")
+    wanted = _wanted(recipe)
+    if (there := clips_there(recipe, options)) is not None:
+        return there
+    paths = sorted({str(pair.path) for split in splits for pair in split.pairs})
+    return made_clips(paths, recipe, wanted, said)
+
+
+def clips_there(recipe: Recipe, options: Any) -> StoredClips | None:
+    """Features in the folder that the recipe names, or the dataset's own; none if neither is."""
+    wanted = _wanted(recipe)
     if wanted.folder is not None:
         return StoredClips([wanted.folder], wanted.at_most)
     own = [options.features(p) for p in PARTS] if hasattr(options, "features") else []
-    if own and all(own):
-        return StoredClips(own, wanted.at_most)
-    paths = sorted({str(pair.path) for split in splits for pair in split.pairs})
-    return made_clips(paths, recipe, wanted, said)
+    return StoredClips(own, wanted.at_most) if own and all(own) else None
+
+
+def _wanted(recipe: Recipe) -> FromFeatures:
+    if recipe.features is None:
+        raise ConfigError(f"recipe {recipe.name} has no features; give --set features.every=0.5")
+    return recipe.features
 
 
 def made_clips(

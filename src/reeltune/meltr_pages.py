@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from reeltune.meltr_costs import Cost, stored_costs
 from reeltune.meltr_tables import MELTR, SCHEMES, TABLES, Section
 from reeltune.run import Place
-from reeltune.table import Plan, recipe_of, train_missing
+from reeltune.table import Plan, recipe_of
 from reeltune.table_meltr import Row, jobs_of, rows_of
 from reeltune.table_pages import between, difference, line
+from reeltune.table_runs import train_missing
 
 RARELY = 25  # training steps for one meta step: about what the paper's seconds amount to
 

@@ -29,6 +29,8 @@ from reeltune.meltr import combiner
 from reeltune.meltr.step import Meltr
 from reeltune.models._contrast import Contrasted
 from reeltune.models._open import open_model
+from reeltune.outputs import require_folder
+from reeltune.ready import order_of, require_ready
 from reeltune.stored_recipe import RECIPE, as_stored, stored_recipe, write_recipe
 from reeltune.training import distributed
 from reeltune.training.log import Watcher
@@ -79,6 +81,8 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
     torch.manual_seed(recipe.training.seed)
     named = Named(recipe.dataset, "test", recipe.training.seed if recipe.tunes else None)
     splits = (options.read("train"), options.read("val")) if recipe.tunes else ()
+    require_folder(place.out)
+    require_ready(recipe, options, (*splits, test))
     with ExitStack() as stack:
         ground = ground_of(recipe, place, options, (*splits, test), stack)
         model, reader = ground.model, ground.reader
@@ -141,19 +145,10 @@ def tune_model(
 ) -> tuple[Outcome, dict[str, str]]:
     """Train a model on the first split, choosing by the second; the best weights stay in it."""
     model, reader = ground.model, ground.reader
-    rank, world = distributed.start()
+    rank, _ = distributed.start()
     train_split, broken = without_faults(reader, splits[0], place)
     val_split, more = without_faults(reader, splits[1], place)
-    order = Order(
-        train_split.pairs,
-        settings.batch,
-        settings.seed,
-        settings.every_caption,
-        rank,
-        world,
-        settings.neighbours,
-    )
-    loader = ground.loader(order)
+    loader = ground.loader(order_of(train_split.pairs, settings))
     step: Step = step_of(model, settings)
     if melting is not None:
         held = ground.loader_of(val_split, settings)
@@ -247,9 +242,13 @@ def finished_run(recipe: Recipe, out: Path, test: Split) -> AnyReport | None:
     report = read_report(out / METRICS)
     gallery = dict.fromkeys(pair.video for pair in test.pairs)
     same = report.protocol.split_hash == split_hash(test.pairs, gallery)
+    return report if same and is_run_of(recipe, out) else None
+
+
+def is_run_of(recipe: Recipe, out: Path) -> bool:
+    """Whether the folder of a run says that it was of this recipe, with all its settings."""
     stored = stored_recipe(out)
-    same = same and stored is not None and as_stored(stored) == as_stored(recipe)
-    return report if same else None
+    return stored is not None and as_stored(stored) == as_stored(recipe)
 
 
 def model_card(recipe: Recipe, report: AnyReport) -> str:

@@ -167,8 +167,6 @@ def show_report(report: Report) -> None:
         if number := len(getattr(report, name)):
             counts.append(f"{number} {name}")
     console.print(f"{report.library}: {', '.join(counts)}, in {report.elapsed:.1f} s")
-    if report.interrupted:
-        console.print("stopped early; run the same command again to go on where it stopped")
 
 
 def show_hits(hits: Sequence[Hit]) -> None:

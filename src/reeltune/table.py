@@ -1,15 +1,10 @@
 """Paper-like tables: every method of a family on one benchmark, with several seeds.
 
-What is missing is trained, each run in a process of its own with a share of the cores; a run
-that was stopped goes on. Intervals are bootstraps over videos and seeds together.
+Which runs there are, and what comes out of them; `table_runs` makes them. Intervals are bootstraps
+over videos and seeds together.
 """
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 
 from reeltune.config import Recipe, read_recipe
-from reeltune.errors import ConfigError, DataError
+from reeltune.errors import ConfigError
 from reeltune.evaluation.retrieval import Report
 from reeltune.models._count import count_parameters
 from reeltune.run import METRICS
@@ -110,18 +105,6 @@ def sweep_of(plan: Plan, seed: int = 0) -> dict[int, Job]:
     return found
 
 
-def train_missing(plan: Plan, jobs: Sequence[Job], said: Callable[[str], None]) -> None:
-    """Run what has no report yet; raises DataError with the output of a run that failed."""
-    missing = [job for job in jobs if not (job.folder / METRICS).is_file()]
-    at_once = min(plan.jobs or os.cpu_count() or 1, max(len(missing), 1))
-    threads = max((os.cpu_count() or 1) // at_once, 1)
-    with ThreadPoolExecutor(at_once) as pool:
-        runs = [pool.submit(_train, plan, job, threads) for job in missing]
-        for number, (job, run) in enumerate(zip(missing, runs, strict=True), 1):
-            run.result()
-            said(f"{number} of {len(missing)}: {job.folder.relative_to(plan.out)}")
-
-
 def rows_of(plan: Plan) -> list[Row]:
     """The table, from the reports on disk."""
     reports = {
@@ -141,19 +124,6 @@ def curves_of(plan: Plan) -> dict[str, list[tuple[int, float]]]:
         ]
         for method in plan.methods()
     }
-
-
-def _train(plan: Plan, job: Job, threads: int) -> None:
-    command = [sys.executable, "-m", "reeltune", "train", f"{plan.benchmark}/{job.method}"]
-    command += ["--seed", str(job.seed), "--out", str(job.folder), "--json"]
-    command += ["--data", str(plan.data)] if plan.data else []
-    for name, value in job.changes:
-        command += ["--set", f"{name}={json.dumps(value)}"]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise DataError(f"{plan.benchmark}/{job.method}, seed {job.seed}, failed: {last}")
 
 
 def _row(plan: Plan, method: str, reports: Mapping[str, list[Report]]) -> Row:

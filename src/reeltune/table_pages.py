@@ -19,8 +19,8 @@ from reeltune.table import (
     jobs_of,
     rows_of,
     sweep_of,
-    train_missing,
 )
+from reeltune.table_runs import train_missing
 
 PAPER_NAMES = {
     "zero-shot": "zero-shot",

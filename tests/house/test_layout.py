@@ -8,17 +8,19 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "src" / "reeltune"
 ROWS = [
     "errors types _version _faults",
-    "objectives nn registry outputs storage",
+    "objectives nn registry outputs processes storage",
     "data models meltr compress",
     "evaluation search",
     "training serve",
     "recipes config",
     "features stored_recipe",
     "feature_run melting judging",
+    "ready",
     "run",
     "show describe doctor _samples table tune prune melted dual_encoding_sweeps"
     " meltr_tables meltr_costs",
-    "table_pages table_dual_encoding table_meltr melted_pages",
+    "table_runs table_dual_encoding table_meltr melted_pages",
+    "table_pages",
     "demo dual_encoding_pages meltr_pages",
     "training_commands feature_commands prune_commands meltr_commands",
     "convert_commands",

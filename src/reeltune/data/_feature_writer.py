@@ -6,6 +6,7 @@ in it, so a crash at any point is mended by opening the folder again with a writ
 """
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -36,6 +37,7 @@ class FeatureWriter:
                 f"features in the official format are float32, not {making.dtype}; "
                 "ask for float32, or for our own format"
             )
+        self._is_new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.making, self.format = folder, making, format
         self._final = folder / (official.DATA if format == "official" else DATA)
@@ -64,8 +66,10 @@ class FeatureWriter:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             self._file.close()
-            if kind is None:
-                self._finish() if self._entries else self._leave_nothing()
+            if not self._entries:
+                self._leave_nothing()
+            elif kind is None:
+                self._finish()
         finally:
             self._lock.release()
 
@@ -174,6 +178,8 @@ class FeatureWriter:
     def _leave_nothing(self) -> None:
         self._part.unlink()
         self._journal.end()
+        if self._is_new:
+            shutil.rmtree(self.folder)
 
     def _finish(self) -> None:
         index = Index(making=self.making, videos=self._entries)

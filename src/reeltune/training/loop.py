@@ -127,6 +127,8 @@ class _Training:
         self._validate()
         place.epoch, place.batch = place.epoch + 1, 0
         self._save()
+        if self.interrupts.came:
+            raise KeyboardInterrupt
 
     def _update(self, facts: list[dict[str, float]], clips_per_second: float) -> None:
         """One optimizer step from the gradients of its batches."""
