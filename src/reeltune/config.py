@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from reeltune._faults import first_fault
 from reeltune.errors import ConfigError
+from reeltune.evaluation.protocols import V2tRule
 from reeltune.meltr.step import Settings as MeltrSettings
 from reeltune.registry import find
 from reeltune.training.settings import Settings
@@ -84,6 +85,7 @@ class Recipe(BaseModel):
     expected: dict[str, float] = {}  # figures of the paper: t2v, or of captions
     expected_v2t: dict[str, float] = {}
     source: str = ""  # of the expected figures
+    v2t: V2tRule = "grouped"  # how a video with several captions is ranked (evaluation/protocols)
 
     def model_config_of(self) -> Any:
         """The checked settings of the model."""

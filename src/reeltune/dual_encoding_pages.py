@@ -10,11 +10,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reeltune.config import read_recipe
 from reeltune.dual_encoding_sweeps import ALPHAS, NORMALISATIONS, PARTS, HeldOut, Sums
-from reeltune.table import Plan, jobs_of
+from reeltune.evaluation.protocols import V2tRule
+from reeltune.table import Plan, jobs_of, rule_of
 from reeltune.table_dual_encoding import (
     AMOUNTS,
     BASELINE,
+    PAPER,
     PLUS,
     UNI,
     Row,
@@ -25,7 +28,7 @@ from reeltune.table_dual_encoding import (
     strategy_jobs,
     strategy_rows,
 )
-from reeltune.table_pages import between, difference, line
+from reeltune.table_pages import between, difference, line, ruled
 from reeltune.table_runs import train_missing
 
 NAMES = {BASELINE: "DE", PLUS: "[B]", UNI: "[C]"}
@@ -43,30 +46,54 @@ def make_tables(plan: Plan, sweep: bool, said: Callable[[str], None]) -> tuple[s
     held = held_out(plan)
     rows, alone = rows_of(plan, held), strategy_rows(plan)
     text = markdown(plan, rows, alone)
-    tables = {"rows": [asdict(row) for row in rows], "one at a time": [asdict(r) for r in alone]}
+    tables = {
+        "v2t": rule_of(plan),
+        "rows": [asdict(row) for row in rows],
+        "one at a time": [asdict(row) for row in alone],
+    }
     pages = [_write(plan.out / "table.md", text), _write_json(plan.out / "table.json", tables)]
     return text, [*pages, *(_sweeps(plan, rows, held) if sweep else [])]
 
 
 def markdown(plan: Plan, rows: Sequence[Row], alone: Sequence[Row]) -> str:
     """Three tables: the rows, what the paper has for them, and one strategy at a time."""
+    ours, papers = rule_of(plan), read_recipe(f"{PAPER}/{BASELINE}").v2t
+    heads, all_of = _headings(ours), ruled("SumR", ours)
     parts = [
         f"# {plan.family} on {plan.benchmark}",
         f"Means of {plan.seeds} seeds; intervals (95 %) by bootstrap over test videos and seeds, "
         "differences on the same draws. Size and non-zeros are parameters against those of DE. "
-        "What is pruned is not trained after it.",
-        _table(["row", "", "size", "non-zeros", *_heads(), "SumR", "to DE", "seeds"], rows, _cells),
+        f"What is pruned is not trained after it. {_said_of(ours, papers)}",
+        _table(["row", "", "size", "non-zeros", *heads, all_of, "to DE", "seeds"], rows, _cells),
         "The paper, on MSR-VTT with 4096-d features, one seed. Its size counts what is not zero, "
         "and its DE is the released model, not its own run.",
-        _table(["row", "size", *_heads(), "SumR", "to DE"], rows, lambda r: _paper(r, rows[0])),
+        _table(
+            ["row", "size", *_headings(papers), ruled("SumR", papers), "to DE"],
+            rows,
+            lambda row: _paper(row, rows[0]),
+        ),
         "One strategy at a time, each against DE with nothing else changed.",
-        _table(["strategy", "", *_heads(), "SumR", "to DE", "seeds"], alone, _alone),
+        _table(["strategy", "", *heads, all_of, "to DE", "seeds"], alone, _alone),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def _heads() -> list[str]:
+    """Names of the figures that are shown."""
     return [f"{way} {name}" for way in WAYS for name in (*SHOWN, "SumR")]
+
+
+def _headings(rule: V2tRule) -> list[str]:
+    return [ruled(name, rule) for name in _heads()]
+
+
+def _said_of(ours: V2tRule, papers: V2tRule) -> str:
+    if ours == papers:
+        return f"Video to text is ranked by the paper's rule, {papers}."
+    return (
+        f"Video to text is ranked by the rule {ours} here and {papers} in the paper: of the two, "
+        f"only R@1 may be set against each other (--set v2t={papers} measures by the paper's)."
+    )
 
 
 def _table(head: Sequence[str], rows: Sequence[Row], cells: Callable[[Row], list[str]]) -> str:
@@ -109,8 +136,12 @@ def _paper(row: Row, base: Row) -> list[str]:
 def _sweeps(plan: Plan, rows: Sequence[Row], held: HeldOut) -> list[Path]:
     """Curves over alpha, and over how many weights are zero, each with its figures."""
     mpl.use("Agg")
+    rule = rule_of(plan)
     alphas, zeros = alpha_curves(plan, held), sparsity_curves(plan, held)
-    plots = {"alpha.png": _alpha_plot(alphas), "sparsity.png": _sparsity_plot(zeros, rows)}
+    plots = {
+        "alpha.png": _alpha_plot(alphas, rule),
+        "sparsity.png": _sparsity_plot(zeros, rows, rule),
+    }
     for name, figure in plots.items():
         figure.savefig(plan.out / name, dpi=120, bbox_inches="tight")
     curves = {method: [asdict(row) for row in curve] for method, curve in zeros.items()}
@@ -121,7 +152,7 @@ def _sweeps(plan: Plan, rows: Sequence[Row], held: HeldOut) -> list[Path]:
     ]
 
 
-def _alpha_plot(curves: Mapping[str, Sequence[Sums]]) -> Figure:
+def _alpha_plot(curves: Mapping[str, Sequence[Sums]], rule: V2tRule) -> Figure:
     """A panel for each direction and split, a line for each model and normalisation, and a dot
     where the recipe is."""
     figure = Figure(figsize=(9, 6.4), layout="constrained")
@@ -129,9 +160,8 @@ def _alpha_plot(curves: Mapping[str, Sequence[Sums]]) -> Figure:
     for up, part in enumerate(PARTS):
         for across, (way, said) in enumerate(WAYS.items()):
             axes = panels[up][across]
-            _dress(
-                axes, f"{said}, {part}", "alpha: weight of the latent score" if up else "", "SumR"
-            )
+            title = f"{said}, {part}" + (f" ({rule})" if way == "v2t" else "")
+            _dress(axes, title, "alpha: weight of the latent score" if up else "", "SumR")
             for method, seeds in curves.items():
                 for name, style in zip(NORMALISATIONS, ("-", "--"), strict=True):
                     mean = np.mean([sums[name][f"{part} {way}"] for sums in seeds], axis=0)
@@ -144,12 +174,14 @@ def _alpha_plot(curves: Mapping[str, Sequence[Sums]]) -> Figure:
     return figure
 
 
-def _sparsity_plot(curves: Mapping[str, Sequence[Row]], rows: Sequence[Row]) -> Figure:
+def _sparsity_plot(
+    curves: Mapping[str, Sequence[Row]], rows: Sequence[Row], rule: V2tRule
+) -> Figure:
     """SumR by the share of weights that is zero, and by what is left of the baseline."""
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     base = next(row for row in rows if row.name == "DE")
-    _dress(left, "Not trained after pruning", "share of weights at zero", "SumR of both directions")
+    _dress(left, "Not trained after pruning", "share of weights at zero", ruled("SumR", rule))
     _dress(right, "", "non-zeros against DE's parameters", "")
     for method, curve in curves.items():
         means = [row.figures["SumR"] for row in curve]

@@ -81,7 +81,7 @@ class HeldOut:
 
     def report(self, model: Any, part: str, seed: int | None = None) -> Report:
         """Figures of a split."""
-        named = Named(self.recipe.dataset, part, seed)
+        named = Named(self.recipe.dataset, part, seed, self.recipe.v2t)
         return evaluate(model, self.reader, self.splits[part], named)
 
     def vectors(self, model: Any, part: str) -> tuple[Tensor, Tensor]:
@@ -162,7 +162,7 @@ def _space(model: DualEncoding, alpha: float = 0.5) -> Hybrid:
 
 
 def _stored(path: Path, dense: Report) -> dict[str, Any] | None:
-    """What `_store` wrote of the same weights on the same test split."""
+    """What `_store` wrote of the same weights on the same test split, by the same rule."""
     if not path.is_file():
         return None
     fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -175,4 +175,4 @@ def _store(path: Path, dense: Report, fields: dict[str, Any]) -> None:
 
 
 def _named(dense: Report) -> list[str]:
-    return [dense.protocol.fingerprint, dense.protocol.split_hash]
+    return [dense.protocol.fingerprint, dense.protocol.split_hash, dense.protocol.v2t]

@@ -8,6 +8,7 @@ from reeltune.errors import ConfigError
 from reeltune.evaluation.captioning import Writer, evaluate_captions
 from reeltune.evaluation.encode import Named, evaluate
 from reeltune.evaluation.pairs import PairScorer, evaluate_pairs
+from reeltune.evaluation.protocols import V2tRule
 from reeltune.evaluation.reports import AnyReport
 from reeltune.evaluation.retrieval import Report
 from reeltune.types import Split
@@ -32,12 +33,17 @@ def judge(
 
 
 def validation(
-    model: Any, reader: ClipReader, split: Split, texts: dict[str, Text] | None = None
+    model: Any,
+    reader: ClipReader,
+    split: Split,
+    texts: dict[str, Text] | None = None,
+    v2t: V2tRule = "grouped",
 ) -> Callable[[], dict[str, float]]:
-    """Figures of a split by which weights are chosen."""
+    """Figures of a split by which weights are chosen; `v2t` is the rule that they are tested by."""
+    named = Named("validation", "val", v2t=v2t)
 
     def validate() -> dict[str, float]:
-        return figures_of(judge(model, reader, split, Named("validation", "val"), texts, True))
+        return figures_of(judge(model, reader, split, named, texts, True))
 
     return validate
 
@@ -78,7 +84,8 @@ def figures_table(report: AnyReport) -> list[str]:
             "",
             f"95 % interval of CIDEr-D, over clips: {low:.1f} to {high:.1f}.",
         ]
-    ways = [("text to video", report.t2v), ("video to text", report.v2t)]
+    rule = report.protocol.v2t
+    ways = [("text to video", report.t2v), (f"video to text ({rule})", report.v2t)]
     ways += [(name, found) for name, found in report.beside.items()]
     rows = [
         f"| {way} | " + " | ".join(f"{found[name]:.1f}" for name in ("R@1", "R@5", "R@10", "MdR"))

@@ -8,12 +8,13 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from reeltune.evaluation.protocols import V2tRule
 from reeltune.meltr_costs import Cost, stored_costs
 from reeltune.meltr_tables import MELTR, SCHEMES, TABLES, Section
 from reeltune.run import Place
-from reeltune.table import Plan, recipe_of
+from reeltune.table import Plan, recipe_of, rule_of
 from reeltune.table_meltr import Row, jobs_of, rows_of
-from reeltune.table_pages import between, difference, line
+from reeltune.table_pages import between, difference, line, ruled
 from reeltune.table_runs import train_missing
 
 RARELY = 25  # training steps for one meta step: about what the paper's seconds amount to
@@ -33,8 +34,7 @@ def make_meltr_tables(
     tables = {section.title: rows_of(plan, section) for section in sections}
     costs = _costs(plan, said) if sweep and plan.family == "meltr-schemes" else {}
     text = markdown(plan, tables, costs)
-    name = plan.family.removeprefix("meltr-")
-    return text, write_pages(plan.out / name, text, tables, costs)
+    return text, write_pages(plan, text, tables, costs)
 
 
 def _costs(plan: Plan, said: Callable[[str], None]) -> dict[str, Cost]:
@@ -44,16 +44,21 @@ def _costs(plan: Plan, said: Callable[[str], None]) -> dict[str, Cost]:
 
 
 def write_pages(
-    stem: Path, text: str, tables: Mapping[str, Sequence[Row]], costs: Mapping[str, Cost]
+    plan: Plan, text: str, tables: Mapping[str, Sequence[Row]], costs: Mapping[str, Cost]
 ) -> list[Path]:
-    """`STEM.md`, `STEM.json` and a plot."""
+    """`STEM.md`, `STEM.json` and a plot, named by what the family varies."""
     mpl.use("Agg")
+    stem, rule = plan.out / plan.family.removeprefix("meltr-"), rule_of(plan)
     rows = {title: [asdict(row) for row in some] for title, some in tables.items()}
-    content = {"tables": rows, "costs": {name: asdict(cost) for name, cost in costs.items()}}
+    content = {
+        "v2t": rule,
+        "tables": rows,
+        "costs": {name: asdict(cost) for name, cost in costs.items()},
+    }
     pages = {".md": text, ".json": json.dumps(content, indent=1) + "\n"}
     for end, page in pages.items():
         stem.with_suffix(end).write_text(page, encoding="utf-8")
-    figure = plot({title: (_section(title), some) for title, some in tables.items()})
+    figure = plot({title: (_section(title), some) for title, some in tables.items()}, rule)
     figure.savefig(stem.with_suffix(".png"), dpi=120, bbox_inches="tight")
     return [stem.with_suffix(end) for end in (*pages, ".png")]
 
@@ -73,8 +78,8 @@ def markdown(plan: Plan, tables: Mapping[str, Sequence[Row]], costs: Mapping[str
     ]
     for title, rows in tables.items():
         section = _section(title)
-        parts += [f"## {title}", section.said, _figures_table(section, rows)]
-        parts += ["Differences.", _differences_table(section, rows)]
+        parts += [f"## {title}", section.said, _figures_table(section, rows, rule_of(plan))]
+        parts += ["Differences.", _differences_table(section, rows, rule_of(plan))]
     if costs:
         every = next(iter(costs.values())).every
         parts += [
@@ -85,11 +90,17 @@ def markdown(plan: Plan, tables: Mapping[str, Sequence[Row]], costs: Mapping[str
     return "\n\n".join(parts) + "\n"
 
 
-def _figures_table(section: Section, rows: Sequence[Row]) -> str:
+def _figures_table(section: Section, rows: Sequence[Row], rule: V2tRule) -> str:
     shown = [name for name in section.figures if all(name in row.figures for row in rows)]
     papers = [name for name in (*section.figures, "s/epoch") if any(name in r.paper for r in rows)]
     timed = any(row.meta_seconds is not None for row in rows)
-    head = ["row", *shown, "seeds", "s/epoch", *(["s/meta step"] if timed else [])]
+    head = [
+        "row",
+        *[ruled(name, rule) for name in shown],
+        "seeds",
+        "s/epoch",
+        *(["s/meta step"] if timed else []),
+    ]
     head += [f"paper {name}" for name in papers]
 
     def cells(row: Row) -> list[str]:
@@ -107,12 +118,13 @@ def _figure(row: Row, name: str) -> str:
     return f"{row.figures[name]:.1f}{interval}"
 
 
-def _differences_table(section: Section, rows: Sequence[Row]) -> str:
+def _differences_table(section: Section, rows: Sequence[Row], rule: V2tRule) -> str:
     """Of the compared figures, to the rows that a section compares its own with."""
     sides = [("the sum", "to_base"), ("the primary loss", "to_primary")]
     if any(row.to_origin for row in rows):
         sides += [("five losses", "to_origin"), ("the same summed", "to_summed")]
-    head = ["row", *[f"{n}, to {said}" for n in section.compared for said, _ in sides]]
+    compared = [ruled(name, rule) for name in section.compared]
+    head = ["row", *[f"{name}, to {said}" for name in compared for said, _ in sides]]
     body = [
         [row.name]
         + [difference(getattr(row, side).get(n)) for n in section.compared for _, side in sides]
@@ -142,7 +154,7 @@ def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(head), line(["---", *["--:" for _ in head[1:]]]), *map(line, body)])
 
 
-def plot(tables: Mapping[str, tuple[Section, Sequence[Row]]]) -> Figure:
+def plot(tables: Mapping[str, tuple[Section, Sequence[Row]]], rule: V2tRule) -> Figure:
     """A panel for each section: differences to the sum of the first compared figure, by row.
 
     On the same draws, for what all rows share, such as hard videos, hides how they differ.
@@ -161,7 +173,9 @@ def plot(tables: Mapping[str, tuple[Section, Sequence[Row]]]) -> Figure:
             each = [one - other for one, other in zip(row.seeds[name], base, strict=True)]
             axes.plot(each, [place] * len(each), ".", color="black", ms=2.5)
         axes.axvline(0, linestyle=":", color="grey")
-        axes.set(title=title, xlabel=f"{name} less the sum's, 95 % intervals, and each seed")
+        axes.set(
+            title=title, xlabel=f"{ruled(name, rule)} less the sum's, 95 % intervals, and each seed"
+        )
         axes.set_yticks(range(len(rows)), [row.name for row in rows])
         axes.invert_yaxis()
         axes.spines[["top", "right"]].set_visible(False)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from reeltune.config import Melting, Recipe, read_recipe, recipe_names
 from reeltune.data import toybox
@@ -20,7 +19,7 @@ from reeltune.data._loader import ClipReader, FrameReader, Loader, Order, Target
 from reeltune.data._splits import PARTS, read_if_any
 from reeltune.errors import DataError
 from reeltune.evaluation.encode import Named
-from reeltune.evaluation.protocols import split_hash
+from reeltune.evaluation.protocols import V2tRule, split_hash
 from reeltune.evaluation.reports import AnyReport, read_report
 from reeltune.feature_run import StoredClips, started, stored_clips, width_of
 from reeltune.judging import figures_table, judge, texts_of, validation
@@ -79,7 +78,8 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
     if finished is not None:
         return Trained(place.out, finished, leads=rank == 0)
     torch.manual_seed(recipe.training.seed)
-    named = Named(recipe.dataset, "test", recipe.training.seed if recipe.tunes else None)
+    seed = recipe.training.seed if recipe.tunes else None
+    named = Named(recipe.dataset, "test", seed, recipe.v2t)
     splits = (options.read("train"), options.read("val")) if recipe.tunes else ()
     require_folder(place.out)
     require_ready(recipe, options, (*splits, test))
@@ -102,12 +102,14 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
 
 @dataclass(frozen=True)
 class Ground:
-    """What a run stands on: a model, its clips, and what its losses want beside them."""
+    """What a run stands on: a model, its clips, what its losses want beside them, and by which rule
+    it is judged."""
 
     model: Any
     reader: ClipReader
     targets: dict[str, Target] = field(default_factory=dict)
     texts: dict[str, Text] = field(default_factory=dict)
+    v2t: V2tRule = "grouped"
 
     def loader(self, order: Order) -> Loader:
         """Batches in this order, as the losses of the model want them."""
@@ -127,12 +129,13 @@ def ground_of(
     """The model as training begins, on frames or on stored features; `stack` closes the reader."""
     if recipe.features is None:
         model = recipe.model_config_of().start(place.device)
-        return Ground(model, stack.enter_context(frame_reader(model, recipe.frames)))
+        reader = stack.enter_context(frame_reader(model, recipe.frames))
+        return Ground(model, reader, v2t=recipe.v2t)
     said = partial(_progress, place)
-    reader = stack.enter_context(stored_clips(recipe, options, splits, said))
-    begun = started(recipe, splits[:2], width_of(reader, splits[0]), place.device)
+    stored = stack.enter_context(stored_clips(recipe, options, splits, said))
+    begun = started(recipe, splits[:2], width_of(stored, splits[0]), place.device)
     texts = texts_of(begun.model, options, recipe.dataset)
-    return Ground(begun.model, reader, begun.targets, texts)
+    return Ground(begun.model, stored, begun.targets, texts, recipe.v2t)
 
 
 def tune_model(
@@ -159,8 +162,8 @@ def tune_model(
         loader=loader,
         settings=settings,
         folder=place.out,
-        identity=_identity(name, model, reader, (train_split, val_split), settings),
-        validate=validation(model, reader, val_split, ground.texts),
+        identity=_identity(name, ground, (train_split, val_split), settings),
+        validate=validation(model, reader, val_split, ground.texts, ground.v2t),
         watcher=place.watcher if rank == 0 else None,
         tensorboard=place.tensorboard,
         leads=rank == 0,
@@ -219,7 +222,7 @@ def evaluate_opened(
         clips = stored_clips(recipe, options, splits, partial(_progress, place))
     with clips as reader:
         data, _ = without_faults(reader, data, place)
-        named = Named(recipe.dataset, split, _seed_of(stored))
+        named = Named(recipe.dataset, split, _seed_of(stored), recipe.v2t)
         return judge(model, reader, data, named, texts_of(model, options, recipe.dataset), settle)
 
 
@@ -289,14 +292,13 @@ def _progress(place: Place, what: str) -> Callable[[int, int], None]:
     return partial(watcher.prepare, what) if watcher else lambda done, total: None
 
 
-def _identity(
-    name: str, model: nn.Module, reader: ClipReader, splits: Sequence[Split], settings: Settings
-) -> str:
+def _identity(name: str, ground: Ground, splits: Sequence[Split], settings: Settings) -> str:
     """Names a run by all that its numbers depend on."""
     facts = [
         name,
-        getattr(model, "fingerprint", ""),
-        reader.policy,
+        getattr(ground.model, "fingerprint", ""),
+        ground.reader.policy,
+        ground.v2t,
         [_hash_of(split.pairs) for split in splits],
         settings.model_dump(exclude={"save_minutes"}),
         distributed.world(),

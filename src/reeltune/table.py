@@ -14,7 +14,9 @@ import torch
 from jaxtyping import Float, Int
 
 from reeltune.config import Recipe, read_recipe
-from reeltune.errors import ConfigError
+from reeltune.errors import ConfigError, DataError
+from reeltune.evaluation.protocols import V2tRule
+from reeltune.evaluation.reports import AnyReport
 from reeltune.evaluation.retrieval import Report
 from reeltune.models._count import count_parameters
 from reeltune.run import METRICS
@@ -108,7 +110,7 @@ def sweep_of(plan: Plan, seed: int = 0) -> dict[int, Job]:
 def rows_of(plan: Plan) -> list[Row]:
     """The table, from the reports on disk."""
     reports = {
-        method: [Report.read(folder / METRICS) for folder in _folders(plan, method)]
+        method: [measured(plan, folder) for folder in _folders(plan, method)]
         for method in plan.methods()
     }
     return [_row(plan, method, reports) for method in plan.methods()]
@@ -162,6 +164,29 @@ def _seconds(plan: Plan, method: str) -> float:
 def recipe_of(plan: Plan, method: str) -> Recipe:
     """A method on the plan's benchmark."""
     return read_recipe(f"{plan.benchmark}/{method}", dict(plan.changes))
+
+
+def rule_of(plan: Plan) -> V2tRule:
+    """By which rule the table ranks captions of a video."""
+    return recipe_of(plan, plan.methods()[0]).v2t
+
+
+def measured(plan: Plan, folder: Path) -> Report:
+    """The report of a run, as `require_rule` wants it."""
+    report = Report.read(folder / METRICS)
+    require_rule(plan, folder, report)
+    return report
+
+
+def require_rule(plan: Plan, folder: Path, report: AnyReport) -> None:
+    """Raise DataError for a report whose video to text is by another rule than the table's."""
+    wanted = rule_of(plan)
+    if isinstance(report, Report) and report.protocol.v2t != wanted:
+        found = report.protocol.v2t
+        raise DataError(
+            f"{folder} was measured with v2t={found}, and this table is by v2t={wanted}; give "
+            f"--set v2t={found} for a table of what is there, or another --out to train anew"
+        )
 
 
 def _folders(plan: Plan, method: str) -> list[Path]:

@@ -22,8 +22,18 @@ from reeltune.evaluation.retrieval import Report
 from reeltune.models._count import count_parameters
 from reeltune.models._weights import card_settings
 from reeltune.models.dual_encoding import Config
-from reeltune.run import METRICS, Place
-from reeltune.table import Bounds, Job, Plan, bounds, drawn, jobs_of, mean_of, recipe_of
+from reeltune.run import Place
+from reeltune.table import (
+    Bounds,
+    Job,
+    Plan,
+    bounds,
+    drawn,
+    jobs_of,
+    mean_of,
+    measured,
+    recipe_of,
+)
 
 BASELINE, PLUS, UNI = "dual-encoding", "dual-encoding-plus", "dual-encoding-plus-uni"
 PAPER = "msrvtt-official"  # the benchmark of the paper's figures
@@ -138,10 +148,10 @@ def rows_of(plan: Plan, held: HeldOut) -> list[Row]:
 
 def strategy_rows(plan: Plan) -> list[Row]:
     """The baseline, and each strategy alone."""
-    base = _tested(_folders(plan, BASELINE))
+    base = _tested(plan, _folders(plan, BASELINE))
     rows = [_row("none", "Dual Encoding as released", base, base)]
     for name, jobs in strategy_jobs(plan).items():
-        own = _tested([job.folder for job in jobs])
+        own = _tested(plan, [job.folder for job in jobs])
         rows.append(_row(name, STRATEGIES[name][0], own, base))
     return rows
 
@@ -159,7 +169,7 @@ def alpha_curves(plan: Plan, held: HeldOut) -> dict[str, list[Sums]]:
 
 def sparsity_curves(plan: Plan, held: HeldOut) -> dict[str, list[Row]]:
     """[B] and [C] by how many weights are zero, with nothing trained after it."""
-    base = _tested(_folders(plan, BASELINE))
+    base = _tested(plan, _folders(plan, BASELINE))
     return {
         method: [
             _row(str(cut.amount), method, _cut(plan, method, cut, held), base)
@@ -171,12 +181,12 @@ def sparsity_curves(plan: Plan, held: HeldOut) -> dict[str, list[Row]]:
 
 def _tested_entry(plan: Plan, entry: Entry, held: HeldOut) -> Tested:
     if entry.cut is None:
-        return _tested(_folders(plan, entry.method))
+        return _tested(plan, _folders(plan, entry.method))
     return _cut(plan, entry.method, entry.cut, held)
 
 
-def _tested(folders: Sequence[Path]) -> Tested:
-    return Tested([Report.read(f / METRICS) for f in folders], _parameters(folders[0]))
+def _tested(plan: Plan, folders: Sequence[Path]) -> Tested:
+    return Tested([measured(plan, folder) for folder in folders], _parameters(folders[0]))
 
 
 def _cut(plan: Plan, method: str, cut: Cut, held: HeldOut) -> Tested:

@@ -21,7 +21,7 @@ from reeltune.evaluation.retrieval import Report
 from reeltune.judging import figures_of
 from reeltune.meltr_tables import Entry, Section
 from reeltune.run import METRICS
-from reeltune.table import Bounds, Job, Plan, bounds, chosen, drawn, mean_of
+from reeltune.table import Bounds, Job, Plan, bounds, chosen, drawn, mean_of, require_rule
 from reeltune.training.log import read_log
 
 Draws = dict[str, Float[np.ndarray, " R"]]
@@ -90,7 +90,7 @@ def _slug(change: tuple[str, object]) -> str:
 def rows_of(plan: Plan, section: Section) -> list[Row]:
     """The rows of a section, from the reports on disk."""
     folders = {e.name: [job.folder for job in entry_jobs(plan, e)] for e in section.entries}
-    tested = {name: _tested(own) for name, own in folders.items()}
+    tested = {name: _tested(plan, own) for name, own in folders.items()}
     return [
         _row(section, entry, tested, _seconds(plan, entry, folders[entry.name]))
         for entry in section.entries
@@ -105,8 +105,10 @@ class Tested:
     draws: Draws
 
 
-def _tested(folders: Sequence[Path]) -> Tested:
+def _tested(plan: Plan, folders: Sequence[Path]) -> Tested:
     reports = [read_report(folder / METRICS) for folder in folders]
+    for folder, report in zip(folders, reports, strict=True):
+        require_rule(plan, folder, report)
     return Tested([figures_of(report) for report in reports], draws_of(reports))
 
 

@@ -9,6 +9,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reeltune.evaluation.protocols import V2tRule
 from reeltune.evaluation.retrieval import Report
 from reeltune.run import METRICS
 from reeltune.table import (
@@ -18,6 +19,7 @@ from reeltune.table import (
     curves_of,
     jobs_of,
     rows_of,
+    rule_of,
     sweep_of,
 )
 from reeltune.table_runs import train_missing
@@ -51,7 +53,7 @@ def make_table(plan: Plan, sweep: bool, said: Callable[[str], None]) -> tuple[st
 def write_pages(plan: Plan, rows: Sequence[Row]) -> list[Path]:
     """`table.md`, `table.json` and the plots, in the folder of the table."""
     mpl.use("Agg")
-    pages = {"table.md": markdown(plan, rows), "table.json": _json(rows)}
+    pages = {"table.md": markdown(plan, rows), "table.json": _json(rows, rule_of(plan))}
     for name, text in pages.items():
         (plan.out / name).write_text(text, encoding="utf-8")
     plots = {
@@ -69,7 +71,7 @@ def markdown(plan: Plan, rows: Sequence[Row]) -> str:
     """The figures, and differences to full tuning and to plain VoP."""
     tags = list(rows[0].subsets)
     head = ["method", "trainable", "%", "t2v R@1", "95 %", "R@5", "R@10", "MdR", "MnR"]
-    head += ["v2t R@1", *[f"{tag} R@1" for tag in tags], "s", "paper R@1"]
+    head += [ruled("v2t R@1", rule_of(plan)), *[f"{tag} R@1" for tag in tags], "s", "paper R@1"]
     lines = [line(head), line(["---", *["--:" for _ in head[1:]]])]
     lines += [line(_cells(row, tags)) for row in rows]
     lines += ["", "Differences of t2v R@1 with 95 % intervals; those that contain 0 are noise.", ""]
@@ -124,6 +126,13 @@ def difference(found: tuple[float, Bounds] | None) -> str:
     return "" if found is None else f"{found[0]:+.1f} ({found[1][0]:+.1f} to {found[1][1]:+.1f})"
 
 
+def ruled(name: str, rule: V2tRule) -> str:
+    """The heading of a figure: where video to text is in it, with the rule that ranked it."""
+    if name == "SumR":  # of both directions
+        return f"SumR (v2t {rule})"
+    return f"{name} ({rule})" if name.startswith("v2t ") else name
+
+
 def between(bounds: Bounds) -> str:
     """An interval."""
     return f"{bounds[0]:.1f}-{bounds[1]:.1f}"
@@ -134,8 +143,8 @@ def line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _json(rows: Sequence[Row]) -> str:
-    return json.dumps([asdict(row) for row in rows], indent=1) + "\n"
+def _json(rows: Sequence[Row], rule: V2tRule) -> str:
+    return json.dumps({"v2t": rule, "rows": [asdict(row) for row in rows]}, indent=1) + "\n"
 
 
 def _axes(title: str, across: str, up: str) -> tuple[Figure, Axes]:

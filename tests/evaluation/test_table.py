@@ -33,6 +33,7 @@ def test_a_report_as_a_table() -> None:
     text = text_of(report_table(report))
     assert "[vop] on toybox test: 20 x 20" in text
     assert "t2v [hard] (5)" in text
+    assert "v2t (grouped)" in text
     for figures in (report.t2v, report.v2t):
         assert all(f"{figures[name]:.1f}" in text for name in ("R@1", "SumR", "MnR", "mAP"))
     low, high = report.intervals["t2v R@1"]
@@ -48,6 +49,6 @@ def test_a_post_processed_report_says_so() -> None:
 def test_a_comparison_as_a_table() -> None:
     found = compare(report_of(0), report_of(1, model="full"))
     text = text_of(comparison_table(found))
-    assert "vop (seed 1) against full (seed 1)" in text
+    assert "vop (seed 1) against full (seed 1), v2t by grouped" in text
     assert "t2v [hard] R@1" in text
     assert text.count("inside noise") + text.count("outside noise") == len(found.differences)

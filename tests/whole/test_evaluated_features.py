@@ -13,6 +13,7 @@ from reeltune.cli import app
 from reeltune.data._cache_folder import cache_folder
 from reeltune.data.toybox import Config
 from reeltune.errors import ConfigError
+from reeltune.evaluation.retrieval import Report
 from reeltune.feature_run import FEATURES
 from reeltune.models._open import open_model
 from reeltune.models._weights import read_tensors
@@ -88,6 +89,23 @@ def test_settings_can_still_be_changed(trained: Path, tmp_path: Path) -> None:
     card = json.loads(path.read_text())["protocol"]
     assert (card["split"], card["dataset"]) == ("val", "toybox")
     assert "at most 2" in card["frames"]
+
+
+def test_the_rule_of_video_to_text_is_that_of_the_recipe_in_figures_and_card(
+    trained: Path, tmp_path: Path
+) -> None:
+    found = {}
+    for rule in ("grouped", "any"):
+        path = tmp_path / f"{rule}.json"
+        done = run("evaluate", trained, "--set", f"v2t={rule}", "--out", path)
+        assert done.exit_code == 0, done.output
+        assert f"v2t ({rule})" in done.output
+        found[rule] = Report.read(path)
+        assert found[rule].protocol.v2t == rule
+    assert found["any"].t2v == found["grouped"].t2v
+    assert found["any"].v2t["R@1"] == found["grouped"].v2t["R@1"]
+    assert found["any"].v2t["MnR"] > found["grouped"].v2t["MnR"], "more captions compete"
+    assert "| video to text (grouped) |" in (trained / "README.md").read_text()
 
 
 def test_another_benchmark_is_read_with_features_of_the_same_kind(trained: Path) -> None:

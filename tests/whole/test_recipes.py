@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+import yaml
 
-from reeltune.config import read_recipe, recipe_names
+from reeltune.config import ROOT, read_recipe, recipe_names
 from reeltune.errors import ConfigError
 from reeltune.models._count import count_parameters
 
@@ -90,6 +91,27 @@ def test_a_wrong_setting_of_model_or_data_is_named() -> None:
         recipe.model_config_of()
     with pytest.raises(ConfigError, match=r"dataset toybox: size: .* `reeltune datasets toybox`"):
         recipe.dataset_config()
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_video_to_text_is_ranked_as_the_source_ranks_it(name: str) -> None:
+    """Dual Encoding's code takes a video's best caption among all; CLIP4Clip's, whose protocol VoP
+    follows, one caption for each video."""
+    of_dual_encoding = read_recipe(name).dataset == "hybrid-space" and "flickr8k" not in name
+    assert read_recipe(name).v2t == ("any" if of_dual_encoding else "grouped")
+
+
+def test_a_benchmark_that_has_figures_of_video_to_text_names_their_rule() -> None:
+    for path in ROOT.joinpath("benchmarks").iterdir():
+        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if any("v2t" in figures for figures in fields.get("expected", {}).values()):
+            assert "v2t" in fields, path.name
+
+
+def test_the_rule_of_video_to_text_can_be_changed_to_another_that_there_is() -> None:
+    assert read_recipe("vatex/dual-encoding", {"v2t": "grouped"}).v2t == "grouped"
+    with pytest.raises(ConfigError, match=r"vatex/dual-encoding: v2t: .*'grouped' or 'any'"):
+        read_recipe("vatex/dual-encoding", {"v2t": "mean"})
 
 
 def test_a_benchmark_gives_a_component_what_no_other_gets() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -237,7 +238,12 @@ def test_the_command_writes_tables_and_plots_and_a_second_one_measures_nothing(p
     padding = next(row for row in text.splitlines() if row.startswith("| padding |"))
     assert "| rank by rank the same |" in padding
     assert text.count("rank by rank the same") < 2 + len(STRATEGIES), "not said of a row itself"
+    assert "v2t R@5 (grouped)" in text
+    assert "| row | size | t2v R@1 | t2v R@5 |" in text
+    assert "v2t R@1 (any) | v2t R@5 (any)" in text, "the paper's"
+    assert "ranked by the rule grouped here and any in the paper" in text
     tables = json.loads((plan.out / "table.json").read_text())
+    assert tables["v2t"] == "grouped"
     assert [row["name"] for row in tables["one at a time"]] == ["none", *STRATEGIES]
     alphas = json.loads((plan.out / "alpha.json").read_text())
     assert alphas["alphas"] == list(ALPHAS)
@@ -256,6 +262,15 @@ def test_the_command_writes_tables_and_plots_and_a_second_one_measures_nothing(p
     assert len(before) == 9 + 3 + 20 + 2  # trained, [D] to [F], the curve, alphas of two
     assert make_tables(plan, True, print)[0] == text
     assert written() == before
+
+
+def test_runs_of_another_rule_of_video_to_text_are_refused(plan: Plan, held: HeldOut) -> None:
+    other = replace(plan, changes={**SMALL, "v2t": "any"})
+    message = r"seed0 was measured with v2t=grouped.* by v2t=any; give --set v2t=grouped.*--out"
+    with pytest.raises(DataError, match=message):
+        rows_of(other, held)
+    with pytest.raises(DataError, match=message):
+        strategy_rows(other)
 
 
 def test_an_unknown_table_is_named(tmp_path: Path) -> None:

@@ -74,8 +74,10 @@ def test_the_table_trains_what_is_missing(tmp_path: Path) -> None:
     text = (tmp_path / "table.md").read_text()
     for method in ("zero-shot", "full", "lora", "vop-fc"):
         assert f"| `{method}` |" in text
-    rows = json.loads((tmp_path / "table.json").read_text())
-    assert {row["method"]: row["trainable"] for row in rows}["zero-shot"] == 0
+    stored = json.loads((tmp_path / "table.json").read_text())
+    assert {row["method"]: row["trainable"] for row in stored["rows"]}["zero-shot"] == 0
+    assert stored["v2t"] == "grouped"
+    assert "| v2t R@1 (grouped) |" in text
     assert (tmp_path / "parameters.png").stat().st_size > 10_000
     assert (tmp_path / "curves.png").stat().st_size > 10_000
 

@@ -27,7 +27,7 @@ def report_table(report: AnyReport) -> Table:
     for name in COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_row("t2v", *_cells(report.t2v, report.intervals["t2v R@1"]))
-    table.add_row("v2t", *_cells(report.v2t, report.intervals["v2t R@1"]))
+    table.add_row(f"v2t ({card.v2t})", *_cells(report.v2t, report.intervals["v2t R@1"]))
     for name, figures in report.beside.items():
         table.add_row(escape(name), *(f"{figures[column]:.1f}" for column in COLUMNS))
     for tag, figures in report.subsets.items():
@@ -54,6 +54,8 @@ def _caption_table(report: CaptioningReport) -> Table:
 def comparison_table(found: Comparison) -> Table:
     """One row a figure: both values, the difference with its 95 % interval, the verdict."""
     title = f"{found.a} against {found.b}"
+    if found.v2t is not None:
+        title += f", v2t by {found.v2t}"
     table = Table(
         title=escape(title), box=None, pad_edge=False, header_style="dim", title_justify="left"
     )

@@ -45,6 +45,7 @@ class Comparison:
     a: str  # model and seed
     b: str
     differences: dict[str, Difference]
+    v2t: str | None = None  # by which video to text was ranked; None: reports of captions
 
     def sentences(self) -> list[str]:
         """One verdict a figure."""
@@ -55,7 +56,7 @@ class Comparison:
             name: asdict(found) | {"inside_noise": found.inside_noise}
             for name, found in self.differences.items()
         }
-        return {"a": self.a, "b": self.b, "differences": verdicts}
+        return {"a": self.a, "b": self.b, "v2t": self.v2t, "differences": verdicts}
 
 
 def compare(a: Report, b: Report, seed: int = 0) -> Comparison:
@@ -75,6 +76,7 @@ def compare(a: Report, b: Report, seed: int = 0) -> Comparison:
         a=named(a.protocol.model, a.protocol.seed),
         b=named(b.protocol.model, b.protocol.seed),
         differences=found,
+        v2t=a.protocol.v2t,
     )
 
 

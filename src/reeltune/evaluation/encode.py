@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reeltune.data._loader import ClipReader, stack
 from reeltune.errors import DataError
-from reeltune.evaluation.protocols import ProtocolCard, split_hash
+from reeltune.evaluation.protocols import ProtocolCard, V2tRule, split_hash
 from reeltune.evaluation.retrieval import Report, retrieval_report
 from reeltune.types import DualEncoder, Pair, Split, Tokens
 
@@ -28,11 +28,12 @@ class Ranged(Protocol):
 
 @dataclass(frozen=True)
 class Named:
-    """What a report says of its data and of how the model was trained."""
+    """What a report says of its data, of how they are judged and of how the model was trained."""
 
     dataset: str
     split: str
     seed: int | None = None
+    v2t: V2tRule = "grouped"
 
 
 def evaluate(
@@ -67,6 +68,7 @@ def card_of(
         seed=named.seed,
         queries=len(split.pairs),
         gallery=len(gallery),
+        v2t=named.v2t,
     )
 
 

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import ConfigDict
 
@@ -13,7 +13,8 @@ from reeltune.errors import ConfigError
 from reeltune.types import Pair
 
 TIES = "against the model"
-V2T = ("grouped", "any")
+V2tRule = Literal["grouped", "any"]
+V2T: tuple[V2tRule, ...] = get_args(V2tRule)
 _NUMBER = r"\d+(?:\.\d+)?(?:e-?\d+)?"
 _POSTPROCESSING = re.compile(rf"none|dsl {_NUMBER}|qb-norm {_NUMBER} [1-9]\d*")
 _OF_THE_MODEL = ("model", "fingerprint", "seed", "scores")
@@ -41,7 +42,7 @@ class ProtocolCard:
     queries: int  # Q
     gallery: int  # N
     ties: str = TIES
-    v2t: str = "grouped"
+    v2t: str = "grouped"  # of `V2T`
     postprocessing: str = "none"  # or "dsl TEMPERATURE", or "qb-norm BETA K"
     scores: str = "similarity"  # of vectors; or "pairs", of a cross encoder that saw each pair
 
