@@ -108,6 +108,13 @@ def test_rows_follow_the_frames_listed_and_not_the_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(features.of("é"), rows[[1]])
 
 
+def test_of_the_shape_the_first_line_counts_as_in_the_released_code(tmp_path: Path) -> None:
+    rows = np.arange(8.0).reshape(4, 2)
+    folder = write_by_hand(tmp_path / "f", "v_1 v_2 v_3 w_0", rows)
+    (folder / "shape.txt").write_bytes(b"4 2\r\n9 9\r\n")
+    np.testing.assert_array_equal(Features(folder).of("w"), rows[[3]])
+
+
 def test_without_the_list_rows_are_ordered_by_number(tmp_path: Path) -> None:
     rows = np.arange(8.0).reshape(4, 2)
     features = Features(write_by_hand(tmp_path / "f", "v_1_10 w_0 v_1_2 v_1_003", rows))
@@ -147,7 +154,7 @@ def test_a_file_larger_than_memory_is_read_row_by_row(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"shape.txt": "5 2"}, r"shape.txt says 5 x 2 float32, which are 40 bytes, but .* has 32"),
-        ({"shape.txt": "4 x"}, r"shape.txt is not two whole numbers.*as in '305462 4096'"),
+        ({"shape.txt": "4 x"}, r"shape.txt does not begin with a line of two.*'305462 4096'"),
         ({"id.txt": "v_1 v_2"}, r"id.txt names 2 rows and shape.txt says 4; copy or unpack"),
         ({"id.txt": "v_1 v_2 v_1 v_3"}, r"id.txt names v_1 twice; each row needs a name"),
         ({"id.txt": "v_1 v_2 x v_3"}, r"'x' does not end in an underscore.*video2frames.txt besi"),

@@ -104,6 +104,20 @@ def test_files_of_something_else_are_refused(tmp_path: Path) -> None:
         read_s3d(path)
 
 
+@pytest.mark.parametrize("read", [read_s3d, read_columns])
+def test_folders_and_files_of_numpy_are_told_what_is_read(tmp_path: Path, read: type) -> None:
+    np.savez(tmp_path / "features.npz", video0=np.zeros((2, 3), np.float32))
+    places = {
+        tmp_path: "is a folder",
+        tmp_path / "features.npz": r"is a file of numpy \(\.npz\)",
+        tmp_path / "none.pickle": "is not there",
+    }
+    for path, found in places.items():
+        message = rf"{path.name} {found}, and what is read is a file in which pickle has a dict of"
+        with pytest.raises(DataError, match=message):
+            read(path)
+
+
 def test_captions_of_another_form_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"holds a list; wanted is a dict of columns for each vid"):
         read_columns(stored(tmp_path, ["fry"]))

@@ -94,6 +94,15 @@ def test_missing_vectors_are_uniform_between_minus_one_and_one(tmp_path: Path) -
     assert got.mean().abs() < 0.01
 
 
+def test_of_the_shape_of_word_vectors_the_first_line_counts_as_in_the_released_code(
+    tmp_path: Path,
+) -> None:
+    stored = word_vectors(tmp_path, "a", 1)
+    (tmp_path / "shape.txt").write_text("1 3\nmade from flickr30m, 500 columns\n")
+    got = embedding_from(tmp_path, Vocabulary(("a",)), torch.Generator())
+    np.testing.assert_array_equal(got[4].numpy(), stored[0])
+
+
 def test_word_vector_folders_that_are_not_whole_are_told(tmp_path: Path) -> None:
     words, source = Vocabulary(("a",)), torch.Generator()
     with pytest.raises(DataError, match=r"no word vectors.*feature\.bin, id\.txt"):

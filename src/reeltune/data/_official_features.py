@@ -1,7 +1,7 @@
 """Frame features as the hybrid_space code keeps them (Dong et al., TPAMI 2021).
 
 `feature.bin`        float32, little endian, row after row, no header
-`shape.txt`          rows and width
+`shape.txt`          rows and width in the first line; other lines are not read, as in its code
 `id.txt`             the name of each row, with white space between, in ISO-8859-1
 `video2frames.txt`   a Python dict: the names of each video's rows, in order
 
@@ -28,10 +28,11 @@ def read_shape(folder: Path) -> tuple[int, int]:
     """Rows and width; raises DataError where `feature.bin` is not of that size."""
     path = folder / SHAPE
     try:
-        rows, width = (int(part) for part in _text(path).split())
+        rows, width = (int(part) for part in _text(path).partition("\n")[0].split())
     except ValueError:
         raise DataError(
-            f"{path} is not two whole numbers, rows and width; write them, as in '305462 4096'"
+            f"{path} does not begin with a line of two whole numbers, rows and width; write it, "
+            "as in '305462 4096'"
         ) from None
     have, want = (folder / DATA).stat().st_size, 4 * rows * width
     if have != want or rows < 1 or width < 1:

@@ -16,6 +16,8 @@ from reeltune.data._feature_index import Making
 from reeltune.data._feature_writer import FeatureWriter
 from reeltune.errors import DataError
 
+NUMPY = (".npy", ".npz")
+
 
 class _Kind:
     """The type of what an array holds, as the file spells it: numbers, text, or objects."""
@@ -148,6 +150,7 @@ def read_columns(path: Path) -> dict[str, dict[str, list[object]]]:
 
 
 def _read(path: Path, wanted: str) -> dict[str, Any]:
+    _require_pickle(path, wanted)
     try:
         with path.open("rb") as file:
             found = _Restricted(file, encoding="latin1").load()
@@ -160,6 +163,20 @@ def _read(path: Path, wanted: str) -> dict[str, Any]:
     if not isinstance(found, dict) or not found:
         raise DataError(f"{path} holds a {type(found).__name__}; wanted is a dict of {wanted}")
     return {str(video): value for video, value in found.items()}
+
+
+def _require_pickle(path: Path, wanted: str) -> None:
+    """Raise DataError, with what is read, for a path that is plainly something else."""
+    if not path.is_file():
+        found = "is a folder" if path.is_dir() else "is not there"
+    elif path.suffix.lower() in NUMPY:
+        found = f"is a file of numpy ({path.suffix})"
+    else:
+        return
+    raise DataError(
+        f"{path} {found}, and what is read is a file in which pickle has a dict of {wanted}, by "
+        "the video's id; give the file as it was downloaded, or write such a dict with pickle.dump"
+    )
 
 
 def _features(path: Path, video: str, value: object) -> Float[np.ndarray, "T F"]:

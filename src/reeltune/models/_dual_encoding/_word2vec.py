@@ -17,8 +17,9 @@ def embedding_from(
     """An embedding whose words have the folder's vectors; the others, and special tokens, are
     uniform between -1 and 1, as released.
 
-    `feature.bin` is float32 without a header and is mapped, not read: of three gigabytes only the
-    rows of the vocabulary are touched.
+    `shape.txt` has rows and width in its first line, and no other line is read. `feature.bin` is
+    float32 without a header and is mapped, not read: of three gigabytes only the rows of the
+    vocabulary are touched.
     """
     names, stored = _mapped(folder)
     row_of = {name: row for row, name in enumerate(names)}
@@ -38,7 +39,7 @@ def embedding_from(
 def _mapped(folder: Path) -> tuple[list[str], Float[np.ndarray, "N E"]]:
     """Names and vectors, row by row; raises DataError where the three files disagree."""
     try:
-        rows, width = map(int, (folder / "shape.txt").read_text().split())
+        rows, width = map(int, (folder / "shape.txt").read_text().partition("\n")[0].split())
         names = (folder / "id.txt").read_bytes().decode("iso-8859-1").split()
         size = (folder / "feature.bin").stat().st_size
     except (OSError, ValueError) as error:
