@@ -71,6 +71,16 @@ def test_without_prompts_it_is_plain_clip_bit_for_bit(prompts: str, depth: int) 
         assert torch.equal(model.encode_video(frames, mask), base.encode_video(frames, mask))
 
 
+@pytest.mark.parametrize("variant", ["VoP", "F+P"])
+def test_every_implementation_of_attention_hides_the_same(variant: str) -> None:
+    model = prompted(VARIANTS[variant])
+    tokens, (frames, mask) = model.tokenize(TEXTS), ragged(4, 1, 3)
+    before = model.encode_text(tokens), model.encode_video(frames, mask)
+    model.clip.towers.set_attn_implementation("eager")
+    torch.testing.assert_close(model.encode_text(tokens), before[0], **ROUNDING)
+    torch.testing.assert_close(model.encode_video(frames, mask), before[1], **ROUNDING)
+
+
 def copied(prompts: tuple[Prompt, ...], given: Vop, **tables: Tensor) -> Vop:
     """Another variant on the same CLIP, with the prompts of `given` where names agree."""
     model = prompted(prompts, copy.deepcopy(given.clip))
@@ -179,7 +189,7 @@ def test_gradients_are_those_of_finite_differences(variant: str) -> None:
     rows = Rows.of(mask.sum(dim=1), FRAMES)
 
     def score() -> Tensor:
-        text = model.text(towers.text_model, tokens.ids, tokens.mask)
+        text = model.text(towers.text_model, tokens.ids)
         video = model.video(towers.vision_model, pixels, rows)
         return text.tanh().sum() + video.tanh().sum()
 

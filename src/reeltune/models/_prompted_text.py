@@ -1,13 +1,13 @@
 """CLIP's text tower with prompts between the start token and the words, new ones in each layer."""
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-from transformers.masking_utils import create_causal_mask
 
 from reeltune.errors import ConfigError
 from reeltune.models._prompts import STD
+from reeltune.nn.attention_mask import additive
 
 
 class PromptedText(nn.Module):
@@ -29,23 +29,18 @@ class PromptedText(nn.Module):
         shape = (settings.num_hidden_layers, length, settings.hidden_size)
         self.table = nn.Parameter(STD * torch.randn(shape)) if length else None
 
-    def forward(
-        self, tower: PreTrainedModel, ids: Int[Tensor, "B L"], mask: Bool[Tensor, "B L"]
-    ) -> Float[Tensor, "B W"]:
-        """What the tower reads at each text's end token."""
-        ones = mask.new_ones(len(ids), self.length)
+    def forward(self, tower: PreTrainedModel, ids: Int[Tensor, "B L"]) -> Float[Tensor, "B W"]:
+        """What the tower reads at each text's end token.
+
+        Padding stands behind the end token, which sees nothing behind it, so it needs no mask.
+        """
         words = tower.embeddings.token_embedding(ids)
         hidden = tower.embeddings(inputs_embeds=self._insert(words, 0, gap=0))  # (B, L + P, W)
-        causal = create_causal_mask(
-            config=tower.config,
-            inputs_embeds=hidden,
-            attention_mask=torch.cat([ones, mask], dim=1).long(),
-            past_key_values=None,
-        )
+        causal = _causal(hidden)
         for number, layer in enumerate(tower.encoder.layers):
             if number:
                 hidden = self._insert(hidden, number, gap=self.length)
-            hidden = layer(hidden, causal, is_causal=True)
+            hidden = layer(hidden, causal)
         end = self._end(tower, ids) + self.length
         return tower.final_layer_norm(hidden)[torch.arange(len(ids), device=ids.device), end]
 
@@ -61,3 +56,10 @@ class PromptedText(nn.Module):
         if tower.eos_token_id == 2:  # configs from before 2023: the largest id ends a text
             return ids.argmax(dim=1)
         return (ids == tower.eos_token_id).int().argmax(dim=1)
+
+
+def _causal(hidden: Float[Tensor, "B L W"]) -> Float[Tensor, "1 1 L L"]:
+    """A token sees itself and what stands before it."""
+    length = hidden.shape[1]
+    seen = torch.ones(length, length, dtype=torch.bool, device=hidden.device).tril()
+    return additive(seen, hidden)[None, None]

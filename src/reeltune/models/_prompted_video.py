@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 
 from reeltune.errors import ConfigError
 from reeltune.models._prompts import Context, Generic, Joint, Position, Rows
+from reeltune.nn.attention_mask import additive
 
 
 class PromptedVideo(nn.Module):
@@ -88,7 +89,8 @@ class PromptedVideo(nn.Module):
         real = torch.arange(longest, device=videos.device) < rows.lengths[:, None]  # (B, T)
         tokens = real.repeat_interleave(count, dim=1)
         ones = tokens.new_ones(len(tokens), length)
-        return torch.cat([ones, tokens], dim=1)[:, None, None]  # (B, 1, 1, P + T (1 + M))
+        seen = torch.cat([ones, tokens], dim=1)[:, None, None]  # (B, 1, 1, P + T (1 + M))
+        return additive(seen, videos)
 
 
 def _without(hidden: Tensor, prompts: int) -> Tensor:

@@ -148,9 +148,8 @@ class Vop(nn.Module):
     def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
         device = self.clip.mean.device
         parts = []
-        chunks = (torch.split(part, clip.TEXTS_AT_ONCE) for part in (tokens.ids, tokens.mask))
-        for ids, mask in zip(*chunks, strict=True):
-            read = self.text(self.clip.towers.text_model, ids.to(device), mask.to(device))
+        for ids in torch.split(tokens.ids, clip.TEXTS_AT_ONCE):
+            read = self.text(self.clip.towers.text_model, ids.to(device))
             parts.append(_unit(self.clip.towers.text_projection(read)))
         return torch.cat(parts)
 

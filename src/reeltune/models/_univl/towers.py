@@ -19,6 +19,8 @@ from transformers.models.bert.modeling_bert import (
     BertSelfAttention,
 )
 
+from reeltune.nn.attention_mask import additive
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -61,10 +63,9 @@ class Sequence:
     mask: Bool[Tensor, "B L"]
 
 
-def additive(mask: Bool[Tensor, "B L"], like: Tensor) -> Tensor:
-    """A mask of keys as attention adds it, 0 where they are seen: (B, 1, 1, L)."""
-    lowest = torch.finfo(like.dtype).min
-    return torch.zeros_like(mask, dtype=like.dtype).masked_fill(~mask, lowest)[:, None, None]
+def of_keys(mask: Bool[Tensor, "B L"], like: Tensor) -> Float[Tensor, "B 1 1 L"]:
+    """The mask that every query of a batch's row shares."""
+    return additive(mask, like)[:, None, None]
 
 
 class TextEncoder(nn.Module):
@@ -79,7 +80,7 @@ class TextEncoder(nn.Module):
 
     def forward(self, ids: Int[Tensor, "B L"], mask: Bool[Tensor, "B L"]) -> Sequence:
         embedded = self.embeddings(input_ids=ids)
-        read = self.encoder(embedded, attention_mask=additive(mask, embedded))
+        read = self.encoder(embedded, attention_mask=of_keys(mask, embedded))
         return Sequence(read.last_hidden_state, mask)
 
 
@@ -110,7 +111,7 @@ class VideoEncoder(nn.Module):
 
     def forward(self, features: Float[Tensor, "B T F"], mask: Bool[Tensor, "B T"]) -> Sequence:
         embedded = self.embeddings(features)
-        read = self.encoder(embedded, attention_mask=additive(mask, embedded))
+        read = self.encoder(embedded, attention_mask=of_keys(mask, embedded))
         return Sequence(read.last_hidden_state, mask)
 
 
@@ -150,13 +151,13 @@ class CrossEncoder(nn.Module):
         texts are as long as they are and frames stand at those positions all the same.
         """
         embedded, mask = self._embed(text, video)
-        read = self.encoder(embedded, attention_mask=additive(mask, embedded))
+        read = self.encoder(embedded, attention_mask=of_keys(mask, embedded))
         return Sequence(read.last_hidden_state, mask)
 
     def summary(self, text: Sequence, video: Sequence) -> Float[Tensor, "B D"]:
         """The pooler's reading of the first state, the only one that the last layer then makes."""
         states, mask = self._embed(text, video)
-        hidden = additive(mask, states)
+        hidden = of_keys(mask, states)
         *before, last = self.encoder.layer
         for layer in before:
             states = layer(states, hidden)
