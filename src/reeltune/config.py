@@ -8,8 +8,10 @@ What a benchmark gives models of one component that read features is a section o
     components: {univl: {features: {folder: f}, config: {width: 64}, training: {batch: 16}}}
 It holds fields of a `Recipe`, and `only: [univl]` where not all methods of the component fit;
 `base`, `frames` and `training` at the top are for CLIPs. What a benchmark gives one method alone
-goes below `methods`: config, meltr, and settings of training as they are. Figures of the papers
-are `t2v` and `v2t`, in the order of `FIGURES`, and `captions: {BLEU-4: 17.9}` by name.
+goes below `methods`: config, meltr, and settings of training as they are. Where `options.size`
+says how much data there is, `sizes: {tiny: {training.batch: 8}}` has what `--set` would be given
+for that size, and what is given goes first. Figures of the papers are `t2v` and `v2t`, in the
+order of `FIGURES`, and `captions: {BLEU-4: 17.9}` by name.
 """
 
 from dataclasses import dataclass
@@ -144,6 +146,7 @@ def read_recipe(name: str, changes: dict[str, Any] | None = None) -> Recipe:
         )
     expected = benchmark.pop("expected", {}).get(method, {})
     adapted = benchmark.pop("methods", {}).get(method, {})
+    sizes = benchmark.pop("sizes", {})
     ground = _ground(benchmark, how)
     melting = {**how.get("meltr", {}), **adapted.pop("meltr", {})}
     fields: dict[str, Any] = {
@@ -161,7 +164,8 @@ def read_recipe(name: str, changes: dict[str, Any] | None = None) -> Recipe:
         },
         "expected_v2t": dict(zip(FIGURES, expected.get("v2t", ()), strict=False)),
     }
-    for path, value in (changes or {}).items():
+    asked = changes or {}
+    for path, value in {**sizes.get(_size(fields, asked), {}), **asked}.items():
         _change(fields, path, value)
     try:
         return Recipe(**fields)
@@ -193,6 +197,12 @@ def _ground(benchmark: dict[str, Any], how: dict[str, Any]) -> Ground:
         return Ground({"features": {}, "options": options, **section}, config, training)
     wanted: list[Literal["base", "frames"]] = how.get("from_benchmark", [])
     return Ground({"frames": tied["frames"]}, {name: tied[name] for name in wanted}, training)
+
+
+def _size(fields: dict[str, Any], changes: dict[str, Any]) -> object:
+    """The size of the dataset that is asked for, where a benchmark has several."""
+    options = {**fields.get("options", {}), **changes.get("options", {})}
+    return changes.get("options.size", options.get("size"))
 
 
 def _change(fields: dict[str, Any], path: str, value: object) -> None:

@@ -128,3 +128,16 @@ def test_a_method_whose_component_a_benchmark_does_not_know_is_refused() -> None
         read_recipe("didemo/dual-encoding")
     with pytest.raises(ConfigError, match=r"vatex has no recipe for vop, which needs base there"):
         read_recipe("vatex/vop")
+
+
+@pytest.mark.parametrize("method", ["vop-fp", "dual-encoding", "univl-meltr"])
+def test_toybox_gives_the_batch_by_its_size(method: str) -> None:
+    name, tiny = f"toybox/{method}", {"options.size": "tiny"}
+    assert read_recipe(name, tiny).training.batch == 8
+    assert read_recipe(name, {"options": {"size": "tiny"}}).training.batch == 8
+    assert read_recipe(name, {**tiny, "training.batch": 6}).training.batch == 6, "asked for"
+    assert (
+        read_recipe(name).training.batch
+        == read_recipe(name, {"options.size": "base"}).training.batch
+    )
+    assert read_recipe(name).training.batch > 8
