@@ -63,7 +63,7 @@ class HeldOut:
     @cached_property
     def splits(self) -> dict[str, Split]:
         """`PARTS`, without clips that cannot be read."""
-        return {part: without_faults(self.reader, self._all[part], self.place)[0] for part in PARTS}
+        return {part: without_faults(self.reader, self._all[part], self.place) for part in PARTS}
 
     @cached_property
     def reader(self) -> ClipReader:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from reeltune.training.log import Watcher
 from reeltune.training.loop import Outcome, Run, train
 from reeltune.training.settings import Settings
 from reeltune.training.step import Contrast, Step, Sum
-from reeltune.types import Pair, Split
+from reeltune.types import LeftOut, Pair, Split, collect_left_out
 
 METRICS, MELTR = "metrics.json", "meltr.safetensors"
 FRAME_CACHE = "frames"  # below the cache folder
@@ -60,7 +60,6 @@ class Trained:
     folder: Path
     report: AnyReport  # on test
     outcome: Outcome | None = None  # none where nothing was trained
-    faults: dict[str, str] = field(default_factory=dict)  # videos that could not be read
     leads: bool = True  # whether this process is the first of several
 
 
@@ -86,18 +85,21 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
     with ExitStack() as stack:
         ground = ground_of(recipe, place, options, (*splits, test), stack)
         model, reader = ground.model, ground.reader
-        outcome, faults = None, dict[str, str]()
+        outcome, left_out = None, dict[str, tuple[LeftOut, ...]]()
         if splits:
-            outcome, faults = tune_model(
-                ground, splits, recipe.training, place, recipe.name, recipe.meltr
+            both = (
+                without_faults(reader, splits[0], place),
+                without_faults(reader, splits[1], place),
             )
-        test, broken = without_faults(reader, test, place)
-        report = judge(model, reader, test, named, ground.texts)
+            left_out = {"train": both[0].left_out, "val": both[1].left_out}
+            outcome = tune_model(ground, both, recipe.training, place, recipe.name, recipe.meltr)
+        report = judge(model, reader, without_faults(reader, test, place), named, ground.texts)
+        report = report.also_without(left_out)
     if rank == 0:
         model.save_pretrained(place.out)
         write_run(place.out, recipe, report)
     distributed.stop()
-    return Trained(place.out, report, outcome, faults | broken, rank == 0)
+    return Trained(place.out, report, outcome, rank == 0)
 
 
 @dataclass(frozen=True)
@@ -145,12 +147,11 @@ def tune_model(
     place: Place,
     name: str,
     melting: Melting | None = None,
-) -> tuple[Outcome, dict[str, str]]:
+) -> Outcome:
     """Train a model on the first split, choosing by the second; the best weights stay in it."""
     model, reader = ground.model, ground.reader
     rank, _ = distributed.start()
-    train_split, broken = without_faults(reader, splits[0], place)
-    val_split, more = without_faults(reader, splits[1], place)
+    train_split, val_split = splits
     loader = ground.loader(order_of(train_split.pairs, settings))
     step: Step = step_of(model, settings)
     if melting is not None:
@@ -171,7 +172,7 @@ def tune_model(
     outcome = train(run)
     if rank == 0 and isinstance(step, Meltr) and isinstance(step.combiner, combiner.Learned):
         combiner.save(step.combiner, place.out / MELTR)
-    return outcome, broken | more
+    return outcome
 
 
 def step_of(model: Any, settings: Settings) -> Step:
@@ -221,7 +222,7 @@ def evaluate_opened(
         splits = [part for part in there if part is not None]
         clips = stored_clips(recipe, options, splits, partial(_progress, place))
     with clips as reader:
-        data, _ = without_faults(reader, data, place)
+        data = without_faults(reader, data, place)
         named = Named(recipe.dataset, split, _seed_of(stored), recipe.v2t)
         return judge(model, reader, data, named, texts_of(model, options, recipe.dataset), settle)
 
@@ -275,15 +276,20 @@ def _stands_on(recipe: Recipe) -> str:
     return str(recipe.config.get("base") or recipe.config.get("encoder") or "stored features")
 
 
-def without_faults(reader: ClipReader, split: Split, place: Place) -> tuple[Split, dict[str, str]]:
-    """The split without clips that cannot be read."""
+def without_faults(reader: ClipReader, split: Split, place: Place) -> Split:
+    """The split without clips that cannot be read, which it names.
+
+    Errors: `DataError` where none can be read.
+    """
     what = "decoding" if isinstance(reader, FrameReader) else "reading features"
     pairs, faults = readable(reader, split.pairs, _progress(place, what))
     if not pairs:
-        path, reason = next(iter(faults.items()))
-        raise DataError(f"no video of the split can be read; the first is {path}: {reason}")
-    missing = (*split.missing, *faults)
-    return Split(pairs=tuple(pairs), captions=split.captions, missing=missing), faults
+        raise DataError(
+            f"no video of the split can be read; the first is {split.pairs[0].path}: "
+            f"{faults[split.pairs[0].video]}"
+        )
+    left_out = (*split.left_out, *collect_left_out("video", faults))
+    return replace(split, pairs=tuple(pairs), left_out=left_out)
 
 
 def _progress(place: Place, what: str) -> Callable[[int, int], None]:

@@ -16,8 +16,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from reeltune.evaluation._table import comparison_table
+from reeltune.evaluation._table import comparison_table, report_table
 from reeltune.evaluation.compare import Comparison
+from reeltune.evaluation.left_out import BySplit, sentences
+from reeltune.evaluation.reports import AnyReport
 from reeltune.search.care import Health
 from reeltune.search.query import may_match
 from reeltune.search.report import Report
@@ -124,12 +126,20 @@ def climbing(facts: dict[str, float]) -> str:
     )
 
 
-def show_trained(
-    folder: Path, faults: dict[str, str], expected: dict[str, float], finds: bool = True
-) -> None:
-    """What could not be read, what the paper has, and what to do next with a model that finds."""
-    for path, reason in faults.items():
-        console.print(f"[red]left out[/] {path}: {reason}", soft_wrap=True)
+def show_figures(report: AnyReport) -> None:
+    """Figures as a table, then what the splits lack."""
+    console.print(report_table(report))
+    show_left_out(report.protocol.left_out)
+
+
+def show_left_out(left_out: BySplit) -> None:
+    """One line for each thing that splits lack."""
+    for sentence in sentences(left_out):
+        console.print(sentence, style="yellow", markup=False, soft_wrap=True)
+
+
+def show_trained(folder: Path, expected: dict[str, float], finds: bool = True) -> None:
+    """What the paper has, and what to do next with a model that finds."""
     if expected:
         figures = ", ".join(f"{name} {value:g}" for name, value in expected.items())
         console.print(f"the paper reports {'t2v ' if 'R@1' in expected else ''}{figures}")
@@ -137,11 +147,10 @@ def show_trained(
         console.print(f"{folder}: reeltune index VIDEOS --model {folder}", soft_wrap=True)
 
 
-def show_tuning(folder: Path, faults: dict[str, str], comparison: Comparison, verdict: str) -> None:
-    """Before and after, what may be claimed, and how to use the model."""
-    for path, reason in faults.items():
-        console.print(f"[red]left out[/] {path}: {reason}", soft_wrap=True)
+def show_tuning(folder: Path, left_out: BySplit, comparison: Comparison, verdict: str) -> None:
+    """Before and after, what the splits lack, what may be claimed, and how to use the model."""
     console.print(comparison_table(comparison))
+    show_left_out(left_out)
     console.print(verdict, soft_wrap=True)
     console.print(f"{folder}: reeltune index VIDEOS --model {folder}", soft_wrap=True)
 

@@ -20,6 +20,12 @@ def print_json(data: object) -> None:
     typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
+def exit_incomplete(incomplete: bool) -> None:
+    """End with 3 where something is missing of what was asked for."""
+    if incomplete:
+        raise typer.Exit(3)
+
+
 def changes_of(given: list[str] | None, **named: object) -> dict[str, Any]:
     """Settings given as `name=value`, values read as YAML, and those that options name."""
     import yaml
@@ -62,9 +68,8 @@ def train(
     On several GPUs: `torchrun --nproc-per-node 4 -m reeltune train msrvtt-9k/vop --data MSRVTT`
     """
     from reeltune.config import read_recipe
-    from reeltune.evaluation._table import report_table
     from reeltune.run import Place, run_recipe
-    from reeltune.show import TrainingBar, console, show_trained
+    from reeltune.show import TrainingBar, show_figures, show_trained
 
     chosen = read_recipe(recipe, changes_of(settings, **{"training.seed": seed}))
     out = out or Path("runs", *recipe.split("/"), f"seed{seed}")
@@ -74,11 +79,12 @@ def train(
     if not trained.leads:
         return
     if as_json:
-        print_json({"folder": str(out), "unreadable": trained.faults, **trained.report.figures()})
-        return
-    console.print(report_table(trained.report))
-    finds = "t2v" in trained.report.figures()
-    show_trained(trained.folder, trained.faults, chosen.expected, finds)
+        print_json({"folder": str(out), **trained.report.figures()})
+    else:
+        show_figures(trained.report)
+        finds = "t2v" in trained.report.figures()
+        show_trained(trained.folder, chosen.expected, finds)
+    exit_incomplete(trained.report.protocol.incomplete)
 
 
 @app.command()
@@ -97,9 +103,8 @@ def evaluate(
     Example: `reeltune evaluate runs/toybox/vop-fp/seed0 --benchmark toybox`
     """
     from reeltune.data._splits import split_named
-    from reeltune.evaluation._table import report_table
     from reeltune.run import Place, evaluate_checkpoint, evaluation_recipe
-    from reeltune.show import console
+    from reeltune.show import show_figures
 
     part = split_named(split)
     recipe = evaluation_recipe(model, benchmark, changes_of(settings))
@@ -107,7 +112,8 @@ def evaluate(
     report = evaluate_checkpoint(model, recipe, place, part)
     if out is not None:
         report.write(out)
-    print_json(report.figures()) if as_json else console.print(report_table(report))
+    print_json(report.figures()) if as_json else show_figures(report)
+    exit_incomplete(report.protocol.incomplete)
 
 
 @app.command()
@@ -216,6 +222,8 @@ def tune(
         tuning = run(captions, videos, model, place, seed)
     if as_json:
         found = {"verdict": tuning.verdict(), **tuning.comparison.as_dict()}
-        print_json({"folder": str(out), "unreadable": tuning.faults, **found})
-        return
-    show_tuning(tuning.folder, tuning.faults, tuning.comparison, tuning.verdict())
+        print_json({"folder": str(out), **found})
+    else:
+        card = tuning.after.protocol
+        show_tuning(tuning.folder, card.left_out, tuning.comparison, tuning.verdict())
+    exit_incomplete(tuning.after.protocol.incomplete)

@@ -35,7 +35,6 @@ class Tuning:
     before: Report
     after: Report
     comparison: Comparison
-    faults: dict[str, str]
     trained_on: int  # videos
 
     def verdict(self) -> str:
@@ -55,23 +54,22 @@ def tune(captions: Path, videos: Path, model: str, place: Place, seed: int = 0) 
     The captions are split by video; the test part is looked at before and after, and never else.
     """
     options = own_videos.Config(folder=videos, captions=captions)
-    train_split, val, test = (options.read(part) for part in PARTS)
+    splits = [options.read(part) for part in PARTS]
     torch.manual_seed(seed)
     tuned = start(model, place.device)
-    settings = settings_for(tuned, train_split, seed)
     with frame_reader(tuned, FRAMES) as reader:
-        test, broken = without_faults(reader, test, place)
+        train_split, val, test = (without_faults(reader, split, place) for split in splits)
+        settings = settings_for(tuned, train_split, seed)
         named = Named("folder", "test")
         before = evaluate(open_model(model, place.device), reader, test, named)
-        _, faults = tune_model(
-            Ground(tuned, reader), (train_split, val), settings, place, f"tune {model}"
-        )
+        tune_model(Ground(tuned, reader), (train_split, val), settings, place, f"tune {model}")
         after = evaluate(tuned, reader, test, Named("folder", "test", seed))
+    after = after.also_without({"train": train_split.left_out, "val": val.left_out})
     tuned.save_pretrained(place.out)
     before.write(place.out / "before.json")
     after.write(place.out / "metrics.json")
     trained_on = len({pair.video for pair in train_split.pairs})
-    return Tuning(place.out, before, after, compare(before, after), faults | broken, trained_on)
+    return Tuning(place.out, before, after, compare(before, after), trained_on)
 
 
 def start(name: str, device: str | None) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float, Int, UInt8
+from pydantic import ConfigDict
 from torch import Tensor
 
 
@@ -52,14 +53,53 @@ class Pair:
     tags: tuple[str, ...] = ()  # subsets that a report also gives alone, such as "temporal"
 
 
+NAMED = 5  # of what was left out for one reason, how many are named
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """Things of one kind that one reason kept out of a split, or let in only in part."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    what: str  # one of them, such as "video" or "caption"
+    reason: str  # such as "not in the folder videos"
+    count: int
+    names: tuple[str, ...] = ()  # the first few
+    missing: bool = True  # whether a figure lacks it; else it is there in part, or unasked for
+
+    def __str__(self) -> str:
+        named = ", ".join([*self.names, *["..."] * (self.count > len(self.names) > 0)])
+        kind = f"{self.count:,} {self.what}{'s' * (self.count != 1)} ({self.reason})"
+        return f"{kind}: {named}" if named else kind
+
+
+def collect_left_out(
+    what: str, reasons: Mapping[str, str], missing: bool = True
+) -> tuple[LeftOut, ...]:
+    """One entry for each reason; `reasons` has that of each name, in the order to name them."""
+    alike: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        alike.setdefault(reason, []).append(name)
+    return tuple(
+        LeftOut(
+            what=what,
+            reason=reason,
+            count=len(names),
+            names=tuple(names[:NAMED]),
+            missing=missing,
+        )
+        for reason, names in alike.items()
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Split:
     """The pairs of one split, in the dataset's own order, and what was not as it should be."""
 
     pairs: tuple[Pair, ...]
     captions: Literal["single", "multiple", "paragraph"]  # how captions of a video are used
-    missing: tuple[str, ...] = ()  # ids that the annotations name and the folder lacks
-    extra: tuple[str, ...] = ()  # videos in the folder that no annotation names
+    left_out: tuple[LeftOut, ...] = ()  # what the folder lacks, and what no annotation names
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def test_settings_are_frozen_closed_and_survive_a_file(config: BaseModel) -> Non
 def test_three_items_at_least_are_read_back(splits: dict[Part, Split]) -> None:
     assert len({pair.video for split in splits.values() for pair in split.pairs}) >= 3
     assert all(split.pairs for split in splits.values())
-    assert not any(split.missing or split.extra for split in splits.values())
+    assert not any(split.left_out for split in splits.values())
 
 
 def test_every_pair_has_a_file_or_features_a_caption_and_a_span(splits: dict[Part, Split]) -> None:

@@ -78,8 +78,10 @@ def test_missing_and_extra_videos_are_named(tmp_path: Path) -> None:
     split = written(tmp_path, *lines, videos=("a.mp4", "c.mp4", "d/e.mp4", "notes.txt")).read(
         "test"
     )
-    assert split.missing == ("b.mp4",)
-    assert split.extra == ("d/e.mp4",)
+    assert [(entry.count, entry.names, entry.missing) for entry in split.left_out] == [
+        (1, ("b.mp4",), True),
+        (1, ("d/e.mp4",), False),
+    ]
 
 
 def test_spelling_of_a_path_does_not_matter(tmp_path: Path) -> None:

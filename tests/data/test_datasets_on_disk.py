@@ -58,8 +58,10 @@ def test_missing_and_extra_videos_are_named(tmp_path: Path) -> None:
     (tmp_path / "YouTubeClips" / "zzit5b_-ukg_5_20.avi").rename(tmp_path / "YouTubeClips/b.avi")
     split = config.read("test")
     assert [pair.caption for pair in split.pairs] == ["a squirrel"]
-    assert split.missing == ("zzit5b_-ukg_5_20",)
-    assert split.extra == ("b",)
+    assert [(entry.reason, entry.names, entry.missing) for entry in split.left_out] == [
+        ("not in the folder YouTubeClips", ("zzit5b_-ukg_5_20",), True),
+        ("named by no annotation", ("b",), False),
+    ]
 
 
 def test_without_any_video_it_is_said_what_was_looked_for(tmp_path: Path) -> None:

@@ -54,8 +54,7 @@ def test_msrvtt_9k_trains_on_9000_videos_with_20_captions_each(msrvtt_folder: Pa
     assert len(videos_of(split)) == 9_000
     assert len(split.pairs) == 180_000
     assert split.captions == "multiple"
-    assert not split.missing
-    assert not split.extra
+    assert not split.left_out
 
 
 def test_msrvtt_9k_holds_out_500_videos_of_train_and_none_of_test(msrvtt_folder: Path) -> None:
@@ -68,7 +67,7 @@ def test_msrvtt_9k_holds_out_500_videos_of_train_and_none_of_test(msrvtt_folder:
 def test_msrvtt_7k_is_the_official_train_and_val(msrvtt_folder: Path) -> None:
     split = msrvtt.Config(folder=msrvtt_folder, train="7k", hold_out=0).read("train")
     assert videos_of(split) == {f"video{n}" for n in range(7_010)}
-    assert not split.extra, "the JSON files name the other videos"
+    assert not split.left_out, "the JSON files name the other videos"
 
 
 def test_msrvtt_1ka_has_1000_pairs_of_which_9_cannot_be_told_apart(msrvtt_folder: Path) -> None:
@@ -98,8 +97,7 @@ def test_msrvtt_on_stored_features_has_the_same_splits(msrvtt_folder: Path) -> N
     assert (len(videos_of(split)), len(split.pairs), split.captions) == (1_000, 1_000, "single")
     split = stored.model_copy(update={"train": "full"}).read("val")
     assert (len(videos_of(split)), len(split.pairs), split.captions) == (497, 9_940, "multiple")
-    assert not split.missing
-    assert not split.extra
+    assert not split.left_out
     assert {pair.path.parent for pair in split.pairs} == {stored.features("val")} == {folder}
     assert stored.model_copy(update={"stored": False}).features("val") is None
     pair = split.pairs[-1]
@@ -118,7 +116,7 @@ def test_msvd_is_1200_100_670_whatever_the_files_are_called(
     splits = [msvd.Config(folder=folder).read(part) for part in PARTS]
     assert [len(videos_of(split)) for split in splits] == [1_200, 100, 670]
     assert [len(split.pairs) for split in splits] == [48_774, 4_290, 27_763]
-    assert not any(split.missing or split.extra for split in splits)
+    assert not any(split.left_out for split in splits)
     assert splits[0].pairs[0].video == "-4wsuPCjDBc_5_15"
 
 
@@ -130,7 +128,7 @@ def test_didemo_joins_the_two_names_of_one_video(annotated: Callable[[str], Path
     splits = [didemo.Config(folder=folder).read(part) for part in PARTS[1:]]
     assert [len({row["video"] for row in rows}) for rows in told.values()] == [1_094, 1_037]
     assert [len(split.pairs) for split in splits] == [1_065, 1_004]
-    assert not any(split.missing or split.extra for split in splits)
+    assert not any(split.left_out for split in splits)
     first = next(pair for pair in splits[1].pairs if "26292851@N04_4253489686" in pair.video)
     sentences = [r["description"] for r in told["test"] if r["video"].startswith(first.video)]
     assert first.caption == " ".join(sentence.strip() for sentence in sentences)
@@ -150,7 +148,9 @@ def test_activitynet_tests_on_val1(annotated: Callable[[str], Path]) -> None:
     touch(folder / "Activity_Videos", [f"{name}.mp4" for name in names])
     train, val, test = (activitynet.Config(folder=folder).read(part) for part in PARTS)
     assert [len(split.pairs) for split in (train, val, test)] == [9_509, 500, 4_917]
-    assert len(train.extra) == 15, "train_ids.json names 15 videos that are told nowhere"
+    assert [entry.count for entry in train.left_out] == [15], (
+        "train_ids.json names 15 videos that are told nowhere"
+    )
     assert "given. The coach helps" in test.pairs[0].caption
     assert test.captions == "paragraph"
 

@@ -30,7 +30,8 @@ def test_three_folders_have_a_split_each(tmp_path: Path) -> None:
     split = config.read("val")
     assert [(p.video, p.caption) for p in split.pairs] == [("v1", "a dog"), ("w", "a cat  sleeps")]
     assert split.pairs[0].path == tmp_path / "tv2016train" / "FeatureData" / "os" / "v1"
-    assert (split.captions, split.missing, split.extra) == ("single", (), ("unused",))
+    assert split.captions == "single"
+    assert [(e.names, e.missing) for e in split.left_out] == [(("unused",), False)]
 
 
 def test_a_pair_leads_to_its_features(tmp_path: Path) -> None:
@@ -69,7 +70,9 @@ def test_videos_without_features_are_missing_and_others_extra(tmp_path: Path) ->
     path.write_text(path.read_text().replace("video0", "video9") + "video0#7 also\n")
     split = config.read("train")
     assert [pair.video for pair in split.pairs] == ["video0"]
-    assert split.missing == ("video9",)
+    entry = split.left_out[0]
+    assert (entry.names, entry.missing) == (("video9",), True)
+    assert entry.reason == "not in the folder made-up"
     path.write_text("video9#0 a toy\n")
     with pytest.raises(DataError, match=r"none of the 1 videos of train \(looked for video9\).*'"):
         config.read("train")
@@ -103,4 +106,4 @@ def test_published_captions_of_msvd(tmp_path: Path, shared_data: Path) -> None:
     for part, (clips, sentences) in counts.items():
         split = config.read(part)
         assert (len({p.video for p in split.pairs}), len(split.pairs)) == (clips, sentences)
-        assert (split.captions, split.missing, split.extra) == ("multiple", (), ())
+        assert (split.captions, split.left_out) == ("multiple", ())

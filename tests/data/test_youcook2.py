@@ -51,7 +51,8 @@ def test_clips_are_the_rows_that_univl_cuts(tmp_path: Path) -> None:
     split = config.read("test")
     assert [pair.video for pair in split.pairs] == [f"xHr8X2Wpmno#{n}" for n in range(3)]
     assert [pair.caption for pair in split.pairs][1:] == ["flip it", "cut it in half"]
-    assert (split.captions, split.missing, split.extra) == ("single", (), ("unused",))
+    assert split.captions == "single"
+    assert [(e.names, e.missing) for e in split.left_out] == [(("unused",), False)]
     reader, rows = FeatureReader(Features(config.features("test"))), s3d(1, 20)
     for pair, (start, end) in zip(
         split.pairs, [(0.08, 9.96), (7.37, 16.98), (15, 27)], strict=True
@@ -75,7 +76,9 @@ def test_clips_without_features_are_missing(tmp_path: Path) -> None:
     folder = converted(tmp_path / "release").folder
     split = Config(folder=folder, hold_out=0).read("train")
     assert {pair.path.name for pair in split.pairs} == {"-4B6j3gYkvr"}
-    assert split.missing == tuple(f"GLd3aX16zBg#{n}" for n in range(3))
+    entry = split.left_out[0]
+    assert (entry.count, entry.missing, entry.reason) == (3, True, "not in the folder features")
+    assert entry.names == tuple(f"GLd3aX16zBg#{n}" for n in range(3))
     (folder / "youcookii_train.csv").write_text("video_id,feature_file\nxHr8X2Wpmno,x\n")
     (folder / "youcookii_val.csv").write_text("video_id,feature_file\nGLd3aX16zBg,GLd\n")
     with pytest.raises(DataError, match=r"features of none of the 1 videos of test .*for GLd\)"):

@@ -137,7 +137,7 @@ def test_a_run_reads_what_another_made(folder: Path, cache: Path, tmp_path: Path
     before = (folder / "features.npy").read_bytes()
     there = set(cache.glob("features/*"))
     trained = run_recipe(recipe(), Place(out=tmp_path))
-    assert trained.faults == {}
+    assert trained.report.protocol.left_out == {}
     assert set(cache.glob("features/*")) == there
     assert (folder / "features.npy").read_bytes() == before
     assert trained.report.protocol.frames.startswith("features tiny-clip fps 5")
@@ -205,9 +205,11 @@ def test_clips_without_features_are_named(splits: list[Split], tmp_path: Path) -
         without_faults(reader, splits[1], Place(out=tmp_path))
     known = Pair(video="video1", path=Path("video1"), caption="")
     both = Split(pairs=(known, pair), captions="single")
-    kept, faults = without_faults(reader, both, Place(out=tmp_path))
+    kept = without_faults(reader, both, Place(out=tmp_path))
     assert [one.video for one in kept.pairs] == ["video1"]
-    assert list(faults) == [str(pair.path)]
+    [entry] = kept.left_out
+    assert (entry.what, entry.count, entry.names) == ("video", 1, (pair.video,))
+    assert "has no features of" in entry.reason
 
 
 def test_an_encoder_that_is_not_there_is_named(splits: list[Split]) -> None:

@@ -223,27 +223,26 @@ def stack(frames: Sequence[Clip], tokens: Tokens, group: torch.Tensor) -> Batch:
 def readable(
     reader: ClipReader, pairs: Sequence[Pair], progress: Callable[[int, int], None] | None = None
 ) -> tuple[list[Pair], dict[str, str]]:
-    """Pairs whose clips can be decoded, and why the others cannot, by path; fills the cache.
+    """Pairs whose clips can be read, and why the other videos cannot, by id; fills the cache.
 
     `progress` is told how many clips are done, and of how many.
     """
-    faults: dict[str, str] = {}
+    faults: dict[tuple[Path, float, float | None], str] = {}
     clips = {_clip(pair): pair for pair in pairs}
-    broken = set()
 
     def attempt(pair: Pair) -> None:
         try:
             reader.read(pair)
         except DataError as error:
             reason = error.reason if isinstance(error, MediaError) else str(error)
-            faults[str(pair.path)] = reason
-            broken.add(_clip(pair))
+            faults[_clip(pair)] = reason
 
     with ThreadPoolExecutor() as pool:
         for done, _ in enumerate(pool.map(attempt, clips.values()), 1):
             if progress is not None:
                 progress(done, len(clips))
-    return [pair for pair in pairs if _clip(pair) not in broken], faults
+    kept = [pair for pair in pairs if _clip(pair) not in faults]
+    return kept, {pair.video: faults[_clip(pair)] for pair in pairs if _clip(pair) in faults}
 
 
 def _clip(pair: Pair) -> tuple[Path, float, float | None]:

@@ -2,14 +2,14 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from reeltune.data._annotations import Caption
 from reeltune.errors import DataError
-from reeltune.types import Pair, Split
+from reeltune.types import LeftOut, Pair, Split, collect_left_out
 
 SUFFIXES = frozenset(
     f".{name}"
@@ -59,9 +59,9 @@ class Videos:
         )
         if not pairs:
             raise DataError(self._none_of(list(wanted)))
-        missing = tuple(video for video in wanted if video not in self.paths)
-        extra = tuple(sorted(self.paths.keys() - set(named)))
-        return Split(pairs=pairs, captions=policy, missing=missing, extra=extra)
+        absent = [video for video in wanted if video not in self.paths]
+        left = left_out(absent, self.paths.keys() - set(named), self.folder)
+        return Split(pairs=pairs, captions=policy, left_out=left)
 
     def _none_of(self, wanted: list[str]) -> str:
         return (
@@ -99,6 +99,13 @@ def stem(name: str) -> str:
         name = base
         base, suffix = os.path.splitext(name)
     return name
+
+
+def left_out(absent: Iterable[str], unnamed: Iterable[str], place: Path) -> tuple[LeftOut, ...]:
+    """Videos that annotations name and `place` lacks, and those in it that no annotation names."""
+    gone = dict.fromkeys(absent, f"not in the folder {place.name}")
+    idle = dict.fromkeys(sorted(unnamed), "named by no annotation")
+    return collect_left_out("video", gone) + collect_left_out("video", idle, missing=False)
 
 
 def one_caption_each(captions: Sequence[Caption]) -> Captions:

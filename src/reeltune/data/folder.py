@@ -17,7 +17,7 @@ from reeltune.data._annotations import (
     require_folder,
 )
 from reeltune.data._splits import PARTS, Part, refuse_leak, split_by_place, split_named
-from reeltune.data._videos import is_video, one_caption_each, write_empty
+from reeltune.data._videos import is_video, left_out, one_caption_each, write_empty
 from reeltune.errors import DataError, NoSplitError
 from reeltune.types import Pair, Split
 
@@ -110,8 +110,11 @@ class Config(BaseModel):
             captions=one_caption_each(
                 [Caption(line.moment(name), line.caption) for name, line in chosen]
             ),
-            missing=tuple(dict.fromkeys(name for name, _ in chosen if name not in there)),
-            extra=tuple(sorted(filter(is_video, there.keys() - parts.keys()))),
+            left_out=left_out(
+                (name for name, _ in chosen if name not in there),
+                filter(is_video, there.keys() - parts.keys()),
+                self.folder,
+            ),
         )
 
     @classmethod

@@ -10,7 +10,7 @@ from reeltune.data._annotations import Caption, find_file, read_lines, require_f
 from reeltune.data._features import Features
 from reeltune.data._official_features import write_official
 from reeltune.data._splits import PARTS, Part, refuse_leak, split_named
-from reeltune.data._videos import one_caption_each
+from reeltune.data._videos import left_out, one_caption_each
 from reeltune.errors import DataError
 from reeltune.types import Pair, Split
 
@@ -81,12 +81,12 @@ class Config(BaseModel):
                 f"(looked for {', '.join([*wanted][:3])}); its videos are called such as "
                 f"{features.videos[0]!r}, so take captions and features of one collection"
             )
-        named = self._named(split, wanted)
+        absent = [video for video in wanted if video not in features]
+        unnamed = set(features.videos) - self._named(split, wanted)
         return Split(
             pairs=pairs,
             captions=one_caption_each(captions),
-            missing=tuple(video for video in wanted if video not in features),
-            extra=tuple(sorted(set(features.videos) - named)),
+            left_out=left_out(absent, unnamed, features.folder),
         )
 
     def features(self, split: Part | str) -> Path:

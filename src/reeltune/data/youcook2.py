@@ -13,6 +13,7 @@ from reeltune.data._feature_writer import FeatureWriter
 from reeltune.data._features import Features
 from reeltune.data._sample import Sampling
 from reeltune.data._splits import Part, refuse_leak, split_named, take_split
+from reeltune.data._videos import left_out
 from reeltune.data._youcook2 import DATA, LISTS, NAME, SILENT, Steps, listed_in, told_in
 from reeltune.errors import DataError
 from reeltune.types import Pair, Split
@@ -80,9 +81,9 @@ class Config(BaseModel):
                 f"(looked for {', '.join([*chosen.values()][:3])}); its videos are called such as "
                 f"{features.videos[0]!r} (`reeltune datasets {NAME}`)"
             )
-        missing = tuple(clip.video for clip in clips if clip.path.name not in features)
-        extra = tuple(sorted(set(features.videos) - listed))
-        return Split(pairs=pairs, captions="single", missing=missing, extra=extra)
+        absent = [clip.video for clip in clips if clip.path.name not in features]
+        left = left_out(absent, set(features.videos) - listed, features.folder)
+        return Split(pairs=pairs, captions="single", left_out=left)
 
     def features(self, split: Part | str) -> Path:
         """The folder of features; all splits share one."""

@@ -1,7 +1,7 @@
 """Captions that a model writes for the clips of a split, and how good they are."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -20,7 +20,8 @@ from reeltune.evaluation._java import why_not
 from reeltune.evaluation._report_file import checked, write_fields
 from reeltune.evaluation.captions import CaptionReport, caption_report
 from reeltune.evaluation.encode import Named, clip_batches, gallery_of
-from reeltune.evaluation.protocols import CaptionCard, split_hash
+from reeltune.evaluation.left_out import BySplit
+from reeltune.evaluation.protocols import CaptionCard, also_without, split_hash
 from reeltune.types import Pair, Split, Tokens
 
 CLIPS_AT_ONCE = 32
@@ -64,6 +65,10 @@ class CaptioningReport:
     captions: dict[str, str]
     segments: dict[str, dict[str, float]]
     counts: dict[str, dict[str, list[int]]]
+
+    def also_without(self, left_out: BySplit) -> "CaptioningReport":
+        """The same; its card also says what the splits lacked that the model was trained on."""
+        return replace(self, protocol=also_without(self.protocol, left_out))
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
@@ -137,6 +142,7 @@ def evaluate_captions(
         model=model.name,
         fingerprint=model.fingerprint,
         seed=named.seed,
+        left_out={named.split: split.left_out} if split.left_out else {},
     )
     return captioning_report(reports, found, card)
 

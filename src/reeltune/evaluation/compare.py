@@ -1,6 +1,6 @@
 """Is one report better than another, or is the difference inside noise?"""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from jaxtyping import Int
@@ -13,6 +13,7 @@ from reeltune.evaluation._bootstrap import (
     resampled_means,
     sums_by_group,
 )
+from reeltune.evaluation.left_out import BySplit, sentences
 from reeltune.evaluation.retrieval import Report
 
 FEWEST = 6  # 2 * 0.5**5 > 0.05: five changes in one direction are within chance, six are not
@@ -46,17 +47,22 @@ class Comparison:
     b: str
     differences: dict[str, Difference]
     v2t: str | None = None  # by which video to text was ranked; None: reports of captions
+    left_out: dict[str, BySplit] = field(default_factory=dict)  # of "a" and "b"
 
     def sentences(self) -> list[str]:
-        """One verdict a figure."""
-        return [_sentence(name, found) for name, found in self.differences.items()]
+        """One verdict a figure, then what the splits lack."""
+        verdicts = [_sentence(name, found) for name, found in self.differences.items()]
+        lacks = [
+            f"{way.upper()}: {s}" for way, left in self.left_out.items() for s in sentences(left)
+        ]
+        return verdicts + lacks
 
     def as_dict(self) -> dict[str, object]:
         verdicts = {
             name: asdict(found) | {"inside_noise": found.inside_noise}
             for name, found in self.differences.items()
         }
-        return {"a": self.a, "b": self.b, "v2t": self.v2t, "differences": verdicts}
+        return asdict(self) | {"differences": verdicts}
 
 
 def compare(a: Report, b: Report, seed: int = 0) -> Comparison:
@@ -77,6 +83,7 @@ def compare(a: Report, b: Report, seed: int = 0) -> Comparison:
         b=named(b.protocol.model, b.protocol.seed),
         differences=found,
         v2t=a.protocol.v2t,
+        left_out={"a": a.protocol.left_out, "b": b.protocol.left_out},
     )
 
 

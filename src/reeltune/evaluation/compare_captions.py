@@ -26,6 +26,7 @@ def compare_captions(a: CaptioningReport, b: CaptioningReport, seed: int = 0) ->
         a=named(a.protocol.model, a.protocol.seed),
         b=named(b.protocol.model, b.protocol.seed),
         differences={name: found[name] for name in a.scores if name in found},
+        left_out={"a": a.protocol.left_out, "b": b.protocol.left_out},
     )
 
 

@@ -69,6 +69,7 @@ def card_of(
         queries=len(split.pairs),
         gallery=len(gallery),
         v2t=named.v2t,
+        left_out={named.split: split.left_out} if split.left_out else {},
     )
 
 

@@ -4,20 +4,21 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import ConfigDict
 
 from reeltune.errors import ConfigError
-from reeltune.types import Pair
+from reeltune.evaluation.left_out import BySplit, is_incomplete, sentences
+from reeltune.types import LeftOut, Pair
 
 TIES = "against the model"
 V2tRule = Literal["grouped", "any"]
 V2T: tuple[V2tRule, ...] = get_args(V2tRule)
 _NUMBER = r"\d+(?:\.\d+)?(?:e-?\d+)?"
 _POSTPROCESSING = re.compile(rf"none|dsl {_NUMBER}|qb-norm {_NUMBER} [1-9]\d*")
-_OF_THE_MODEL = ("model", "fingerprint", "seed", "scores")
+_MAY_DIFFER = ("model", "fingerprint", "seed", "scores", "left_out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,7 @@ class ProtocolCard:
     v2t: str = "grouped"  # of `V2T`
     postprocessing: str = "none"  # or "dsl TEMPERATURE", or "qb-norm BETA K"
     scores: str = "similarity"  # of vectors; or "pairs", of a cross encoder that saw each pair
+    left_out: dict[str, tuple[LeftOut, ...]] = field(default_factory=dict)  # by split
 
     def __post_init__(self) -> None:
         if self.ties != TIES:
@@ -53,13 +55,18 @@ class ProtocolCard:
             raise ConfigError(f"protocol.v2t is {self.v2t!r}; it must be one of: {', '.join(V2T)}")
         require_postprocessing(self.postprocessing)
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether the split that was measured lacks something."""
+        return is_incomplete(self.left_out, self.split)
+
     def unlike(self, other: "ProtocolCard") -> dict[str, tuple[object, object]]:
         """Fields that forbid a comparison, with both values; the model itself may differ."""
         return _unlike(asdict(self), asdict(other))
 
     def markdown(self) -> str:
         """A table of two columns, for a model card."""
-        return _markdown(asdict(self))
+        return _markdown({field.name: getattr(self, field.name) for field in fields(self)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +88,12 @@ class CaptionCard:
     model: str
     fingerprint: str
     seed: int | None
+    left_out: dict[str, tuple[LeftOut, ...]] = field(default_factory=dict)  # by split
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether the split that was measured lacks something."""
+        return is_incomplete(self.left_out, self.split)
 
     def unlike(self, other: "CaptionCard") -> dict[str, tuple[object, object]]:
         """Fields that forbid a comparison, with both values; the model itself may differ."""
@@ -88,21 +101,34 @@ class CaptionCard:
 
     def markdown(self) -> str:
         """A table of two columns, for a model card."""
-        return _markdown(asdict(self))
+        return _markdown({field.name: getattr(self, field.name) for field in fields(self)})
+
+
+Card = TypeVar("Card", ProtocolCard, CaptionCard)
+
+
+def also_without(card: Card, left_out: BySplit) -> Card:
+    """The card with what splits of other names lacked; those that lacked nothing are not named."""
+    others = {split: tuple(entries) for split, entries in left_out.items() if entries}
+    return replace(card, left_out=card.left_out | others)
 
 
 def _unlike(mine: dict[str, Any], others: dict[str, Any]) -> dict[str, tuple[object, object]]:
-    names = [name for name in mine if name not in _OF_THE_MODEL]
+    names = [name for name in mine if name not in _MAY_DIFFER]
     return {n: (mine[n], others[n]) for n in names if mine[n] != others[n]}
 
 
 def _markdown(facts: dict[str, Any]) -> str:
-    rows = [f"| {name.replace('_', ' ')} | {_said(value)} |" for name, value in facts.items()]
+    rows = [f"| {name.replace('_', ' ')} | {_cell(value)} |" for name, value in facts.items()]
     return "\n".join(["| protocol | |", "|---|---|", *rows]) + "\n"
 
 
-def _said(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+def _cell(value: object) -> str:
+    if isinstance(value, dict):
+        text = "; ".join(sentences(value)) or "nothing"
+    else:
+        text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return text.replace("|", "\\|")
 
 
 def require_postprocessing(name: str) -> None:

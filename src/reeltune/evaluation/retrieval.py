@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from reeltune.evaluation._bootstrap import (
     sums_by_group,
 )
 from reeltune.evaluation._report_file import checked, write_fields
+from reeltune.evaluation.left_out import BySplit
 from reeltune.evaluation.metrics import (
     average_precision,
     chunks,
@@ -25,7 +26,7 @@ from reeltune.evaluation.metrics import (
     ranks_of_any,
     summary,
 )
-from reeltune.evaluation.protocols import ProtocolCard, split_hash
+from reeltune.evaluation.protocols import ProtocolCard, also_without, split_hash
 from reeltune.types import Pair
 
 
@@ -73,6 +74,10 @@ class Report:
                 f"ranks of {queries} queries and {videos} videos do not fit the "
                 f"{self.protocol.queries} queries of the protocol; evaluate again"
             )
+
+    def also_without(self, left_out: BySplit) -> "Report":
+        """The same; its card also says what the splits lacked that the model was trained on."""
+        return replace(self, protocol=also_without(self.protocol, left_out))
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)

@@ -1,0 +1,121 @@
+"""Commands say what they left out: on screen, in JSON, in the report, and by their exit code."""
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from reeltune.cli import app
+from reeltune.data.toybox import Config
+
+TRAIN, TEST = [f"video{n}" for n in range(14)], [f"video{n}" for n in range(7010, 7014)]
+TINY = ("--set", "config.base=tiny-clip")
+HOLD = ("--set", "options.hold_out=3")
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def clips() -> list[Path]:
+    """Clips of Toybox, each once."""
+    config = Config(size="tiny")
+    config.make(lambda done, total: None)
+    parts = ("train", "val", "test")
+    return list(dict.fromkeys(p.path for part in parts for p in config.read(part).pairs))
+
+
+def write_msrvtt(folder: Path, damage: Mapping[str, bytes | None]) -> Path:
+    """Toys in the layout of MSR-VTT 1kA; `damage` has bytes in place of a video's, or none."""
+    (folder / "videos").mkdir(parents=True)
+    for name, clip in zip([*TRAIN, *TEST], clips(), strict=False):
+        content = damage.get(name, clip.read_bytes())
+        if content is not None:
+            (folder / "videos" / f"{name}.mp4").write_bytes(content)
+    everything = {
+        "videos": [{"video_id": name, "split": "train"} for name in [*TRAIN, *TEST]],
+        "sentences": [
+            {"video_id": name, "caption": f"caption {k} of {name}"}
+            for name in [*TRAIN, *TEST]
+            for k in range(2)
+        ],
+    }
+    (folder / "MSRVTT_data.json").write_text(json.dumps(everything))
+    (folder / "MSRVTT_train.9k.csv").write_text("\n".join(["video_id", *TRAIN, ""]))
+    lines = [f"r,m,{name},caption 0 of {name}" for name in TEST]
+    (folder / "MSRVTT_JSFUSION_test.csv").write_text(
+        "\n".join(["key,vid_key,video_id,sentence", *lines, ""])
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two of four test videos are absent or broken, and so is one for training."""
+    damage = {"video7012": None, "video7011": b"no video", "video3": None}
+    return write_msrvtt(tmp_path_factory.mktemp("damaged") / "MSRVTT", damage)
+
+
+def test_evaluate_names_test_videos_that_are_absent_or_broken(
+    damaged: Path, tmp_path: Path
+) -> None:
+    command = ("evaluate", "tiny-clip", "--benchmark", "msrvtt-9k", "--data", damaged, *HOLD)
+    said = run(*command)
+    assert said.exit_code == 3
+    assert "left out of test: 1 video (not in the folder videos): video7012" in said.stdout
+    assert "): video7011" in said.stdout
+    written = run(*command, "--json", "--out", tmp_path / "report.json")
+    assert written.exit_code == 3
+    for text in (written.stdout, (tmp_path / "report.json").read_text()):
+        card = json.loads(text)["protocol"]
+        assert [entry["names"] for entry in card["left_out"]["test"]] == [
+            ["video7012"],
+            ["video7011"],
+        ]
+        assert (card["queries"], card["gallery"]) == (2, 2)
+
+
+def test_train_names_what_all_splits_lack_and_the_model_card_too(
+    damaged: Path, tmp_path: Path
+) -> None:
+    small = ("--set", "training.epochs=1", "--set", "training.batch=4", *TINY)
+    done = run("train", "msrvtt-9k/vop", "--data", damaged, *HOLD, *small, "--out", tmp_path)
+    assert done.exit_code == 3, done.output
+    card = (tmp_path / "README.md").read_text()
+    for text in (done.stdout, card):
+        assert "left out of test: 1 video (not in the folder videos): video7012" in text
+        assert "1 video (not in the folder videos): video3" in text
+
+
+def test_nothing_is_said_and_the_exit_code_is_0_where_all_is_there(tmp_path: Path) -> None:
+    folder = write_msrvtt(tmp_path / "MSRVTT", {})
+    command = ("evaluate", "tiny-clip", "--benchmark", "msrvtt-9k", "--data", folder, *HOLD)
+    done = run(*command)
+    assert done.exit_code == 0, done.output
+    assert "left out" not in done.output
+    assert json.loads(run(*command, "--json").stdout)["protocol"]["left_out"] == {}
+
+
+def test_tune_names_lines_whose_video_is_absent_or_broken(tmp_path: Path) -> None:
+    toys = clips()[:20]
+    with (tmp_path / "captions.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "caption", "split"])
+        for number, toy in enumerate(toys):
+            (tmp_path / toy.name).write_bytes(toy.read_bytes())
+            part = "test" if number < 5 else "val" if number < 8 else "train"
+            writer.writerow([toy.name, f"toy {number}", part])
+    toys_gone, toys_broken = toys[0].name, toys[10].name
+    (tmp_path / toys_gone).unlink()
+    (tmp_path / toys_broken).write_bytes(b"no video")
+    command = ("tune", tmp_path / "captions.csv", "--videos", tmp_path, "--model", "tiny-clip")
+    done = run(*command, "--out", tmp_path / "tuned", "--json")
+    assert done.exit_code == 3, done.output
+    left_out = json.loads(done.stdout)["left_out"]
+    assert left_out["b"]["test"][0]["names"] == [toys_gone]
+    assert left_out["b"]["train"][0]["names"] == [toys_broken]
+    stored = json.loads((tmp_path / "tuned" / "metrics.json").read_text())
+    assert stored["protocol"]["left_out"] == left_out["b"]
