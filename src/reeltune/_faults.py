@@ -1,9 +1,77 @@
 """What is wrong with settings that pydantic refuses, in one line."""
 
-from pydantic import ValidationError
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+NEAREST = 3  # settings that a message names where one is not known
+ALIKE = 0.7  # of difflib, for names to be taken for slips of each other
 
 
 def first_fault(error: ValidationError, whole: str = "the whole") -> tuple[str, str]:
     """Where the first fault is, such as `training.lr`, or `whole`; and what it is."""
     first = error.errors()[0]
-    return ".".join(map(str, first["loc"])) or whole, first["msg"]
+    unknown = first["type"] == "extra_forbidden"
+    fault = "there is no such setting" if unknown else first["msg"]
+    return ".".join(map(str, first["loc"])) or whole, fault
+
+
+def lacking(error: ValidationError) -> list[str]:
+    """Settings that must be given and are not, where no other fault is found."""
+    faults = error.errors()
+    needed = all(fault["type"] == "missing" for fault in faults)
+    return [".".join(map(str, fault["loc"])) for fault in faults] if needed else []
+
+
+def refusal(
+    error: ValidationError, section: str, known: Sequence[str], given: Iterable[str] = ()
+) -> str:
+    """The first fault of the settings below `section`, and the nearest of the `known` settings
+    where there is none of that name; `given` are settings as they were asked for."""
+    faults = error.errors()
+    unknown = [fault for fault in faults if fault["type"] == "extra_forbidden"]
+    first = [*unknown, *faults][0]
+    place = ".".join([*([section] if section else []), *map(str, first["loc"])])
+    if unknown:
+        place = next((path for path in given if path.startswith(f"{place}.")), place)
+        return f"there is no setting {place}{did_you_mean(place, known)}"
+    got = "" if first["type"] in ("missing", "value_error") else f" (got {first['input']!r:.60})"
+    return f"{place or 'settings'}: {first['msg']}{got}"
+
+
+def did_you_mean(path: str, known: Sequence[str]) -> str:
+    """The switches nearest to `path`: those that end as it does, then those spelt like its end."""
+    by_end: dict[str, list[str]] = {}
+    for name in known:
+        by_end.setdefault(name.rpartition(".")[2], []).append(name)
+    end = path.rpartition(".")[2]
+    ends = dict.fromkeys([end, *get_close_matches(end, by_end, cutoff=ALIKE)])
+    near = [name for one in ends for name in by_end.get(one, ())][:NEAREST]
+    if near:
+        return f"; did you mean {' or '.join(f'--set {name}' for name in near)}?"
+    section = path.rpartition(".")[0]
+    beside = [name for name in known if section and name.rpartition(".")[0] == section]
+    tops = dict.fromkeys(f"{top}{dot}" for top, dot, _ in (name.partition(".") for name in known))
+    return f"; there are {', '.join(beside or tops)}"
+
+
+def settings_of(kind: type[BaseModel], section: str = "") -> list[str]:
+    """Every setting of a class of settings by its path, and those of settings within them."""
+    found = []
+    for name, field in kind.model_fields.items():
+        path = f"{section}.{name}" if section else name
+        within = list(_classes(field.annotation))
+        found += [one for part in within for one in settings_of(part, path)] or [path]
+    return found
+
+
+def _classes(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Classes of settings that a field holds itself or may hold, but not in a list or by name."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) in (Union, UnionType):
+        for part in get_args(annotation):
+            yield from _classes(part)

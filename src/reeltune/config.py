@@ -14,17 +14,27 @@ for that size, and what is given goes first. Figures of the papers are `t2v` and
 order of `FIGURES`, and `captions: {BLEU-4: 17.9}` by name.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
-from reeltune._faults import first_fault
+from reeltune._faults import lacking, refusal, settings_of
 from reeltune.errors import ConfigError
 from reeltune.evaluation.protocols import V2tRule
+from reeltune.meltr import transformer
 from reeltune.meltr.step import Settings as MeltrSettings
 from reeltune.registry import find
 from reeltune.training.settings import Settings
@@ -35,19 +45,19 @@ ROOT = files("reeltune").joinpath("recipes")
 class FromFeatures(BaseModel):
     """Frame features that a model reads in place of frames."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     folder: Path | None = None  # None: the dataset's own, or made by the model's encoder
-    every: float = 0.5  # s between frames, where they are made
-    at_most: int | None = None  # frames that are read of a clip; None: all
+    every: PositiveFloat = 0.5  # s between frames, where they are made
+    at_most: PositiveInt | None = None  # frames that are read of a clip; None: all
 
 
 class Words(BaseModel):
     """What is learned of the training captions before the training."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    at_least: int = 5  # times that a word must occur to be known
+    at_least: PositiveInt = 5  # times that a word must occur to be known
     word2vec: Path | None = None  # a folder of feature.bin, id.txt, shape.txt
     tags: Path | None = None  # video_label_th_1.txt; None: concepts are taken from the captions
     tag_vocabulary: Path | None = None  # tag_vocab_512.json
@@ -56,14 +66,14 @@ class Words(BaseModel):
 class Melting(BaseModel):
     """MELTR: the losses of a model melted by a transformer that is trained beside it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     scheme: str = "aid-fp-lite"  # of meltr/schemes
     options: dict[str, Any] = {}  # of the scheme
     kind: Literal["transformer", "linear"] = "transformer"
     sizes: dict[str, Any] = {}  # of the transformer
     warm_start: NonNegativeInt = 0  # steps in which the transformer is fitted to the sum at first
-    weights: dict[str, float] = {}  # of losses by name, set by hand: for the scheme multi-task
+    weights: dict[str, NonNegativeFloat] = {}  # of losses by name, for the scheme multi-task
     outer: Literal["held-out", "recent"] = "held-out"  # validation split, or late training batches
     step: MeltrSettings = MeltrSettings()
 
@@ -71,12 +81,12 @@ class Melting(BaseModel):
 class Recipe(BaseModel):
     """What to run: data, model, training, and what the paper found."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
     dataset: str  # a component of data/
     options: dict[str, Any] = {}  # of the dataset
-    frames: int = 12  # per clip
+    frames: PositiveInt = 12  # per clip
     features: FromFeatures | None = None  # read in place of frames
     words: Words = Words()
     component: str  # of models/
@@ -94,7 +104,8 @@ class Recipe(BaseModel):
         try:
             return find("models", self.component).Config(**self.config)
         except ValidationError as error:
-            raise ConfigError(f"recipe {self.name}: {_first(error)}") from error
+            fault = refusal(error, "config", known_settings(dict(self)))
+            raise ConfigError(f"recipe {self.name}: {fault}") from error
 
     def dataset_config(self, **given: object) -> Any:
         """The checked settings of the dataset; `given`, such as its folder, go first."""
@@ -102,10 +113,32 @@ class Recipe(BaseModel):
         try:
             return find("data", self.dataset).Config(**wanted)
         except ValidationError as error:
+            if "folder" in lacking(error):
+                raise ConfigError(
+                    f"recipe {self.name} reads {self.dataset}, and its folder is not given; give "
+                    f"--data FOLDER (`reeltune datasets {self.dataset}` says how it must look)"
+                ) from error
+            fault = refusal(error, "options", known_settings(dict(self)))
             raise ConfigError(
-                f"recipe {self.name}, dataset {self.dataset}: {_first(error)}; "
+                f"recipe {self.name}, dataset {self.dataset}: {fault}; "
                 f"`reeltune datasets {self.dataset}` says what it needs"
             ) from error
+
+
+def known_settings(recipe: Mapping[str, Any]) -> list[str]:
+    """Every setting of a recipe with these components, such as `training.lr`."""
+    melting = recipe.get("meltr")
+    scheme = (
+        melting.get("scheme") if isinstance(melting, dict) else getattr(melting, "scheme", None)
+    )
+    classes = {
+        "options": find("data", recipe["dataset"]).Config,
+        "config": find("models", recipe["component"]).Config,
+        "meltr.options": find("meltr.schemes", scheme or Melting().scheme).Config,
+        "meltr.sizes": transformer.Config,
+    }
+    own = [path for path in settings_of(Recipe) if path not in classes]
+    return own + [path for section, kind in classes.items() for path in settings_of(kind, section)]
 
 
 def recipe_names() -> list[str]:
@@ -168,9 +201,13 @@ def read_recipe(name: str, changes: dict[str, Any] | None = None) -> Recipe:
     for path, value in {**sizes.get(_size(fields, asked), {}), **asked}.items():
         _change(fields, path, value)
     try:
-        return Recipe(**fields)
+        recipe = Recipe(**fields)
     except ValidationError as error:
-        raise ConfigError(f"recipe {name}: {_first(error)}") from error
+        fault = refusal(error, "", known_settings(fields), asked)
+        raise ConfigError(f"recipe {name}: {fault}") from error
+    recipe.model_config_of()
+    recipe.dataset_config(folder=recipe.options.get("folder", "."))
+    return recipe
 
 
 FIGURES = ("R@1", "R@5", "R@10", "MnR", "MdR")
@@ -210,7 +247,7 @@ def _change(fields: dict[str, Any], path: str, value: object) -> None:
     for parent in parents:
         fields = fields.setdefault(parent, {})
         if not isinstance(fields, dict):
-            raise ConfigError(f"{path} leads into {parent}, which holds no settings")
+            raise ConfigError(f"{path} leads into {parent}, which holds no settings here")
     fields[last] = value
 
 
@@ -230,7 +267,3 @@ def _read(kind: str, name: str, whole: str) -> dict[str, Any]:
 
 def _open(kind: str, name: str) -> dict[str, Any]:
     return dict(yaml.safe_load(ROOT.joinpath(kind, f"{name}.yaml").read_text(encoding="utf-8")))
-
-
-def _first(error: ValidationError) -> str:
-    return ": ".join(first_fault(error, "settings"))

@@ -43,14 +43,14 @@ def univl(
 
     from pydantic import ValidationError
 
-    from reeltune._faults import first_fault
+    from reeltune._faults import refusal, settings_of
     from reeltune.errors import ConfigError
     from reeltune.models.univl import Config, convert
 
     try:
         config = Config(**changes_of(settings))
     except ValidationError as error:
-        raise ConfigError(f"--set {': '.join(first_fault(error))}") from error
+        raise ConfigError(refusal(error, "", settings_of(Config))) from error
     report = {name: list(keys) for name, keys in asdict(convert(source, out, config)).items()}
     tell({"folder": str(out), **report}, as_json)
 

@@ -3,8 +3,10 @@
 from typing import Any
 
 import torch
+from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
+from reeltune._faults import refusal, settings_of
 from reeltune.config import Melting
 from reeltune.data._loader import Loader
 from reeltune.errors import ConfigError
@@ -53,9 +55,17 @@ def _start_warm(combiner: nn.Module, losses: Tensor, steps: int) -> None:
 
 
 def scheme_of(melting: Melting) -> Scheme:
-    """How the combiner is taught."""
-    scheme: Scheme = find("meltr.schemes", melting.scheme).Config(**melting.options).build()
-    return scheme
+    """How the combiner is taught; ConfigError for an option that the scheme does not have."""
+    kind = find("meltr.schemes", melting.scheme).Config
+    return _settings(kind, "meltr.options", melting.options).build()
+
+
+def _settings(kind: type[BaseModel], section: str, given: dict[str, Any]) -> Any:
+    """Checked settings of one section of a recipe; ConfigError names what is wrong in it."""
+    try:
+        return kind(**given)
+    except ValidationError as error:
+        raise ConfigError(refusal(error, section, settings_of(kind, section))) from error
 
 
 def combiner_of(melting: Melting, tasks: tuple[str, ...]) -> nn.Module:
@@ -72,7 +82,9 @@ def combiner_of(melting: Melting, tasks: tuple[str, ...]) -> nn.Module:
         )
     if melting.kind == "linear":
         return linear.Config(tasks=tasks).build()
-    return transformer.Config(tasks=tasks, **melting.sizes).build()
+    sizes = _settings(transformer.Config, "meltr.sizes", {**melting.sizes, "tasks": tasks})
+    made: nn.Module = sizes.build()
+    return made
 
 
 def first_losses(model: Any, loader: Loader) -> dict[str, Tensor]:

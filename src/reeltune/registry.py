@@ -6,6 +6,13 @@ from types import ModuleType
 
 from reeltune.errors import ConfigError
 
+CALLED = {  # in messages
+    "data": "dataset",
+    "models": "model",
+    "objectives": "loss",
+    "meltr.schemes": "scheme",
+}
+
 
 def names(kind: str) -> list[str]:
     """Component names in `reeltune/<kind>/`, sorted; `_name.py` is a shared part, not one."""
@@ -19,5 +26,5 @@ def find(kind: str, name: str) -> ModuleType:
     if "." in name:
         return import_module(name)
     if name not in names(kind):
-        raise ConfigError(f"no {kind} named {name!r}; there are: {', '.join(names(kind))}")
+        raise ConfigError(f"no {CALLED[kind]} named {name!r}; there are: {', '.join(names(kind))}")
     return import_module(f"reeltune.{kind}.{name.replace('-', '_')}")

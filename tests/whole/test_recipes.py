@@ -1,12 +1,28 @@
 """Recipes: every one reads, the papers' figures are beside them, mistakes are named."""
 
+import math
+import re
+from typing import Annotated, Any, get_args
+
 import pytest
 import torch
 import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from reeltune.config import ROOT, read_recipe, recipe_names
+from reeltune.config import (
+    ROOT,
+    FromFeatures,
+    Melting,
+    Recipe,
+    Words,
+    read_recipe,
+    recipe_names,
+)
 from reeltune.errors import ConfigError
+from reeltune.meltr import step, transformer
 from reeltune.models._count import count_parameters
+from reeltune.registry import find, names
+from reeltune.training.settings import Settings
 
 BENCHMARKS = ("msrvtt-9k", "msrvtt-7k", "didemo", "activitynet", "lsmdc", "toybox")
 METHODS = (
@@ -76,7 +92,11 @@ def test_settings_can_be_changed() -> None:
     [
         ("toybox", {}, r"no recipe 'toybox'; a recipe is one of .*toybox.*, a slash, and one of"),
         ("toybox/vopp", {}, r"no recipe 'toybox/vopp'"),
-        ("toybox/vop", {"training.rate": 1}, r"recipe toybox/vop: training\.rate: Extra inputs"),
+        (
+            "toybox/vop",
+            {"training.rate": 1},
+            r"vop: there is no setting training\.rate; t",
+        ),
         ("toybox/vop", {"name.x": 1}, r"name\.x leads into name, which holds no settings"),
     ],
 )
@@ -86,11 +106,80 @@ def test_a_mistake_is_named(name: str, changes: dict[str, object], message: str)
 
 
 def test_a_wrong_setting_of_model_or_data_is_named() -> None:
-    recipe = read_recipe("toybox/vop", {"config.length": 3, "options.size": "huge"})
-    with pytest.raises(ConfigError, match=r"recipe toybox/vop: length: Extra inputs"):
-        recipe.model_config_of()
-    with pytest.raises(ConfigError, match=r"dataset toybox: size: .* `reeltune datasets toybox`"):
-        recipe.dataset_config()
+    with pytest.raises(ConfigError, match=r"recipe toybox/vop: config\.frames: .* \(got 0\)"):
+        read_recipe("toybox/vop", {"config.frames": 0})
+    with pytest.raises(ConfigError, match=r"toybox: options\.size: .* `reeltune datasets toybox`"):
+        read_recipe("toybox/vop", {"options.size": "huge"})
+    with pytest.raises(ConfigError, match=r"reads msrvtt, and .* --data FOLDER \(`reeltune datas"):
+        read_recipe("msrvtt-9k/vop").dataset_config()
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("hold_out", "options.hold_out"),
+        ("training.epoch", "training.epochs"),
+        ("options.hold_uot", "options.hold_out"),
+        ("config.bsae", "config.base"),
+        ("warmstart", "meltr.warm_start"),
+        ("at_most", "features.at_most"),
+        ("word.at_least", "words.at_least"),
+        ("gamma", "meltr.step.gamma"),
+    ],
+)
+def test_a_setting_that_is_not_there_is_answered_by_the_nearest_of_all_sections(
+    given: str, meant: str
+) -> None:
+    told = rf"recipe msrvtt-9k/vop.*: there is no setting {given}; did you mean --set {meant}\b"
+    with pytest.raises(ConfigError, match=told):
+        read_recipe("msrvtt-9k/vop", {given: 1})
+
+
+def test_where_nothing_is_near_the_sections_are_named() -> None:
+    with pytest.raises(ConfigError, match=r"no setting zzz; there are .*training\., .*options\."):
+        read_recipe("toybox/vop", {"zzz": 1})
+    with pytest.raises(ConfigError, match=r"no setting options\.zzz; there are .*options\.size"):
+        read_recipe("toybox/vop", {"options.zzz": 1})
+
+
+def numbers_in(kind: type[BaseModel]) -> list[Any]:
+    """What is checked of each field that holds a number."""
+    return [
+        Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        for field in kind.model_fields.values()
+        if {int, float} & {field.annotation, *get_args(field.annotation)}
+    ]
+
+
+def sections() -> list[type[BaseModel]]:
+    """Classes of all settings that a recipe may hold."""
+    found = [Recipe, FromFeatures, Words, Melting, Settings, step.Settings, transformer.Config]
+    kinds = [("data", ""), ("models", ""), ("meltr.schemes", "")]
+    configs = [getattr(find(kind, one), "Config", None) for kind, _ in kinds for one in names(kind)]
+    return [*found, *(one for one in configs if one is not None)]
+
+
+@pytest.mark.parametrize("kind", sections(), ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
+def test_no_number_of_a_recipe_may_be_negative_or_none_at_all(kind: type[BaseModel]) -> None:
+    for annotation in numbers_in(kind):
+        config = ConfigDict(allow_inf_nan=kind.model_config.get("allow_inf_nan", True))
+        checked = TypeAdapter(annotation, config=config)
+        for value in (-1, math.nan, math.inf):
+            with pytest.raises(ValidationError, match="Input should be"):
+                checked.validate_python(value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("frames", "features.every", "features.at_most", "words.at_least", "training.batch"),
+        *("training.epochs", "training.accumulate", "training.chunk", "training.neighbours"),
+        *("training.patience", "meltr.step.every", "config.frames_at_most", "config.hidden"),
+    ],
+)
+def test_what_counts_things_is_one_at_least(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{re.escape(name)}: .* \(got 0\)"):
+        read_recipe("toybox/dual-encoding-meltr", {name: 0})
 
 
 @pytest.mark.parametrize("name", recipe_names())

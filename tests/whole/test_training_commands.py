@@ -87,7 +87,7 @@ def test_datasets_say_what_they_need() -> None:
     assert "FOLDER/" in run("datasets", "msrvtt").output
     refused = run("datasets", "nothing")
     assert refused.exit_code == 1
-    assert "no data named 'nothing'; there are: activitynet" in refused.stderr
+    assert "no dataset named 'nothing'; there are: activitynet" in refused.stderr
 
 
 def test_a_value_is_wanted_behind_set() -> None:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from reeltune.data._cache_folder import cache_folder
 from reeltune.data._splits import PARTS, Part, split_named
@@ -37,7 +37,7 @@ class Config(BaseModel):
 
     folder: Path | None = None  # None: in the cache
     size: Literal["tiny", "small", "base"] = "small"
-    seed: int = 0
+    seed: NonNegativeInt = 0
 
     @classmethod
     def tiny(cls, folder: Path) -> "Config":

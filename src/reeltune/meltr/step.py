@@ -25,7 +25,7 @@ class Settings(BaseModel):
     """Knobs of the outer level. The paper states Adam, lr 1e-4 and linear decay; every 3 steps
     and gamma 0.1 are the released code's."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     every: PositiveInt = 3  # K, steps of the model's optimizer for one of MELTR's
     lr: NonNegativeFloat = 1e-4

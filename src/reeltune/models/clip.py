@@ -83,7 +83,7 @@ class Config(BaseModel):
     image: PositiveInt = 224  # S, pixels
     patch: PositiveInt = 32  # pixels
     context: PositiveInt = 77  # L at most, tokens
-    vocabulary: int = 49408
+    vocabulary: PositiveInt = 49408
     activation: str | None = None  # None: what the family was trained with
 
     @classmethod

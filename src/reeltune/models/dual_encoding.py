@@ -50,7 +50,7 @@ NO_PIXELS = Pixels(size=1)  # of a model that reads stored features alone
 class Config(BaseModel):
     """Sizes and rules; as it stands, the released model of MSR-VTT."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     features: PositiveInt = 4096  # F: ResNeXt-101 beside ResNet-152
     words: PositiveInt = 7807

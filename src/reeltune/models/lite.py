@@ -37,7 +37,7 @@ from reeltune.types import Tokens
 class Config(BaseModel):
     """Sizes of the head; the frozen networks are what they are."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     dim: PositiveInt = 384  # of the head's vector
     hidden: PositiveInt = 512

@@ -47,7 +47,7 @@ NUMBERS_AT_ONCE = 1 << 18  # of pairs' states at a place, in inference through t
 class Config(BaseModel):
     """Sizes, what is read and what is trained; as it stands, the released model for retrieval."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     pretrained: str | None = None  # folder whose weights training starts from; None: random ones
     encoder: str | None = None  # model that makes features of pictures; None: features are stored

@@ -10,7 +10,7 @@ from reeltune.training.schedule import Rule
 class Settings(BaseModel):
     """All knobs of the loop; the VoP paper states epochs, batch, weight decay and the cosine."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     epochs: PositiveInt = 5
     batch: PositiveInt = 32  # pairs per step and process

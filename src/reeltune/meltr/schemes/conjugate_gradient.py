@@ -14,7 +14,7 @@ from reeltune.meltr.vectors import dot, plus, times
 class Config(BaseModel):
     """The paper states none of these."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     steps: PositiveInt = 3  # products with the Hessian, at most
     damping: NonNegativeFloat = 1e-3  # added to every curvature

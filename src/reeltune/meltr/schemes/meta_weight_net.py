@@ -12,7 +12,7 @@ from reeltune.meltr.vectors import plus, times
 class Config(BaseModel):
     """One virtual step, as in Meta-Weight-Net; the rate should be that of the real steps."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     steps: PositiveInt = 1  # K, virtual
     rate: PositiveFloat = 1e-3  # alpha, of plain gradient descent

@@ -13,7 +13,7 @@ from reeltune.meltr.vectors import plus
 class Config(BaseModel):
     """AuxiLearn's defaults."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     terms: NonNegativeInt = 3  # J, products with the Hessian
     rate: PositiveFloat = 1e-4  # below 2 / (largest curvature) for the series to converge

@@ -13,7 +13,7 @@ from reeltune.meltr.vectors import plus, times
 class Config(BaseModel):
     """The MELTR paper does not say which values it used."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     terms: NonNegativeInt = 3  # Q, products with the Hessian
     rate: PositiveFloat = 1e-2  # eta
