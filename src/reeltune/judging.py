@@ -49,12 +49,14 @@ def validation(
 
 
 def figures_of(report: AnyReport) -> dict[str, float]:
-    """Of captions their scores; of retrieval all recalls, and SumR of both directions."""
+    """Of captions their scores; of retrieval all recalls, SumR of both directions and the margin,
+    where there is one."""
     if not isinstance(report, Report):
         return report.scores
     both = (("t2v", report.t2v), ("v2t", report.v2t))
     figures = {f"{way} {name}": value for way, found in both for name, value in found.items()}
-    return {"SumR": report.t2v["SumR"] + report.v2t["SumR"], **figures}
+    margin = {} if report.margin is None else {"margin": report.margin}
+    return {"SumR": report.t2v["SumR"] + report.v2t["SumR"], **figures, **margin}
 
 
 def texts_of(model: Any, options: Any, dataset: str) -> dict[str, Text]:

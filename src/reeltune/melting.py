@@ -12,12 +12,12 @@ from reeltune.data._loader import Loader
 from reeltune.errors import ConfigError
 from reeltune.meltr import linear, transformer
 from reeltune.meltr.combiner import Total
-from reeltune.meltr.losses import device_of
 from reeltune.meltr.outer import HeldOut, Outer, Recent
 from reeltune.meltr.scheme import Scheme
 from reeltune.meltr.step import Meltr
 from reeltune.meltr.warm_start import warm_start
 from reeltune.nn.draw import Draw
+from reeltune.objectives.named import device_of, named_losses
 from reeltune.registry import find
 from reeltune.training.settings import Settings
 
@@ -25,15 +25,7 @@ from reeltune.training.settings import Settings
 def melting_step(
     model: Any, melting: Melting, loader: Loader, held_out: Loader, settings: Settings
 ) -> Meltr:
-    """The losses of `model` melted; judged on `held_out`, or on late batches of training.
-
-    Errors: `ConfigError` for a chunk, since MELTR reads the losses of whole batches.
-    """
-    if settings.chunk is not None:
-        raise ConfigError(
-            f"training.chunk is {settings.chunk}, and MELTR reads the losses of whole batches; "
-            "leave training.chunk out"
-        )
+    """The losses of `model` melted; judged on `held_out`, or on late batches of training."""
     first = first_losses(model, loader)
     combiner = combiner_of(melting, tuple(first))
     combiner.to(device_of(model))
@@ -91,4 +83,4 @@ def first_losses(model: Any, loader: Loader) -> dict[str, Tensor]:
     """Losses by name in the model's own order, as they are in its first batch."""
     batches = loader.epoch(0)
     with Draw(device_of(model)).again(), torch.no_grad():
-        return dict(model.losses(next(batches)))
+        return named_losses(model, next(batches))

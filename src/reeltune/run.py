@@ -26,7 +26,7 @@ from reeltune.judging import figures_table, judge, texts_of, validation
 from reeltune.melting import melting_step
 from reeltune.meltr import combiner
 from reeltune.meltr.step import Meltr
-from reeltune.models._contrast import Contrasted
+from reeltune.models._contrast import is_contrasted
 from reeltune.models._open import open_model
 from reeltune.outputs import require_folder
 from reeltune.ready import order_of, require_ready
@@ -177,9 +177,9 @@ def tune_model(
 
 def step_of(model: Any, settings: Settings) -> Step:
     """Contrast over all processes for models with a temperature; else the sum of the losses."""
-    if isinstance(model, Contrasted):
+    if is_contrasted(model):
         return Contrast(model, settings.precision, settings.chunk)
-    return Sum(model)
+    return Sum(model, precision=settings.precision)
 
 
 def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Recipe:

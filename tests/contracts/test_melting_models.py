@@ -20,7 +20,7 @@ from reeltune.meltr.scheme import Scheme
 from reeltune.meltr.schemes import aid_fp_lite, multi_task
 from reeltune.meltr.step import Meltr, Settings
 from reeltune.meltr.vectors import dot
-from reeltune.models._contrast import Contrasted
+from reeltune.models._contrast import is_contrasted
 from reeltune.registry import find, names
 from reeltune.training.step import Contrast, Sum
 from reeltune.types import Batch
@@ -188,12 +188,24 @@ def test_a_meta_step_moves_meltr_and_leaves_no_trace_in_the_model(
         assert weight.grad is None or torch.equal(weight.grad, gradients[name]), name
 
 
+def test_every_step_logs_each_loss_that_the_model_names_and_no_other(model: Any) -> None:
+    batch = batch_for(model, 1)
+    wanted = set(model.losses(batch))
+    own = [Contrast(model), Contrast(model, chunk=2)] if is_contrasted(model) else []
+    for step in (Sum(model), *own):
+        assert step(batch).keys() == {"loss"} | wanted
+    combiner = linear.Config(tasks=tuple(model.losses(batch))).build()
+    beside = {"loss", "meta loss", "meta gradient", "meta seconds"}
+    slopes = {f"slope {name}" for name in wanted}
+    assert melting(model, combiner)(batch).keys() == wanted | slopes | beside
+
+
 def test_meltr_that_sums_trains_as_the_models_own_step(model: Any) -> None:
     """For models with a temperature that step is `Contrast`; for all others `Sum`."""
     batch = batch_for(model, 1)
     combiner = linear.Config(tasks=tuple(model.losses(batch))).build()
     before, found = snapshot(model), []
-    own = Contrast(model) if isinstance(model, Contrasted) else Sum(model)
+    own = Contrast(model) if is_contrasted(model) else Sum(model)
     for step in (melting(model, combiner), own):
         model.load_state_dict(before)
         model.zero_grad(set_to_none=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import jaxtyping
 import pytest
 import torch
 from torch import Tensor, nn
@@ -359,6 +360,101 @@ def test_a_hypergradient_that_is_not_finite_stops_the_run() -> None:
     step(batch_of(0))
     with pytest.raises(DataError, match=r"meta step 0 is not finite; lower the rate of neumann"):
         step(batch_of(1))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "where"),
+    [(1, "the training batch"), (1000, "the batch that judges")],
+)
+def test_a_loss_that_is_no_number_is_named_with_its_batch(wrong: int, where: str) -> None:
+    class Broken(Model):
+        def losses(self, batch: Batch) -> dict[str, Tensor]:
+            found = super().losses(batch)
+            bad = int(batch.tokens.ids[0, 0]) == wrong
+            return found | {"match": found["match"] * float("nan")} if bad else found
+
+    torch.manual_seed(0)
+    step = step_of(Broken(), every=1)
+    step(batch_of(0))
+    message = rf"meta step 0 is not finite, as match is nan on {where}; lower the rate"
+    with pytest.raises(DataError, match=message):
+        step(batch_of(1))
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Without the checks of types that tests alone make, as a user runs it."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_what_does_not_belong_into_meltr_is_named() -> None:
+    built: Any = {
+        "combiner": Config.tiny(TASKS).build(),
+        "scheme": aid_fp_lite.Config().build(),
+        "outer": held_out(),
+    }
+    wrong: list[tuple[str, Any, str]] = [
+        ("combiner", Config.tiny(TASKS), r"the combiner of Meltr is a Config; give a module"),
+        ("scheme", aid_fp_lite.Config(), r"the scheme of Meltr is a Config; give one, such as"),
+        ("outer", [batch_of(0)], r"the outer of Meltr is a list; give meltr\.outer\.HeldOut"),
+    ]
+    for name, given, message in wrong:
+        with pytest.raises(ConfigError, match=message):
+            Meltr(model_of(), **(built | {name: given}), settings=Settings())
+
+
+class Nameless(Model):
+    """Nobody said which of its losses it is judged by."""
+
+    primary: Any = None
+
+
+def test_a_model_without_a_primary_loss_is_told_so() -> None:
+    message = (
+        r"Nameless\.primary is None; set it to the name of the loss that the task is judged by"
+    )
+    with pytest.raises(ConfigError, match=message):
+        step_of(Nameless())
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ([torch.ones(())], r"losses of Model returned a list; return a dict"),
+        (
+            {"match": torch.ones(2)},
+            r"the loss match of Model is a .* of shape \(2,\); return a tensor",
+        ),
+        ({"match": 1.0}, r"the loss match of Model is a float; return a tensor"),
+    ],
+)
+def test_losses_that_cannot_be_melted_are_named(
+    found: Any, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Model, "losses", lambda self, batch: found)
+    with pytest.raises(ConfigError, match=message):
+        step_of(model_of())(batch_of(0))
+
+
+@pytest.mark.parametrize("given", [[batch_of(0)], iter([batch_of(0)])])
+@pytest.mark.usefixtures("unchecked")
+def test_held_out_data_that_is_no_function_is_refused(given: Any) -> None:
+    message = rf"HeldOut got a {type(given).__name__}; give it a function of an epoch and of the"
+    with pytest.raises(ConfigError, match=message):
+        HeldOut(given)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_held_out_function_may_return_any_iterable_and_nothing_else() -> None:
+    batches = [batch_of(0), batch_of(1)]
+    outer = HeldOut(lambda epoch, first: batches[first:])
+    assert [outer.draw() is batch for batch in (*batches, batches[0])] == [True] * 3
+    nothing: Any = lambda epoch, first: None  # noqa: E731
+    with pytest.raises(ConfigError, match=r"HeldOut got returned a NoneType; return the batches"):
+        HeldOut(nothing).draw()
 
 
 def test_meltr_lowers_a_harmful_weight() -> None:

@@ -9,8 +9,11 @@ from torch import Tensor, nn
 
 from reeltune.errors import CheckpointError
 from reeltune.training.checkpoint import STATE, Place, load_state, save_state
+from reeltune.training.schedule import Score
 
-PLACE = Place("mine", step=7, epoch=2, batch=3, best=0.1 + 0.2, best_epoch=1, seconds=1.5)
+PLACE = Place(
+    "mine", step=7, epoch=2, batch=3, best=Score(0.1 + 0.2, 0.3), best_epoch=1, seconds=1.5
+)
 
 
 def parts(seed: int) -> tuple[dict[str, nn.Parameter], torch.optim.AdamW]:

@@ -17,7 +17,8 @@ from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.training.checkpoint import STATE
 from reeltune.training.log import read_log
 from reeltune.training.loop import Run, train
-from reeltune.types import Pair
+from reeltune.training.step import Sum
+from reeltune.types import Batch, Pair
 
 
 class Scores:
@@ -183,20 +184,120 @@ def test_a_figure_that_is_not_finite_is_named(
         train(Small(model, options=options).run(reader, pairs, tmp_path))
 
 
-def test_a_gradient_that_is_not_finite_is_named_and_nothing_is_stepped(
+def test_a_loss_that_is_not_finite_is_named_and_nothing_is_stepped(
     reader: FrameReader, pairs: tuple[Pair, ...], tmp_path: Path
 ) -> None:
     model = prompted()
     with torch.no_grad():
         next(iter(model.trained().values())).view(-1)[0] = float("nan")
     before = weights(model)
-    with pytest.raises(
-        DataError, match=r"gradient of step 0 is not finite; lower --set training\.lr \(it is 0\.00"
-    ):
+    message = r"the loss contrastive of step 1 is nan; lower --set training\.lr"
+    with pytest.raises(DataError, match=message):
         train(Small(model).run(reader, pairs, tmp_path))
     for name, weight in model.named_parameters():
         assert torch.equal(weight.nan_to_num(), before[name].nan_to_num()), name
     assert not (tmp_path / STATE).exists()
+
+
+class Overflowing:
+    """A step whose loss is finite, and whose gradient is not."""
+
+    reads = frozenset({"precision", "chunk"})
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def __call__(self, batch: Batch, share: float = 1.0) -> dict[str, float]:
+        for weight in self.model.trained().values():
+            weight.grad = torch.full_like(weight, float("inf"))
+        return {"loss": 1.0}
+
+
+def test_a_gradient_that_is_not_finite_is_named(
+    reader: FrameReader, pairs: tuple[Pair, ...], tmp_path: Path
+) -> None:
+    model = prompted()
+    message = r"the gradient of step 1 is not finite; lower --set training\.lr \(it is 0\.00"
+    with pytest.raises(DataError, match=message):
+        train(Small(model, options={"step": Overflowing(model)}).run(reader, pairs, tmp_path))
+
+
+def test_of_epochs_that_validation_cannot_tell_apart_the_widest_margin_is_taken(
+    reader: FrameReader, pairs: tuple[Pair, ...], tmp_path: Path
+) -> None:
+    """And patience is not lost while the margin grows."""
+    model = prompted()
+    margins = iter([0.1, 0.2, 0.4, 0.3])
+    options = {"validate": lambda: {"SumR": 600.0, "margin": next(margins)}}
+    outcome = train(Small(model, {"patience": 1}, options).run(reader, pairs, tmp_path))
+    assert (outcome.best_epoch, len(outcome.history)) == (2, 4)
+
+
+UNREAD: list[tuple[dict[str, Any], bool, str]] = [
+    (
+        {"chunk": 4},
+        True,
+        r"training\.chunk is 4, which is not read by the step that trains these losses; leave it "
+        r"out, or give the default: --set training\.chunk=null$",
+    ),
+    (
+        {"schedule": "halve", "warmup": 0.3},
+        True,
+        r"training\.warmup is 0\.3, which is not read under training\.schedule=halve; .*"
+        r"--set training\.warmup=0\.1$",
+    ),
+    (
+        {"judged_by": "R@1", "patience": 3},
+        False,
+        r"training\.judged_by is R@1, which is not read without a validation split, and "
+        r"training\.patience is 3, .*--set training\.judged_by=SumR --set training\.patience=null$",
+    ),
+    (
+        {"schedule": "reload"},
+        False,
+        r"training\.schedule is reload, which is not read without a validation split, whose "
+        r"figures it follows; .*--set training\.schedule=cosine$",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "validates", "message"), UNREAD)
+def test_a_setting_that_nothing_reads_is_refused_with_the_switch_that_takes_it_back(
+    settings: dict[str, Any],
+    validates: bool,
+    message: str,
+    reader: FrameReader,
+    pairs: tuple[Pair, ...],
+    tmp_path: Path,
+) -> None:
+    model = prompted()
+    validate = Scores(model, 1.0) if validates else None
+    small = Small(model, settings, {"step": Sum(model), "validate": validate})
+    with pytest.raises(ConfigError, match=message):
+        train(small.run(reader, pairs, tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_with_a_rate_of_their_own_follow_the_same_schedule_and_the_log_says_both(
+    reader: FrameReader, pairs: tuple[Pair, ...], tmp_path: Path
+) -> None:
+    model = prompted()
+    settings = {"rates": {"lstm": 0.001}, "epochs": 1, "weight_decay": 0.0}
+    train(Small(model, settings).run(reader, pairs, tmp_path))
+    steps = [line for line in read_log(tmp_path) if line["kind"] == "step"]
+    assert [line["lr lstm"] for line in steps] == pytest.approx([line["lr"] / 10 for line in steps])
+
+
+def test_a_rate_of_zero_keeps_the_weights_of_its_pattern_as_they_are(
+    reader: FrameReader, pairs: tuple[Pair, ...], tmp_path: Path
+) -> None:
+    model = prompted()
+    before = weights(model)
+    train(Small(model, {"rates": {"lstm": 0.0}, "epochs": 1}).run(reader, pairs, tmp_path))
+    changed = {
+        name for name, weight in weights(model).items() if not torch.equal(weight, before[name])
+    }
+    assert changed == {name for name in model.trained() if "lstm" not in name}
 
 
 def test_accumulated_batches_are_one_step(

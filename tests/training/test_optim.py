@@ -77,10 +77,46 @@ def test_every_trained_weight_of_every_way_is_held_once(method: tuned.Method) ->
     assert with_decay | without == model.trained().keys()
 
 
+def test_a_weight_has_the_rate_of_the_pattern_that_is_a_part_of_its_name() -> None:
+    model = prompted()
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    settings = Settings(lr=0.5, weight_decay=0.2, rates={"lstm": 3e-4, "joint": 0.0})
+    for group in optimizer_of(model, settings).param_groups:
+        found = {names[id(weight)] for weight in group["params"]}
+        pattern = group["called"]
+        assert group["lr"] == {"lstm": 3e-4, "joint": 0.0, "": 0.5}[pattern]
+        assert all(pattern in name for name in found)
+        assert pattern or not any("lstm" in name or "joint" in name for name in found)
+    held = [id(w) for group in optimizer_of(model, settings).param_groups for w in group["params"]]
+    assert sorted(held) == sorted(id(weight) for weight in model.trained().values())
+
+
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [
+        (
+            {"lstn": 1e-3},
+            r"training\.rates gives a rate to 'lstn', which is no part of the name of a trainable "
+            r"weight; these are text\..* and \d+ more$",
+        ),
+        (
+            {"lstm": 1e-3, "weight": 1e-4},
+            r"training\.rates gives video\..*lstm.* several rates, by lstm and by weight; let one "
+            r"pattern alone be a part of its name$",
+        ),
+    ],
+)
+def test_patterns_that_match_nothing_or_twice_are_refused(
+    rates: dict[str, float], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        optimizer_of(prompted(), Settings(rates=rates))
+
+
 @given(st.integers(1, 500), st.floats(0, 0.9))
 def test_the_rate_warms_up_linearly_and_falls_as_a_cosine(steps: int, share: float) -> None:
-    settings = Settings(lr=0.5, warmup=share)
-    rates = [learning_rate(step, steps, settings) for step in range(steps)]
+    settings = Settings(warmup=share)
+    rates = [learning_rate(step, steps, settings, 0.5) for step in range(steps)]
     warm = math.ceil(share * steps)
     for step, rate in enumerate(rates):
         if step < warm:
@@ -94,8 +130,8 @@ def test_the_rate_warms_up_linearly_and_falls_as_a_cosine(steps: int, share: flo
 
 
 def test_the_rate_of_ten_steps_by_hand() -> None:
-    settings = Settings(lr=1.0, warmup=0.2)
-    rates = [learning_rate(step, 10, settings) for step in range(11)]
+    settings = Settings(warmup=0.2)
+    rates = [learning_rate(step, 10, settings, 1.0) for step in range(11)]
     assert rates[:3] == [0.5, 1.0, 1.0]
     assert rates[6] == pytest.approx(0.5)
     assert rates[10] == pytest.approx(0)
@@ -106,12 +142,19 @@ def test_settings_are_frozen_and_closed() -> None:
         Settings().lr = 1.0
     with pytest.raises(ValidationError, match="learning_rate"):
         Settings.model_validate({"learning_rate": 1})
-    for wrong in ({"batch": 0}, {"lr": -1}, {"warmup": 1.5}, {"precision": "fp16"}, {"chunk": 0}):
+    for wrong in (
+        {"batch": 0},
+        {"lr": -1},
+        {"warmup": 1.5},
+        {"precision": "fp16"},
+        {"chunk": 0},
+        {"rates": {"": 1}},
+    ):
         with pytest.raises(ValidationError, match=next(iter(wrong))):
             Settings.model_validate(wrong)
 
 
 def test_the_rate_may_fall_along_a_line() -> None:
-    settings = Settings(lr=1.0, warmup=0.2, schedule="linear")
-    rates = [learning_rate(step, 10, settings) for step in range(10)]
+    settings = Settings(warmup=0.2, schedule="linear")
+    rates = [learning_rate(step, 10, settings, 1.0) for step in range(10)]
     assert rates == pytest.approx([0.5, 1, 1, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125])

@@ -13,7 +13,7 @@ from reeltune.data._loader import FrameReader
 from reeltune.training.checkpoint import Place
 from reeltune.training.log import read_log
 from reeltune.training.loop import train
-from reeltune.training.schedule import Rule, Trend, after_epoch, is_better
+from reeltune.training.schedule import Rule, Score, Trend, after_epoch, is_better
 
 
 def rates(rule: Rule, improved: str, lr: float = 1e-4) -> tuple[list[float], list[int]]:
@@ -57,8 +57,20 @@ def test_a_cosine_and_a_line_look_at_no_figure(rule: Rule) -> None:
 
 def test_an_equal_figure_is_better_only_where_the_rule_says_so() -> None:
     rules: tuple[Rule, ...] = ("cosine", "linear", "halve", "patient", "reload")
-    assert [is_better(rule, 1.0, 1.0) for rule in rules] == [False] * 3 + [True] * 2
-    assert all(is_better(rule, 1.1, 1.0) and not is_better(rule, 0.9, 1.0) for rule in rules)
+    one = Score(1.0, 0.5)
+    assert [is_better(rule, one, one) for rule in rules] == [False] * 3 + [True] * 2
+    for rule in rules:
+        assert is_better(rule, Score(1.1, 0.0), one)
+        assert not is_better(rule, Score(0.9, 9.0), one)
+
+
+def test_of_equal_figures_the_larger_margin_is_better_where_no_released_rule_says_otherwise() -> (
+    None
+):
+    rules: tuple[Rule, ...] = ("cosine", "linear", "halve")
+    later, best = Score(600.0, 0.3), Score(600.0, 0.2)
+    assert [is_better(rule, later, best) for rule in rules] == [True, True, False]
+    assert not any(is_better(rule, best, later) for rule in rules)
 
 
 class Watching:
@@ -92,5 +104,5 @@ def test_the_loop_goes_on_from_the_best_weights_where_the_rule_says_so(
 
 
 def test_a_place_keeps_its_trend() -> None:
-    place = Place("x", trend=Trend(0.5, 2, 1))
+    place = Place("x", best=Score(3.5, 0.25), trend=Trend(0.5, 2, 1))
     assert Place.read(dumps(asdict(place))) == place

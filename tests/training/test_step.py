@@ -1,6 +1,7 @@
 """Steps: gradients of chunks are those of the batch, sums are weighted, shares are parts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,8 +9,12 @@ import torch
 from small_run import Footage, batch_of, prompted, unfrozen
 from torch import Tensor, nn
 
+from reeltune.errors import ConfigError
 from reeltune.models import clip, vop
-from reeltune.training.step import Contrast, Step, Sum, chunks
+from reeltune.models._contrast import batch_losses, contrastive
+from reeltune.run import step_of
+from reeltune.training.settings import Settings
+from reeltune.training.step import Contrast, Step, Sum, chunks, names_of_losses
 from reeltune.types import Batch, Tokens
 
 Gradients = dict[str, Tensor]
@@ -58,6 +63,38 @@ class Rough(nn.Module):
 
     def similarity(self, text: Tensor, video: Tensor) -> Tensor:
         return text @ video.T
+
+    def vector_losses(self, text: Tensor, video: Tensor, group: Tensor) -> dict[str, Tensor]:
+        return contrastive(self, text, video, group)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        return batch_losses(self, batch)
+
+
+class Spread(Rough):
+    """The same with a further loss of its vectors."""
+
+    def vector_losses(self, text: Tensor, video: Tensor, group: Tensor) -> dict[str, Tensor]:
+        apart = (video @ video.T).mean()
+        return super().vector_losses(text, video, group) | {"spread": apart}
+
+
+class Counting(Rough):
+    """The same with a further loss that vectors do not know, and that wants a target."""
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        guess = self.video(batch.frames.double().mean(dim=(1, 3, 4)) / 255).sum(dim=1)
+        return super().losses(batch) | {"count": (guess - batch.targets["count"]).square().mean()}
+
+
+class Forgetful(Rough):
+    """One whose `vector_losses` forgets what its `losses` names."""
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        return super().losses(batch) | {"decay": self.video.weight.square().sum()}
+
+    def vector_losses(self, text: Tensor, video: Tensor, group: Tensor) -> dict[str, Tensor]:
+        return contrastive(self, text, video, group)
 
 
 def without_text() -> vop.Vop:
@@ -147,6 +184,105 @@ def test_bf16_gives_nearly_the_gradient_of_fp32(batch: Batch) -> None:
             cosine = torch.cosine_similarity(rough[name].flatten(), gradient.flatten(), dim=0)
             assert cosine > 0.9, name
             assert rough[name].dtype == torch.float32
+
+
+@pytest.fixture
+def counted(batch: Batch) -> Batch:
+    return replace(batch, targets={"count": torch.arange(len(batch.video)).double()})
+
+
+@pytest.mark.parametrize("chunk", [None, 4])
+def test_a_further_loss_of_vectors_is_trained_beside_the_contrast(
+    chunk: int | None, batch: Batch
+) -> None:
+    model = Spread(0.0)
+    got = gradients(model, Contrast(model, chunk=chunk), batch)
+    assert_equal(got, gradients(model, Sum(model), batch))
+    assert Contrast(model, chunk=chunk)(batch).keys() == {"loss", "contrastive", "spread"}
+
+
+def test_a_model_with_a_further_loss_that_vectors_do_not_know_is_summed(counted: Batch) -> None:
+    model = Counting(0.0)
+    step = step_of(model, Settings())
+    assert isinstance(step, Sum)
+    assert step(counted).keys() == {"loss", "contrastive", "count"}
+    message = r"Counting has losses that need more than its vectors, .*; give it vector_losses"
+    with pytest.raises(ConfigError, match=message):
+        Contrast(model)
+
+
+@pytest.mark.parametrize("chunk", [None, 4])
+def test_losses_that_vector_losses_forgets_are_named(chunk: int | None, batch: Batch) -> None:
+    model = Forgetful(0.0)
+    message = (
+        r"losses of Forgetful names contrastive, decay, and its vector_losses contrastive; return "
+        r"the same from both, or train it by Sum"
+    )
+    with pytest.raises(ConfigError, match=message):
+        Contrast(model, chunk=chunk)(batch)
+
+
+def test_asking_for_the_names_of_losses_leaves_no_trace(batch: Batch) -> None:
+    model = nn.Sequential(Rough(0.5), nn.BatchNorm1d(8).double().eval()).train()
+    model[1].eval()
+    rough = model[0]
+    model.losses = lambda some: {"sum": model[1](rough.encode_video(some.frames, some.mask)).sum()}
+    before, draws = model.state_dict(), torch.get_rng_state()
+    before = {name: tensor.clone() for name, tensor in before.items()}
+    assert names_of_losses(model, batch) == {"sum"}
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), draws)
+    assert (model.training, model[0].training, model[1].training) == (True, True, False)
+
+
+@pytest.mark.parametrize("make", [prompted, unfrozen])
+def test_a_sum_in_bf16_has_nearly_the_gradient_of_fp32(
+    make: Callable[[], Any], batch: Batch
+) -> None:
+    model = make()
+    exact = gradients(model, Sum(model), batch)
+    rough = gradients(model, Sum(model, precision="bf16"), batch)
+    same = gradients(model, Contrast(model, "bf16"), batch)
+    assert_equal(rough, same)
+    assert any(not torch.equal(gradient, exact[name]) for name, gradient in rough.items())
+
+
+def returning(found: Any) -> Any:
+    model = Named()
+    model.losses = lambda batch: found
+    return model
+
+
+WRONG: list[tuple[Any, str]] = [
+    ([torch.ones(())], r"losses of Named returned a list; return a dict of one or more scalar"),
+    ({}, r"losses of Named returned an empty dict; return a dict"),
+    (
+        torch.ones(()),
+        r"losses of Named returned a torch\.float32 tensor of shape \(\); return a dict",
+    ),
+    (
+        {"a": torch.ones(3)},
+        r"the loss a of Named is a torch\.float32 tensor of shape \(3,\); return a",
+    ),
+    ({"a": torch.ones((), dtype=torch.long)}, r"the loss a of Named is a torch\.int64 tensor"),
+    ({"a": 0.5}, r"the loss a of Named is a float; return a tensor of floats and of no dimension"),
+    ({"loss": torch.ones(())}, r"Named calls a loss 'loss'; call it by a text other than .*lr"),
+    ({1: torch.ones(())}, r"Named calls a loss 1; call it by a text"),
+]
+
+
+@pytest.mark.parametrize(("found", "message"), WRONG)
+def test_losses_that_cannot_be_trained_are_named(found: Any, message: str, batch: Batch) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Sum(returning(found))(batch)
+
+
+def test_a_model_without_losses_and_weights_for_none_are_named(named: Any, batch: Batch) -> None:
+    with pytest.raises(ConfigError, match=r"Linear has no method losses; give it losses\(batch\)"):
+        Sum(nn.Linear(1, 1))(batch)
+    message = r"weights are given for produkt, and the losses of the model are sum, product; name"
+    with pytest.raises(ConfigError, match=message):
+        Sum(named, {"produkt": 0.5})(batch)
 
 
 class Named(nn.Module):

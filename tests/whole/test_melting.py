@@ -85,5 +85,5 @@ def test_weights_by_hand_are_not_for_what_is_learned(tmp_path: Path) -> None:
 
 
 def test_a_chunk_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"training\.chunk is 4, and MELTR reads .* whole"):
+    with pytest.raises(ConfigError, match=r"training\.chunk is 4, which is not read by the step"):
         run_recipe(small(**{"training.chunk": 4}), Place(out=tmp_path))

@@ -17,6 +17,7 @@ from reeltune.evaluation._bootstrap import (
     resampled_means,
     sums_by_group,
 )
+from reeltune.evaluation._margin import mean_margin
 from reeltune.evaluation._report_file import checked, write_fields
 from reeltune.evaluation.left_out import BySplit
 from reeltune.evaluation.metrics import (
@@ -53,7 +54,8 @@ class Report:
     mean rank (MnR), lower is better. `intervals`: of "t2v R@1" and so on, 95 %, by bootstrap over
     videos. `subsets`: for each tag the t2v figures of its queries in the whole gallery, with
     "R@1 low", "R@1 high" and the number of "queries". `beside`: figures by another score of the
-    model, "similarity t2v" and "similarity v2t" of one that is judged by pairs.
+    model, "similarity t2v" and "similarity v2t" of one that is judged by pairs. `margin`: by how
+    much the score of a right answer leads that of the best wrong one, a mean over both directions.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -65,6 +67,7 @@ class Report:
     protocol: ProtocolCard
     ranks: Ranks
     beside: dict[str, dict[str, float]] = field(default_factory=dict)
+    margin: float | None = None
 
     def __post_init__(self) -> None:
         queries, videos = len(self.ranks.t2v), len(self.ranks.v2t)
@@ -151,6 +154,7 @@ def retrieval_report(
         subsets={tag: _subset(found[rows], video[rows], seed) for tag, rows in tagged.items()},
         protocol=protocol,
         ranks=Ranks(t2v=found.tolist(), video=video.tolist(), v2t=back.tolist(), tagged=tagged),
+        margin=mean_margin(scores, column),
     )
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from reeltune.meltr.combiner import ordered
 from reeltune.nn.draw import Draw
+from reeltune.objectives.named import device_of, named_losses
 
 Weights = dict[str, Tensor]  # also a vector of their shape: a gradient, a direction
 Result = TypeVar("Result")
@@ -85,14 +86,5 @@ class _Held(nn.Module):
 def losses_of(
     model: Any, batch: Any, tasks: tuple[str, ...], lowered: bool = False
 ) -> list[Tensor]:
-    """The losses of a batch in the order of `tasks`, in float32 or finer.
-
-    With `lowered` the model runs in bfloat16; what melts the losses never does.
-    """
-    with torch.autocast(device_of(model).type, torch.bfloat16, enabled=lowered):
-        found = ordered(model.losses(batch), tasks)
-    return [loss.to(torch.promote_types(loss.dtype, torch.float32)) for loss in found]
-
-
-def device_of(model: nn.Module) -> torch.device:
-    return next(model.parameters()).device
+    """The losses of a batch in the order of `tasks`, as `named_losses` gives them."""
+    return ordered(named_losses(model, batch, lowered), tasks)

@@ -1,15 +1,15 @@
 """Where the batch comes from that judges: held-out data, or recent training batches."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from reeltune.errors import DataError
+from reeltune.errors import ConfigError, DataError
 from reeltune.types import Batch, Tokens
 
-Epoch = Callable[[int, int], Iterator[Batch]]  # batches of an epoch from one on, as `Loader.epoch`
+Epoch = Callable[[int, int], Iterable[Batch]]  # batches of an epoch from one on, as `Loader.epoch`
 
 
 @runtime_checkable
@@ -29,6 +29,11 @@ class HeldOut:
     """Batches of a split that is not trained on, epoch after epoch."""
 
     def __init__(self, epoch: Epoch) -> None:
+        if not callable(epoch):
+            raise ConfigError(
+                f"HeldOut got a {type(epoch).__name__}; give it a function of an epoch and of the "
+                "first batch wanted, which returns the batches from there on, such as Loader.epoch"
+            )
         self._epoch_of, self._epoch, self._batch = epoch, 0, 0
         self._open: Iterator[Batch] | None = None
 
@@ -39,7 +44,7 @@ class HeldOut:
         """The next batch; raises DataError if an epoch has none."""
         for _ in range(2):
             if self._open is None:
-                self._open = self._epoch_of(self._epoch, self._batch)
+                self._open = self._begun()
             batch = next(self._open, None)
             if batch is not None:
                 self._batch += 1
@@ -49,6 +54,15 @@ class HeldOut:
             "the held-out split fills no batch for meltr's outer step; give it more pairs or "
             "a smaller batch"
         )
+
+    def _begun(self) -> Iterator[Batch]:
+        found: Any = self._epoch_of(self._epoch, self._batch)
+        if not isinstance(found, Iterable):
+            raise ConfigError(
+                f"the function that HeldOut got returned a {type(found).__name__}; return the "
+                "batches of the epoch, such as iter([batch])"
+            )
+        return iter(found)
 
     def state_dict(self) -> dict[str, Tensor]:
         return {"epoch": torch.tensor(self._epoch), "batch": torch.tensor(self._batch)}

@@ -13,11 +13,12 @@ from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.meltr.combiner import valued
 from reeltune.meltr.derivatives import Along, Curved
 from reeltune.meltr.hypergradient import Problem, Regularise
-from reeltune.meltr.losses import Losses, Taken, device_of, losses_of
+from reeltune.meltr.losses import Losses, Taken, losses_of
 from reeltune.meltr.outer import Outer, Recent
 from reeltune.meltr.ranks import mean_over_ranks, same_on_all_ranks
 from reeltune.meltr.scheme import Scheme
 from reeltune.nn.draw import Draw
+from reeltune.objectives.named import device_of, primary_of
 from reeltune.types import Batch
 
 
@@ -50,9 +51,12 @@ class Meltr:
     needs, as flat tensors.
     """
 
+    reads = frozenset({"precision"})  # of the settings of training, as any step says
+
     def __init__(
         self, model: Any, combiner: nn.Module, scheme: Scheme, outer: Outer, settings: Settings
     ) -> None:
+        _require_kinds(combiner, scheme, outer)
         self.model, self.combiner, self.scheme, self.outer = model, combiner, scheme, outer
         self.settings, self.tasks = settings, tuple(combiner.tasks)  # type: ignore[arg-type]
         self._require_something_to_learn()
@@ -110,8 +114,9 @@ class Meltr:
         norm = float(nn.utils.clip_grad_norm_(self.combiner.parameters(), limit))
         if not math.isfinite(norm):
             raise DataError(
-                f"the hypergradient of meta step {self._meta_steps} is not finite; lower the "
-                f"rate of {self.scheme.name}, or use precision fp32"
+                f"the hypergradient of meta step {self._meta_steps} is not finite"
+                f"{self._cause(problem)}; lower the rate of {self.scheme.name}, or use precision "
+                "fp32"
             )
         self.optimizer.param_groups[0]["lr"] = self._rate()
         self.optimizer.step()
@@ -120,6 +125,17 @@ class Meltr:
         self._said = {"meta loss": found.loss, "meta gradient": norm}
         trained = problem.here.seconds if problem.here else 0.0
         return time.perf_counter() - start - trained
+
+    def _cause(self, problem: Problem) -> str:
+        """Which losses are no numbers, and on which batch."""
+        batches = {"the training batch": problem.last(1)[0], "the batch that judges": problem.upper}
+        bad = [
+            f"{task} is {loss.item()} on {where}"
+            for where, losses in batches.items()
+            for task, loss in zip(self.tasks, losses.at(problem.weights, list), strict=True)
+            if not loss.isfinite()
+        ]
+        return f", as {' and '.join(bad)}" if bad else ""
 
     def _rate(self) -> float:
         settings = self.settings
@@ -163,7 +179,7 @@ class Meltr:
                 f"the combiner {has}, which does not go with the scheme {self.scheme.name}; "
                 "use combiner.Total with multi-task, and a learned combiner with all others"
             )
-        if self.model.primary not in self.tasks:
+        if primary_of(self.model) not in self.tasks:
             raise ConfigError(
                 f"the model is judged by {self.model.primary!r}, which is not among "
                 f"meltr.tasks {list(self.tasks)}; add it"
@@ -224,3 +240,20 @@ class Meltr:
             self.optimizer.state[parameter] = {
                 key: t if key == "step" else t.to(parameter.device) for key, t in stored.items()
             }
+
+
+def _require_kinds(combiner: nn.Module, scheme: Scheme, outer: Outer) -> None:
+    """Raise ConfigError where something else is given, such as settings that are not built yet."""
+    wanted: list[tuple[str, object, type, str]] = [
+        (
+            "combiner",
+            combiner,
+            nn.Module,
+            "a module, such as meltr.transformer.Config(...).build()",
+        ),
+        ("scheme", scheme, Scheme, "one, such as meltr.schemes.aid_fp_lite.Config().build()"),
+        ("outer", outer, Outer, "meltr.outer.HeldOut(epoch) or meltr.outer.Recent()"),
+    ]
+    for name, given, kind, right in wanted:
+        if not isinstance(given, kind):
+            raise ConfigError(f"the {name} of Meltr is a {type(given).__name__}; give {right}")

@@ -1,7 +1,8 @@
-"""The loss of models that put texts and videos in one space."""
+"""The losses of models that put texts and videos in one space."""
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -13,7 +14,12 @@ HIGHEST_SCALE = 4.6052  # log 100, where CLIP stops
 
 @runtime_checkable
 class Contrasted(Protocol):
-    """A dual encoder with a temperature."""
+    """A dual encoder with a temperature, all of whose losses are functions of its vectors.
+
+    `vector_losses` has the losses of `losses`, under the same names, of vectors that are there
+    already: rows of one `group` show the same video. A model with a further loss of vectors adds
+    it there; one with any other further loss has no `vector_losses`, or sets it to None.
+    """
 
     @property
     def logit_scale(self) -> Tensor: ...
@@ -24,20 +30,42 @@ class Contrasted(Protocol):
 
     def similarity(self, text: Tensor, video: Tensor) -> Tensor: ...
 
+    def vector_losses(self, text: Tensor, video: Tensor, group: Tensor) -> dict[str, Tensor]: ...
 
-def vector_losses(
+    def losses(self, batch: Batch) -> dict[str, Tensor]: ...
+
+
+def is_contrasted(model: object) -> TypeGuard[Contrasted]:
+    """Whether vectors are all that the losses of a model need.
+
+    A subclass that overrides `losses` alone has losses that its `vector_losses` does not know.
+    """
+    if not isinstance(model, Contrasted):
+        return False
+    order = type(model).__mro__
+    first = [
+        next((place for place, one in enumerate(order) if name in vars(one)), len(order))
+        for name in ("vector_losses", "losses")
+    ]
+    return first[0] <= first[1]
+
+
+def contrastive(
     model: Contrasted,
     text: Float[Tensor, "B D"],
     video: Float[Tensor, "B D"],
     group: Int[Tensor, " B"],
 ) -> dict[str, Tensor]:
-    """Losses of vectors that are there already; rows of one `group` show the same video."""
+    """`contrastive`: symmetric InfoNCE at the model's temperature, never in bfloat16, in which
+    cosines a hundredfold are steps of a half."""
     scale = model.logit_scale.float().clamp(max=HIGHEST_SCALE).exp()
-    return {"contrastive": info_nce(scale * model.similarity(text, video), group)}
+    text, video = (one.to(torch.promote_types(one.dtype, torch.float32)) for one in (text, video))
+    with torch.autocast(text.device.type, enabled=False):
+        return {"contrastive": info_nce(scale * model.similarity(text, video), group)}
 
 
 def batch_losses(model: Contrasted, batch: Batch) -> dict[str, Tensor]:
     """Losses of a batch, by name."""
     text = model.encode_text(batch.tokens)
     video = model.encode_video(batch.frames, batch.mask)
-    return vector_losses(model, text, video, batch.video.to(text.device))
+    return model.vector_losses(text, video, batch.video.to(text.device))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from pydantic import PositiveInt
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -22,7 +22,7 @@ from transformers import PreTrainedModel
 from reeltune.errors import ConfigError
 from reeltune.models import clip
 from reeltune.models._adapter import Based, fill, read_adapter, save_adapter
-from reeltune.models._contrast import batch_losses
+from reeltune.models._contrast import batch_losses, contrastive
 from reeltune.models._device import precision_named
 from reeltune.models._weights import fingerprint, versions
 from reeltune.types import Batch, Tokens
@@ -134,8 +134,14 @@ class Tuned(nn.Module):
         """Cosines: both sides have unit length."""
         return self.clip.similarity(text, video)
 
+    def vector_losses(
+        self, text: Float[Tensor, "B D"], video: Float[Tensor, "B D"], group: Int[Tensor, " B"]
+    ) -> dict[str, Tensor]:
+        """`contrastive`: symmetric InfoNCE with CLIP's temperature, which only `full` trains."""
+        return contrastive(self, text, video, group)
+
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """`contrastive`: symmetric InfoNCE at CLIP's temperature, which only `full` trains."""
+        """Those of the vectors of a batch."""
         return batch_losses(self, batch)
 
     def save_pretrained(self, folder: Path | str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from reeltune.errors import ConfigError, DataError
 from reeltune.models import clip
 from reeltune.models._adapter import Based, fill, read_adapter, save_adapter
-from reeltune.models._contrast import batch_losses
+from reeltune.models._contrast import batch_losses, contrastive
 from reeltune.models._prompted_text import PromptedText
 from reeltune.models._prompted_video import PromptedVideo
 from reeltune.models._prompts import Rows
@@ -189,8 +189,14 @@ class Vop(nn.Module):
         """Cosines: both sides have unit length."""
         return text @ video.T
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
+    def vector_losses(
+        self, text: Float[Tensor, "B D"], video: Float[Tensor, "B D"], group: Int[Tensor, " B"]
+    ) -> dict[str, Tensor]:
         """`contrastive`: symmetric InfoNCE with CLIP's own, frozen temperature."""
+        return contrastive(self, text, video, group)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Those of the vectors of a batch."""
         return batch_losses(self, batch)
 
     def save_pretrained(self, folder: Path | str) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reeltune.errors import CheckpointError
 from reeltune.storage.tensors import write_tensors
-from reeltune.training.schedule import Trend
+from reeltune.training.schedule import Score, Trend
 
 STATE = "state.safetensors"
 
@@ -24,7 +24,7 @@ class Place:
     step: int = 0  # optimizer steps done
     epoch: int = 0
     batch: int = 0  # of the epoch, the next one
-    best: float = float("-inf")  # validation
+    best: Score = field(default_factory=Score)  # of validation
     best_epoch: int = -1
     seconds: float = 0.0  # spent so far
     trend: Trend = field(default_factory=Trend)
@@ -33,7 +33,8 @@ class Place:
     def read(cls, text: str) -> "Place":
         """From the JSON of `asdict`."""
         stored = json.loads(text)
-        return cls(**{**stored, "trend": Trend(**stored["trend"])})
+        trend, best = Trend(**stored["trend"]), Score(*stored["best"])
+        return cls(**{**stored, "trend": trend, "best": best})
 
 
 def save_state(

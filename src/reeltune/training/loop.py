@@ -16,8 +16,8 @@ from reeltune.training.distributed import average_gradients, same_start, world
 from reeltune.training.interrupts import Interrupts
 from reeltune.training.log import Log, Watcher, read_log
 from reeltune.training.optim import learning_rate, optimizer_of, trainable
-from reeltune.training.schedule import after_epoch, is_better
-from reeltune.training.settings import Settings
+from reeltune.training.schedule import Score, after_epoch, is_better
+from reeltune.training.settings import Settings, require_read
 from reeltune.training.step import Stateful, Step
 
 Validate = Callable[[], dict[str, float]]  # figures of the held-out split
@@ -66,6 +66,7 @@ class _Training:
     """The state of a run while it goes on."""
 
     def __init__(self, run: Run) -> None:
+        require_read(run.settings, run.step.reads, run.validate is not None)
         self.run = run
         self.weights = trainable(run.model)
         # What a state holds: the statistics of a batch norm are learned as well.
@@ -104,7 +105,12 @@ class _Training:
                 self.log.close()
         self._take_best()
         return Outcome(
-            place.step, place.best_epoch, place.best, place.seconds, self.resumed_at, self.history
+            place.step,
+            place.best_epoch,
+            place.best.figure,
+            place.seconds,
+            self.resumed_at,
+            self.history,
         )
 
     def _epoch(self) -> None:
@@ -117,7 +123,7 @@ class _Training:
         for batch in batches:
             if place.batch >= self.per_epoch * gathered:
                 break
-            facts.append(run.step(batch, 1 / gathered))
+            facts.append(self._finite(run.step(batch, 1 / gathered)))
             place.batch += 1
             if place.batch % gathered == 0:
                 size = gathered * run.settings.batch * world()
@@ -134,20 +140,18 @@ class _Training:
         """One optimizer step from the gradients of its batches."""
         settings, place = self.run.settings, self.place
         average_gradients(self.weights.values())
-        rate = place.trend.factor * learning_rate(place.step, self.steps, settings)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        rates = self._set_rates()
         norm = nn.utils.clip_grad_norm_(self.weights.values(), settings.clip_norm or float("inf"))
         if not norm.isfinite():
             raise DataError(
-                f"the gradient of step {place.step} is not finite; lower --set training.lr "
-                f"(it is {rate:.3g}), or use --set training.precision=fp32"
+                f"the gradient of step {place.step + 1} is not finite; lower --set training.lr "
+                f"(it is {rates['lr']:.3g}), or use --set training.precision=fp32"
             )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         place.step += 1
         mean = {name: sum(fact[name] for fact in facts) / len(facts) for name in facts[0]}
-        said = {**mean, "lr": rate, "gradient": float(norm), "clips/s": clips_per_second}
+        said = {**mean, **rates, "gradient": float(norm), "clips/s": clips_per_second}
         if self.log:
             self.log.write("step", place.step, said)
         if self.run.watcher:
@@ -157,6 +161,26 @@ class _Training:
             self._save()
         if stopping:
             raise KeyboardInterrupt
+
+    def _finite(self, facts: dict[str, float]) -> dict[str, float]:
+        """What a step says of itself; DataError names the first loss that is no number."""
+        bad = {name: value for name, value in facts.items() if not math.isfinite(value)}
+        if bad:
+            name = next((name for name in bad if name != "loss"), "loss")
+            raise DataError(
+                f"the loss {name} of step {self.place.step + 1} is {bad[name]}; lower --set "
+                "training.lr, use --set training.precision=fp32, or look for what is not finite "
+                "in the batch"
+            )
+        return facts
+
+    def _set_rates(self) -> dict[str, float]:
+        """Give each group of weights its learning rate; returns them as the log calls them."""
+        place, groups = self.place, self.optimizer.param_groups
+        for group in groups:
+            rate = learning_rate(place.step, self.steps, self.run.settings, group["peak"])
+            group["lr"] = place.trend.factor * rate
+        return {f"lr {group['called']}".rstrip(): group["lr"] for group in groups}
 
     def _validate(self) -> None:
         run, place = self.run, self.place
@@ -190,10 +214,10 @@ class _Training:
         ]
         return {"primary slope": sum(steps) / len(steps)} if steps else {}
 
-    def _judge(self, found: dict[str, float]) -> float:
-        """The figure that says how good an epoch was; without validation, the last is best."""
+    def _judge(self, found: dict[str, float]) -> Score:
+        """How good an epoch was; without validation, the last is best."""
         if self.run.validate is None:
-            return found["epoch"]
+            return Score(found["epoch"])
         name = self.run.settings.judged_by
         if name not in found:
             raise ConfigError(
@@ -205,7 +229,7 @@ class _Training:
                 f"{name} of epoch {self.place.epoch} is {found[name]}, which no epoch can be "
                 "judged by; look at the scores of the held-out split"
             )
-        return found[name]
+        return Score(found[name], found.get("margin", 0.0))
 
     def _has_lost_patience(self) -> bool:
         patience = self.run.settings.patience

@@ -6,16 +6,25 @@ and halve it where validation does not improve:
 halve     the released code of 2021: 1 % every epoch; halved in an epoch that is not the best so
           far, if three have passed since the last time
 patient   Dual Encoding++ without reloading: 1 % in epochs that improve, halved after every third
-          in a row that does not; an equal figure counts as better
+          in a row that does not; an equal figure counts as better, as in the released code (the
+          slides count it among those that do not increase)
 reload    Dual Encoding++: as patient, and the best weights come back whenever it is halved (the
           optimizer keeps its moments)
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Rule = Literal["cosine", "linear", "halve", "patient", "reload"]
+FOLLOWS: tuple[Rule, ...] = ("halve", "patient", "reload")  # the figures of validation
 DROP, HALF, WAIT = 0.99, 0.5, 3
+
+
+class Score(NamedTuple):
+    """How good an epoch was."""
+
+    figure: float = float("-inf")  # of validation
+    margin: float = float("-inf")  # by which right answers lead wrong ones, where that is known
 
 
 @dataclass
@@ -27,16 +36,21 @@ class Trend:
     since: int = 0  # epochs since the rate was last halved
 
 
-def is_better(rule: Rule, score: float, best: float) -> bool:
-    """Whether an epoch is the best so far."""
-    return score >= best if rule in ("patient", "reload") else score > best
+def is_better(rule: Rule, score: Score, best: Score) -> bool:
+    """Whether an epoch is the best so far.
+
+    The released rules look at the figure alone; the others let the margin decide between equals.
+    """
+    if rule in ("patient", "reload"):
+        return score.figure >= best.figure
+    return score.figure > best.figure if rule == "halve" else score > best
 
 
 def after_epoch(rule: Rule, trend: Trend, improved: bool) -> bool:
     """Bring `trend` up to date; true where the best weights are to come back."""
     trend.bad = 0 if improved else trend.bad + 1
     trend.since += 1
-    if rule in ("cosine", "linear"):
+    if rule not in FOLLOWS:
         return False
     if rule == "halve":
         trend.factor *= DROP

@@ -1,10 +1,15 @@
 """How a model is trained, as a recipe says it."""
 
-from typing import Literal
+from collections.abc import Set
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from reeltune.training.schedule import Rule
+from reeltune._unread import refuse_unread
+from reeltune.training.schedule import FOLLOWS, Rule
+
+OF_STEPS = frozenset({"precision", "chunk"})  # settings that only some steps read
+OF_VALIDATION = ("judged_by", "patience")  # and that nothing reads where there is none
 
 
 class Settings(BaseModel):
@@ -17,6 +22,8 @@ class Settings(BaseModel):
     accumulate: PositiveInt = 1  # batches per optimizer step; negatives stay within a batch
     chunk: PositiveInt | None = None  # pairs whose activations are held at once; None: all
     lr: NonNegativeFloat = 1e-3
+    rates: dict[Annotated[str, Field(min_length=1)], NonNegativeFloat] = {}  # in place of lr, for
+    # weights whose names contain a text: {lstm: 3.0e-4}
     weight_decay: NonNegativeFloat = 0.2
     schedule: Rule = "cosine"  # of the learning rate; the others follow validation
     warmup: float = Field(default=0.1, ge=0, lt=1)  # share of the steps, before it falls by itself
@@ -28,3 +35,19 @@ class Settings(BaseModel):
     neighbours: PositiveInt = 1  # videos of the dataset's order that enter a batch together
     patience: PositiveInt | None = None  # epochs without a better validation before it stops
     save_minutes: NonNegativeFloat = 1.0  # between states written while an epoch runs
+
+
+def require_read(settings: Settings, reads: Set[str], validates: bool) -> None:
+    """Raise ConfigError for settings that were changed and that this run would not read.
+
+    `reads` are those of `OF_STEPS` that its step reads; `validates` says whether there is a
+    validation split.
+    """
+    unread = dict.fromkeys(sorted(OF_STEPS - reads), "by the step that trains these losses")
+    if settings.schedule in FOLLOWS:
+        unread["warmup"] = f"under training.schedule={settings.schedule}"
+    if not validates:
+        unread |= dict.fromkeys(OF_VALIDATION, "without a validation split")
+        if settings.schedule in FOLLOWS:
+            unread["schedule"] = "without a validation split, whose figures it follows"
+    refuse_unread(settings, unread, "training")

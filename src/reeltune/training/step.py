@@ -2,20 +2,30 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from functools import reduce
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from reeltune.models._contrast import Contrasted, vector_losses
+from reeltune.errors import ConfigError
+from reeltune.models._contrast import Contrasted, is_contrasted
 from reeltune.nn.draw import Draw
+from reeltune.objectives.named import device_of, named_losses
 from reeltune.training.distributed import gather, gather_ids
 from reeltune.types import Batch, Tokens
+
+Precision = Literal["fp32", "bf16"]
 
 
 @runtime_checkable
 class Step(Protocol):
-    """Adds the gradients of a batch to the weights' own; `share` is its part of a step."""
+    """Adds the gradients of a batch to the weights' own; `share` is its part of a step.
+
+    `reads` names those of `training.settings.OF_STEPS` that the step follows.
+    """
+
+    reads: frozenset[str]
 
     def __call__(self, batch: Batch, share: float = 1.0) -> dict[str, float]: ...
 
@@ -32,45 +42,76 @@ class Stateful(Protocol):
 class Sum:
     """Weighted sum of the losses that the model names; a loss without a weight counts once."""
 
-    def __init__(self, model: Any, weights: Mapping[str, float] | None = None) -> None:
-        self._model, self._weights = model, dict(weights or {})
+    reads = frozenset({"precision"})
+
+    def __init__(
+        self,
+        model: Any,
+        weights: Mapping[str, float] | None = None,
+        precision: Precision = "fp32",
+    ) -> None:
+        self._model, self._weights, self._precision = model, dict(weights or {}), precision
 
     def __call__(self, batch: Batch, share: float = 1.0) -> dict[str, float]:
-        losses: dict[str, Tensor] = self._model.losses(batch)
-        total = sum(
-            (self._weights.get(n, 1.0) * loss for n, loss in losses.items()), torch.tensor(0.0)
-        )
+        losses = named_losses(self._model, batch, self._precision == "bf16")
+        if unknown := self._weights.keys() - losses.keys():
+            raise ConfigError(
+                f"weights are given for {', '.join(sorted(unknown))}, and the losses of the model "
+                f"are {', '.join(losses)}; name only these"
+            )
+        total = reduce(torch.add, (self._weights.get(n, 1.0) * x for n, x in losses.items()))
         (share * total).backward()
         named = {"loss": total, **losses}
         return {name: float(loss.detach()) for name, loss in named.items()}
 
 
 class Contrast:
-    """Contrastive losses over the vectors of all processes.
+    """Losses of the vectors of all processes, summed.
 
     With `chunk`, activations of that many pairs are held at once, and the batch may be as large
     as its vectors allow: vectors first without a graph, then the gradient of the loss by each
     vector, then each chunk again with a graph (Gao et al., 2101.06983). The gradient is the same.
     """
 
+    reads = frozenset({"precision", "chunk"})
+
     def __init__(
-        self,
-        model: Contrasted,
-        precision: Literal["fp32", "bf16"] = "fp32",
-        chunk: int | None = None,
+        self, model: Contrasted, precision: Precision = "fp32", chunk: int | None = None
     ) -> None:
+        if not is_contrasted(model):
+            raise ConfigError(
+                f"{type(model).__name__} has losses that need more than its vectors, or no "
+                "vector_losses of its own; give it vector_losses(text, video, group) with all of "
+                "its losses, or train it by Sum"
+            )
         self._model, self._precision, self._chunk = model, precision, chunk
+        self._names: set[str] | None = None  # of the model's losses, once they are known
 
     def __call__(self, batch: Batch, share: float = 1.0) -> dict[str, float]:
         group = gather_ids(batch.video.to(self._model.logit_scale.device))
         if self._chunk is None or self._chunk >= len(batch.video):
             text, video = self._encode(batch)
-            losses = vector_losses(self._model, gather(text), gather(video), group)
+            losses = self._losses(batch, gather(text), gather(video), group)
             self._backward(losses, share)
         else:
             losses = self._in_chunks(batch, self._chunk, group, share)
         figures = {name: float(loss.detach()) for name, loss in losses.items()}
         return {"loss": sum(figures.values()), **figures}
+
+    def _losses(
+        self, batch: Batch, text: Tensor, video: Tensor, group: Tensor
+    ) -> dict[str, Tensor]:
+        """Those of vectors, none of which the model names is missing."""
+        found = self._model.vector_losses(text, video, group)
+        if self._names is None:
+            self._names = names_of_losses(self._model, next(chunks(batch, 2)))
+        if found.keys() != self._names:
+            raise ConfigError(
+                f"losses of {type(self._model).__name__} names {', '.join(sorted(self._names))}, "
+                f"and its vector_losses {', '.join(sorted(found))}; return the same from both, or "
+                "train it by Sum"
+            )
+        return found
 
     def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
         with self._autocast():
@@ -93,7 +134,7 @@ class Contrast:
             with torch.no_grad():
                 vectors.append(self._encode(some))
         text, video = (torch.cat(part).requires_grad_() for part in zip(*vectors, strict=True))
-        losses = vector_losses(self._model, gather(text), gather(video), group)
+        losses = self._losses(batch, gather(text), gather(video), group)
         self._backward(losses, share)
         for some, draw, rows in zip(
             chunks(batch, size), draws, _rows(len(text), size), strict=True
@@ -107,11 +148,25 @@ class Contrast:
         return losses
 
 
+@torch.no_grad()
+def names_of_losses(model: Any, batch: Batch) -> set[str]:
+    """Names of the losses that a model gives for a batch; nothing in it changes by the asking."""
+    modes = [(module, module.training) for module in model.modules()]
+    with Draw(device_of(model)).again():
+        model.eval()  # statistics of batch norms stay as they are
+        try:
+            return set(named_losses(model, batch))
+        finally:
+            for module, mode in modes:
+                module.training = mode
+
+
 def chunks(batch: Batch, size: int) -> Iterator[Batch]:
     """A batch in parts of at most `size` pairs."""
     for rows in _rows(len(batch.video), size):
         tokens = Tokens(batch.tokens.ids[rows], batch.tokens.mask[rows])
-        yield Batch(batch.frames[rows], batch.mask[rows], tokens, batch.video[rows])
+        targets = {name: target[rows] for name, target in batch.targets.items()}
+        yield Batch(batch.frames[rows], batch.mask[rows], tokens, batch.video[rows], targets)
 
 
 def _rows(count: int, size: int) -> list[slice]:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
+from reeltune.models._contrast import batch_losses, contrastive
 from reeltune.models.lite import Lite
-from reeltune.types import Tokens
+from reeltune.types import Batch, Tokens
 
 
 class Remembered(nn.Module):
@@ -68,6 +69,16 @@ class Remembered(nn.Module):
         self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
     ) -> Float[Tensor, "Q N"]:
         return self.lite.similarity(text, video)
+
+    def vector_losses(
+        self, text: Float[Tensor, "B D"], video: Float[Tensor, "B D"], group: Int[Tensor, " B"]
+    ) -> dict[str, Tensor]:
+        """`contrastive`: symmetric InfoNCE at the temperature of the head."""
+        return contrastive(self, text, video, group)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Those of the vectors of a batch."""
+        return batch_losses(self, batch)
 
     def save_pretrained(self, folder: Path | str) -> None:
         self.lite.save_pretrained(folder)

@@ -1,0 +1,68 @@
+"""The losses that a model names, and what is wrong with those that cannot be trained."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from reeltune.errors import ConfigError
+
+IN_THE_LOG = frozenset({"loss", "lr", "gradient", "clips/s"})  # names of what is not a loss
+
+
+def named_losses(model: Any, batch: Any, lowered: bool = False) -> dict[str, Tensor]:
+    """The losses of a batch by name, in the model's own order and in float32 or finer.
+
+    With `lowered` the model runs in bfloat16; what becomes of the losses never does.
+    Errors: `ConfigError` for what is no dict of scalar tensors by name.
+    """
+    if not callable(getattr(model, "losses", None)):
+        raise ConfigError(
+            f"{type(model).__name__} has no method losses; give it losses(batch), which returns a "
+            'dict such as {"contrastive": loss}'
+        )
+    with torch.autocast(device_of(model).type, torch.bfloat16, enabled=lowered):
+        found = model.losses(batch)
+    if not isinstance(found, Mapping) or not found:
+        raise ConfigError(
+            f"losses of {type(model).__name__} returned {_told(found)}; return a dict of one or "
+            'more scalar tensors by name, such as {"contrastive": loss}'
+        )
+    return {name: _scalar(model, name, loss) for name, loss in found.items()}
+
+
+def primary_of(model: Any) -> str:
+    """Name of the loss that a model is judged by; ConfigError where it has none."""
+    primary = getattr(model, "primary", None)
+    if not isinstance(primary, str):
+        raise ConfigError(
+            f"{type(model).__name__}.primary is {primary!r}; set it to the name of the loss that "
+            'the task is judged by, such as primary = "contrastive"'
+        )
+    return primary
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the weights of a model are."""
+    return next(model.parameters()).device
+
+
+def _scalar(model: Any, name: Any, loss: Any) -> Tensor:
+    if not isinstance(name, str) or name in IN_THE_LOG:
+        raise ConfigError(
+            f"{type(model).__name__} calls a loss {name!r}; call it by a text other than "
+            f"{', '.join(sorted(IN_THE_LOG))}, which the log has for something else"
+        )
+    if not isinstance(loss, Tensor) or loss.shape != () or not loss.is_floating_point():
+        raise ConfigError(
+            f"the loss {name} of {type(model).__name__} is {_told(loss)}; return a tensor of "
+            "floats and of no dimension, such as the mean over the batch"
+        )
+    return loss.to(torch.promote_types(loss.dtype, torch.float32))
+
+
+def _told(found: Any) -> str:
+    if isinstance(found, Tensor):
+        return f"a {found.dtype} tensor of shape {tuple(found.shape)}"
+    return "an empty dict" if found == {} else f"a {type(found).__name__}"
