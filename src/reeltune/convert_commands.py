@@ -46,40 +46,50 @@ def univl(
     from reeltune._faults import refusal, settings_of
     from reeltune.errors import ConfigError
     from reeltune.models.univl import Config, convert
+    from reeltune.outputs import new_folder
 
     try:
         config = Config(**changes_of(settings))
     except ValidationError as error:
         raise ConfigError(refusal(error, "", settings_of(Config))) from error
-    report = {name: list(keys) for name, keys in asdict(convert(source, out, config)).items()}
+    with new_folder(out) as folder:
+        found = convert(source, folder, config)
+    report = {name: list(keys) for name, keys in asdict(found).items()}
     tell({"folder": str(out), **report}, as_json)
 
 
 @app.command()
 def dual_encoding(
-    source: Annotated[Path, typer.Argument(help="model_best.pth.tar of hybrid_space.")],
+    source: Annotated[
+        Path, typer.Argument(help="model_best.pth.tar of hybrid_space or dual_encoding.")
+    ],
     out: OutArgument,
-    words: Annotated[Path, typer.Option(help="vocabulary/rnn/word_vocab_5.pkl of its training.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Root of the folders that it was trained from.")
+    ] = None,
+    words: Annotated[
+        Path | None, typer.Option(help="vocabulary/rnn/word_vocab_5.pkl; none: that below DATA.")
+    ] = None,
     bag: Annotated[
-        Path | None, typer.Option(help="vocabulary/bow/word_vocab_5.pkl; none: in one order.")
+        Path | None,
+        typer.Option(help="vocabulary/bow/word_vocab_5.pkl; none: below DATA, or as WORDS."),
     ] = None,
     encoder: Annotated[
         str | None, typer.Option(help="Model whose frame features it was trained on, for search.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Dual Encoding's weights, with the vocabularies that they were trained with.
+    """Dual Encoding's weights and words; with DATA also the ranges that single scores need.
 
-    Example: `reeltune convert dual-encoding model_best.pth.tar released --words word_vocab_5.pkl`
+    Example: `reeltune convert dual-encoding model_best.pth.tar released --data ROOT`
     """
-    from reeltune.models._dual_encoding._official_vocabulary import read_official
-    from reeltune.models._dual_encoding._released import convert
+    from reeltune.outputs import new_folder
+    from reeltune.released_dual_encoding import bring_in
 
-    model = convert(source, read_official(words), read_official(bag) if bag else None, encoder)
-    model.save_pretrained(out)
-    sizes = ("words", "features", "latent", "concepts")
-    facts = {name: getattr(model.config, name) for name in sizes}
-    tell({"folder": str(out), "weights": len(model.state_dict()), **facts}, as_json)
+    with new_folder(out) as folder:
+        found = bring_in(source, words, bag, data, encoder)
+        found.model.save_pretrained(folder)
+    tell({"folder": str(out), **found.facts()}, as_json)
 
 
 @app.command()
@@ -95,8 +105,10 @@ def s3d(
     """
     from reeltune.data._features import Features
     from reeltune.data._univl_pickles import convert_s3d
+    from reeltune.outputs import new_folder
 
-    videos = convert_s3d(source, out, rate)
+    with new_folder(out) as folder:
+        videos = convert_s3d(source, folder, rate)
     features = Features(out)
     facts = {"videos": videos, "rows": features.rows, "width": features.width}
     tell({"folder": str(out), **facts}, as_json)

@@ -135,9 +135,10 @@ def without_units(model: nn.Module, amount: float) -> nn.Module:
     kept = choose(model, groups, amount)
     small = remove_units(model, groups, kept)
     sizes = {name.split()[-1]: len(units) for name, units in kept.items()}
-    smaller = model.config.model_copy(
-        update={"hidden": sizes["forward"], "filters": sizes["filters"]}
-    ).build(model.vocabulary)
+    left = {"hidden": len(kept["text forward"]), "filters": sizes["filters"]}
+    if model.config.video_hidden:
+        left["video_hidden"] = len(kept["video forward"])
+    smaller = model.config.model_copy(update=left).build(model.vocabulary)
     smaller.load_state_dict(small.state_dict())
     return smaller.eval().requires_grad_(False)
 

@@ -28,8 +28,10 @@ from reeltune.meltr import combiner
 from reeltune.meltr.step import Meltr
 from reeltune.models._contrast import is_contrasted
 from reeltune.models._open import open_model
+from reeltune.models._weights import CARD, read_card
 from reeltune.outputs import require_folder
 from reeltune.ready import order_of, require_ready
+from reeltune.registry import find
 from reeltune.stored_recipe import RECIPE, as_stored, stored_recipe, write_recipe
 from reeltune.training import distributed
 from reeltune.training.log import Watcher
@@ -186,9 +188,13 @@ def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Rec
     """What a model is measured by: data of the benchmark, clips as the model was trained on them.
 
     A model that was trained on stored features reads such features, and on the benchmark of its
-    training the very same ones; any other model reads frames.
+    training the very same ones. One of a component that reads features, and which has no recipe
+    beside it, as a converted one, is measured as the benchmark's own method of that component. Any
+    other model reads frames.
     """
     trained = stored_recipe(Path(name))
+    if trained is None and (method_of := _method_on_features(Path(name), benchmark)):
+        return read_recipe(method_of[0], {**method_of[1], **changes})
     if trained is None or trained.features is None:
         return read_recipe(f"{benchmark}/zero-shot", changes)
     own, _, method = trained.name.partition("/")
@@ -200,6 +206,24 @@ def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Rec
     wanted = f"{benchmark}/{method}"
     known = wanted if wanted in recipe_names() else f"{benchmark}/zero-shot"
     return read_recipe(known, {**kept, **changes})
+
+
+def _method_on_features(folder: Path, benchmark: str) -> tuple[str, dict[str, Any]] | None:
+    """The benchmark's first method of the component in `folder`, where it reads features.
+
+    With it come the settings that say which features these are.
+    """
+    if not (folder / CARD).is_file():
+        return None
+    component, config = read_card(folder)
+    for name in recipe_names():
+        recipe = read_recipe(name) if name.startswith(f"{benchmark}/") else None
+        if recipe and recipe.component == component and recipe.features is not None:
+            named = "feature" in find("data", recipe.dataset).Config.model_fields
+            known = {"config.encoder": config.get("encoder")}
+            known |= {"options.feature": config.get("feature")} if named else {}
+            return name, {path: value for path, value in known.items() if value is not None}
+    return None
 
 
 def evaluate_checkpoint(name: str, recipe: Recipe, place: Place, split: str) -> AnyReport:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from typer.testing import CliRunner
 
-from oracles.released_dual_encoding import Released
+from oracles.released_dual_encoding import MARKS, Released, pickle_words
 from reeltune.cli import app
 from reeltune.data._features import Features
 from reeltune.data.youcook2 import Config as YouCook2
@@ -26,13 +26,6 @@ SMALL = {
     "decoder_layers": 1,
 }
 WORDS = tuple("abcdefghijk")
-SPECIAL = ("<pad>", "<start>", "<end>", "<unk>")
-
-
-class Vocabulary:
-    """As the released code pickles it."""
-
-    word2idx: dict[str, int]
 
 
 def run(*given: object) -> tuple[int, str]:
@@ -80,12 +73,20 @@ def test_weights_of_univl_are_told_key_by_key(tmp_path: Path) -> None:
     facts = told("univl", tmp_path / "u.bin", tmp_path / "model", *sizes)
     assert (facts["missing"], facts["unexpected"]) == (gone, ["more"])
     assert set(facts["loaded"]) == set(kept)
-    code, text = run("univl", tmp_path / "u.bin", tmp_path / "model", *sizes)
+    code, text = run("univl", tmp_path / "u.bin", tmp_path / "again", *sizes)
     assert code == 0
     assert f"loaded: {len(kept)}\nmissing: {', '.join(gone)}\nunexpected: more\ntied: " in text
     model = open_model(str(tmp_path / "model"), "cpu")
     name = "bert.pooler.dense.weight"
     torch.testing.assert_close(model.network.state_dict()[name], kept[name])
+
+
+def test_what_is_refused_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "u.bin").write_bytes(b"no weights")
+    for kind, more in (("univl", []), ("dual-encoding", ["--words", "x"]), ("s3d", [])):
+        code, text = run(kind, tmp_path / "u.bin", tmp_path / "new" / kind, *more)
+        assert code == 1, text
+    assert [path.name for path in tmp_path.iterdir()] == ["u.bin"]
 
 
 def test_a_size_of_univl_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -96,13 +97,13 @@ def test_a_size_of_univl_that_is_none_is_refused(tmp_path: Path) -> None:
 
 def test_a_dual_encoding_comes_with_its_words(tmp_path: Path) -> None:
     source = Released(len(WORDS)).save(tmp_path / "model_best.pth.tar")
-    vocabulary = Vocabulary()
-    vocabulary.word2idx = {w: n for n, w in enumerate([*SPECIAL, *WORDS])}
-    words = pickled(tmp_path / "word_vocab_5.pkl", vocabulary)
+    words = pickle_words(tmp_path / "word_vocab_5.pkl", [*MARKS, *WORDS])
     facts = told("dual-encoding", source, tmp_path / "model", "--words", words)
     model = open_model(str(tmp_path / "model"), "cpu")
     assert (facts["words"], facts["concepts"]) == (len(WORDS), 5)
     assert facts["weights"] == len(model.state_dict())
-    code, text = run("dual-encoding", source, tmp_path / "model", "--words", source)
+    code, text = run("dual-encoding", source, tmp_path / "model", "--words", words)
+    assert (code, "not empty" in text) == (1, True)
+    code, text = run("dual-encoding", source, tmp_path / "other", "--words", source)
     assert code == 1
     assert "is not a vocabulary of the released code" in text

@@ -43,12 +43,13 @@ def test_int8_keeps_the_vectors(name: str) -> None:
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
-@pytest.mark.parametrize("concepts", [5, 0])
+@pytest.mark.parametrize(("concepts", "video_hidden"), [(5, None), (0, 9)])
 @torch.no_grad()
 def test_dual_encoding_without_units_is_the_one_with_units_at_zero(
-    bidirectional: bool, concepts: int
+    bidirectional: bool, concepts: int, video_hidden: int | None
 ) -> None:
-    model = built("dual-encoding", video_bidirectional=bidirectional, concepts=concepts)
+    settings = {"concepts": concepts, "video_hidden": video_hidden}
+    model = built("dual-encoding", video_bidirectional=bidirectional, **settings)
     groups = dual_encoding_units(model.config)
     assert len(groups) == 1 + bidirectional + 2 + 4 + 3, "directions and kernels"
     kept = choose(model, groups, 0.5)

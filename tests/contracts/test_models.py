@@ -167,6 +167,8 @@ def test_trainable_weights_learn_and_frozen_ones_do_not(component: ModuleType) -
             pytest.skip("every weight is frozen")
         text = model.encode_text(model.tokenize(TEXTS))
         video = model.encode_video(*videos(model))
+        if hasattr(model, "set_ranges"):  # without which parts of a score cannot be weighed
+            model.set_ranges(text.detach(), video.detach())
         reached = (model.similarity(text, video) * torch.randn(3, 3)).sum()
         if hasattr(model, "losses"):  # some have heads that only a loss reaches
             batch = Batch(*videos(model), model.tokenize(TEXTS), torch.arange(3))

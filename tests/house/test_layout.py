@@ -18,7 +18,7 @@ ROWS = [
     "ready",
     "run",
     "show describe doctor _samples table tune prune melted dual_encoding_sweeps"
-    " meltr_tables meltr_costs",
+    " meltr_tables meltr_costs released_dual_encoding",
     "table_runs table_dual_encoding table_meltr melted_pages",
     "table_pages",
     "demo dual_encoding_pages meltr_pages",

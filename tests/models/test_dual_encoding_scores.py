@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from oracles.slow_dual_encoding import slow_hybrid
-from reeltune.errors import DataError
+from reeltune.errors import CheckpointError, DataError
 from reeltune.models._dual_encoding._hybrid import ROWS, hybrid_scores
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -60,14 +60,21 @@ def test_scores_without_a_graph_are_those_with_one() -> None:
     assert model.similarity(text.requires_grad_(), video).requires_grad
 
 
-def test_a_new_model_weighs_plain_scores() -> None:
-    model = small(alpha=0.25)
+def test_each_part_is_weighed_by_alpha_over_its_range() -> None:
     text, video = vectors(2), vectors(3, seed=1)
-    cosine = text[:, :LATENT] @ video[:, :LATENT].T
-    only = small(alpha=1.0).similarity(text, video)
-    torch.testing.assert_close(only, cosine)
-    concept = small(alpha=0.0).similarity(text, video)
-    torch.testing.assert_close(model.similarity(text, video), 0.25 * cosine + 0.75 * concept)
+    parts = []
+    for alpha in (1.0, 0.0, 0.25):
+        model = small(alpha=alpha)
+        model.divisors.copy_(torch.tensor([0.5, 0.2]))
+        parts.append(model.similarity(text, video))
+    cosine, concept, both = parts
+    torch.testing.assert_close(cosine, text[:, :LATENT] @ video[:, :LATENT].T / 0.5)
+    torch.testing.assert_close(both, 0.25 * cosine + 0.75 * concept)
+
+
+def test_a_model_without_ranges_refuses_to_weigh_its_parts() -> None:
+    with pytest.raises(CheckpointError, match=r"has no ranges of its scores.*convert dual"):
+        small().similarity(vectors(2), vectors(3, seed=1))
 
 
 def test_the_latent_model_scores_cosines_and_needs_no_ranges() -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from moment_tables import DIM, MANIFEST, Moments, random_files, unit
 
-from reeltune.errors import ConfigError, LibraryError
+from reeltune.errors import CheckpointError, ConfigError, LibraryError
 from reeltune.models.dual_encoding import Config, DualEncoding
 from reeltune.search import _table
 from reeltune.search import query as query_module
@@ -294,6 +294,16 @@ def test_a_model_of_stored_features_alone_leaves_no_library(videos: Path, tmp_pa
         index([str(videos)], library, Choice(model=str(tmp_path / "m")))
     assert not (library / FILE_NAME).exists()
     assert not _table.exists(library)
+
+
+def test_a_model_without_ranges_of_its_scores_leaves_no_library(
+    videos: Path, tmp_path: Path
+) -> None:
+    Config.tiny().build().save_pretrained(tmp_path / "m")
+    library = tmp_path / "library"
+    with pytest.raises(CheckpointError, match=r"m has no ranges of its scores"):
+        index([str(videos)], library, Choice(model=str(tmp_path / "m")))
+    assert not (library / FILE_NAME).exists()
 
 
 def test_a_library_of_another_layout_is_refused(made: Path, videos: Path, hybrid: Path) -> None:

@@ -26,6 +26,22 @@ class Ranged(Protocol):
     def set_ranges(self, text: Tensor, video: Tensor) -> None: ...
 
 
+@runtime_checkable
+class AsReleased(Protocol):
+    """A model whose release was measured in a way of its own, where `released_batch` is a number.
+
+    So many items are encoded at once, in their order, since vectors depend on their batch, and
+    `hybrid_scores` normalises the scores of all texts and videos by their own lowest and highest.
+    """
+
+    released_batch: int | None
+
+    def hybrid_scores(self, text: Tensor, video: Tensor) -> Tensor: ...
+
+
+OWN_RANGES = "similarity, each part by its range in this matrix"  # of a card: as a release has it
+
+
 @dataclass(frozen=True)
 class Named:
     """What a report says of its data, of how they are judged and of how the model was trained."""
@@ -70,6 +86,7 @@ def card_of(
         gallery=len(gallery),
         v2t=named.v2t,
         left_out={named.split: split.left_out} if split.left_out else {},
+        scores=OWN_RANGES if _released_batch(model) else "similarity",
     )
 
 
@@ -87,6 +104,9 @@ def gallery_of(pairs: Sequence[Pair]) -> tuple[list[str], list[Pair]]:
 @torch.inference_mode()
 def encode_texts(model: DualEncoder, texts: Sequence[str]) -> Float[Tensor, "Q D"]:
     """Vectors of texts on the CPU; equal texts are encoded once."""
+    if size := _released_batch(model):
+        parts = [texts[start : start + size] for start in range(0, len(texts), size)]
+        return torch.cat([model.encode_text(model.tokenize(some)).float().cpu() for some in parts])
     rows: dict[str, Tensor] = {}
     for some in text_batches(texts, TEXTS_AT_ONCE):
         found = model.encode_text(model.tokenize(some)).float().cpu()
@@ -99,7 +119,7 @@ def encode_clips(
     model: DualEncoder, reader: ClipReader, clips: Sequence[Pair]
 ) -> Float[Tensor, "N D"]:
     """Vectors of clips on the CPU."""
-    found = clip_batches(reader, clips, CLIPS_AT_ONCE)
+    found = clip_batches(reader, clips, _released_batch(model) or CLIPS_AT_ONCE)
     return torch.cat([model.encode_video(frames, mask).float().cpu() for frames, mask in found])
 
 
@@ -124,8 +144,14 @@ def text_batches(texts: Sequence[str], size: int) -> Iterator[list[str]]:
 def similarity(
     model: DualEncoder, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
 ) -> Float[np.ndarray, "Q N"]:
-    """Scores of all texts and videos in float32."""
+    """Scores of all texts and videos of a split in float32."""
+    if isinstance(model, AsReleased) and model.released_batch:
+        return model.hybrid_scores(text, video).float().numpy()
     return model.similarity(text, video).float().numpy()
+
+
+def _released_batch(model: DualEncoder) -> int | None:
+    return model.released_batch if isinstance(model, AsReleased) else None
 
 
 def _clip(pair: Pair) -> tuple[Any, ...]:

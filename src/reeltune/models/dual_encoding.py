@@ -44,6 +44,7 @@ from reeltune.types import Batch, Pixels, Tokens
 WEIGHTS_FROM = "a folder that training wrote"
 WORDS = "vocabulary.json"
 PINS = {"encoder_fingerprint", "sentence_fingerprint"}
+RELEASED_BATCH = 128  # of the released tester
 NO_PIXELS = Pixels(size=1)  # of a model that reads stored features alone
 
 
@@ -56,6 +57,7 @@ class Config(BaseModel):
     words: PositiveInt = 7807
     embedding: PositiveInt = 500
     hidden: PositiveInt = 512  # units of a GRU, in each direction
+    video_hidden: PositiveInt | None = None  # of the video's, where it has others: 1,024 in 2019
     video_bidirectional: bool = True  # Dual Encoding++: False
     text_bidirectional: bool = True
     video_kernels: tuple[PositiveInt, ...] = (2, 3, 4, 5)
@@ -74,6 +76,7 @@ class Config(BaseModel):
     alpha: float = Field(default=0.6, ge=0, le=1)  # weight of the latent score; DE++: 0.2, by max
     normalisation: Normalisation = "range"
 
+    feature: str | None = None  # name of the folder of stored features that it was trained on
     encoder: str | None = None  # makes the features: lite, tiny-clip, a CLIP; None: from files
     encoder_fingerprint: str | None = None  # a saved model says it, and runs beside no other
     sentence_encoder: str | None = None  # a frozen feature of the text beside the levels
@@ -136,7 +139,7 @@ class DualEncoding(nn.Module):
         self.config, self.vocabulary, self.name = config, vocabulary, name
         self.video, self.text = _video_tower(config), _text_tower(config)
         self.indexed, self.dim = config.latent, config.latent + config.concepts
-        self.register_buffer("divisors", torch.ones(2))  # of latent and concept scores
+        self.register_buffer("divisors", torch.ones(2))  # of latent and concept scores; 1: none yet
         self._frames = _beside(config, "encoder", "encoder_fingerprint", "features")
         self._sentences = _beside(config, "sentence_encoder", "sentence_fingerprint", "sentence")
         self._hashed: tuple[int, str] | None = None  # versions of the weights, their fingerprint
@@ -148,6 +151,11 @@ class DualEncoding(nn.Module):
     @property
     def pixels(self) -> Pixels:
         return self._frames.open(self.device).pixels if self._frames else NO_PIXELS
+
+    @property
+    def released_batch(self) -> int | None:
+        """Items at once as the release encodes them, where vectors depend on their batch."""
+        return RELEASED_BATCH if self.config.hs_compat else None
 
     @property
     def fingerprint(self) -> str:
@@ -221,6 +229,12 @@ class DualEncoding(nn.Module):
         if not self.config.concepts:
             return text @ video.T
         latent, concept = self.divisors.tolist()
+        if concept == 1:  # a range or a highest value of Jaccard, short of 1 for any two items
+            raise CheckpointError(
+                f"{self.name} has no ranges of its scores, by which its two parts are weighed for "
+                "single queries; a released one gets them by `reeltune convert dual-encoding ... "
+                "--data ROOT`, any other by training or `set_ranges`"
+            )
         return self._hybrid.scores(text, video, latent, concept)
 
     def hybrid_scores(
@@ -345,7 +359,7 @@ def _video_tower(config: Config) -> VideoTower:
     seen: Seen = "all" if config.hs_compat else "nothing"
     levels = Levels(
         config.features,
-        config.hidden,
+        config.video_hidden or config.hidden,
         config.video_bidirectional,
         config.video_kernels,
         config.filters,

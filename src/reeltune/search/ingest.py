@@ -131,10 +131,12 @@ def _columns(model: DualEncoder) -> dict[str, Any]:
 
 @torch.inference_mode()
 def _try_a_picture(model: DualEncoder) -> None:
-    """A model that reads stored features alone says so here, before there is a library of it."""
+    """A model that reads stored features alone, or that cannot score single queries, says so here,
+    before there is a library of it."""
     side = model.pixels.size
     picture = torch.zeros(1, 1, 3, side, side, dtype=torch.uint8)
-    model.encode_video(picture, torch.ones(1, 1, dtype=torch.bool))
+    video = model.encode_video(picture, torch.ones(1, 1, dtype=torch.bool))
+    model.similarity(video, video)
 
 
 def _prune(folder: Path, known: Known, paths: Sequence[str], report: Report) -> None:

@@ -1,22 +1,20 @@
-"""Checkpoints of the released code (hybrid_space, and the latent model alone) as ours.
+"""Checkpoints of the released code (hybrid_space, and dual_encoding of 2019) as ours."""
 
-Each is a list of four state dicts: video levels, text levels, video mapping, text mapping.
-"""
-
-import argparse
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
+from reeltune._faults import first_fault
 from reeltune.errors import CheckpointError
+from reeltune.models._dual_encoding._released_file import Released, State
+from reeltune.models._dual_encoding._released_options import check_options
 from reeltune.models._dual_encoding._vocabulary import SPECIALS, Vocabulary
 from reeltune.models._weights import require_all_keys
 from reeltune.models.dual_encoding import Config, DualEncoding
 
-States = Sequence[Mapping[str, Tensor]]
 PARTS = ("video.levels.", "text.", "video.space.", "text.space.")
 NAMES = [  # pattern of a released name, and ours; in the text part, levels stand beside `embed`
     (r"^embed\.", "embedding."),
@@ -30,27 +28,29 @@ NAMES = [  # pattern of a released name, and ours; in the text part, levels stan
 
 
 def convert(
-    path: Path, words: Vocabulary, bag: Vocabulary | None = None, encoder: str | None = None
+    released: Released,
+    words: Vocabulary,
+    bag: Vocabulary | None = None,
+    encoder: str | None = None,
 ) -> DualEncoding:
-    """The model in a released file such as model_best.pth.tar, with the released numerics.
+    """The model in a released file (`read_released`), with the released numerics.
 
     `words` and `bag` are the vocabularies of the GRU and of the bag of words that it was trained
     with (`read_official`); without `bag` both have the same order. Columns of the mappings stay in
-    their released order: GRU, convolutions, global level. Opened as weights alone, no code is run.
-    Errors: `CheckpointError` names the keys or sizes that do not fit.
+    their released order: GRU, convolutions, global level.
+    Errors: `CheckpointError` names the options, keys or sizes that do not fit.
     """
-    states = read_states(path)
-    config = config_of(states, path).model_copy(update={"encoder": encoder})
+    config = config_of(released).model_copy(update={"encoder": encoder})
     if len(words) != config.words:
         raise CheckpointError(
-            f"{path} knows {config.words} words, and the vocabulary has {len(words)}; "
+            f"{released.path} knows {config.words} words, and the vocabulary has {len(words)}; "
             "give the vocabulary of the collection that it was trained on"
         )
     model = config.build(words)
-    given, wanted = renamed(states), model.state_dict()
+    given, wanted = renamed(released), model.state_dict()
     given["divisors"] = wanted["divisors"]
     require_all_keys(
-        path,
+        released.path,
         missing=wanted.keys() - given.keys(),
         unexpected=given.keys() - wanted.keys(),
         misshapen=[k for k in given.keys() & wanted.keys() if given[k].shape != wanted[k].shape],
@@ -61,38 +61,19 @@ def convert(
     return model
 
 
-def read_states(path: Path) -> States:
-    """The four state dicts of a file; beside weights only the options it was made with open."""
+def config_of(released: Released) -> Config:
+    """Sizes, told from the shapes; numerics as released, where the options say nothing else."""
+    video, text, mapping, _ = released.parts
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            stored = torch.load(path, map_location="cpu", weights_only=True)
-        states = stored["model"]
-    except Exception as error:  # a pickle can fail in any way at all
-        first = str(error).splitlines()[0] if str(error) else repr(error)
-        raise CheckpointError(
-            f"{path} cannot be read as a released Dual Encoding ({first}); "
-            "give its model_best.pth.tar"
-        ) from error
-    if not isinstance(states, list) or len(states) != len(PARTS):
-        raise CheckpointError(
-            f"{path} holds no list of {len(PARTS)} state dicts under 'model'; "
-            "give a checkpoint of hybrid_space"
-        )
-    return states
-
-
-def config_of(states: States, path: Path) -> Config:
-    """Sizes, told from the shapes; numerics as released."""
-    video, text, mapping, _ = states
-    try:
-        filters, _, _, _ = video["convs1.0.weight"].shape
+        filters, of_text = (len(state["convs1.0.weight"]) for state in (video, text))
         words, embedding = text["embed.weight"].shape
-        hidden = video["rnn.weight_hh_l0"].shape[1]
-        return Config(
+        hidden, of_video = (state["rnn.weight_hh_l0"].shape[1] for state in (text, video))
+        config = Config(
             features=video["rnn.weight_ih_l0"].shape[1],
             words=words - SPECIALS,
             embedding=embedding,
             hidden=hidden,
+            video_hidden=None if of_video == hidden else of_video,
             video_bidirectional="rnn.weight_ih_l0_reverse" in video,
             text_bidirectional="rnn.weight_ih_l0_reverse" in text,
             video_kernels=_kernels(video),
@@ -101,31 +82,51 @@ def config_of(states: States, path: Path) -> Config:
             latent=mapping["mapping.fc1.weight"].shape[0],
             concepts=len(mapping.get("tag_fc.bias", ())),
             hs_compat=True,
+            **_settings(released),
         )
+    except ValidationError as error:
+        place, fault = first_fault(error)
+        raise CheckpointError(
+            f"{released.path} was trained with {place}={released.options.get(place)!r} "
+            f"({fault}); give the checkpoint as the released code wrote it"
+        ) from error
     except KeyError as error:
         raise CheckpointError(
-            f"{path} lacks {error.args[0]}, by which its sizes are told; "
-            "give a checkpoint of hybrid_space"
+            f"{released.path} lacks {error.args[0]}, by which its sizes are told; "
+            "give a checkpoint of hybrid_space or dual_encoding"
         ) from error
+    if filters != of_text:
+        raise CheckpointError(
+            f"{released.path} has {filters} filters of videos and {of_text} of texts, and both "
+            "have the same number here; measure it with the code that it came from"
+        )
+    check_options(released.options, config, released.path)
+    return config
 
 
-def renamed(states: States) -> dict[str, Tensor]:
+def _settings(released: Released) -> dict[str, Any]:
+    """Options that are settings here too."""
+    names = {"dropout": "dropout", "margin": "margin", "visual_feature": "feature"}
+    options = released.options
+    return {ours: options[name] for name, ours in names.items() if name in options}
+
+
+def renamed(released: Released) -> dict[str, Tensor]:
     """All tensors under our names; a name that is not known keeps its own behind its part's."""
     found = {}
-    for part, state in zip(PARTS, states, strict=True):
+    for part, state in zip(PARTS, released.parts, strict=True):
         for key, tensor in state.items():
             ours = key
             for pattern, name in NAMES:
                 ours = re.sub(pattern, name, ours)
             if tensor.dim() == 4:  # a convolution over (1, L, C) as one over (C, L)
                 tensor = tensor.squeeze(1).transpose(1, 2)
-            found[part + (ours.removeprefix("levels.") if part.endswith("levels.") else ours)] = (
-                tensor
-            )
+            ours = ours.removeprefix("levels.") if part.endswith("levels.") else ours
+            found[part + ours] = tensor
     return found
 
 
-def _kernels(state: Mapping[str, Tensor]) -> tuple[int, ...]:
+def _kernels(state: State) -> tuple[int, ...]:
     weights = [key for key in state if re.fullmatch(r"convs1\.\d+\.weight", key)]
     return tuple(state[f"convs1.{place}.weight"].shape[2] for place in range(len(weights)))
 

@@ -1,0 +1,186 @@
+"""A released Dual Encoding is brought in and measured: the figures are its own tester's."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from typer.testing import CliRunner, Result
+
+from oracles.official_tester import official_figures
+from oracles.released_dual_encoding import MARKS, Released, pickle_words
+from reeltune.cli import app
+from reeltune.data._official_features import write_official
+from reeltune.errors import CheckpointError
+from reeltune.models._open import open_model
+
+WORDS = tuple(f"w{number}" for number in range(25))
+BAG = WORDS[::-1]  # the vocabulary of the bag of words has an order of its own
+VIDEOS = {"train": 3, "val": 8, "test": 30}
+CAPTIONS = 6  # of a video: 180 of the test split are more than the tester encodes at once
+TEST = {  # recorded from oracles.official_tester, of the collection and the weights made here
+    "t2v R@1": 3.3333333,
+    "t2v R@5": 16.6666667,
+    "t2v R@10": 31.1111111,
+    "t2v MdR": 15.0,
+    "t2v MnR": 15.4333333,
+    "t2v mAP": 0.13261709,
+    "v2t R@1": 3.3333333,
+    "v2t R@5": 16.6666667,
+    "v2t R@10": 26.6666667,
+    "v2t MdR": 20.0,
+    "v2t MnR": 26.7,
+    "v2t mAP": 0.05861640,
+}
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def told(*arguments: object) -> dict[str, Any]:
+    done = run(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    return dict(json.loads(done.stdout))
+
+
+class Collection:
+    """Clips of noise and captions of random words, as files and as the tester's input."""
+
+    def __init__(self, root: Path, names: dict[str, str]) -> None:
+        self.root, self.source = root, torch.Generator().manual_seed(5)
+        self.clips: dict[str, dict[str, Tensor]] = {}
+        self.texts: dict[str, list[tuple[str, list[int], Tensor]]] = {}
+        for part, count in VIDEOS.items():
+            self.clips[part] = {f"{part}{n}": self._clip() for n in range(count)}
+            lines = [
+                (video, self._caption()) for video in self.clips[part] for _ in range(CAPTIONS)
+            ]
+            self.texts[part] = [(video, ids_of(text), bag_of(text)) for video, text in lines]
+            folder = root / names[part] / "TextData"
+            folder.mkdir(parents=True, exist_ok=True)
+            text = "".join(f"{video}#{n} {said}\n" for n, (video, said) in enumerate(lines))
+            (folder / f"toy{part}.caption.txt").write_text(text)
+        vocabulary = root / names["train"] / "TextData" / "vocabulary"
+        pickle_words(vocabulary / "rnn" / "word_vocab_5.pkl", [*MARKS, *WORDS])
+        pickle_words(vocabulary / "bow" / "word_vocab_5.pkl", BAG)
+        for name in set(names.values()):
+            self._write_features(name, [part for part in names if names[part] == name])
+
+    def _clip(self) -> Tensor:
+        length = int(torch.randint(1, 80, (1,), generator=self.source))
+        return torch.randn(length, 9, generator=self.source)
+
+    def _caption(self) -> str:
+        count = int(torch.randint(2, 9, (1,), generator=self.source))
+        picked = torch.randint(len(WORDS) + 2, (count,), generator=self.source).tolist()
+        return " ".join([*WORDS, "W3,", "unheard-of"][place] for place in picked) + "."
+
+    def _write_features(self, name: str, parts: list[str]) -> None:
+        feature = self.root / name / "FeatureData" / "made-up"
+        feature.mkdir(parents=True)
+        clips = {video: clip for part in parts for video, clip in self.clips[part].items()}
+        torch.cat(list(clips.values())).numpy().astype("<f4").tofile(feature / "feature.bin")
+        write_official(feature, {video: len(clip) for video, clip in clips.items()}, 9)
+
+
+def split(text: str) -> list[str]:
+    return text.replace(",", " ").replace("-", " ").replace(".", " ").lower().split()
+
+
+def ids_of(text: str) -> list[int]:
+    return [1, *(4 + WORDS.index(w) if w in WORDS else 3 for w in split(text)), 2]
+
+
+def bag_of(text: str) -> Tensor:
+    return torch.tensor([split(text).count(word) for word in BAG]).float()
+
+
+def figures_of(report: dict[str, Any]) -> dict[str, float]:
+    """As the tester names and scales them."""
+    return {
+        f"{way} {name}": value / 100 if name == "mAP" else value
+        for way in ("t2v", "v2t")
+        for name, value in report[way].items()
+        if name != "SumR"
+    }
+
+
+def brought_in(
+    place: Path, released: Released, names: dict[str, str]
+) -> tuple[Collection, dict[str, Any], float]:
+    """Convert a release with the root of its collection: what is told, and its own best SumR."""
+    collection = Collection(place / "ROOT", names)
+    found = official_figures(released, collection.clips["val"], collection.texts["val"])
+    best = sum(value for name, value in found.items() if "R@" in name)
+    file = released.save(place / "model_best.pth.tar", best=best)
+    facts = told("convert", "dual-encoding", file, place / "ours", "--data", place / "ROOT")
+    return collection, facts, best
+
+
+Hybrid = tuple[Collection, Released, Path]
+
+
+@pytest.fixture(scope="module")
+def hybrid(tmp_path_factory: pytest.TempPathFactory) -> Hybrid:
+    """A collection, a release trained on it, and what became of it."""
+    place = tmp_path_factory.mktemp("released")
+    torch.manual_seed(3)
+    released = Released(len(WORDS))
+    collection, facts, best = brought_in(place, released, dict.fromkeys(VIDEOS, "toy"))
+    assert facts["feature"] == "made-up"
+    assert facts["SumR in the file"] == best
+    assert facts["validation SumR"] == pytest.approx(best)
+    return collection, released, place / "ours"
+
+
+def test_the_figures_are_those_of_the_official_tester(hybrid: Hybrid) -> None:
+    collection, released, model = hybrid
+    found = official_figures(released, collection.clips["test"], collection.texts["test"])
+    assert found == pytest.approx(TEST)
+    report = told(
+        *("evaluate", model, "--benchmark", "msrvtt-official", "--data", collection.root),
+        *("--set", "options.collection=toy"),
+    )
+    assert figures_of(report) == pytest.approx(TEST)
+    card = report["protocol"]
+    assert card["scores"] == "similarity, each part by its range in this matrix"
+    assert (card["queries"], card["gallery"]) == (180, 30)
+
+
+def test_single_queries_are_scored_by_the_ranges_of_the_validation_split(hybrid: Hybrid) -> None:
+    collection, released, folder = hybrid
+    texts, clips = collection.texts["val"], list(collection.clips["val"].values())
+    bags = torch.stack([bag for _, _, bag in texts])
+    scores = released.scores(clips, [ids for _, ids, _ in texts], bags)
+    model: Any = open_model(str(folder), "cpu")
+    ranges = torch.stack([part.max() - part.min() for part in scores])
+    torch.testing.assert_close(model.divisors, ranges)
+    query, moment = torch.rand(1, model.dim), torch.rand(2, model.dim)
+    assert model.similarity(query, moment).shape == (1, 2)
+
+
+def test_the_release_of_2019_has_a_folder_for_each_split_and_no_ranges(tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    names = {part: f"toy{part}" for part in VIDEOS}
+    released = Released(len(WORDS), concepts=0, video_hidden=8)
+    _, facts, best = brought_in(tmp_path, released, names)
+    assert facts["validation SumR"] == pytest.approx(best)
+    assert facts["concepts"] == 0
+
+
+def test_without_the_root_words_are_needed_and_single_queries_are_refused(hybrid: Hybrid) -> None:
+    root, place = hybrid[0].root, hybrid[2].parent
+    file, words = place / "model_best.pth.tar", root / "toy/TextData/vocabulary/rnn"
+    done = run("convert", "dual-encoding", file, place / "new")
+    assert done.exit_code == 1
+    assert "the words that it was trained with are needed; give --words" in done.output
+    assert not (place / "new").exists()
+    words = words / "word_vocab_5.pkl"
+    facts = told("convert", "dual-encoding", file, place / "new", "--words", words)
+    assert "validation SumR" not in facts
+    model: Any = open_model(str(place / "new"), "cpu")
+    with pytest.raises(CheckpointError, match=r"no ranges of its scores"):
+        model.similarity(torch.rand(1, model.dim), torch.rand(2, model.dim))
