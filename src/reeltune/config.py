@@ -36,6 +36,7 @@ from reeltune.errors import ConfigError
 from reeltune.evaluation.protocols import V2tRule
 from reeltune.meltr import transformer
 from reeltune.meltr.step import Settings as MeltrSettings
+from reeltune.models._dual_encoding._vocabulary import Letters
 from reeltune.registry import find
 from reeltune.training.settings import Settings
 
@@ -58,9 +59,12 @@ class Words(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     at_least: PositiveInt = 5  # times that a word must occur to be known
-    word2vec: Path | None = None  # a folder of feature.bin, id.txt, shape.txt
-    tags: Path | None = None  # video_label_th_1.txt; None: concepts are taken from the captions
-    tag_vocabulary: Path | None = None  # tag_vocab_512.json
+    letters: Letters = "ascii"  # of words: a to z and digits, as published, or of every script
+    # A folder of feature.bin, id.txt, shape.txt; None: the dataset's own, where they are there.
+    word2vec: Path | Literal["none"] | None = None
+    # video_label_th_1.txt; None: the dataset's own where they are there, else "captions".
+    tags: Path | Literal["captions"] | None = None
+    tag_vocabulary: Path | None = None  # tag_vocab_512.json, which goes with the path of tags
 
 
 class Melting(BaseModel):

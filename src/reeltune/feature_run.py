@@ -1,4 +1,4 @@
-"""Runs on stored frame features: where features come from, and what is learned of the captions.
+"""Runs on stored frame features: where they come from, and the model that reads them.
 
 Features lie in a folder of the dataset or of the user; or they are made, once, from the videos by
 the model's own encoder, and kept in the cache.
@@ -6,40 +6,26 @@ the model's own encoder, and kept in the cache.
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import torch
 from filelock import FileLock
 from jaxtyping import Float
 from torch import nn
 
 from reeltune.config import FromFeatures, Recipe
-from reeltune.data._annotations import Caption
 from reeltune.data._cache_folder import cache_folder
-from reeltune.data._concepts import Concepts, annotate, most_frequent, read_concepts, words_of
 from reeltune.data._features import FeatureReader, Features, names_of
-from reeltune.data._loader import Target
 from reeltune.data._splits import PARTS
 from reeltune.errors import ConfigError, DataError
 from reeltune.features import Wish, make_features
-from reeltune.models._dual_encoding._vocabulary import Vocabulary
-from reeltune.models._dual_encoding._word2vec import embedding_from
 from reeltune.models._open import open_model
+from reeltune.taught import Started, taught
 from reeltune.types import Pair, Split
 
 FEATURES = "features"  # below the cache folder
 Said = Callable[[str], Callable[[int, int], None]]
-
-
-@dataclass(frozen=True)
-class Started:
-    """A model before its first step, and what its losses want of each pair."""
-
-    model: Any
-    targets: dict[str, Target] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -142,45 +128,18 @@ class Megabytes:
         self._tell(self._done >> 20, self._total >> 20)
 
 
-def started(recipe: Recipe, splits: Sequence[Split], width: int, device: str | None) -> Started:
+def started(
+    recipe: Recipe, options: Any, splits: Sequence[Split], width: int, device: str | None
+) -> Started:
     """The model on features of that width.
 
-    `splits` are that of training and, where its losses are wanted too, that of validation.
+    `splits` are that of training and, where its losses are wanted too, that of validation;
+    `options` are those of their dataset.
     """
     config = recipe.model_config_of()
     if isinstance(config, StartsOnFeatures):
         return Started(config.start_on(width, device))
-    return _taught(recipe, splits, width, device)
-
-
-def _taught(recipe: Recipe, splits: Sequence[Split], width: int, device: str | None) -> Started:
-    """A Dual Encoding for the words and the concepts of its training captions."""
-    config, words = recipe.model_config_of(), recipe.words
-    captions = [pair.caption for pair in splits[0].pairs]
-    vocabulary = Vocabulary.of(captions, words.at_least)
-    concepts = concepts_of(recipe, splits) if config.concepts else None
-    known = {"features": width, "concepts": len(concepts.names) if concepts else 0}
-    config = config.model_copy(update=known)
-    source = torch.Generator().manual_seed(recipe.training.seed)
-    embedding = embedding_from(words.word2vec, vocabulary, source) if words.word2vec else None
-    model: nn.Module = config.start(vocabulary, embedding, device)
-    targets: dict[str, Target] = {}
-    if concepts is not None:
-        targets["concepts"] = lambda pair: concepts.targets(pair.video)
-    return Started(model, targets)
-
-
-def concepts_of(recipe: Recipe, splits: Sequence[Split]) -> Concepts:
-    """From the files the user has, or from the captions; which ones there are, by the first split
-    alone."""
-    words, size = recipe.words, int(recipe.model_config_of().concepts)
-    if words.tags is not None and words.tag_vocabulary is not None:
-        return read_concepts(words.tags, words.tag_vocabulary)
-    tags = [
-        annotate([Caption(pair.video, pair.caption) for pair in split.pairs], words_of)
-        for split in splits
-    ]
-    return Concepts(most_frequent(tags[0], size), {k: v for one in tags for k, v in one.items()})
+    return taught(recipe, options, splits, width, device)
 
 
 def width_of(reader: StoredClips, split: Split) -> int:

@@ -99,7 +99,7 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
         report = report.also_without(left_out)
     if rank == 0:
         model.save_pretrained(place.out)
-        write_run(place.out, recipe, report)
+        write_run(place.out, recipe, report, ground.said)
     distributed.stop()
     return Trained(place.out, report, outcome, rank == 0)
 
@@ -114,6 +114,7 @@ class Ground:
     targets: dict[str, Target] = field(default_factory=dict)
     texts: dict[str, Text] = field(default_factory=dict)
     v2t: V2tRule = "grouped"
+    said: tuple[str, ...] = ()  # what the model was given before its training
 
     def loader(self, order: Order) -> Loader:
         """Batches in this order, as the losses of the model want them."""
@@ -137,9 +138,13 @@ def ground_of(
         return Ground(model, reader, v2t=recipe.v2t)
     said = partial(_progress, place)
     stored = stack.enter_context(stored_clips(recipe, options, splits, said))
-    begun = started(recipe, splits[:2], width_of(stored, splits[0]), place.device)
+    begun = started(recipe, options, splits[:2], width_of(stored, splits[0]), place.device)
+    rank, _ = distributed.start()
+    for sentence in begun.said:
+        if place.watcher and rank == 0:
+            place.watcher.say(sentence)
     texts = texts_of(begun.model, options, recipe.dataset)
-    return Ground(begun.model, stored, begun.targets, texts, recipe.v2t)
+    return Ground(begun.model, stored, begun.targets, texts, recipe.v2t, begun.said)
 
 
 def tune_model(
@@ -256,10 +261,10 @@ def frame_reader(model: Any, frames: int) -> FrameReader:
     return FrameReader(model.pixels, frames, FrameCache(cache_folder() / FRAME_CACHE))
 
 
-def write_run(out: Path, recipe: Recipe, report: AnyReport) -> None:
+def write_run(out: Path, recipe: Recipe, report: AnyReport, said: Sequence[str] = ()) -> None:
     """What was run and what came out, beside the weights."""
     write_recipe(recipe, out)
-    (out / "README.md").write_text(model_card(recipe, report), encoding="utf-8")
+    (out / "README.md").write_text(model_card(recipe, report, said), encoding="utf-8")
     report.write(out / METRICS)  # last: a run without it is not finished
 
 
@@ -279,8 +284,9 @@ def is_run_of(recipe: Recipe, out: Path) -> bool:
     return stored is not None and as_stored(stored) == as_stored(recipe)
 
 
-def model_card(recipe: Recipe, report: AnyReport) -> str:
-    """What the weights are, how they were made, and how good they are."""
+def model_card(recipe: Recipe, report: AnyReport, said: Sequence[str] = ()) -> str:
+    """What the weights are, how they were made, from what they started (`said`), and how good they
+    are."""
     return "\n".join(
         [
             f"# {recipe.name}",
@@ -289,6 +295,7 @@ def model_card(recipe: Recipe, report: AnyReport) -> str:
             f"`{RECIPE}` holds every setting. The weights inherit the terms of what they stand "
             f"on ({_stands_on(recipe)}) and of the dataset ({recipe.dataset}).",
             "",
+            *([*(f"- {sentence}" for sentence in said), ""] if said else []),
             *figures_table(report),
             "",
             report.protocol.markdown(),

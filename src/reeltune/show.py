@@ -91,6 +91,11 @@ class TrainingBar:
         if done == total:
             self._progress.remove_task(self._preparing.pop(what))
 
+    def say(self, sentence: str) -> None:
+        """What is to be known before the first step, on the error stream, also of a script."""
+        style = "yellow" if sentence.startswith("warning") else None
+        Console(stderr=True).print(sentence, style=style, markup=False, soft_wrap=True)
+
     def begin(self, done: int, steps: int) -> None:
         self._task = self._progress.add_task("step", total=steps, completed=done, said="")
 

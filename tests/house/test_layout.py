@@ -13,7 +13,7 @@ ROWS = [
     "evaluation search",
     "training serve",
     "recipes config",
-    "features stored_recipe",
+    "features stored_recipe taught",
     "feature_run melting judging",
     "ready",
     "run",

@@ -1,6 +1,7 @@
 """Dual Encoding: its published sizes, its formulas, and that a vector is its item's alone."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -226,8 +227,8 @@ def test_two_rows_of_one_video_may_be_spared() -> None:
 
 
 @pytest.mark.parametrize("settings", [{}, {"concepts": 0}, {"hs_compat": True, "pad": "zero"}])
-def test_every_weight_learns_from_the_losses(settings: dict[str, int]) -> None:
-    model = small(**settings).train()
+def test_every_weight_learns_from_the_losses(settings: dict[str, Any]) -> None:
+    model = small(margin=2.0, **settings).train()  # so large that every row has a loss
     sum(model.losses(batch()).values()).backward()
     for name, weight in model.named_parameters():
         assert weight.grad is not None, name
@@ -379,11 +380,13 @@ def test_folders_that_are_not_whole_are_told(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"alpha wrong"):
         load(tmp_path)
     (tmp_path / "config.yaml").write_text(card)
-    (tmp_path / "vocabulary.json").write_text('["a"]')
+    (tmp_path / "vocabulary.json").write_text('{"letters": "ascii", "words": ["a"]}')
     with pytest.raises(CheckpointError, match=r"has 1 words.*says 11"):
         load(tmp_path)
     (tmp_path / "vocabulary.json").write_text('{"a": 1}')
-    with pytest.raises(CheckpointError, match=r"no JSON list of words"):
+    with pytest.raises(
+        CheckpointError, match=r"cannot be read as a vocabulary \(letters: Field required"
+    ):
         load(tmp_path)
     (tmp_path / "vocabulary.json").unlink()
     with pytest.raises(CheckpointError, match=r"cannot be read as a vocabulary"):

@@ -42,6 +42,8 @@ class Stopper:
 
     def prepare(self, what: str, done: int, total: int) -> None: ...
 
+    def say(self, sentence: str) -> None: ...
+
     def begin(self, done: int, steps: int) -> None:
         self.steps = done
 

@@ -21,6 +21,7 @@ from reeltune.models.clip import Config as Clip
 from reeltune.run import Place, run_recipe, without_faults
 from reeltune.types import Pair, Split
 
+OPTIONS = Config(size="tiny")
 SMALL = {"options.size": "tiny", "training.epochs": 1, "training.batch": 16}
 
 
@@ -54,7 +55,7 @@ def folder(splits: list[Split], cache: Path) -> Path:
 
 
 def test_words_are_those_that_the_training_captions_have_often_enough(splits: list[Split]) -> None:
-    model = started(recipe(words__at_least=40), splits[:1], 96, "cpu").model
+    model = started(recipe(words__at_least=40), OPTIONS, splits[:1], 96, "cpu").model
     counts = Counter(w for pair in splits[0].pairs for w in re.findall("[a-z0-9]+", pair.caption))
     assert set(model.vocabulary.words) == {word for word, times in counts.items() if times >= 40}
     assert model.config.words == len(model.vocabulary) < len(counts)
@@ -64,14 +65,14 @@ def test_words_are_those_that_the_training_captions_have_often_enough(splits: li
 def test_concepts_are_as_many_as_there_are_and_at_most_as_many_as_wanted(
     splits: list[Split],
 ) -> None:
-    few = started(recipe(config__concepts=7), splits[:1], 96, "cpu").model
+    few = started(recipe(config__concepts=7), OPTIONS, splits[:1], 96, "cpu").model
     assert few.config.concepts == 7
-    many = started(recipe(config__concepts=512), splits[:1], 96, "cpu").model
+    many = started(recipe(config__concepts=512), OPTIONS, splits[:1], 96, "cpu").model
     assert 7 < many.config.concepts < 512
 
 
 def test_targets_are_between_0_and_1_and_of_the_pairs_own_video(splits: list[Split]) -> None:
-    begun = started(recipe(), splits[:1], 96, "cpu")
+    begun = started(recipe(), OPTIONS, splits[:1], 96, "cpu")
     of = begun.targets["concepts"]
     by_video = {pair.video: of(pair) for pair in splits[0].pairs}
     assert {len(found) for found in by_video.values()} == {begun.model.config.concepts}
@@ -85,7 +86,7 @@ def test_targets_are_between_0_and_1_and_of_the_pairs_own_video(splits: list[Spl
 
 
 def test_without_concepts_there_is_no_target(splits: list[Split]) -> None:
-    begun = started(recipe(config__concepts=0), splits[:1], 96, "cpu")
+    begun = started(recipe(config__concepts=0), OPTIONS, splits[:1], 96, "cpu")
     assert begun.targets == {}
     assert begun.model.config.concepts == 0
 
@@ -97,15 +98,15 @@ def test_concepts_may_come_from_the_users_own_files(splits: list[Split], tmp_pat
     tags.write_text("".join(lines))
     names.write_text(json.dumps(["ball", "move"]))
     given = recipe(words__tags=str(tags), words__tag_vocabulary=str(names))
-    begun = started(given, splits[:1], 96, "cpu")
+    begun = started(given, OPTIONS, splits[:1], 96, "cpu")
     first = next(pair for pair in splits[0].pairs if pair.video == videos[0])
     assert begun.model.config.concepts == 2
     assert begun.targets["concepts"](first).tolist() == [0.25, 1]
 
 
 def test_targets_of_validation_are_for_the_concepts_of_training(splits: list[Split]) -> None:
-    alone = started(recipe(), splits[:1], 96, "cpu")
-    both = started(recipe(), splits[:2], 96, "cpu")
+    alone = started(recipe(), OPTIONS, splits[:1], 96, "cpu")
+    both = started(recipe(), OPTIONS, splits[:2], 96, "cpu")
     pair, held_out = splits[0].pairs[0], splits[1].pairs[0]
     assert both.targets["concepts"](pair).tolist() == alone.targets["concepts"](pair).tolist()
     assert len(both.targets["concepts"](held_out)) == alone.model.config.concepts
@@ -218,7 +219,7 @@ def test_an_encoder_that_is_not_there_is_named(splits: list[Split]) -> None:
 
 
 def test_without_encoder_and_folder_both_remedies_are_named(splits: list[Split]) -> None:
-    with pytest.raises(ConfigError, match=r"no encoder.*config\.encoder=lite, or features\.folder"):
+    with pytest.raises(ConfigError, match=r"no encoder.*--set config\.encoder=lite, or --set f"):
         stored_clips(recipe(config__encoder=None), Config(size="tiny"), splits, silent)
 
 
@@ -232,5 +233,5 @@ def test_videos_of_one_name_are_refused(splits: list[Split], tmp_path: Path) -> 
 
 def test_a_recipe_of_frames_has_no_features(splits: list[Split]) -> None:
     frames = read_recipe("toybox/vop", {"options.size": "tiny"})
-    with pytest.raises(ConfigError, match=r"toybox/vop has no features; add features: \{every"):
+    with pytest.raises(ConfigError, match=r"toybox/vop has no features; give --set features\."):
         stored_clips(frames, Config(size="tiny"), splits, silent)

@@ -35,6 +35,8 @@ class Stopper:
 
     def prepare(self, what: str, done: int, total: int) -> None: ...
 
+    def say(self, sentence: str) -> None: ...
+
 
 def small(**more: object) -> Any:
     changes = {"training.batch": 8, "training.epochs": 3, "options.size": "tiny", **more}

@@ -72,7 +72,7 @@ def numbered(count: int = 5) -> Split:
 
 def model_of(method: str, **changes: object) -> Univl:
     torch.manual_seed(0)
-    return started(recipe(method, **changes), [numbered()], 96, "cpu").model
+    return started(recipe(method, **changes), None, [numbered()], 96, "cpu").model
 
 
 def test_pairs_are_scored_as_one_by_one_whatever_the_padding() -> None:
@@ -103,8 +103,8 @@ def test_a_quick_judgement_takes_two_captions_of_each_video() -> None:
 
 
 def test_features_of_another_width_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"width 95, and the model reads 96; set config\.feat"):
-        started(recipe("univl"), [numbered()], 95, "cpu")
+    with pytest.raises(ConfigError, match=r"width 95, and the model reads 96; give --set config"):
+        started(recipe("univl"), None, [numbered()], 95, "cpu")
 
 
 class Spoken:
@@ -129,7 +129,7 @@ def test_transcripts_come_with_each_pair_and_are_read(tmp_path: Path) -> None:
     assert isinstance(report, CaptioningReport)
     assert report.protocol.reads == "V+T"
     assert texts_of(model_of("univl-caption"), Toybox(), "toybox") == {}
-    with pytest.raises(ConfigError, match=r"dataset deaf has none; set config\.reads=nothing"):
+    with pytest.raises(ConfigError, match=r"dataset deaf has none; give --set config\.reads"):
         texts_of(model, object(), "deaf")
 
 

@@ -133,6 +133,11 @@ def read_concepts(
     labels: Path, vocabulary: Path, largest: Literal["video", "concepts"] = "video"
 ) -> Concepts:
     """The files of hybrid_space: `video_label_th_1.txt` and `tag_vocab_512.json`."""
+    return Concepts(read_names(vocabulary), read_tags(labels), largest)
+
+
+def read_names(vocabulary: Path) -> list[str]:
+    """Names of concepts in a JSON list, the most frequent first."""
     try:
         names = json.loads(vocabulary.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -142,7 +147,7 @@ def read_concepts(
         ) from None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DataError(f"{vocabulary} is not a list of words; give one, the most frequent first")
-    return Concepts(names, read_tags(labels), largest)
+    return names
 
 
 def read_tags(labels: Path) -> Tags:

@@ -30,7 +30,15 @@ Terms           those of each dataset.
       └── TextData/
           ├── msrvtt10ktrain.caption.txt          video0#0 a woman is singing ...
           ├── msrvtt10kval.caption.txt
-          └── msrvtt10ktest.caption.txt
+          ├── msrvtt10ktest.caption.txt
+          └── tags/
+              ├── video_label_th_1.txt            tags of the training videos: may be missing, and
+              └── video_label_th_1/tag_vocab_512.json     are then taken from the captions
+  └── word2vec/flickr/vec500flickr30m/            word vectors: feature.bin, id.txt, shape.txt; may
+                                                  be missing, and words then start at random
+
+Both are used by Dual Encoding where they are there (`reeltune train` says so). The README of
+hybrid_space links the vectors (3 GB); its do_vocab_concept.sh makes the tags.
 
 --set options.collection=NAME and --set options.feature=NAME name the folders, and need not be
 given where there is only one. Where the splits lie in folders of their own, name them:
@@ -94,6 +102,17 @@ class Config(BaseModel):
         split = split_named(split)
         below = self._collection(split) / "FeatureData"
         return below / (self.feature or _only(below, "feature"))
+
+    @property
+    def word_vectors(self) -> Path:
+        """Where the released code looks for word vectors."""
+        return self.folder / "word2vec" / "flickr" / "vec500flickr30m"
+
+    def tags(self, size: int) -> tuple[Path, Path]:
+        """Where it looks for tags of the training videos, and for the `size` most frequent."""
+        folder = self._collection("train") / "TextData" / "tags"
+        labels = folder / "video_label_th_1.txt"
+        return labels, folder / labels.stem / f"tag_vocab_{size}.json"
 
     @classmethod
     def tiny(cls, folder: Path) -> "Config":

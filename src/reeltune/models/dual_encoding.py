@@ -16,7 +16,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, UInt8
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
@@ -56,6 +56,7 @@ class Config(BaseModel):
     features: PositiveInt = 4096  # F: ResNeXt-101 beside ResNet-152
     words: PositiveInt = 7807
     embedding: PositiveInt = 500
+    embedding_range: PositiveFloat = 1.0  # words without a vector start in -1 to 1, as released
     hidden: PositiveInt = 512  # units of a GRU, in each direction
     video_hidden: PositiveInt | None = None  # of the video's, where it has others: 1,024 in 2019
     video_bidirectional: bool = True  # Dual Encoding++: False
@@ -109,7 +110,7 @@ class Config(BaseModel):
     ) -> "DualEncoding":
         """The model as training begins, for the words of its captions.
 
-        `embedding` is what `embedding_from` made of a word2vec folder.
+        `embedding` holds word vectors, such as `embedding_from` makes of a folder.
         """
         model = self.model_copy(update={"words": len(vocabulary)}).build(vocabulary)
         if embedding is not None:
@@ -164,7 +165,7 @@ class DualEncoding(nn.Module):
         if self._hashed is None or self._hashed[0] != version:
             fields = {"frames_at_most", "hs_compat", "alpha"}  # what scores depend on, no shape
             facts = self._pinned().model_dump(include=fields | PINS)
-            self._hashed = version, fingerprint(state, {**facts, "words": self.vocabulary.words})
+            self._hashed = version, fingerprint(state, {**facts, **self.vocabulary.facts})
         return self._hashed[1]
 
     def set_embedding(self, weights: Float[Tensor, "V E"]) -> None:
@@ -173,8 +174,8 @@ class DualEncoding(nn.Module):
         if weights.shape != own.shape:
             raise ConfigError(
                 f"the word vectors are {tuple(weights.shape)}, and the embedding is "
-                f"{tuple(own.shape)}; give --set config.embedding={weights.shape[1]}, "
-                "and take the vectors of the same vocabulary"
+                f"{tuple(own.shape)}; give --set config.embedding={weights.shape[1]}, or start "
+                "without them by --set words.word2vec=none"
             )
         with torch.no_grad():
             own.copy_(weights)
@@ -388,11 +389,11 @@ def _text_tower(config: Config) -> TextTower:
 
 
 def _embedding(config: Config) -> nn.Embedding:
-    """Without word vectors as released: small and uniform."""
+    """Uniform, as the released code starts words that its vectors lack."""
     frozen = PAD if config.pad == "zero" else None
     embedding = nn.Embedding(config.words + SPECIALS, config.embedding, padding_idx=frozen)
     with torch.no_grad():
-        embedding.weight.uniform_(-0.1, 0.1)
+        embedding.weight.uniform_(-config.embedding_range, config.embedding_range)
         if frozen is not None:
             embedding.weight[frozen] = 0
     return embedding

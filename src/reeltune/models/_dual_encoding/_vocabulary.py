@@ -1,17 +1,22 @@
 """Words that a model knows, and how it reads a text."""
 
 import json
-import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
 from torch.nn.utils.rnn import pad_sequence
 
+from reeltune._faults import first_fault
 from reeltune.errors import CheckpointError, DataError
 from reeltune.types import Tokens
+
+Letters = Literal["ascii", "unicode"]
 
 PAD, START, END, UNKNOWN = range(4)
 SPECIALS = 4  # ids below this stand for no word
@@ -19,9 +24,18 @@ SPECIALS = 4  # ids below this stand for no word
 FREQUENT = ("a", "man", "is", "the", "in", "on", "and", "woman", "of", "with", "to", "two", "dog")
 
 
-def split_words(text: str) -> list[str]:
-    """Runs of ASCII letters and digits in lower case, as the released models read text."""
-    return re.sub(r"[^A-Za-z0-9]", " ", text).lower().split()
+def split_words(text: str, letters: Letters = "ascii") -> list[str]:
+    """Runs of letters and digits in lower case.
+
+    "ascii" keeps a to z and 0 to 9, as the released models read text: all else parts words.
+    "unicode" keeps letters, accents and digits of every script, in one form each (NFKC).
+    """
+    if letters == "unicode":
+        text = unicodedata.normalize("NFKC", text)
+        kept = (c if unicodedata.category(c)[0] in "LMN" else " " for c in text)
+    else:
+        kept = (c if c.isascii() and c.isalnum() else " " for c in text)
+    return "".join(kept).lower().split()
 
 
 @dataclass(frozen=True)
@@ -29,6 +43,7 @@ class Vocabulary:
     """Words in the order of their ids, which begin after the special tokens."""
 
     words: tuple[str, ...]
+    letters: Letters = "ascii"  # that words are made of
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -38,20 +53,28 @@ class Vocabulary:
             raise DataError(f"the vocabulary has {twice!r} more than once; give each word once")
         object.__setattr__(self, "_ids", ids)
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """All that says how a text is read."""
+        return {"letters": self.letters, "words": self.words}
+
     def __len__(self) -> int:
         return len(self.words)
 
     @classmethod
-    def of(cls, captions: Iterable[str], at_least: int = 5) -> "Vocabulary":
+    def of(
+        cls, captions: Iterable[str], at_least: int = 5, letters: Letters = "ascii"
+    ) -> "Vocabulary":
         """Words that occur at least so often, in the order in which they first occur."""
-        counts = Counter(word for caption in captions for word in split_words(caption))
+        counts = Counter(w for caption in captions for w in split_words(caption, letters))
         words = tuple(word for word, times in counts.items() if times >= at_least)
         if not words:
             raise DataError(
-                f"no word occurs {at_least} times in the captions; give more captions, "
-                "or a smaller number by --set words.at_least=1"
+                f"no word occurs {at_least} times in the captions; give more captions, a smaller "
+                "number by --set words.at_least=1, or, where they are not written in a to z, "
+                "--set words.letters=unicode"
             )
-        return cls(words)
+        return cls(words, letters)
 
     @classmethod
     def stand_in(cls, words: int) -> "Vocabulary":
@@ -61,7 +84,11 @@ class Vocabulary:
 
     def ids(self, text: str) -> list[int]:
         """Start mark, words, end mark; words that are not in the vocabulary are `UNKNOWN`."""
-        return [START, *(self._ids.get(word, UNKNOWN) for word in split_words(text)), END]
+        return [
+            START,
+            *(self._ids.get(word, UNKNOWN) for word in split_words(text, self.letters)),
+            END,
+        ]
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
         """Ids of several texts, padded at their ends."""
@@ -70,23 +97,31 @@ class Vocabulary:
         return padded([self.ids(text) for text in texts])
 
     def write(self, path: Path) -> None:
-        """One JSON list."""
-        text = json.dumps(self.words, ensure_ascii=False, indent=0)
+        """One JSON object, a line for each word."""
+        text = json.dumps(self.facts, ensure_ascii=False, indent=0)
         path.write_text(text + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> "Vocabulary":
         """The vocabulary that `write` wrote; raises CheckpointError if there is none."""
         try:
-            words = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            stored = _Stored.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            fault = ": ".join(first_fault(error)) if isinstance(error, ValidationError) else error
             raise CheckpointError(
-                f"{path} cannot be read as a vocabulary ({error}); "
+                f"{path} cannot be read as a vocabulary ({fault}); "
                 "take it from where the weights came from"
             ) from error
-        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-            raise CheckpointError(f"{path} is no JSON list of words; take it from the weights' own")
-        return cls(tuple(words))
+        return cls(stored.words, stored.letters)
+
+
+class _Stored(BaseModel):
+    """The file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    letters: Letters
+    words: tuple[str, ...]
 
 
 def padded(rows: Sequence[Sequence[int]]) -> Tokens:

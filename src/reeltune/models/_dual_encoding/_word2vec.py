@@ -13,9 +13,9 @@ from reeltune.models._dual_encoding._vocabulary import SPECIALS, Vocabulary
 
 def embedding_from(
     folder: Path, vocabulary: Vocabulary, source: torch.Generator
-) -> Float[Tensor, "V E"]:
-    """An embedding whose words have the folder's vectors; the others, and special tokens, are
-    uniform between -1 and 1, as released.
+) -> tuple[Float[Tensor, "V E"], int]:
+    """An embedding whose words have the folder's vectors, and how many these are; the others, and
+    special tokens, are uniform between -1 and 1, as released.
 
     `shape.txt` has rows and width in its first line, and no other line is read. `feature.bin` is
     float32 without a header and is mapped, not read: of three gigabytes only the rows of the
@@ -29,11 +29,12 @@ def embedding_from(
     if not known:
         raise DataError(
             f"{folder} has a vector for none of the {len(vocabulary)} words; "
-            "give word vectors of the language of the captions"
+            "give word vectors of the language of the captions by --set words.word2vec=FOLDER, or "
+            "--set words.word2vec=none to start without"
         )
     places, rows = torch.tensor(known).T  # (2, K)
     embedding[SPECIALS + places] = torch.from_numpy(stored[rows.numpy()].astype(np.float32))
-    return embedding
+    return embedding, len(known)
 
 
 def _mapped(folder: Path) -> tuple[list[str], Float[np.ndarray, "N E"]]:
