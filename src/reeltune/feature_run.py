@@ -98,7 +98,8 @@ def made_clips(
             f"{len(paths)} videos have {len(names)} names, so their features would be confused; "
             "make them by `reeltune features FOLDER --out OUT`, and give --set features.folder=OUT"
         )
-    named = "\n".join([encoder, open_model(encoder).fingerprint, str(wanted.every), *paths])
+    rule = str(Wish(every=wanted.every).sampling)
+    named = "\n".join([encoder, open_model(encoder).fingerprint, rule, *paths])
     key = hashlib.blake2b(named.encode(), digest_size=8).hexdigest()
     out = cache_folder() / FEATURES / key
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -30,6 +30,10 @@ from reeltune.types import DualEncoder, FrameEncoder
 
 BATCH = 32  # frames encoded at once
 AHEAD = 4  # batches that are decoded while one is encoded
+BRIEF = 0.04  # s that a photo is shown, as a clip
+
+
+Decoded = list[Frame] | float  # batches, and after the last one when its last frame goes, in s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,10 @@ class Wish:
     def __post_init__(self) -> None:
         if not 0 < self.every < 1e6:
             raise ConfigError(f"every is {self.every:g} s; give seconds above 0, such as 0.5")
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling("fps", 1 / self.every)
 
 
 @dataclass
@@ -97,7 +105,7 @@ def make_features(
     meter.progress.begin(len(sources), sum(source.size for source in sources))
     with FeatureWriter(out, making, wish.format) as writer:
         try:
-            _make_all(sources, encoder, writer, report, meter, Sampling.parse(making.sampling))
+            _make_all(sources, encoder, writer, report, meter, wish.sampling)
         except KeyboardInterrupt:
             report.interrupted = True
         report.rows = sum(entry.count for entry in writer.videos.values())
@@ -144,7 +152,7 @@ def _making(encoder: FrameEncoder, model: str, wish: Wish) -> Making:
         dtype=wish.dtype or ("float32" if wish.format == "official" else "float16"),
         model=model,
         fingerprint=encoder.fingerprint,
-        sampling=str(Sampling("fps", 1 / wish.every)),
+        sampling=str(wish.sampling),
     )
 
 
@@ -194,26 +202,32 @@ def _make_one(
         return
     times: list[float] = []
     parts = []
-    for batch in _batches(Path(source.path), decoder):
-        times.extend(frame.time for frame in batch)
-        parts.append(_encoded(encoder, np.stack([frame.pixels for frame in batch])))
+    for found in _batches(Path(source.path), decoder):
+        if isinstance(found, float):
+            times.append(found)
+            break
+        times.extend(frame.time for frame in found)
+        parts.append(_encoded(encoder, np.stack([frame.pixels for frame in found])))
     if not parts:
         raise DataError("not one frame could be decoded")
     writer.append(name, np.concatenate(parts), times, content)
     report.made.append(name)
 
 
-def _batches(path: Path, decoder: Decoder) -> Iterator[list[Frame]]:
+def _batches(path: Path, decoder: Decoder) -> Iterator[Decoded]:
     """Frames of a file in batches, decoded in a thread while the model is busy with others."""
     if path.suffix.lower() in PICTURES:
         yield [decoder.image(path)]
+        yield BRIEF
         return
-    waiting: queue.Queue[list[Frame] | BaseException | None] = queue.Queue(AHEAD)
+    waiting: queue.Queue[Decoded | BaseException] = queue.Queue(AHEAD)
     left = threading.Event()  # by the reader of the batches, before the end
     thread = threading.Thread(target=_decode, args=(path, decoder, waiting, left), daemon=True)
     thread.start()
     try:
-        while (found := waiting.get()) is not None:
+        found: Decoded | BaseException = []
+        while not isinstance(found, float):
+            found = waiting.get()
             if isinstance(found, BaseException):
                 raise found
             yield found
@@ -228,7 +242,7 @@ def _batches(path: Path, decoder: Decoder) -> Iterator[list[Frame]]:
 def _decode(
     path: Path,
     decoder: Decoder,
-    waiting: "queue.Queue[list[Frame] | BaseException | None]",
+    waiting: "queue.Queue[Decoded | BaseException]",
     left: threading.Event,
 ) -> None:
     batch: list[Frame] = []
@@ -243,6 +257,6 @@ def _decode(
                     return
         if batch:
             waiting.put(batch)
-        waiting.put(None)
+        waiting.put(reading.until)
     except BaseException as error:  # of any kind: it is raised again where the batches are read
         waiting.put(error)

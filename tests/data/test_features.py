@@ -1,5 +1,6 @@
 """Stored frame features: both formats, in and out, through kills and by hand."""
 
+import math
 import os
 import random
 import subprocess
@@ -11,11 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slow_rules import slow_choice
 
 from reeltune.data._feature_index import Making
 from reeltune.data._feature_writer import FeatureWriter, Format
 from reeltune.data._features import DATA, FeatureReader, Features, as_id
 from reeltune.data._official_features import rebuilt
+from reeltune.data._sample import Sampling
+from reeltune.data._shown_rows import shown_rows
 from reeltune.errors import DataError
 from reeltune.types import Pair
 
@@ -34,10 +38,14 @@ def clips(seed: int = 0) -> dict[str, np.ndarray]:
     return {v: source.integers(-9, 9, (n, 3)).astype(np.float32) for v, n in lengths.items()}
 
 
+def edges_of(rows: np.ndarray) -> list[float]:
+    return [0.5 * n for n in range(len(rows) + 1)]
+
+
 def store(folder: Path, format: Format = "own", **more: np.ndarray) -> Path:
     with FeatureWriter(folder, making(format), format) as writer:
         for video, rows in (clips() | more).items():
-            writer.append(video, rows, [0.5 * n for n in range(len(rows))])
+            writer.append(video, rows, edges_of(rows))
     return folder
 
 
@@ -61,7 +69,7 @@ def test_what_is_written_is_read(tmp_path: Path, format: Format) -> None:
     for video, rows in clips().items():
         assert features.of(video).dtype == np.float32
         np.testing.assert_array_equal(features.of(video), rows)
-        np.testing.assert_array_equal(features.times(video), 0.5 * np.arange(len(rows)))
+        np.testing.assert_array_equal(features.edges(video), 0.5 * np.arange(len(rows) + 1))
     assert sorted(p.name for p in (tmp_path / "made").iterdir() if p.suffix == ".part") == []
 
 
@@ -80,7 +88,7 @@ def test_official_files_alone_say_the_same_but_for_times(tmp_path: Path) -> None
         features = Features(folder)
         for video, rows in clips().items():
             np.testing.assert_array_equal(features.of(video), rows)
-            assert features.times(video) is None
+            assert features.edges(video) is None
         (folder / "video2frames.txt").unlink(missing_ok=True)
 
 
@@ -192,7 +200,7 @@ def test_a_writer_goes_on_where_it_was_killed(tmp_path: Path, format: Format, st
     whole, folder = store(tmp_path / "whole", format), tmp_path / "killed"
     writer = FeatureWriter(folder, making(format), format).__enter__()
     for video, rows in list(clips().items())[:stop]:
-        writer.append(video, rows, [0.5 * n for n in range(len(rows))])
+        writer.append(video, rows, edges_of(rows))
     writer._file.write(b"half a row")
     writer._file.close()
     writer._lock.release()
@@ -204,7 +212,7 @@ def test_a_writer_goes_on_where_it_was_killed(tmp_path: Path, format: Format, st
         assert list(again.videos) == list(clips())[:stop]
         for video, rows in clips().items():
             if video not in again.videos:
-                again.append(video, rows, [0.5 * n for n in range(len(rows))])
+                again.append(video, rows, edges_of(rows))
     names = {p.name for p in whole.iterdir()}
     assert {p.name for p in folder.iterdir()} == names
     for name in names:
@@ -230,7 +238,7 @@ def test_a_second_kill_finds_what_came_after_the_first(tmp_path: Path) -> None:
 def test_a_finished_folder_is_added_to(tmp_path: Path, format: Format) -> None:
     folder = store(tmp_path / "f", format)
     with FeatureWriter(folder, making(format), format) as writer:
-        writer.append("more", np.ones((2, 3), np.float32), [0.0, 0.5])
+        writer.append("more", np.ones((2, 3), np.float32), [0.0, 0.5, 1.0])
     features = Features(folder)
     np.testing.assert_array_equal(features.of("more"), np.ones((2, 3)))
     np.testing.assert_array_equal(features.of("cat"), clips()["cat"])
@@ -292,7 +300,8 @@ def test_what_cannot_be_stored_is_refused(tmp_path: Path) -> None:
             ("w", rows[:0], None, r"shape \(0, 3\).*one row or more of width 3"),
             ("w", rows * np.nan, None, r"of w are not finite numbers in float16; leave"),
             ("w", rows * 1e6, None, r"not finite numbers in float16; leave.*or store float32"),
-            ("w", rows, [0.0], r"w has 2 features and 1 times; give one for each"),
+            ("w", rows, [0.0], r"w has 2 features and 1 edges; give the time at .* last one ends"),
+            ("w", rows, [0.0, 2.0, 1.0], r"the times of w do not ascend; leave this video out"),
         ]:
             with np.errstate(over="ignore"), pytest.raises(DataError, match=message):
                 writer.append(video, features, times)
@@ -356,6 +365,9 @@ def test_files_that_do_not_fit_each_other_are_named(tmp_path: Path) -> None:
     (folder / "index.json").write_text("{}")
     with pytest.raises(DataError, match=r"index.json is not the index.*reeltune features"):
         Features(folder)
+    (folder / "index.json").write_text(index.replace('"version":2', '"version":1'))
+    with pytest.raises(DataError, match=r"it is of version 1, which tells of rows by other times"):
+        Features(folder)
     (folder / "index.json").write_text(index)
     np.save(folder / DATA, np.zeros((12, 3), np.int32))
     with pytest.raises(DataError, match=r"holds int32 of shape \(12, 3\); wanted are float16"):
@@ -395,14 +407,21 @@ def test_a_pair_is_found_by_its_id_or_its_path(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("start", "end", "rows"),
-    [(0.0, None, range(7)), (0.6, None, range(2, 7)), (0.5, 1.5, [1, 2]), (1.1, 1.2, [2])],
+    [(0.0, None, range(7)), (0.6, None, range(1, 7)), (0.5, 1.5, [1, 2]), (1.1, 1.2, [2])],
 )
-def test_a_part_has_the_frames_in_it_or_the_nearest(
+def test_a_part_has_the_frames_that_are_shown_in_it(
     tmp_path: Path, start: float, end: float | None, rows: list[int]
 ) -> None:
     reader = FeatureReader(Features(store(tmp_path / "f")))
     found = reader.read(pair("a/b.c", "a/b.c", start, end))
     np.testing.assert_array_equal(found, clips()["a/b.c"][list(rows)])
+
+
+def test_a_part_past_the_end_of_a_video_is_refused(tmp_path: Path) -> None:
+    reader = FeatureReader(Features(store(tmp_path / "f")))
+    assert len(reader.read(pair("cat", "cat", 1.9, 99.0))) == 1
+    with pytest.raises(DataError, match=r"of cat up to 2 s, and asked .* from 2 s; correct the an"):
+        reader.read(pair("cat", "cat", 2.0, 99.0))
 
 
 def test_a_part_of_a_video_without_times_is_refused(tmp_path: Path) -> None:
@@ -415,10 +434,28 @@ def test_a_part_of_a_video_without_times_is_refused(tmp_path: Path) -> None:
 @given(st.integers(1, 40), st.integers(1, 40))
 @settings(max_examples=50, deadline=None)
 def test_a_cap_takes_the_middles_of_equal_parts(count: int, cap: int) -> None:
+    """Where all rows are as long."""
     chosen = slow_middles(count, cap)
     assert len(chosen) == min(count, cap)
-    middles = ((np.arange(cap) + 0.5) * count / cap).astype(int) if count > cap else range(count)
-    assert list(middles) == chosen
+    rows = shown_rows(np.arange(count + 1.0), Sampling("uniform", float(cap)))
+    assert rows.tolist() == chosen
+
+
+@given(
+    st.lists(st.floats(0.01, 5.0), min_size=1, max_size=30),
+    st.integers(1, 12),
+    st.floats(0.0, 30.0),
+    st.one_of(st.just(math.inf), st.floats(0.1, 30.0)),
+)
+@settings(deadline=None)
+def test_rows_are_taken_as_frames_are_that_come_at_their_times(
+    steps: list[float], cap: int, start: float, length: float
+) -> None:
+    edges = np.cumsum([0.0, *steps])
+    rule = Sampling("uniform", float(cap), start, start + length)
+    video = [(float(time), False) for time in edges[:-1]]
+    taken = edges[shown_rows(edges, rule)].tolist()
+    assert taken == slow_choice(rule, video, float(edges[-1]))
 
 
 def slow_middles(count: int, cap: int) -> list[int]:

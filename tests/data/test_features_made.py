@@ -20,8 +20,8 @@ from reeltune.models._open import open_model
 from reeltune.types import FrameEncoder, Pair
 
 
-def slow_features(path: Path, model: str, every: float) -> tuple[np.ndarray, list[float]]:
-    """One frame at a time through the model."""
+def slow_features(path: Path, model: str, every: float) -> tuple[np.ndarray, list[float], float]:
+    """One frame at a time through the model; its times, and the length of the video, in s."""
     encoder = open_model(model)
     assert isinstance(encoder, FrameEncoder)
     with (
@@ -31,7 +31,7 @@ def slow_features(path: Path, model: str, every: float) -> tuple[np.ndarray, lis
         frames = list(reading)
     with torch.inference_mode():
         rows = [encoder.encode_frames(torch.from_numpy(f.pixels)[None])[0] for f in frames]
-    return torch.stack(rows).numpy(), [frame.time for frame in frames]
+    return torch.stack(rows).numpy(), [frame.time for frame in frames], reading.info.duration
 
 
 @pytest.fixture
@@ -51,11 +51,14 @@ def test_features_are_those_of_each_frame(footage: Path, model: str, tmp_path: P
     assert report.made == ["a place/two", "red"]
     assert list(report.faults) == [str(footage / "broken.mp4")]
     features = Features(tmp_path / "f")
-    assert (features.making.model, features.making.sampling) == (model, "fps 2")
+    assert (features.making.model, features.making.sampling) == (model, "fps 2 as shown")
     for name in report.made:
-        rows, times = slow_features(footage / f"{name}.mp4", model, 0.5)
+        rows, times, until = slow_features(footage / f"{name}.mp4", model, 0.5)
         np.testing.assert_allclose(features.of(name), rows, atol=1e-5)
-        np.testing.assert_allclose(features.times(name), times)
+        edges = features.edges(name)
+        assert edges is not None
+        np.testing.assert_allclose(edges[:-1], times)
+        assert edges[-1] == pytest.approx(until, abs=0.001)
     assert report.rows == features.rows == 40
 
 
@@ -94,7 +97,9 @@ def test_a_second_run_makes_what_is_new(
         "another version of it, has the id 'a'; give a new folder"
         in third.faults[str(videos / "a.mp4")]
     )
-    with pytest.raises(DataError, match=r"whose sampling is 'fps 2', not 'fps 1'; give a new"):
+    with pytest.raises(
+        DataError, match=r"whose sampling is 'fps 2 as shown', not 'fps 1 as shown'; give a new"
+    ):
         make_features([str(videos)], model, tmp_path / "f", Wish(every=1.0))
 
 

@@ -1,15 +1,19 @@
 """Pairs to batches: which pairs, in which order, which frames, padded how."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numbered_video import number_of, write_numbered
+from PIL import Image
 
 from reeltune.data._frame_cache import FrameCache
 from reeltune.data._loader import FrameReader, Loader, Order, readable, stack
@@ -226,7 +230,7 @@ def test_frames_of_a_span_are_from_the_span(
     ten_seconds: Path, reader: FrameReader, start: float, end: float | None, middles: list[float]
 ) -> None:
     span = reader.read(Pair(video="v", path=ten_seconds, caption="c", start=start, end=end))
-    wanted = [int(np.ceil(round(middle / FRAME, 6))) for middle in middles]
+    wanted = [int(np.floor(round(middle / FRAME, 6))) for middle in middles]
     assert [number_of(frame) for frame in span] == wanted
 
 
@@ -304,3 +308,80 @@ def test_stack_pads_with_black() -> None:
     batch = stack(clips, words(["0.0", "1.0"]), torch.tensor([0, 1]))
     assert batch.mask.tolist() == [[True, False, False], [True, True, True]]
     assert batch.frames.sum(dim=(2, 3, 4)).tolist() == [[432, 0, 0], [432, 432, 432]]
+
+
+def slide(number: int) -> np.ndarray:
+    return np.full((64, 64, 3), 40 * (number + 1), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Sequence[float]], Path]:
+    """Writes videos whose frame n, of brightness 40 (n + 1), comes at the n-th of some times."""
+    folder = tmp_path_factory.mktemp("slow")
+
+    def write(name: str, times: Sequence[float]) -> Path:
+        with av.open(str(folder / name), "w") as container:
+            stream = container.add_stream("libx264", rate=30, options={"bf": "0"})
+            stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+            stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+            for number, time in enumerate(times):
+                frame = av.VideoFrame.from_ndarray(slide(number), format="rgb24")
+                frame.pts, frame.time_base = round(1000 * time), Fraction(1, 1000)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+        return folder / name
+
+    return write
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+@pytest.mark.parametrize(
+    ("times", "start", "end", "seen"),
+    [
+        ([0], 0.0, None, [1]),
+        ([0, 0.1], 0.0, None, [1, 2]),
+        ([0, 10, 20, 30], 0.0, None, [1, 2, 3, 4]),
+        ([0, 10, 20, 30], 12.0, 18.0, [2]),
+        ([0, 10, 20, 30], 10.0, 20.0, [2]),
+        ([0, 10, 20, 30], 9.0, 21.0, [1, 2, 3]),
+        ([0, 0.2, 60], 0.0, None, [1, 2, 3]),
+        ([0, 0.2, 60], 10.0, 20.0, [2]),
+    ],
+)
+def test_a_slow_video_shows_each_picture_until_the_next(
+    suffix: str,
+    times: list[float],
+    start: float,
+    end: float | None,
+    seen: list[int],
+    slow: Callable[[str, Sequence[float]], Path],
+) -> None:
+    path = slow(f"{len(times)}-{start}.{suffix}", times)
+    with FrameReader(Pixels(size=32), 12, None) as plain:
+        frames = plain.read(Pair(video="v", path=path, caption="c", start=start, end=end))
+    assert np.round(frames.mean(axis=(1, 2, 3)) / 40).tolist() == seen
+
+
+def test_a_still_gif_is_a_clip_of_one_frame(tmp_path: Path) -> None:
+    Image.fromarray(slide(0)).save(tmp_path / "still.gif")
+    with FrameReader(Pixels(size=32), 12, None) as plain:
+        frames = plain.read(Pair(video="v", path=tmp_path / "still.gif", caption="c"))
+    assert frames.shape == (1, 3, 32, 32)
+    assert frames.mean() == pytest.approx(40, abs=2)
+
+
+def test_a_part_that_a_file_lacks_is_not_shown_as_its_last_frame(
+    tmp_path: Path, ten_seconds: Path, reader: FrameReader
+) -> None:
+    """A file that says it has ten seconds, and ends after some of them."""
+    whole = write_numbered(tmp_path / "whole.mkv")
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    pair = Pair(video="v", path=cut, caption="c", start=8.0, end=9.0)
+    assert len(reader.read(replace(pair, start=0.0, end=2.0))) == 5
+    with pytest.raises(MediaError, match=r"cut\.mkv: no frame .* was uniform 5 from 8\.0 to 9\.0"):
+        reader.read(pair)
+
+
+def test_the_card_says_by_which_rule_frames_are_taken() -> None:
+    assert FrameReader(SQUASHED, 12, None).policy == "uniform 12 as shown"

@@ -17,7 +17,8 @@ from reeltune.data._pixels import fit
 from reeltune.data._sample import Sampling
 from reeltune.types import Pixels
 
-RULES = ["gap 2", "keyframe 0.5", "fps 1", "fps 3", "uniform 1", "uniform 7"]
+PARTS = ["uniform 3 from 6.9 to 8.5", "uniform 7 from 7.1 to 7.3", "uniform 2 from 9.5 to inf"]
+RULES = ["gap 2", "keyframe 0.5", "fps 1", "fps 3", "uniform 1", "uniform 7", "uniform 300", *PARTS]
 PIXELS = Pixels(size=64, shortest=72)
 FAST = {"deadline": "realtime", "cpu-used": "8"}
 QUIET = {"x265-params": "log-level=none"}
@@ -100,11 +101,12 @@ def with_square_pixels(image: Image.Image, shape: Fraction | None) -> Image.Imag
 
 def require_same(decoder: Decoder, path: Path, rules: list[str]) -> None:
     shown, squares, duration = everything(path)
+    until = max(duration, shown[-1][0] + 0.04)  # a frame is shown for 0.04 s at the least
     for rule in map(Sampling.parse, rules):
         decoder.sampling = rule
         with decoder.open(path) as reading:
             got = list(reading)
-        assert [f.time for f in got] == slow_choice(rule, shown, duration), rule
+        assert [f.time for f in got] == slow_choice(rule, shown, duration, until), rule
         for frame in got:
             np.testing.assert_array_equal(frame.pixels, squares[frame.time], str(rule))
         assert reading.note == "", rule

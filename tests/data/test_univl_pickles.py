@@ -70,7 +70,8 @@ def test_converted_features_are_those_of_the_file_with_times(tmp_path: Path) -> 
     assert convert_s3d(stored(tmp_path, videos()), tmp_path / "own", rate=2.0) == 3
     features = Features(tmp_path / "own")
     np.testing.assert_array_equal(features.of("video4"), videos()["video4"])
-    assert features.times("video4").tolist() == [0.25, 0.75, 1.25, 1.75]
+    assert (edges := features.edges("video4")) is not None
+    assert edges.tolist() == [0.0, 0.5, 1.0, 1.5, 2.0]
     assert features.making.sampling == "fps 2"
 
 

@@ -82,7 +82,7 @@ def test_msrvtt_is_read_from_its_own_features_or_says_what_is_missing(tmp_path: 
     making = Making(width=6, dtype="float32", sampling="fps 1")
     with FeatureWriter(tmp_path / "features", making) as writer:
         for n, video in enumerate(["video0", "video1", "video7010"]):
-            writer.append(video, np.full((2, 6), n, np.float32), [0.5, 1.5])
+            writer.append(video, np.full((2, 6), n, np.float32), [0.0, 1.0, 2.0])
     recipe = read_recipe("msrvtt-9k/univl-meltr", {"options.hold_out": 1})
     options = recipe.dataset_config(folder=tmp_path)
     test = options.read("test")

@@ -63,10 +63,11 @@ class Alive(Answer):
 
 
 class End(Answer):
-    """No more frames; `note` says what was wrong, if anything."""
+    """No more frames; `note` says what was wrong, if anything; the last frame goes at `until`."""
 
     kind: Literal["end"]
     note: Line
+    until: Seconds
 
 
 class Refusal(Answer):

@@ -99,6 +99,7 @@ class Reading:
 
     def __init__(self, decoder: Decoder, path: Path, still: bool) -> None:
         self.note = ""  # after the last frame: what was wrong with the file, if anything
+        self.until = 0.0  # after the last frame: s, when it goes; 0 for a picture
         self.is_done = False
         self._decoder, self._path = decoder, path
         self._patience = Patience(decoder.limits)
@@ -132,7 +133,7 @@ class Reading:
                 raise WireError("a message comes out of turn")
         except WireError as error:
             raise self._broken(error) from error
-        self.note, self.is_done = said.note, True
+        self.note, self.until, self.is_done = said.note, said.until, True
         raise StopIteration
 
     def _begin(self, request: dict[str, Any]) -> MediaInfo:

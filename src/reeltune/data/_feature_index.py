@@ -25,7 +25,7 @@ class Making(_Closed):
     dtype: Literal["float16", "float32"] = "float16"
     model: str = ""
     fingerprint: str = ""
-    sampling: str = ""  # as `Sampling` writes it, such as "fps 2"
+    sampling: str = ""  # as `Sampling` writes it, such as "fps 2 as shown"
 
 
 class Entry(_Closed):
@@ -33,14 +33,14 @@ class Entry(_Closed):
 
     first: NonNegativeInt
     count: PositiveInt
-    times: tuple[Seconds, ...] | None = None  # s of each row; None: not known
+    edges: tuple[Seconds, ...] | None = None  # s at which each row's frame comes, the last goes
     content: str | None = None  # hash of the file that the rows were made from
 
 
 class Index(_Closed):
     """The whole of `index.json`."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     making: Making
     videos: dict[str, Entry]
 
@@ -59,23 +59,39 @@ def read_index(folder: Path) -> Index:
         index = Index.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise DataError(
-            f"{path} is not the index of stored features ({str(error).splitlines()[0]}); make "
-            "them again with `reeltune features`"
+            f"{path} is not the index of stored features ({_in_short(error)}); make them again "
+            "with `reeltune features`, or `reeltune convert s3d`"
         ) from None
     _require_rows_in_turn(index, path)
     return index
 
 
+def _in_short(error: OSError | ValidationError) -> str:
+    for fault in error.errors() if isinstance(error, ValidationError) else ():
+        if fault["loc"] == ("version",):
+            return (
+                f"it is of version {fault['input']}, which tells of rows by other times than "
+                "version 2 does"
+            )
+    return str(error).splitlines()[0]
+
+
 def _require_rows_in_turn(index: Index, path: Path) -> None:
     expected = 0
     for video, entry in sorted(index.videos.items(), key=lambda item: item[1].first):
-        if entry.first != expected or len(entry.times or range(entry.count)) != entry.count:
+        if entry.first != expected or not _has_edges_or_none(entry):
             raise DataError(
                 f"{path}: {video!r} has {entry.count} rows from {entry.first} and "
-                f"{len(entry.times or ())} times, but its rows should begin at {expected} with a "
-                "time for each or none; make the features again with `reeltune features`"
+                f"{len(entry.edges or ())} edges, but its rows should begin at {expected} with "
+                "ascending edges, one more than there are rows, or none; make the features again "
+                "with `reeltune features`"
             )
         expected += entry.count
+
+
+def _has_edges_or_none(entry: Entry) -> bool:
+    edges = entry.edges
+    return edges is None or (len(edges) == entry.count + 1 and list(edges) == sorted(edges))
 
 
 class Journal:

@@ -82,15 +82,16 @@ class FeatureWriter:
         self,
         video: str,
         features: Float[np.ndarray, "T F"],
-        times: Sequence[float] | None = None,
+        edges: Sequence[float] | None = None,
         content: str | None = None,
     ) -> None:
         """Store a video's features; `content` is the hash of the file that they were made from.
 
+        `edges` are the seconds at which each row's frame comes, and at which the last one goes.
         Raises DataError for an id that is there or cannot be, and for features that are not
-        finite numbers, of another width, or more or fewer than `times`.
+        finite numbers, of another width, or too many or too few for `edges`.
         """
-        self._require(video, features, times)
+        self._require(video, features, edges)
         rows = np.ascontiguousarray(features, np.dtype(self.making.dtype).newbyteorder("<"))
         if not np.isfinite(rows).all():
             raise DataError(
@@ -100,14 +101,14 @@ class FeatureWriter:
         self._file.write(rows.tobytes())
         self._file.flush()
         os.fsync(self._file.fileno())
-        seconds = None if times is None else tuple(float(time) for time in times)
-        entry = Entry(first=self._rows, count=len(rows), times=seconds, content=content)
+        seconds = None if edges is None else tuple(float(edge) for edge in edges)
+        entry = Entry(first=self._rows, count=len(rows), edges=seconds, content=content)
         self._journal.add(video, entry)
         self._entries[video] = entry
         self._rows += len(rows)
 
     def _require(
-        self, video: str, features: Float[np.ndarray, "T F"], times: Sequence[float] | None
+        self, video: str, features: Float[np.ndarray, "T F"], edges: Sequence[float] | None
     ) -> None:
         if self.format == "official":
             official.require_name(video)
@@ -121,10 +122,13 @@ class FeatureWriter:
                 f"features of {video} have shape {features.shape}; "
                 f"{self.folder} holds one row or more of width {self.making.width} for each video"
             )
-        if times is not None and len(times) != len(features):
+        if edges is not None and len(edges) != len(features) + 1:
             raise DataError(
-                f"{video} has {len(features)} features and {len(times)} times; give one for each"
+                f"{video} has {len(features)} features and {len(edges)} edges; give the time at "
+                "which each begins, and that at which the last one ends"
             )
+        if edges is not None and list(edges) != sorted(edges):
+            raise DataError(f"the times of {video} do not ascend; leave this video out")
 
     def _begin(self) -> dict[str, Entry]:
         """What is in the folder, put back into the state of a run that has not finished."""

@@ -1,5 +1,6 @@
 """Stored frame features: of any number of videos, read from disk row by row, never whole."""
 
+import math
 import os
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,8 @@ from jaxtyping import Float, Int
 
 from reeltune.data import _official_features as official
 from reeltune.data._feature_index import FILE_NAME, Journal, Making, read_index
+from reeltune.data._sample import Sampling
+from reeltune.data._shown_rows import shown_rows
 from reeltune.data._videos import stem
 from reeltune.errors import DataError
 from reeltune.types import Pair
@@ -29,7 +32,7 @@ class Features:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._times: dict[str, Float[np.ndarray, " T"]] = {}
+        self._edges: dict[str, Float[np.ndarray, " T1"]] = {}
         if Journal(folder).exists():
             raise DataError(
                 f"{folder} is being written, or was left unfinished; wait, or run the same "
@@ -81,10 +84,10 @@ class Features:
         """Frames of a video."""
         return len(self._rows_of(video))
 
-    def times(self, video: str) -> Float[np.ndarray, " T"] | None:
-        """Seconds of each frame since the video's beginning; None where nobody knows."""
+    def edges(self, video: str) -> Float[np.ndarray, " T1"] | None:
+        """Seconds at which each frame comes, and the last one goes; None where nobody knows."""
         self._rows_of(video)
-        return self._times.get(video)
+        return self._edges.get(video)
 
     def _rows_of(self, video: str) -> Int[np.ndarray, " T"]:
         try:
@@ -130,14 +133,15 @@ class Features:
         self.making = index.making
         videos = index.videos.items()
         self._rows = {v: np.arange(e.first, e.first + e.count) for v, e in videos}
-        self._times = {v: np.array(e.times) for v, e in videos if e.times is not None}
+        self._edges = {v: np.array(e.edges) for v, e in videos if e.edges is not None}
 
 
 class FeatureReader:
     """Stored features of a pair's video, or of its part, in place of decoded frames.
 
     It is used as `FrameReader` is, and gives (T, F) where that gives (T, 3, S, S). At most
-    `frames` of them are read, the middles of equal parts; None reads all.
+    `frames` of them are read, chosen as `uniform` chooses of a video that shows each row until the
+    next; None reads all. Rows whose times nobody knows count as equally long.
     """
 
     def __init__(self, features: Features, frames: int | None = None) -> None:
@@ -150,13 +154,29 @@ class FeatureReader:
         """Nothing to close: the files are mapped, and go with the object."""
 
     def read(self, pair: Pair) -> Frames:
-        """Raises DataError if the video has no features, or none whose times are known."""
+        """Raises DataError if the video has no features, or none of the pair's part."""
         video = self.id_of(pair)
-        chosen = self._inside(pair, video)
-        if self.frames is not None and len(chosen) > self.frames:
-            middles = (np.arange(self.frames) + 0.5) * len(chosen) / self.frames
-            chosen = chosen[middles.astype(int)]
+        most = math.inf if self.frames is None else float(self.frames)
+        end = math.inf if pair.end is None else float(pair.end)
+        edges = self._edges(pair, video)
+        chosen = shown_rows(edges, Sampling("uniform", most, float(pair.start), end))
+        if not len(chosen):
+            raise DataError(
+                f"{self.features.folder} has features of {video} up to {edges[-1]:g} s, and asked "
+                f"for was the part from {pair.start:g} s; correct the annotation, or make the "
+                "features again of the whole video"
+            )
         return self.features.of(video, chosen)
+
+    def _edges(self, pair: Pair, video: str) -> Float[np.ndarray, " T1"]:
+        edges = self.features.edges(video)
+        if edges is None and (pair.start > 0 or pair.end is not None):
+            raise DataError(
+                f"{self.features.folder} does not know the times of its frames, so the part of "
+                f"{video} from {pair.start:g} s cannot be found; make features with times by "
+                "`reeltune features`"
+            )
+        return np.arange(self.features.count(video) + 1.0) if edges is None else edges
 
     def id_of(self, pair: Pair) -> str:
         """The id that the pair's video has among the features."""
@@ -169,24 +189,6 @@ class FeatureReader:
             f"{', '.join(names_of(pair))} (it has {len(self.features.videos)} videos such as "
             f"{known!r}); make them with `reeltune features`"
         )
-
-    def _inside(self, pair: Pair, video: str) -> Int[np.ndarray, " N"]:
-        """Numbers of the frames in the pair's span; the nearest one where none lies in it."""
-        if pair.start == 0 and pair.end is None:
-            return np.arange(self.features.count(video))
-        times = self.features.times(video)
-        if times is None:
-            raise DataError(
-                f"{self.features.folder} does not know the times of its frames, so the part of "
-                f"{video} from {pair.start:g} s cannot be found; make features with times by "
-                "`reeltune features`"
-            )
-        end = np.inf if pair.end is None else pair.end
-        inside = np.flatnonzero((times >= pair.start) & (times < end))
-        if len(inside):
-            return inside
-        middle = pair.start if pair.end is None else (pair.start + pair.end) / 2
-        return np.array([np.abs(times - middle).argmin()])
 
 
 def names_of(pair: Pair) -> list[str]:

@@ -21,7 +21,7 @@ from reeltune.data._sample import Sampling
 from reeltune.errors import MediaError
 from reeltune.types import Pixels
 
-VERSION = 1  # of what is stored; a new one where the same clip would give other frames
+VERSION = 2  # of what is stored; a new one where the same clip would give other frames
 LIMIT = 20 << 30  # bytes
 SPARED = 0.9  # of the limit, what is left after an eviction
 ABANDONED = 3600.0  # s after which a half-written file is that of a process that died

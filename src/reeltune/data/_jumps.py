@@ -9,6 +9,11 @@ from reeltune.data._media import Media, read_packets
 JUMPERS = ("mov", "matroska", "avi")  # containers whose index leads to keyframes exactly
 
 
+def rewind(media: Media) -> None:
+    """Go back to the beginning of the file."""
+    media.container.seek(min(media.stream.start_time or 0, 0), stream=media.stream)
+
+
 def jumping_pays(media: Media, marks: Sequence[float]) -> bool:
     """Try to jump to the keyframe before each mark (s, as the file counts).
 
@@ -26,5 +31,5 @@ def jumping_pays(media: Media, marks: Sequence[float]) -> bool:
             again += mark - float(packet.pts * media.base)
     except (av.error.FFmpegError, StopIteration):
         again = float("inf")
-    media.container.seek(min(media.stream.start_time or 0, 0), stream=media.stream)
+    rewind(media)
     return 0 < again < (marks[-1] - marks[0]) / 2

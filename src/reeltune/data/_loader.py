@@ -44,7 +44,7 @@ class FrameReader:
 
     @property
     def policy(self) -> str:
-        return f"uniform {self.frames}"
+        return str(Sampling("uniform", float(self.frames)))
 
     def __enter__(self) -> "FrameReader":
         return self
@@ -54,7 +54,7 @@ class FrameReader:
             self._idle.pop().close()
 
     def read(self, pair: Pair) -> Frames:
-        """At most `frames` frames, the middles of equal spans; raises MediaError for none."""
+        """At most `frames` frames, as `Sampling` says; raises MediaError where there is none."""
         wanted = Wanted(pair.path, self._sampling(pair), self.pixels)
         return self.cache.get(wanted, self._decode) if self.cache else self._decode(wanted)
 

@@ -119,7 +119,7 @@ def read_s3d(path: Path) -> dict[str, Float[np.ndarray, "T F"]]:
 def convert_s3d(path: Path, folder: Path, rate: float = 1.0) -> int:
     """Write the features as a folder of ours (docs/features.md); how many videos there were.
 
-    `rate` is features per second; a row stands for the middle of its span of the video.
+    `rate` is features per second; row n stands for the video from n / `rate` s on.
     """
     videos = read_s3d(path)
     width = next(iter(videos.values())).shape[1]
@@ -127,8 +127,7 @@ def convert_s3d(path: Path, folder: Path, rate: float = 1.0) -> int:
         folder, Making(width=width, dtype="float32", sampling=f"fps {rate:g}")
     ) as writer:
         for video, rows in videos.items():
-            times = (np.arange(len(rows)) + 0.5) / rate
-            writer.append(video, rows, times.tolist())
+            writer.append(video, rows, (np.arange(len(rows) + 1) / rate).tolist())
     return len(videos)
 
 

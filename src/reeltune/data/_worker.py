@@ -25,7 +25,6 @@ from reeltune.data._sample import Sampling
 from reeltune.data._wire import WireError, receive, send
 
 THUMBNAIL = 160  # pixels of the longer side
-CLOSE = 0.5  # s at the end of a video that may be missing without a word
 BEAT = 5.0  # s between signs of life
 
 
@@ -57,7 +56,7 @@ def serve(request: dict[str, Any], limits: Limits, answers: IO[bytes]) -> None:
     _sandbox.allow_cpu(limits.cpu)
     if request["still"]:
         send_frame(answers, 0.0, still(path, limits), pixels)
-        send(answers, {"kind": "end", "note": ""})
+        send(answers, {"kind": "end", "note": "", "until": 0.0})
         return
     with opened(path, limits) as media:
         _sandbox.allow_cpu(limits.cpu * (1 + minutes(media.duration, media.size)))
@@ -73,7 +72,7 @@ def serve(request: dict[str, Any], limits: Limits, answers: IO[bytes]) -> None:
                 chosen.trouble = f"the limit of {limits.frames} frames was reached"
                 break
             send_frame(answers, seconds, seen, pixels)
-        send(answers, {"kind": "end", "note": note(chosen)})
+        send(answers, {"kind": "end", "note": note(chosen), "until": chosen.until()})
 
 
 class Heart:
@@ -114,7 +113,7 @@ def facts(media: Media) -> dict[str, object]:
 def note(chosen: Chosen) -> str:
     """What was wrong with a video of which something could be used; nothing if all was well."""
     duration = chosen.media.duration
-    if chosen.seen < duration - CLOSE - chosen.step:
+    if chosen.is_short():
         said = f"only the first {chosen.seen:.1f} s of {duration:.1f} s could be decoded"
         return f"{said} ({chosen.trouble or 'the rest is missing'})"
     return f"damaged in places ({chosen.trouble})" if chosen.trouble else ""

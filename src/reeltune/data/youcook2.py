@@ -133,7 +133,7 @@ class Config(BaseModel):
         with FeatureWriter(folder / FEATURES, making) as writer:
             for n, video in enumerate(videos):
                 rows = np.arange(20, dtype=np.float32).reshape(5, 4) + 100 * n
-                writer.append(video, rows, [0.5, 1.5, 2.5, 3.5, 4.5])
+                writer.append(video, rows, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
         return cls(folder=folder, hold_out=1)
 
     def _chosen(self, split: Part) -> tuple[dict[str, str], set[str]]:

@@ -97,12 +97,11 @@ def _agree(folder: Path, choice: Choice) -> tuple[Manifest, DualEncoder]:
     name = choice.model or (stored.model if stored else DEFAULT_MODEL)
     name = os.path.abspath(name) if os.path.isdir(name) else name  # readable from anywhere
     model = open_model(name, device=choice.device)
+    kept = stored.sampling if stored else None
     wanted = Manifest(
         model=name if stored is None else stored.model,
         fingerprint=model.fingerprint,
-        sampling=str(Sampling.parse(choice.sampling))
-        if choice.sampling
-        else (stored.sampling if stored else str(Sampling())),
+        sampling=str(Sampling.parse(choice.sampling or kept or str(Sampling()))),
         segments=str(MomentSettings()),
         **_columns(model),
     )

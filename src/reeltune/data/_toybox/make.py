@@ -20,7 +20,7 @@ from reeltune.data._toybox.render import FRAMES, RATE, SIDE, Look, frames
 from reeltune.data._toybox.world import Script, draw_scripts
 from reeltune.errors import DataError
 
-VERSION = 4  # of the world; a new one where any file would come out different
+VERSION = 5  # of the world; a new one where any file would come out different
 FINISHED = "finished.json"
 SIZES: dict[str, dict[Part, int]] = {
     "tiny": {"train": 24, "val": 8, "test": 12},

@@ -15,7 +15,7 @@ from reeltune.data._toybox.world import COLOURS, Event, Script
 SIDE = 96  # pixels
 FINE = 4  # times the size, while drawing
 RATE = 10  # frames per second
-FRAMES = 33  # of a clip; odd, so that no middle of equal spans falls on a frame's first instant
+FRAMES = 33  # of a clip; odd, so that no middle of equal spans falls on a change of frames
 RADIUS = 0.14  # of a thing, in sides
 
 
@@ -48,15 +48,15 @@ class Pose:
 
 
 def frames(script: Script, look: Look) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
-    """The clip from its first frame to its last; but for two, a twin's are the same backwards.
+    """The clip from its first frame to its last; a twin's are the same backwards.
 
-    The first picture is shown twice and the last one not at all. A reader takes the first frame
-    at or after the middle of each of some equal spans, which is one frame late on the average;
-    so it gets the same pictures of a clip and of its twin, to the bit.
+    A reader takes the frame shown at the middle of each of some equal spans. No middle falls on
+    an instant at which frames change, since their number is odd, so it gets the same pictures of
+    a clip and of its twin, to the bit.
     """
     is_first = repr(script) <= repr(script.twin())
     drawn, times = (script, range(FRAMES)) if is_first else (script.twin(), range(FRAMES)[::-1])
-    for number in (times[0], *times[:-1]):
+    for number in times:
         yield frame(drawn, look, (number + 0.5) / FRAMES)
 
 
