@@ -11,7 +11,8 @@ from reeltune.evaluation.pairs import PairScorer, evaluate_pairs
 from reeltune.evaluation.protocols import V2tRule
 from reeltune.evaluation.reports import AnyReport
 from reeltune.evaluation.retrieval import Report
-from reeltune.types import Split
+from reeltune.evaluation.unread import unread
+from reeltune.types import LeftOut, Split
 
 SPOKEN = "transcript"  # by this name batches bring what is said, and datasets say it
 
@@ -25,7 +26,7 @@ def judge(
     quick: bool = False,
 ) -> AnyReport:
     """Figures of a model on a split, of the kind that it is made for; `quick` is for validation."""
-    if isinstance(model, Writer) and model.writes:
+    if is_writer(model):
         return evaluate_captions(model, reader, split, named, (texts or {}).get(SPOKEN), quick)
     if isinstance(model, PairScorer) and model.scores_pairs:
         return evaluate_pairs(model, reader, split, named, quick)
@@ -72,6 +73,26 @@ def texts_of(model: Any, options: Any, dataset: str) -> dict[str, Text]:
             "--set config.reads=nothing"
         )
     return {SPOKEN: options.transcript}
+
+
+def unread_of(
+    model: Any, split: Split, texts: dict[str, Text] | None = None, learned: bool = False
+) -> tuple[LeftOut, ...]:
+    """Captions and transcripts of a split that the model cannot read to their end, or at all.
+
+    A model that writes captions reads only those that it learns from (`learned`).
+    """
+    captions = [] if is_writer(model) and not learned else split.pairs
+    found = unread(model.tokenize, ((pair.video, pair.caption) for pair in captions), "caption")
+    for name, text in (texts or {}).items():
+        said = {pair.video: text(pair) for pair in split.pairs}
+        found += unread(model.tokenize, ((video, t) for video, t in said.items() if t), name)
+    return found
+
+
+def is_writer(model: Any) -> bool:
+    """Whether a model is judged by the captions that it writes."""
+    return isinstance(model, Writer) and model.writes
 
 
 def figures_table(report: AnyReport) -> list[str]:

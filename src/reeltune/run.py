@@ -22,7 +22,7 @@ from reeltune.evaluation.encode import Named
 from reeltune.evaluation.protocols import V2tRule, split_hash
 from reeltune.evaluation.reports import AnyReport, read_report
 from reeltune.feature_run import StoredClips, started, stored_clips, width_of
-from reeltune.judging import figures_table, judge, texts_of, validation
+from reeltune.judging import figures_table, judge, texts_of, unread_of, validation
 from reeltune.melting import melting_step
 from reeltune.meltr import combiner
 from reeltune.meltr.step import Meltr
@@ -89,13 +89,11 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
         model, reader = ground.model, ground.reader
         outcome, left_out = None, dict[str, tuple[LeftOut, ...]]()
         if splits:
-            both = (
-                without_faults(reader, splits[0], place),
-                without_faults(reader, splits[1], place),
-            )
-            left_out = {"train": both[0].left_out, "val": both[1].left_out}
+            val = ground.taken(splits[1], place, learned=recipe.meltr is not None)
+            both = ground.taken(splits[0], place, learned=True), val
+            left_out = left_out_of(both, recipe.training)
             outcome = tune_model(ground, both, recipe.training, place, recipe.name, recipe.meltr)
-        report = judge(model, reader, without_faults(reader, test, place), named, ground.texts)
+        report = judge(model, reader, ground.taken(test, place), named, ground.texts)
         report = report.also_without(left_out)
     if rank == 0:
         model.save_pretrained(place.out)
@@ -115,6 +113,13 @@ class Ground:
     texts: dict[str, Text] = field(default_factory=dict)
     v2t: V2tRule = "grouped"
     said: tuple[str, ...] = ()  # what the model was given before its training
+
+    def taken(self, split: Split, place: Place, learned: bool = False) -> Split:
+        """The split without clips that cannot be read; it names them, and captions that the model
+        cannot read, of which those of a writer only count where it has `learned` from them."""
+        kept = without_faults(self.reader, split, place)
+        also = unread_of(self.model, kept, self.texts, learned)
+        return replace(kept, left_out=(*kept.left_out, *also))
 
     def loader(self, order: Order) -> Loader:
         """Batches in this order, as the losses of the model want them."""
@@ -145,6 +150,13 @@ def ground_of(
             place.watcher.say(sentence)
     texts = texts_of(begun.model, options, recipe.dataset)
     return Ground(begun.model, stored, begun.targets, texts, recipe.v2t, begun.said)
+
+
+def left_out_of(splits: tuple[Split, Split], settings: Settings) -> dict[str, tuple[LeftOut, ...]]:
+    """What training and validation lack, by split; for training also what fills no batch."""
+    train_split, val = splits
+    unfilled = order_of(train_split.pairs, settings).left_out
+    return {"train": (*train_split.left_out, *unfilled), "val": val.left_out}
 
 
 def tune_model(
@@ -251,9 +263,9 @@ def evaluate_opened(
         splits = [part for part in there if part is not None]
         clips = stored_clips(recipe, options, splits, partial(_progress, place))
     with clips as reader:
-        data = without_faults(reader, data, place)
+        ground = Ground(model, reader, texts=texts_of(model, options, recipe.dataset))
         named = Named(recipe.dataset, split, _seed_of(stored), recipe.v2t)
-        return judge(model, reader, data, named, texts_of(model, options, recipe.dataset), settle)
+        return judge(model, reader, ground.taken(data, place), named, ground.texts, settle)
 
 
 def frame_reader(model: Any, frames: int) -> FrameReader:
@@ -319,7 +331,7 @@ def without_faults(reader: ClipReader, split: Split, place: Place) -> Split:
             f"no video of the split can be read; the first is {split.pairs[0].path}: "
             f"{faults[split.pairs[0].video]}"
         )
-    left_out = (*split.left_out, *collect_left_out("video", faults))
+    left_out = (*split.left_out, *collect_left_out("video", faults.items()))
     return replace(split, pairs=tuple(pairs), left_out=left_out)
 
 

@@ -16,7 +16,7 @@ from reeltune.models import lite, vop
 from reeltune.models._lite.remembered import Remembered
 from reeltune.models._open import open_model
 from reeltune.models.clip import Clip
-from reeltune.run import Ground, Place, frame_reader, tune_model, without_faults
+from reeltune.run import Ground, Place, frame_reader, left_out_of, tune_model
 from reeltune.training.settings import Settings
 from reeltune.types import Split
 
@@ -58,13 +58,15 @@ def tune(captions: Path, videos: Path, model: str, place: Place, seed: int = 0) 
     torch.manual_seed(seed)
     tuned = start(model, place.device)
     with frame_reader(tuned, FRAMES) as reader:
-        train_split, val, test = (without_faults(reader, split, place) for split in splits)
+        ground = Ground(tuned, reader)
+        train_split, val, test = (ground.taken(split, place) for split in splits)
         settings = settings_for(tuned, train_split, seed)
+        left_out = left_out_of((train_split, val), settings)
         named = Named("folder", "test")
         before = evaluate(open_model(model, place.device), reader, test, named)
-        tune_model(Ground(tuned, reader), (train_split, val), settings, place, f"tune {model}")
+        tune_model(ground, (train_split, val), settings, place, f"tune {model}")
         after = evaluate(tuned, reader, test, Named("folder", "test", seed))
-    after = after.also_without({"train": train_split.left_out, "val": val.left_out})
+    after = after.also_without(left_out)
     tuned.save_pretrained(place.out)
     before.write(place.out / "before.json")
     after.write(place.out / "metrics.json")

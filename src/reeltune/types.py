@@ -9,7 +9,7 @@ Letters in shapes:
     S  side of a square frame, in pixels
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -35,10 +35,16 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Texts as a model reads them; `mask` is true at real tokens."""
+    """Texts as a model reads them; `mask` is true at real tokens.
+
+    `known` and `cut` are there where texts were read just now, and None where tokens were put
+    together in another way.
+    """
 
     ids: Int[Tensor, "B L"]
     mask: Bool[Tensor, "B L"]
+    known: Bool[Tensor, " B"] | None = None  # whether a text has a word that the model knows
+    cut: Bool[Tensor, " B"] | None = None  # whether a text is longer than the model reads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +81,11 @@ class LeftOut:
 
 
 def collect_left_out(
-    what: str, reasons: Mapping[str, str], missing: bool = True
+    what: str, reasons: Iterable[tuple[str, str]], missing: bool = True
 ) -> tuple[LeftOut, ...]:
-    """One entry for each reason; `reasons` has that of each name, in the order to name them."""
+    """One entry for each reason; `reasons` are names, each with its own."""
     alike: dict[str, list[str]] = {}
-    for name, reason in reasons.items():
+    for name, reason in reasons:
         alike.setdefault(reason, []).append(name)
     return tuple(
         LeftOut(

@@ -99,6 +99,27 @@ def test_a_batch_of_texts_equals_its_rows_whatever_the_padding(model: DualEncode
         torch.testing.assert_close(together[row : row + 1], alone, **CLOSE)
 
 
+def test_texts_without_a_known_word_and_texts_that_are_cut_are_told(model: DualEncoder) -> None:
+    tokens = model.tokenize(["two dogs", " ", "a dog " * 400])
+    assert tokens.known is not None
+    assert tokens.known.tolist() == [True, False, True]
+    if model.name == "dual-encoding":  # which reads every text to its end
+        assert tokens.cut is None
+    else:
+        assert tokens.cut is not None
+        assert tokens.cut.tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("words", range(1, 16))
+def test_a_text_is_cut_where_a_longer_context_would_read_more(words: int) -> None:
+    clip = find("models", "clip").Config.tiny().build()
+    text = " ".join(["cab"] * words)
+    few, all_of_it = clip.tokenize([text], 16), clip.tokenize([text], 500)
+    longer = int(all_of_it.mask.sum()) > int(few.mask.sum())
+    assert few.cut.tolist() == [longer]
+    assert all_of_it.cut.tolist() == [False]
+
+
 def test_a_batch_of_videos_equals_its_rows_whatever_the_padding(model: DualEncoder) -> None:
     frames, mask = videos(model)
     together = model.encode_video(frames, mask)

@@ -136,6 +136,22 @@ def test_any_two_neighbours_meet_in_some_epoch_and_strangers_too() -> None:
     assert len(met) == 12 * 12
 
 
+@pytest.mark.parametrize("every", [False, True])
+@pytest.mark.parametrize("world", [1, 2])
+def test_what_fills_no_last_batch_is_counted(every: bool, world: int) -> None:
+    for videos in range(8, 17):
+        pairs = pairs_of(videos, captions=3)
+        ranks = [Order(pairs, 4, 0, every, rank, world) for rank in range(world)]
+        shown = sum(len(flat(order.epoch(0))) for order in ranks)
+        wanted = len(pairs) if every else videos
+        assert sum(entry.count for entry in ranks[0].left_out) == wanted - shown
+        assert [entry.what for entry in ranks[0].left_out] in (
+            [],
+            ["caption" if every else "video"],
+        )
+        assert not any(entry.missing for entry in ranks[0].left_out)
+
+
 def test_every_caption_shows_each_pair_once() -> None:
     order = Order(pairs_of(6), 3, 0, every_caption=True)
     assert order.batches == 6

@@ -1,11 +1,13 @@
 """What figures lack is counted, named and carried by the card, whichever kind of report it is."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from slow_retrieval import card_for, pairs_of
 
 from reeltune.errors import DataError
@@ -14,7 +16,8 @@ from reeltune.evaluation.left_out import sentences
 from reeltune.evaluation.protocols import CaptionCard, ProtocolCard, also_without
 from reeltune.evaluation.reports import read_report
 from reeltune.evaluation.retrieval import Report, retrieval_report
-from reeltune.types import LeftOut, collect_left_out
+from reeltune.evaluation.unread import unread
+from reeltune.types import LeftOut, Tokens, collect_left_out
 
 PAIRS, GALLERY = pairs_of(["a", "b"]), ["a", "b"]
 GONE = LeftOut(what="video", reason="not in the folder videos", count=1, names=("c",))
@@ -31,11 +34,31 @@ def report_without(**left_out: tuple[LeftOut, ...]) -> Report:
 
 def test_names_are_collected_by_reason_and_the_first_few_are_named() -> None:
     reasons = {f"v{n}": "gone" if n % 2 else "broken" for n in range(13)}
-    broken, gone = collect_left_out("video", reasons)
+    broken, gone = collect_left_out("video", reasons.items())
     assert (broken.count, broken.names) == (7, ("v0", "v2", "v4", "v6", "v8"))
     assert (gone.count, gone.names) == (6, ("v1", "v3", "v5", "v7", "v9"))
     assert str(gone) == "6 videos (gone): v1, v3, v5, v7, v9, ..."
-    assert collect_left_out("video", {}) == ()
+    assert collect_left_out("video", []) == ()
+    assert [entry.count for entry in collect_left_out("caption", [("a", "long")] * 3)] == [3]
+
+
+def tokenize(texts: Sequence[str]) -> Tokens:
+    """Knows words of letters a to z, and reads three of them."""
+    words = [[word.isascii() for word in text.split()] for text in texts]
+    known = torch.tensor([any(some) for some in words])
+    cut = torch.tensor([len(some) > 3 for some in words])
+    ids = torch.zeros(len(texts), 1, dtype=torch.long)
+    return Tokens(ids, ids == 0, known, cut)
+
+
+def test_captions_that_a_model_cannot_read_are_counted_each_and_named_with_their_video() -> None:
+    texts = [("v0", "a dog"), ("v0", "собака"), ("v1", "собака"), ("v2", "a b c " + "d" * 99)]
+    unknown, cut = unread(tokenize, [*texts, ("v3", "a b c d")], "caption")
+    assert str(unknown) == "2 captions (no word that the model knows): v0: собака, v1: собака"
+    assert (cut.count, cut.reason) == (2, "longer than the model reads, and cut")
+    assert cut.names == ("v2: a b c " + "d" * 54, "v3: a b c d")
+    assert not cut.missing
+    assert not unknown.missing
 
 
 def test_one_thing_is_told_in_the_singular_and_without_names_there_is_no_list() -> None:

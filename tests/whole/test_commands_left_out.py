@@ -2,13 +2,15 @@
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from reeltune.cli import app
+from reeltune.data._official_features import write_official
 from reeltune.data.toybox import Config
 
 TRAIN, TEST = [f"video{n}" for n in range(14)], [f"video{n}" for n in range(7010, 7014)]
@@ -119,3 +121,34 @@ def test_tune_names_lines_whose_video_is_absent_or_broken(tmp_path: Path) -> Non
     assert left_out["b"]["train"][0]["names"] == [toys_broken]
     stored = json.loads((tmp_path / "tuned" / "metrics.json").read_text())
     assert stored["protocol"]["left_out"] == left_out["b"]
+
+
+def write_collection(folder: Path, caption: Callable[[int, int], str]) -> Path:
+    """30 made-up videos in the layout of hybrid_space; `caption` is of video and place."""
+    text, feature = folder / "mine" / "TextData", folder / "mine" / "FeatureData" / "noise"
+    text.mkdir(parents=True)
+    feature.mkdir(parents=True)
+    for part, numbers in (("train", range(20)), ("val", range(20, 25)), ("test", range(25, 30))):
+        lines = [f"v{n}#{k} {caption(n, k)}\n" for n in numbers for k in range(2)]
+        (text / f"mine{part}.caption.txt").write_text("".join(lines), encoding="utf-8")
+    np.random.default_rng(0).standard_normal((60, 8)).astype("<f4").tofile(feature / "feature.bin")
+    write_official(feature, dict.fromkeys([f"v{n}" for n in range(30)], 2), 8)
+    return folder
+
+
+def test_captions_without_a_known_word_are_counted_and_named(tmp_path: Path) -> None:
+    data = write_collection(
+        tmp_path / "HS", lambda n, k: f"a red box {k}" if n % 2 else "красный куб едет"
+    )
+    sizes = ("embedding=8", "hidden=8", "filters=4", "latent=8", "concepts=0", "features=8")
+    changes = [f"config.{size}" for size in sizes]
+    changes += ["words.at_least=1", "training.epochs=1", "training.batch=7"]
+    done = run(
+        *("train", "msrvtt-yu/dual-encoding", "--data", data, "--out", tmp_path / "run"),
+        *(word for change in changes for word in ("--set", change)),
+    )
+    assert done.exit_code == 0, done.output
+    for text in (done.stdout, (tmp_path / "run" / "README.md").read_text()):
+        assert "20 captions (no word that the model knows): v0: красный куб едет" in text
+        assert "4 captions (no word that the model knows): v26: красный куб едет" in text
+        assert "5 captions (too few for another batch of 7" in text

@@ -47,6 +47,8 @@ def test_figures_are_those_of_training_to_the_last_digit(trained: Path, tmp_path
     first, again = (json.loads(p.read_text()) for p in (trained / "metrics.json", path))
     assert again["protocol"].pop("model") == str(trained)
     first["protocol"].pop("model")
+    left_out = first["protocol"]["left_out"]
+    assert [entry["count"] for entry in left_out.pop("train")] == [8], "24 videos, batches of 16"
     assert again == first
     assert "at most 6" in again["protocol"]["frames"]
     assert list((cache_folder() / FEATURES).iterdir()) == made, "no features are made again"

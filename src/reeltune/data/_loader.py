@@ -17,7 +17,7 @@ from reeltune.data._decode import Decoder
 from reeltune.data._frame_cache import FrameCache, Frames, Wanted
 from reeltune.data._sample import Sampling
 from reeltune.errors import DataError, MediaError
-from reeltune.types import Batch, Pair, Pixels, Tokens
+from reeltune.types import Batch, LeftOut, Pair, Pixels, Tokens
 
 AHEAD = 2  # batches that are made while the model is busy with one
 Clip = Shaped[np.ndarray, "..."]  # pixels (T, 3, S, S) or features (T, F)
@@ -125,6 +125,17 @@ class Order:
     def batches(self) -> int:
         """Batches per epoch; a last one that is not full is left out."""
         return self._each // (self.batch * self.world)
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What fills no last batch; an epoch leaves out others than the one before."""
+        count = self._each - self.batches * self.batch * self.world
+        if count == 0:
+            return ()
+        size = self.batch * self.world
+        reason = f"too few for another batch of {size}, so each epoch leaves out some"
+        what = "caption" if self.every_caption else "video"
+        return (LeftOut(what=what, reason=reason, count=count, missing=False),)
 
     @property
     def _each(self) -> int:

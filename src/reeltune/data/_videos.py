@@ -103,8 +103,8 @@ def stem(name: str) -> str:
 
 def left_out(absent: Iterable[str], unnamed: Iterable[str], place: Path) -> tuple[LeftOut, ...]:
     """Videos that annotations name and `place` lacks, and those in it that no annotation names."""
-    gone = dict.fromkeys(absent, f"not in the folder {place.name}")
-    idle = dict.fromkeys(sorted(unnamed), "named by no annotation")
+    gone = ((name, f"not in the folder {place.name}") for name in absent)
+    idle = ((name, "named by no annotation") for name in sorted(unnamed))
     return collect_left_out("video", gone) + collect_left_out("video", idle, missing=False)
 
 

@@ -216,15 +216,27 @@ class Clip(nn.Module):
         """Token ids on the CPU, cut to `at_most` (`context`) tokens with the end mark kept."""
         if not texts:
             raise DataError("there is no text to tokenize; give at least one")
+        texts, most = [t.lower() if self.rule.lower else t for t in texts], at_most or self.context
         read = self.tokenizer(
-            [text.lower() if self.rule.lower else text for text in texts],
+            texts,
             padding=self.rule.padding,
             truncation=True,
-            max_length=at_most or self.context,
+            max_length=most,
             return_attention_mask=True,
             return_tensors="pt",
         )
-        return Tokens(read["input_ids"], read["attention_mask"].bool())
+        ids, mask = read["input_ids"], read["attention_mask"].bool()
+        known = mask & ~torch.isin(ids, torch.tensor(self.tokenizer.all_special_ids))
+        return Tokens(ids, mask, known.any(dim=1), self._cut(texts, mask, most))
+
+    def _cut(
+        self, texts: Sequence[str], mask: Bool[Tensor, "B L"], most: int
+    ) -> Bool[Tensor, " B"]:
+        """Whether a text has more than `most` tokens; those that fill them are counted anew."""
+        cut = mask.sum(dim=1) >= most
+        for row in cut.nonzero().flatten().tolist():
+            cut[row] = len(self.tokenizer(texts[row], verbose=False)["input_ids"]) > most
+        return cut
 
     def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
         """Unit vectors in float32, on the model's device."""

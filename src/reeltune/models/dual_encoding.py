@@ -26,7 +26,7 @@ from reeltune.models._dual_encoding._hybrid import Hybrid, Normalisation, hybrid
 from reeltune.models._dual_encoding._levels import Levels, Seen, real_first
 from reeltune.models._dual_encoding._space import Encoded, Space
 from reeltune.models._dual_encoding._towers import TextTower, VideoTower
-from reeltune.models._dual_encoding._vocabulary import PAD, SPECIALS, Vocabulary, padded
+from reeltune.models._dual_encoding._vocabulary import PAD, SPECIALS, Vocabulary
 from reeltune.models._weights import (
     CARD,
     WEIGHTS,
@@ -184,15 +184,8 @@ class DualEncoding(nn.Module):
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
         """Ids of words, and after them those of the sentence encoder, moved above the words'."""
-        if not (self._sentences and texts):
-            return self.vocabulary.tokenize(texts)
-        its = self._sentences.open(self.device).tokenize(texts)
-        above = self.config.words + SPECIALS
-        rows = [
-            self.vocabulary.ids(text) + (above + ids[mask]).tolist()
-            for text, ids, mask in zip(texts, its.ids.cpu(), its.mask.cpu(), strict=True)
-        ]
-        return padded(rows)
+        beside = self._sentences.open(self.device) if self._sentences and texts else None
+        return self.vocabulary.tokenize(texts, beside.tokenize(texts) if beside else None)
 
     def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
         return self._read(tokens).vectors()

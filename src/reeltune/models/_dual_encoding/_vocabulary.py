@@ -4,7 +4,7 @@ import json
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -90,11 +90,21 @@ class Vocabulary:
             END,
         ]
 
-    def tokenize(self, texts: Sequence[str]) -> Tokens:
-        """Ids of several texts, padded at their ends."""
+    def tokenize(self, texts: Sequence[str], beside: Tokens | None = None) -> Tokens:
+        """Ids of several texts, padded at their ends.
+
+        Behind those of each text stand the ids that another tokenizer gave it, `beside`, moved
+        above the words'.
+        """
         if not texts:
             raise DataError("there is no text to tokenize; give at least one")
-        return padded([self.ids(text) for text in texts])
+        words = padded([self.ids(text) for text in texts])
+        if beside is None:
+            return words
+        both = zip(texts, beside.ids.cpu(), beside.mask.cpu(), strict=True)
+        above = SPECIALS + len(self)
+        rows = [self.ids(text) + (above + ids[mask]).tolist() for text, ids, mask in both]
+        return replace(padded(rows), known=words.known, cut=beside.cut)
 
     def write(self, path: Path) -> None:
         """One JSON object, a line for each word."""
@@ -125,7 +135,8 @@ class _Stored(BaseModel):
 
 
 def padded(rows: Sequence[Sequence[int]]) -> Tokens:
-    """Rows of ids as one block, short ones padded at their ends."""
+    """Rows of ids as one block, short ones padded at their ends; no row is ever cut."""
     ids = pad_sequence([torch.tensor(row) for row in rows], True, PAD)  # (B, L)
     lengths = torch.tensor([len(row) for row in rows])
-    return Tokens(ids, torch.arange(ids.shape[1]) < lengths[:, None])
+    known = (ids >= SPECIALS).any(dim=1)
+    return Tokens(ids, torch.arange(ids.shape[1]) < lengths[:, None], known)

@@ -12,6 +12,7 @@ from transformers import BertConfig, BertModel
 from reeltune.errors import DataError
 from reeltune.models._lite.packaged import SENTENCE_WEIGHTS, TOKENIZER, packaged
 from reeltune.models._weights import read_tensors
+from reeltune.models._word_pieces import tokens_of
 from reeltune.types import Tokens
 
 WIDTH = 384
@@ -49,8 +50,7 @@ class SentenceEncoder(nn.Module):
             self._tokenizer.enable_truncation(LONGEST)
             self._tokenizer.enable_padding()
         read = self._tokenizer.encode_batch(list(texts))
-        ids = torch.tensor([one.ids for one in read])
-        return Tokens(ids, torch.tensor([one.attention_mask for one in read]).bool())
+        return tokens_of(read, self._tokenizer)
 
     @torch.no_grad()
     def forward(self, ids: Int[Tensor, "B L"], mask: Bool[Tensor, "B L"]) -> Float[Tensor, "B 384"]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from reeltune.errors import CheckpointError, DataError
 from reeltune.models._lite.packaged import packaged
+from reeltune.models._word_pieces import SPECIAL, tokens_of
 from reeltune.types import Tokens
 
 FILE = "vocab.txt"
@@ -19,7 +20,6 @@ BERT = (  # bert-base-uncased, whose vocabulary MiniLM kept
     "vocab.txt",
     "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
 )
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def read_vocabulary(name: str) -> list[str]:
@@ -66,8 +66,7 @@ class WordPieces:
         self._tokenizer.enable_truncation(longest)
         self._tokenizer.enable_padding(pad_id=self.pad)
         read = self._tokenizer.encode_batch(list(texts))
-        mask = torch.tensor([one.attention_mask for one in read]).bool()
-        return Tokens(torch.tensor([one.ids for one in read]), mask)
+        return tokens_of(read, self._tokenizer)
 
     def nothing(self, count: int) -> Tokens:
         """`count` empty texts, [CLS] [SEP]."""
