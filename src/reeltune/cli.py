@@ -14,6 +14,7 @@ from reeltune.errors import ReeltuneError
 from reeltune.feature_commands import app as features_app
 from reeltune.meltr_commands import app as meltr_app
 from reeltune.prune_commands import app as prune_app
+from reeltune.training_commands import SetOption, changes_of
 from reeltune.training_commands import app as training_app
 
 STOPPED = 130  # exit code after Ctrl-C, as shells have it
@@ -181,19 +182,20 @@ def library_optimize(library: LibraryArgument = DEFAULT, as_json: JsonOption = F
 @app.command()
 def describe(
     model: Annotated[
-        str, typer.Argument(help="A recipe, or a model's name, folder or hub id.")
+        str, typer.Argument(help="A recipe or its file, or a model's name, folder or hub id.")
     ] = "lite",
+    settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Count a model's parameters, by part, without reading its weights.
 
-    Example: `reeltune describe msrvtt-9k/vop-fp --json`
+    Example: `reeltune describe msrvtt-9k/vop-fp --set config.frames=32 --json`
     """
     from reeltune.describe import describe as run
     from reeltune.describe import description_table
     from reeltune.show import console
 
-    found = run(model)
+    found = run(model, changes_of(settings))
     print_json(found) if as_json else console.print(description_table(found))
 
 

@@ -37,6 +37,7 @@ from reeltune.evaluation.protocols import V2tRule
 from reeltune.meltr import transformer
 from reeltune.meltr.step import Settings as MeltrSettings
 from reeltune.models._dual_encoding._vocabulary import Letters
+from reeltune.own_recipe import OwnRecipe, is_path, merge, read_own
 from reeltune.registry import find
 from reeltune.training.settings import Settings
 
@@ -169,10 +170,33 @@ def _lacks(benchmark: dict[str, Any], method: str, how: dict[str, Any]) -> str:
 
 
 def read_recipe(name: str, changes: dict[str, Any] | None = None) -> Recipe:
-    """The recipe called `name`, with `changes` such as `{"training.lr": 1e-4}`.
+    """The recipe called `name`, or in the YAML file `name`, with `changes` such as
+    `{"training.lr": 1e-4}`.
 
     Errors: `ConfigError` names what is unknown, and what there is.
     """
+    own = read_own(Path(name)) if is_path(name) else OwnRecipe(name, {})
+    asked = changes or {}
+    fields = own.settings if own.named is None else _composed(own, asked)
+    for path, value in asked.items():
+        _change(fields, path, value)
+    title = name if is_path(name) else f"recipe {name}"
+    try:
+        recipe = Recipe(**fields)
+    except ValidationError as error:
+        fault = refusal(error, "", known_settings(fields), asked)
+        raise ConfigError(f"{title}: {fault}") from error
+    recipe.model_config_of()
+    recipe.dataset_config(folder=recipe.options.get("folder", "."))
+    return recipe
+
+
+def _composed(own: OwnRecipe, asked: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a recipe from its two files, changed as a file of one's own says.
+
+    `asked` may say which size of the data is meant.
+    """
+    name = str(own.named)
     place, _, method = name.partition("/")
     benchmark = _read("benchmarks", place, name)
     how = _read("methods", method, name)
@@ -201,17 +225,10 @@ def read_recipe(name: str, changes: dict[str, Any] | None = None) -> Recipe:
         },
         "expected_v2t": dict(zip(FIGURES, expected.get("v2t", ()), strict=False)),
     }
-    asked = changes or {}
-    for path, value in {**sizes.get(_size(fields, asked), {}), **asked}.items():
+    for path, value in sizes.get(_size(fields, {**own.settings, **asked}), {}).items():
         _change(fields, path, value)
-    try:
-        recipe = Recipe(**fields)
-    except ValidationError as error:
-        fault = refusal(error, "", known_settings(fields), asked)
-        raise ConfigError(f"recipe {name}: {fault}") from error
-    recipe.model_config_of()
-    recipe.dataset_config(folder=recipe.options.get("folder", "."))
-    return recipe
+    merge(fields, own.settings)
+    return fields
 
 
 FIGURES = ("R@1", "R@5", "R@10", "MnR", "MdR")

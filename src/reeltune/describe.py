@@ -7,8 +7,8 @@ import torch
 from rich.table import Table
 from torch import nn
 
-from reeltune.config import read_recipe, recipe_names
-from reeltune.errors import CheckpointError
+from reeltune.config import Recipe, read_recipe, recipe_names
+from reeltune.errors import CheckpointError, ConfigError
 from reeltune.melting import combiner_of
 from reeltune.models._count import Part, count_parameters
 from reeltune.models._hub import find_cached
@@ -16,6 +16,7 @@ from reeltune.models._open import component_named
 from reeltune.models._published import PUBLISHED
 from reeltune.models._towers import read_settings, towers_of
 from reeltune.models._weights import CARD, read_card
+from reeltune.own_recipe import is_path
 from reeltune.registry import find, names
 
 
@@ -30,15 +31,19 @@ class Description(TypedDict):
     meltr: NotRequired[int]  # weights of MELTR, where a recipe trains by it; not in `total`
 
 
-def describe(name: str) -> Description:
+def describe(name: str, changes: dict[str, Any] | None = None) -> Description:
     """Parameters of the model called `name`: a recipe, a component, a folder or a hub id.
 
+    A recipe is described with `changes`, such as `{"config.hidden": 32}`.
+
     Well-known hub ids and those in the local cache need no network; none is ever used.
-    Errors: `CheckpointError` if the architecture of `name` is not known here.
+    Errors: `CheckpointError` if the architecture of `name` is not known here; `ConfigError` for
+    changes of what is no recipe.
     """
+    recipe = _recipe(name, changes)
     with torch.device("meta"):  # shapes without memory
-        model = _skeleton(name)
-        melts = _combiner(name, model)
+        model = recipe.model_config_of().build() if recipe else _skeleton(name)
+        melts = _combiner(recipe, model)
     count = count_parameters(model)
     found = Description(
         name=name,
@@ -52,16 +57,27 @@ def describe(name: str) -> Description:
     return found
 
 
-def _combiner(name: str, model: Any) -> nn.Module | None:
+def _recipe(name: str, changes: dict[str, Any] | None) -> Recipe | None:
+    """The recipe of that name or in that file, where it is one."""
+    if is_path(name) or name in recipe_names():
+        return read_recipe(name, changes)
+    if changes:
+        raise ConfigError(
+            f"--set changes a recipe, and {name} is none; name one such as toybox/vop, or the "
+            "YAML file of your own"
+        )
+    return None
+
+
+def _combiner(recipe: Recipe | None, model: Any) -> nn.Module | None:
     """What a recipe melts the losses of its model by, where it does."""
-    melting = read_recipe(name).meltr if name in recipe_names() else None
-    return None if melting is None else combiner_of(melting, model.tasks)
+    if recipe is None or recipe.meltr is None:
+        return None
+    return combiner_of(recipe.meltr, model.tasks)
 
 
 def _skeleton(name: str) -> nn.Module:
     folder = Path(name).expanduser()
-    if name in recipe_names():
-        return read_recipe(name).model_config_of().build()
     if (component := component_named(name)) is not None:
         packaged: Path | None = getattr(component, "FOLDER", None)  # of weights that come along
         return _skeleton_of_folder(packaged) if packaged else component.Config().build()

@@ -51,11 +51,30 @@ class Plan:
     jobs: int = 0  # runs at once; 0: one per core
     data: Path | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)  # of every recipe
+    own: Sequence[Path] = ()  # recipes of one's own, as rows beside those of the family
 
     def methods(self) -> tuple[str, ...]:
         if self.family not in FAMILIES:
             raise ConfigError(f"no table {self.family!r}; there are: {', '.join(FAMILIES)}")
-        return FAMILIES[self.family]
+        return (*FAMILIES[self.family], *self._own())
+
+    def recipe_name(self, method: str) -> str:
+        """The recipe of a method on the benchmark, or the file of one's own."""
+        return str(self._own().get(method, f"{self.benchmark}/{method}"))
+
+    def _own(self) -> dict[str, Path]:
+        """Files by the names of their rows."""
+        if self.own and self.family != "vop":
+            raise ConfigError(
+                f"table {self.family} has the rows of its paper alone; give --method to table vop"
+            )
+        named = {path.stem: path for path in self.own}
+        if len(named) < len(self.own) or named.keys() & set(FAMILIES[self.family]):
+            raise ConfigError(
+                f"rows are named after their files, and {', '.join(map(str, self.own))} are not "
+                "all of another name than each other and the methods of the table; rename one"
+            )
+        return named
 
 
 @dataclass(frozen=True)
@@ -162,8 +181,15 @@ def _seconds(plan: Plan, method: str) -> float:
 
 
 def recipe_of(plan: Plan, method: str) -> Recipe:
-    """A method on the plan's benchmark."""
-    return read_recipe(f"{plan.benchmark}/{method}", dict(plan.changes))
+    """A method on the plan's benchmark; ConfigError for one's own that is of another."""
+    recipe = read_recipe(plan.recipe_name(method), dict(plan.changes))
+    place = recipe.name.partition("/")[0]
+    if place != plan.benchmark:
+        raise ConfigError(
+            f"{plan.recipe_name(method)} is a recipe of {place}, and this table is of "
+            f"{plan.benchmark}; give --dataset {place}, or change the benchmark in the file"
+        )
+    return recipe
 
 
 def rule_of(plan: Plan) -> V2tRule:

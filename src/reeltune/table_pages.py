@@ -167,7 +167,7 @@ def _parameters(rows: Sequence[Row]) -> Figure:
         error = [[max(mean - row.interval[0], 0)], [max(row.interval[1] - mean, 0)]]
         colour = "tab:blue" if row.method.startswith("vop") else "tab:grey"
         axes.errorbar(row.trainable, mean, error, fmt="o", color=colour, capsize=2, markersize=4)
-        written = PAPER_NAMES[row.method].replace("_", r"\_")
+        written = PAPER_NAMES.get(row.method, row.method).replace("_", r"\_")
         name = rf"$\mathrm{{{written}}}$"
         axes.annotate(name, (row.trainable, mean), (5, 4), textcoords="offset points", fontsize=8)
     axes.set_xscale("log")

@@ -114,7 +114,7 @@ class _Checked:
 
 
 def _named(plan: Plan, job: Job) -> str:
-    return f"{plan.benchmark}/{job.method}"
+    return plan.recipe_name(job.method)
 
 
 def _command(plan: Plan, job: Job) -> list[str]:

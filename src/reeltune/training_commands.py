@@ -52,10 +52,14 @@ def _is_number(text: str) -> bool:
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="A benchmark and a method: toybox/vop-fp.")],
+    recipe: Annotated[
+        str, typer.Argument(help="A benchmark and a method, toybox/vop-fp; or a YAML file.")
+    ],
     data: DataOption = None,
     out: Annotated[Path | None, typer.Option(help="Where to; runs/RECIPE by default.")] = None,
-    seed: Annotated[int, typer.Option(help="Of weights, order and captions.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Of weights, order and captions; the recipe's by default.")
+    ] = None,
     settings: SetOption = None,
     tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard files too.")] = False,
     device: DeviceOption = None,
@@ -68,11 +72,13 @@ def train(
     On several GPUs: `torchrun --nproc-per-node 4 -m reeltune train msrvtt-9k/vop --data MSRVTT`
     """
     from reeltune.config import read_recipe
+    from reeltune.own_recipe import is_path
     from reeltune.run import Place, run_recipe
     from reeltune.show import TrainingBar, show_figures, show_trained
 
     chosen = read_recipe(recipe, changes_of(settings, **{"training.seed": seed}))
-    out = out or Path("runs", *recipe.split("/"), f"seed{seed}")
+    parts = [Path(recipe).stem] if is_path(recipe) else recipe.split("/")
+    out = out or Path("runs", *parts, f"seed{chosen.training.seed}")
     with TrainingBar(hidden=as_json) as bar:
         place = Place(out=out, data=data, device=device, watcher=bar, tensorboard=tensorboard)
         trained = run_recipe(chosen, place)
@@ -170,6 +176,9 @@ def table(
     data: DataOption = None,
     settings: SetOption = None,
     sweep: Annotated[bool, typer.Option(help="Also the curves: K_s; alpha, zeros; costs.")] = True,
+    method: Annotated[
+        list[Path] | None, typer.Option(help="A recipe of your own, as one more row; repeatable.")
+    ] = None,
 ) -> None:
     """Train what is missing of a paper's table and print it, with intervals and plots.
 
@@ -191,6 +200,7 @@ def table(
         jobs=jobs,
         data=data,
         changes=changes_of(settings, **{"options.size": size}),
+        own=tuple(method or ()),
     )
     makes = {"vop": make_table, "dual-encoding-pp": make_tables, "meltr": make_meltr_tables}
     plan.methods()  # says which tables there are
