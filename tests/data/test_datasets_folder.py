@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from reeltune.data._nearest import hint, nearest
 from reeltune.data._splits import PARTS
 from reeltune.data.folder import Config
 from reeltune.errors import DataError, NoSplitError
@@ -82,6 +83,34 @@ def test_missing_and_extra_videos_are_named(tmp_path: Path) -> None:
         (1, ("b.mp4",), True),
         (1, ("d/e.mp4",), False),
     ]
+
+
+@pytest.mark.parametrize("name", ["children", "beach\\Children.mp4", "BEACH/children.MP4"])
+def test_the_nearest_file_is_named_where_a_name_is_not_there(tmp_path: Path, name: str) -> None:
+    near = f"the nearest to {name} is beach/children.mp4"
+    files = ("beach/children.mp4", "cat.mov")
+    given = written(tmp_path, "path,caption,split", f"{name},a toy,test", videos=files)
+    with refused(f"holds none of the 1 videos ... (looked for {name}, where {near})"):
+        given.read("test")
+    split = written(
+        tmp_path, "path,caption,split", f"{name},a,test", "cat.mov,b,test", f"{name},c,test"
+    ).read("test")
+    assert split.left_out[0].reason == f"not in the folder {tmp_path.name}, where {near}"
+    assert (split.left_out[0].count, split.left_out[0].names) == (1, (name,))
+
+
+def test_a_name_with_few_other_letters_is_near_and_a_strange_one_is_not() -> None:
+    there = ["a/children_1.mp4", "a/cat.mov", "b/cat.mov"]
+    assert nearest(["zebra", "a/childern_1.mp4"], there) == ("a/childern_1.mp4", there[0])
+    assert nearest(["b/cat"], there) == ("b/cat", "b/cat.mov")
+    assert nearest(["zebra"], there) is None
+    assert nearest(["zebra"], []) is None
+    assert hint(["zebra"], there) == ""
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    with refused("captions.csv, line 1: the column caption is there 2 times"):
+        written(tmp_path, "path,caption,caption", "a.mp4,a toy,a box").read("test")
 
 
 def test_spelling_of_a_path_does_not_matter(tmp_path: Path) -> None:

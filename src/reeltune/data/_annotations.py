@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -114,6 +115,12 @@ def read_lines(path: Path, dataset: str) -> Iterator[tuple[int, str]]:
 def _require_columns(columns: Sequence[str], kind: type[Row], path: Path, dataset: str) -> None:
     wanted = [name for name, field in kind.model_fields.items() if field.is_required()]
     lacking = [name for name in wanted if name not in columns]
+    doubled = [name for name, times in Counter(columns).items() if name and times > 1]
+    if doubled:
+        raise DataError(
+            f"{path}, line 1: the column {doubled[0]} is there {columns.count(doubled[0])} times, "
+            "so its cells would be taken from one of them alone; name each column once"
+        )
     if lacking:
         raise DataError(
             f"{path}, line 1: there is no column {' or '.join(lacking)} among "

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from reeltune.data._annotations import Caption
+from reeltune.data._nearest import hint
 from reeltune.errors import DataError
 from reeltune.types import LeftOut, Pair, Split, collect_left_out
 
@@ -57,18 +58,19 @@ class Videos:
             for video, text in captions
             if video in self.paths
         )
+        unnamed = self.paths.keys() - set(named)
         if not pairs:
-            raise DataError(self._none_of(list(wanted)))
+            raise DataError(self._none_of(list(wanted), unnamed))
         absent = [video for video in wanted if video not in self.paths]
-        left = left_out(absent, self.paths.keys() - set(named), self.folder)
+        left = left_out(absent, unnamed, self.folder)
         return Split(pairs=pairs, captions=policy, left_out=left)
 
-    def _none_of(self, wanted: list[str]) -> str:
+    def _none_of(self, wanted: list[str], unnamed: Collection[str]) -> str:
         return (
             f"{self.folder} and the folders in it hold none of the {len(wanted)} videos of this "
             f"split (looked for {', '.join(wanted[:3])} with any of {len(SUFFIXES)} suffixes such "
-            f"as .mp4, .avi, .webm); `reeltune datasets {self.dataset}` says where to get them "
-            "and where to put them"
+            f"as .mp4, .avi, .webm{hint(wanted, sorted(unnamed))}); `reeltune datasets "
+            f"{self.dataset}` says where to get them and where to put them"
         )
 
 
@@ -103,9 +105,11 @@ def stem(name: str) -> str:
 
 def left_out(absent: Iterable[str], unnamed: Iterable[str], place: Path) -> tuple[LeftOut, ...]:
     """Videos that annotations name and `place` lacks, and those in it that no annotation names."""
-    gone = ((name, f"not in the folder {place.name}") for name in absent)
-    idle = ((name, "named by no annotation") for name in sorted(unnamed))
-    return collect_left_out("video", gone) + collect_left_out("video", idle, missing=False)
+    gone, idle = dict.fromkeys(absent), sorted(unnamed)
+    where = f"not in the folder {place.name}{hint(gone, idle)}"
+    found = collect_left_out("video", ((name, where) for name in gone))
+    unasked = ((name, "named by no annotation") for name in idle)
+    return found + collect_left_out("video", unasked, missing=False)
 
 
 def one_caption_each(captions: Sequence[Caption]) -> Captions:

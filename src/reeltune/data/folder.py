@@ -16,6 +16,7 @@ from reeltune.data._annotations import (
     read_jsonl,
     require_folder,
 )
+from reeltune.data._nearest import hint
 from reeltune.data._splits import PARTS, Part, refuse_leak, split_by_place, split_named
 from reeltune.data._videos import is_video, left_out, one_caption_each, write_empty
 from reeltune.errors import DataError, NoSplitError
@@ -103,8 +104,10 @@ class Config(BaseModel):
             raise NoSplitError(
                 f"{source} has no line whose split is {split}; give some, or leave the column out"
             )
+        unnamed = [name for name in there if is_video(name) and name not in parts]
         if not pairs:
-            raise DataError(_none_there([name for name, _ in chosen], split, source, self.folder))
+            wanted = [name for name, _ in chosen]
+            raise DataError(_none_there(wanted, unnamed, split, source, self.folder))
         return Split(
             pairs=pairs,
             captions=one_caption_each(
@@ -112,7 +115,7 @@ class Config(BaseModel):
             ),
             left_out=left_out(
                 (name for name, _ in chosen if name not in there),
-                filter(is_video, there.keys() - parts.keys()),
+                unnamed,
                 self.folder,
             ),
         )
@@ -197,8 +200,11 @@ def _pair(name: str, line: Line, path: Path) -> Pair:
     )
 
 
-def _none_there(wanted: list[str], split: str, source: Path, folder: Path) -> str:
+def _none_there(
+    wanted: list[str], unnamed: list[str], split: str, source: Path, folder: Path
+) -> str:
     return (
         f"{folder} holds none of the {len(wanted)} videos that {source} names for {split} (looked "
-        f"for {', '.join(wanted[:3])}); `reeltune datasets folder` says how paths are written"
+        f"for {', '.join(wanted[:3])}{hint(wanted, unnamed)}); `reeltune datasets folder` says how "
+        "paths are written"
     )

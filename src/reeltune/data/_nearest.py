@@ -1,0 +1,43 @@
+"""Files that may be meant where a name is not there."""
+
+import difflib
+import os
+from collections.abc import Collection, Iterable
+from itertools import islice
+
+TRIED = 5  # names that are compared letter by letter, which is slow
+ALIKE = 0.8  # of 1: the least that counts as near
+
+
+def nearest(names: Iterable[str], there: Collection[str]) -> tuple[str, str] | None:
+    """The first of `names` that is near to one of those `there`, and that one.
+
+    Near are names that differ in suffix, slashes, capitals or folders alone; where there are none,
+    those that differ in few letters.
+    """
+    places: dict[str, str] = {}
+    for name in there:
+        for spelling in _spellings(name):
+            places.setdefault(spelling, name)
+    wanted = list(names)
+    for name in wanted:
+        for spelling in _spellings(name):
+            if spelling in places:
+                return name, places[spelling]
+    for name in islice(wanted, TRIED):
+        if close := difflib.get_close_matches(name, there, 1, ALIKE):
+            return name, close[0]
+    return None
+
+
+def hint(names: Iterable[str], there: Collection[str]) -> str:
+    """What `nearest` finds, to be put behind a sentence; empty where that is nothing."""
+    found = nearest(names, there)
+    return f", where the nearest to {found[0]} is {found[1]}" if found else ""
+
+
+def _spellings(name: str) -> list[str]:
+    """Without suffix, slashes or capitals that tell names apart; the whole path, then the end."""
+    plain = name.replace("\\", "/").casefold()
+    paths = [plain, os.path.splitext(plain)[0]]
+    return [*paths, *(path.rpartition("/")[2] for path in paths)]
