@@ -28,7 +28,7 @@ def prune(
 ) -> None:
     """Make a model smaller: size on disk, non-zeros, latency and accuracy before and after.
 
-    Example: `reeltune prune runs/toybox/vop-fp/seed0 --amount 0.36 --bf16 --out small`
+    Example: `reeltune prune runs/toybox/dual-encoding/seed0 --amount 0.36 --bf16 --out small`
 
     Faster on a CPU: `reeltune prune runs/toybox/dual-encoding/seed0 --amount 0 --int8 --out fast`
     """

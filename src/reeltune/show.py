@@ -175,7 +175,7 @@ def show_report(report: Report) -> None:
     for failed in report.failed:
         console.print(f"[red]failed[/] {failed.path}: {failed.reason}", soft_wrap=True)
     moments = sum(done.moments for done in report.indexed)
-    seconds = sum(done.seconds for done in report.indexed)
+    seconds = sum((done.seconds for done in report.indexed), 0.0)
     counts = [f"{len(report.indexed)} indexed ({moments} moments of {clock(seconds)})"]
     for name in ("unchanged", "moved", "copies", "removed", "failed"):
         if number := len(getattr(report, name)):

@@ -1,0 +1,136 @@
+"""The command lines that README.md, docs/*.md and `--help` show, and their smallest sizes."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
+
+from reeltune.cli import app
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
+PROGRAM = get_command(app)
+
+WORDS = {  # of a reader's own, by what stands for them here
+    "openai/clip-vit-base-patch32": "tiny-clip",
+    "PATHS": "~/Videos",
+    "VIDEOS": "~/Videos",
+    "DIR": "~/Videos",
+    "CAPTIONS": "captions.csv",
+    "M": "tiny-clip",
+    "OUT": "made",
+    "lite": "tiny-clip",
+    "NAME": "msrvtt",
+    "RECIPE": "toybox/vop-fp",
+    "RECIPE_OR_MODEL": "toybox/vop-fp",
+    "MODEL": "tiny-clip",
+    "CHECKPOINT": "runs/toybox/dual-encoding/seed0",
+    "RUN": "runs/toybox/univl-meltr/seed0",
+    "OTHER": "runs/toybox/univl-meltr/seed0",
+    "A": "runs/toybox/vop/seed0",
+    "B": "runs/toybox/vop-fp/seed0",
+}
+HYBRID = (  # sizes of a Dual Encoding that a few clips can train
+    *("config.features=96", "config.words=30", "config.embedding=16", "config.hidden=16"),
+    *("config.filters=8", "config.latent=24", "config.concepts=4", "words.at_least=1"),
+    *("training.epochs=1", "training.batch=8"),
+)
+SMALL = {  # what is set so that a line takes a second; by how the line begins
+    "train toybox/": ("options.size=tiny", "training.epochs=1"),
+    "train msrvtt-9k/": (
+        *("options.hold_out=2", "config.base=tiny-clip", "frames=2"),
+        *("training.batch=4", "training.epochs=1"),
+    ),
+    "train msrvtt-official/": (*HYBRID, "options.collection=msrvtt10k", "options.feature=clip"),
+    "train vatex/": (*HYBRID, "options.collection=vatex", "options.feature=clip"),
+    "table dual-encoding-pp --dataset msrvtt-official": (
+        *HYBRID,
+        *("options.collection=msrvtt10k", "options.feature=clip"),
+    ),
+    "evaluate released": ("options.collection=msrvtt10k", "options.feature=clip"),
+    "evaluate runs/toybox/": ("options.size=tiny",),
+}
+PARSED_ONLY = {  # lines that are not run here, and why; their options are checked all the same
+    "convert ": "they read released files, which are made small in tests/cli/test_convert.py",
+    "torchrun ": "two processes train in tests/training/test_distributed.py",
+}
+
+
+def lines() -> list[str]:
+    """Every line, once, in the order of the pages."""
+    found = [line for page in PAGES for line in lines_of(page.read_text(encoding="utf-8"))]
+    found += [line for text in helps(PROGRAM) for line in inline(text)]
+    return list(dict.fromkeys(found))
+
+
+def lines_of(page: str) -> Iterator[str]:
+    """From blocks of code and from code within sentences and tables."""
+    for block in BLOCK.findall(page):
+        for line in block.replace("\\\n", " ").splitlines():
+            if re.match(r"(\$ )?(torchrun|reeltune) ", line):
+                yield from choices(line.split("  #")[0].strip())
+    yield from inline(BLOCK.sub("", page))
+
+
+def inline(text: str) -> Iterator[str]:
+    """From code within sentences; the name of a command alone is a mention of it."""
+    for code in re.findall(r"`((?:torchrun|reeltune) [^`]+)`", text):
+        yield from choices(" ".join(code.split()))
+
+
+def choices(line: str) -> Iterator[str]:
+    """`a [b] c\\|d` with all that may be left out, and with c or with d."""
+    bare = re.sub(r"[][]", "", line).replace("\\|", "|")
+    yield from map(" ".join, product(*(word.split("|") for word in bare.split(" "))))
+
+
+def helps(command: Any) -> Iterator[str]:
+    """The help of a command and of those below it."""
+    yield command.help or ""
+    if hasattr(command, "commands"):
+        for below in command.commands.values():
+            yield from helps(below)
+
+
+def is_mention(line: str) -> bool:
+    """Whether the line only names a command, which a reader would not type as it stands."""
+    command, left = named(shlex.split(line)[1:])
+    return not left and (hasattr(command, "commands") or any(p.required for p in command.params))
+
+
+def named(words: list[str]) -> tuple[Any, list[str]]:
+    """The command that words begin with, and its arguments; KeyError where there is none."""
+    command: Any = PROGRAM
+    while hasattr(command, "commands") and words and not words[0].startswith("-"):
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
+
+
+def arguments(line: str) -> list[str]:
+    """As they are run here: small, below this folder, and none of the hub."""
+    words = [WORDS.get(word, word) for word in shlex.split(line)[1:]]
+    words = [str(Path(word).expanduser()) if word.startswith("~") else word for word in words]
+    small = next((s for begin, s in SMALL.items() if " ".join(words).startswith(begin)), ())
+    if words[0] in ("tune", "features") and "--model" not in words:
+        words += ["--model", "tiny-clip"]
+    if words[0] == "tune" and "--out" not in words:
+        words += ["--out", "tuned"]
+    if words[0] == "demo":
+        words = ["demo", "MSRVTT/videos"]
+    if words[0] == "table":
+        small = small or ("options.size=tiny",)
+        words = [word for word in words if word not in ("--size", "small")]
+        words += ["--seeds", "1", "--no-sweep"]
+    return words + [word for setting in small for word in ("--set", setting)]
+
+
+def run_as(line: str) -> tuple[str, ...]:
+    """What is run of a line, wherever it writes to: lines that are alike in it are run once."""
+    words = arguments(line)
+    where = words.index("--out") if "--out" in words else len(words)
+    return tuple(words[:where] + words[where + 2 :])
