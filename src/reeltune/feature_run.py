@@ -16,9 +16,11 @@ from torch import nn
 
 from reeltune.config import FromFeatures, Recipe
 from reeltune.data._cache_folder import cache_folder
+from reeltune.data._feature_index import Making
 from reeltune.data._features import FeatureReader, Features, names_of
 from reeltune.data._splits import PARTS
 from reeltune.errors import ConfigError, DataError
+from reeltune.feature_maker import Maker
 from reeltune.features import Wish, make_features
 from reeltune.models._open import open_model
 from reeltune.taught import Started, taught
@@ -41,6 +43,13 @@ class StoredClips:
     def __init__(self, folders: Sequence[Path], frames: int | None) -> None:
         self._readers = [FeatureReader(Features(f), frames) for f in dict.fromkeys(folders)]
         self._frames = frames
+        first, *others = (reader.features for reader in self._readers)
+        for other in others:
+            if other.making.fingerprint != first.making.fingerprint:
+                raise DataError(
+                    f"{first.folder} has features of {_named(first.making)}, and {other.folder} of "
+                    f"{_named(other.making)}; make those of all splits by one model"
+                )
 
     def __enter__(self) -> "StoredClips":
         return self
@@ -48,14 +57,23 @@ class StoredClips:
     def __exit__(self, *_: object) -> None: ...
 
     @property
+    def maker(self) -> Maker:
+        features = self._readers[0].features
+        return Maker(features.making, features.folder)
+
+    @property
     def policy(self) -> str:
-        making = self._readers[0].features.making
-        made = f"{making.model} {making.sampling}" if making.model else "stored"
+        making = self.maker.making
+        made = f"{Path(making.model).name} {making.sampling}" if making.model else "stored"
         return f"features {made}" + (f", at most {self._frames}" if self._frames else "")
 
     def read(self, pair: Pair) -> Float[np.ndarray, "T F"]:
         known = (r for r in self._readers if any(n in r.features for n in names_of(pair)))
         return next(known, self._readers[-1]).read(pair)  # the last one tells what it lacks
+
+
+def _named(making: Making) -> str:
+    return f"{making.model or 'an unknown model'} (fingerprint {making.fingerprint or 'unknown'})"
 
 
 def stored_clips(recipe: Recipe, options: Any, splits: Sequence[Split], said: Said) -> StoredClips:

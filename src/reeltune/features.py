@@ -150,7 +150,7 @@ def _making(encoder: FrameEncoder, model: str, wish: Wish) -> Making:
     return Making(
         width=_encoded(encoder, black).shape[1],
         dtype=wish.dtype or ("float32" if wish.format == "official" else "float16"),
-        model=model,
+        model=os.path.abspath(model) if os.path.isdir(model) else model,
         fingerprint=encoder.fingerprint,
         sampling=str(wish.sampling),
     )

@@ -143,7 +143,10 @@ def ground_of(
         return Ground(model, reader, v2t=recipe.v2t)
     said = partial(_progress, place)
     stored = stack.enter_context(stored_clips(recipe, options, splits, said))
+    said_of_maker = stored.maker.said(recipe)
+    recipe = stored.maker.known_to(recipe, place.device)
     begun = started(recipe, options, splits[:2], width_of(stored, splits[0]), place.device)
+    begun = replace(begun, said=(*said_of_maker, *begun.said))
     rank, _ = distributed.start()
     for sentence in begun.said:
         if place.watcher and rank == 0:
@@ -262,6 +265,7 @@ def evaluate_opened(
         there = [read_if_any(options, part) for part in PARTS] if together else [data]
         splits = [part for part in there if part is not None]
         clips = stored_clips(recipe, options, splits, partial(_progress, place))
+        clips.maker.require_of(model)
     with clips as reader:
         ground = Ground(model, reader, texts=texts_of(model, options, recipe.dataset))
         named = Named(recipe.dataset, split, _seed_of(stored), recipe.v2t)

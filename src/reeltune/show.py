@@ -143,12 +143,15 @@ def show_left_out(left_out: BySplit) -> None:
         console.print(sentence, style="yellow", markup=False, soft_wrap=True)
 
 
-def show_trained(folder: Path, expected: dict[str, float], finds: bool = True) -> None:
-    """What the paper has, and what to do next with a model that finds."""
+def show_trained(folder: Path, expected: dict[str, float], why_not: str | None = "") -> None:
+    """What the paper has, and what to do next with a model that finds; `why_not` says what keeps it
+    from that, None that it finds nothing at all."""
     if expected:
         figures = ", ".join(f"{name} {value:g}" for name, value in expected.items())
         console.print(f"the paper reports {'t2v ' if 'R@1' in expected else ''}{figures}")
-    if finds:
+    if why_not:
+        console.print(f"no videos can be indexed with it: {why_not}", soft_wrap=True, markup=False)
+    elif why_not is not None:
         console.print(f"{folder}: reeltune index VIDEOS --model {folder}", soft_wrap=True)
 
 

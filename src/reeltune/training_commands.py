@@ -72,6 +72,7 @@ def train(
     On several GPUs: `torchrun --nproc-per-node 4 -m reeltune train msrvtt-9k/vop --data MSRVTT`
     """
     from reeltune.config import read_recipe
+    from reeltune.feature_maker import why_not_to_index
     from reeltune.own_recipe import is_path
     from reeltune.run import Place, run_recipe
     from reeltune.show import TrainingBar, show_figures, show_trained
@@ -89,7 +90,8 @@ def train(
     else:
         show_figures(trained.report)
         finds = "t2v" in trained.report.figures()
-        show_trained(trained.folder, chosen.expected, finds)
+        why_not = why_not_to_index(trained.folder) if finds else None
+        show_trained(trained.folder, chosen.expected, why_not)
     exit_incomplete(trained.report.protocol.incomplete)
 
 

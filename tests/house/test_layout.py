@@ -14,7 +14,7 @@ ROWS = [
     "training serve",
     "recipes own_recipe",
     "config",
-    "features stored_recipe taught",
+    "features stored_recipe taught feature_maker",
     "feature_run melting judging",
     "ready",
     "run",
