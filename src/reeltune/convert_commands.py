@@ -93,6 +93,32 @@ def dual_encoding(
 
 
 @app.command()
+def vop(
+    source: Annotated[Path, typer.Argument(help="VoP_*.pth or VoPSE_*.pth of ModelScope.")],
+    out: OutArgument,
+    base: Annotated[str, typer.Option(help="The CLIP that it was trained in: a folder or hub id.")],
+    prefix: Annotated[
+        int | None, typer.Option(help="Text prompts before the words; none: as told beside SOURCE.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """VoP's prompts, or what Bias, Proj or Partial tuned, with what became of each key.
+
+    Example: `reeltune convert vop VoP_msrvtt9k.pth released --base openai/clip-vit-base-patch32`
+    """
+    from dataclasses import asdict
+
+    from reeltune.models._released_vop import convert
+    from reeltune.outputs import new_folder
+
+    with new_folder(out) as folder:
+        found = convert(source, base, prefix)
+        found.model.save_pretrained(folder)
+    report = {name: list(keys) for name, keys in asdict(found.report).items()}
+    tell({"folder": str(out), **found.facts(), **report}, as_json)
+
+
+@app.command()
 def s3d(
     source: Annotated[Path, typer.Argument(help="A pickle: video id to features (n, width).")],
     out: OutArgument,

@@ -10,10 +10,12 @@ import torch
 from typer.testing import CliRunner
 
 from oracles.released_dual_encoding import MARKS, Released, pickle_words
+from oracles.released_vop import released_state
+from oracles.released_vop import save as save_released
 from reeltune.cli import app
 from reeltune.data._features import Features
 from reeltune.data.youcook2 import Config as YouCook2
-from reeltune.models import univl
+from reeltune.models import clip, univl
 from reeltune.models._open import open_model
 
 SMALL = {
@@ -79,6 +81,22 @@ def test_weights_of_univl_are_told_key_by_key(tmp_path: Path) -> None:
     model = open_model(str(tmp_path / "model"), "cpu")
     name = "bert.pooler.dense.weight"
     torch.testing.assert_close(model.network.state_dict()[name], kept[name])
+
+
+def test_prompts_of_vop_are_brought_in_with_a_report_of_every_key(tmp_path: Path) -> None:
+    base = clip.Config.tiny().build()
+    base.save_pretrained(tmp_path / "clip")
+    state = released_state(base, torch.randn(2, 5, 16), torch.randn(2, 3, 16))
+    source = save_released(tmp_path / "VoP_msrvtt9k.pth", state)
+    given = ("--base", tmp_path / "clip", "--prefix", 2)
+    facts = told("vop", source, tmp_path / "ours", *given)
+    assert (facts["method"], facts["prefix"], facts["suffix"]) == ("vop", 2, 3)
+    assert (facts["missing"], facts["unexpected"], len(facts["loaded"])) == ([], [], 2)
+    model = open_model(str(tmp_path / "ours"), "cpu")
+    assert model.encode_text(model.tokenize(["a dog"])).shape == (1, base.dim)
+    code, text = run("vop", source, tmp_path / "again", *given)
+    assert code == 0
+    assert "missing: none\nunexpected: none\n" in text
 
 
 def test_what_is_refused_leaves_nothing(tmp_path: Path) -> None:

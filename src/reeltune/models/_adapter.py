@@ -6,7 +6,7 @@ to. Of a CLIP without a name, which is one of random weights, all tensors are.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -40,6 +40,7 @@ class Based(BaseModel):
     base: str | None = "openai/clip-vit-base-patch32"  # None: random weights
     base_fingerprint: str | None = None  # a saved adapter says it, and opens on no other base
     architecture: clip.Config = clip.Config()  # of the random one
+    compat: Literal["modelscope"] | None = None  # computes as the weights released there need it
 
     def opened(self, device: str | None = None, dtype: str | None = None) -> clip.Clip:
         """The base with its weights, or a new one of random weights where it has no name."""

@@ -178,6 +178,7 @@ class Clip(nn.Module):
         self.context: int = towers.config.text_config.max_position_embeddings
         self.pixels = preprocessor.pixels
         self.dim = shared_width(towers.config)
+        self.unit_videos = True  # whether a mean of frames is brought to unit length
         self._stored: tuple[int, str] | None = None  # versions of the weights, their fingerprint
         for key in ("mean", "std"):
             colour = torch.tensor(getattr(preprocessor, key), dtype=torch.float32)
@@ -277,11 +278,12 @@ class Clip(nn.Module):
     def pool_frames(
         self, features: Float[Tensor, "B T D"], mask: Bool[Tensor, "B T"]
     ) -> Float[Tensor, "B D"]:
-        """Mean over the real frames, brought to unit length."""
+        """Mean over the real frames, brought to unit length where `unit_videos` says so."""
         if not mask.any(dim=1).all():
             raise DataError("a video has no frame at all (a row of mask is false); leave it out")
         kept = features.masked_fill(~mask[..., None], 0)  # (B, T, D)
-        return _unit(kept.sum(dim=1) / mask.sum(dim=1, keepdim=True).to(features))
+        mean = kept.sum(dim=1) / mask.sum(dim=1, keepdim=True).to(features)  # (B, D)
+        return _unit(mean) if self.unit_videos else mean.float()
 
     def encode_video(
         self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]

@@ -80,6 +80,7 @@ class Tuned(nn.Module):
         base.requires_grad_(False)
         PREPARE[config.method](base.towers, config)
         self.clip = base
+        base.unit_videos = config.compat is None
         self._names = [name for name, w in self.named_parameters() if w.requires_grad]
         self._known: tuple[int, str] | None = None  # versions of the weights, their fingerprint
 
@@ -93,6 +94,7 @@ class Tuned(nn.Module):
         if self._known is None or self._known[0] != versions(self):
             base = self._base_fingerprint if self.config.base else ""
             facts = {"method": self.config.method, "base": base}
+            facts |= {"compat": self.config.compat} if self.config.compat else {}
             self._known = (versions(self), fingerprint(self._stored(), facts))
         return self._known[1]
 
@@ -131,7 +133,7 @@ class Tuned(nn.Module):
     def similarity(
         self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
     ) -> Float[Tensor, "Q N"]:
-        """Cosines: both sides have unit length."""
+        """Inner products: cosines, but for `compat`, where a video's vector is a plain mean."""
         return self.clip.similarity(text, video)
 
     def vector_losses(

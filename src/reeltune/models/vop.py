@@ -6,6 +6,12 @@ VoP^P and VoP^C; joint ones, which let the later layers see all frames of a vide
 Where the paper is silent: layer-0 prompts of frames pass the tower's first layer norm and get no
 position embedding, those of texts get the position embedding of where they stand (both as in the
 authors' released model); texts are read at their end token, shifted by the prompts before it.
+
+`compat: modelscope` computes what the released code computes, for its weights: the last `suffix`
+text prompts stand before the last position of the context, behind all words; a text is padded
+with token 0 to the whole context, and read as many places behind its end token as there are text
+prompts, which is one of the padding unless the text fills the context; and the mean of a video's
+frames is not brought to unit length.
 """
 
 from collections.abc import Sequence
@@ -81,6 +87,7 @@ class Config(Based):
 
     prompts: tuple[Prompt, ...] = (Text(), Generic())
     frames: PositiveInt = 12  # of the tables of frame positions
+    suffix: NonNegativeInt = 0  # of the text prompts, those behind the words; with `compat` alone
 
     @classmethod
     def tiny(cls) -> "Config":
@@ -115,11 +122,19 @@ class Vop(nn.Module):
             raise ConfigError(f"prompts are {', '.join(kinds)}; give each kind once")
         self.config, self.name = config, name
         self.clip = base.requires_grad_(False)
+        base.unit_videos = config.compat is None
         sizes: dict[str, int] = {part.kind: part.length for part in config.prompts}
         depth = base.towers.config.vision_config.num_hidden_layers
         joint = [part.after for part in config.prompts if isinstance(part, Joint)]
         alone = depth if not joint else joint[0] if joint[0] is not None else round(2 * depth / 3)
-        self.text = PromptedText(base.towers.text_model, sizes.pop("text", 0))
+        suffix = None if config.compat is None else config.suffix
+        if config.suffix > (sizes.get("text", 0) if config.compat else 0):
+            raise ConfigError(
+                f"suffix is {config.suffix}, and of the text prompts those behind the words are "
+                "computed with compat=modelscope alone, and are no more than all; "
+                "give --set config.suffix=0"
+            )
+        self.text = PromptedText(base.towers.text_model, sizes.pop("text", 0), suffix)
         self.video = PromptedVideo(base.towers.vision_model, sizes, config.frames, alone)
         self.dim, self.pixels = base.dim, base.pixels
 
@@ -129,7 +144,8 @@ class Vop(nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        facts = self.config.model_dump(mode="json", include={"prompts", "frames"})
+        compat = {"compat", "suffix"} if self.config.compat else set()
+        facts = self.config.model_dump(mode="json", include={"prompts", "frames", *compat})
         return fingerprint(self.trained(), {**facts, "base": self.clip.fingerprint})
 
     def trained(self) -> dict[str, Tensor]:
@@ -156,7 +172,8 @@ class Vop(nn.Module):
     def encode_video(
         self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]
     ) -> Float[Tensor, "B D"]:
-        """Mean of the frames' unit vectors at unit length; only real frames are computed."""
+        """Mean of the frames' unit vectors, at unit length but for `compat`; only real frames are
+        computed."""
         if not mask.any(dim=1).all():
             raise DataError("a video has no frame at all (a row of mask is false); leave it out")
         at_once = len(mask) if torch.is_grad_enabled() else max(1, FRAMES_AT_ONCE // mask.shape[1])
@@ -186,7 +203,7 @@ class Vop(nn.Module):
     def similarity(
         self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
     ) -> Float[Tensor, "Q N"]:
-        """Cosines: both sides have unit length."""
+        """Inner products: cosines, but for `compat`, where a video's vector is a plain mean."""
         return text @ video.T
 
     def vector_losses(
