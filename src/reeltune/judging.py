@@ -5,6 +5,7 @@ from typing import Any
 
 from reeltune.data._loader import ClipReader, Text
 from reeltune.errors import ConfigError
+from reeltune.evaluation.beside import NOTHING, Asked
 from reeltune.evaluation.captioning import Writer, evaluate_captions
 from reeltune.evaluation.encode import Named, evaluate
 from reeltune.evaluation.pairs import PairScorer, evaluate_pairs
@@ -24,13 +25,25 @@ def judge(
     named: Named,
     texts: dict[str, Text] | None = None,
     quick: bool = False,
+    asked: Asked = NOTHING,
 ) -> AnyReport:
-    """Figures of a model on a split, of the kind that it is made for; `quick` is for validation."""
+    """Figures of a model on a split, of the kind that it is made for; `quick` is for validation.
+
+    What is `asked` for beside them a model has that is judged by scores (`require_scores`).
+    """
     if is_writer(model):
         return evaluate_captions(model, reader, split, named, (texts or {}).get(SPOKEN), quick)
     if isinstance(model, PairScorer) and model.scores_pairs:
-        return evaluate_pairs(model, reader, split, named, quick)
-    return evaluate(model, reader, split, named, settle=quick)
+        return evaluate_pairs(model, reader, split, named, quick, asked)
+    return evaluate(model, reader, split, named, quick, asked)
+
+
+def require_scores(model: Any, asked: Asked) -> None:
+    """Raise ConfigError where scores are asked for of a model that is judged by its captions."""
+    if asked != NOTHING and is_writer(model):
+        raise ConfigError(
+            f"{model.name} writes captions, which have no scores; leave out --scores and --post"
+        )
 
 
 def validation(
@@ -109,7 +122,10 @@ def figures_table(report: AnyReport) -> list[str]:
         ]
     rule = report.protocol.v2t
     ways = [("text to video", report.t2v), (f"video to text ({rule})", report.v2t)]
-    ways += [(name, found) for name, found in report.beside.items()]
+    ways += [
+        (f"{name} ({rule})" if name.endswith("v2t") else name, found)
+        for name, found in report.beside.items()
+    ]
     rows = [
         f"| {way} | " + " | ".join(f"{found[name]:.1f}" for name in ("R@1", "R@5", "R@10", "MdR"))
         for way, found in ways

@@ -18,11 +18,19 @@ from reeltune.data._frame_cache import FrameCache
 from reeltune.data._loader import ClipReader, FrameReader, Loader, Order, Target, Text, readable
 from reeltune.data._splits import PARTS, read_if_any
 from reeltune.errors import DataError
+from reeltune.evaluation.beside import NOTHING, Asked, bank_of
 from reeltune.evaluation.encode import Named
 from reeltune.evaluation.protocols import V2tRule, split_hash
 from reeltune.evaluation.reports import AnyReport, read_report
 from reeltune.feature_run import StoredClips, started, stored_clips, width_of
-from reeltune.judging import figures_table, judge, texts_of, unread_of, validation
+from reeltune.judging import (
+    figures_table,
+    judge,
+    require_scores,
+    texts_of,
+    unread_of,
+    validation,
+)
 from reeltune.melting import melting_step
 from reeltune.meltr import combiner
 from reeltune.meltr.step import Meltr
@@ -246,30 +254,44 @@ def _method_on_features(folder: Path, benchmark: str) -> tuple[str, dict[str, An
     return None
 
 
-def evaluate_checkpoint(name: str, recipe: Recipe, place: Place, split: str) -> AnyReport:
+def evaluate_checkpoint(
+    name: str, recipe: Recipe, place: Place, split: str, asked: Asked = NOTHING
+) -> AnyReport:
     """Figures of any model under the data of a recipe, clips read as the recipe says."""
-    return evaluate_opened(open_model(name, place.device), Path(name), recipe, place, split)
+    model = open_model(name, place.device)
+    return evaluate_opened(model, Path(name), recipe, place, split, asked=asked)
 
 
 def evaluate_opened(
-    model: Any, folder: Path, recipe: Recipe, place: Place, split: str, settle: bool = False
+    model: Any,
+    folder: Path,
+    recipe: Recipe,
+    place: Place,
+    split: str,
+    settle: bool = False,
+    asked: Asked = NOTHING,
 ) -> AnyReport:
     """The same of a model in memory that came from `folder`; `settle` as in `evaluate`."""
+    require_scores(model, asked)
     options = recipe.dataset_config(folder=place.data)
+    bank = bank_of(asked, options, split)
     data, stored = options.read(split), stored_recipe(folder)
     clips: FrameReader | StoredClips
     if recipe.features is None:
         clips = frame_reader(model, recipe.frames)
     else:  # of all splits where training has made them together
         together = _shares_features(stored, recipe)
-        there = [read_if_any(options, part) for part in PARTS] if together else [data]
+        there = [read_if_any(options, part) for part in PARTS] if together else [data, bank]
         splits = [part for part in there if part is not None]
         clips = stored_clips(recipe, options, splits, partial(_progress, place))
         clips.maker.require_of(model)
     with clips as reader:
         ground = Ground(model, reader, texts=texts_of(model, options, recipe.dataset))
         named = Named(recipe.dataset, split, _seed_of(stored), recipe.v2t)
-        return judge(model, reader, ground.taken(data, place), named, ground.texts, settle)
+        if bank is not None:
+            asked = replace(asked, bank=ground.taken(bank, place))
+        taken = ground.taken(data, place)
+        return judge(model, reader, taken, named, ground.texts, settle, asked)
 
 
 def frame_reader(model: Any, frames: int) -> FrameReader:

@@ -102,22 +102,34 @@ def evaluate(
     data: DataOption = None,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     out: Annotated[Path | None, typer.Option(help="Also write the report to this file.")] = None,
+    scores: Annotated[Path | None, typer.Option(help="Also write the scores: FILE.npy.")] = None,
+    post: Annotated[
+        list[str] | None, typer.Option(help="Figures beside: dsl:0.01, qb-norm:20:1; repeatable.")
+    ] = None,
     settings: SetOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a model under a benchmark's protocol.
 
-    Example: `reeltune evaluate runs/toybox/vop-fp/seed0 --benchmark toybox`
+    Example: `reeltune evaluate runs/toybox/vop-fp/seed0 --benchmark toybox --post dsl:0.01`
     """
     from reeltune.data._splits import split_named
+    from reeltune.evaluation.beside import Asked, require_scores_file
+    from reeltune.evaluation.protocols import postprocessing_named
+    from reeltune.outputs import require_file
     from reeltune.run import Place, evaluate_checkpoint, evaluation_recipe
     from reeltune.show import show_figures
 
     part = split_named(split)
+    asked = Asked(scores, tuple(map(postprocessing_named, dict.fromkeys(post or []))))
+    if scores is not None:
+        require_scores_file(scores)
+    for path in (file for file in (out, scores) if file is not None):
+        require_file(path)
     recipe = evaluation_recipe(model, benchmark, changes_of(settings))
     place = Place(out=Path("."), data=data, device=device)
-    report = evaluate_checkpoint(model, recipe, place, part)
+    report = evaluate_checkpoint(model, recipe, place, part, asked)
     if out is not None:
         report.write(out)
     print_json(report.figures()) if as_json else show_figures(report)
@@ -143,7 +155,7 @@ def compare(
         print_json(found.as_dict())
         return
     console.print(comparison_table(found))
-    for sentence in found.sentences():
+    for sentence in found.lacks():
         console.print(sentence, soft_wrap=True)
 
 

@@ -105,6 +105,18 @@ def test_all_ties_are_the_worst_rank_everywhere() -> None:
     assert report_of(np.zeros((7, 5)), v2t="any").ranks.v2t == [5, 6, 7, 7]  # 1 + wrong captions
 
 
+def test_equal_captions_bound_what_the_best_model_can_reach() -> None:
+    """Nine of 1,000 captions in groups of 3, 2, 2 and 2 equal ones, as in MSR-VTT 1kA."""
+    text = [*(0, 0, 0), *(1, 1), *(2, 2), *(3, 3), *range(4, 995)]  # whose caption says what
+    names = [f"v{i}" for i in range(1000)]
+    scores = np.equal.outer(text, text) - np.arange(1000) / 1e4  # of twins, the first is found
+    pairs = pairs_of(names)
+    report = retrieval_report(scores, pairs, names, card_for(pairs, names))
+    assert report.t2v["R@1"] == pytest.approx(99.5)
+    assert report.v2t["R@1"] == pytest.approx(99.1)
+    assert report.t2v["R@5"] == report.v2t["R@5"] == 100
+
+
 def test_a_subset_is_ranked_in_the_whole_gallery() -> None:
     scores = np.random.default_rng(0).integers(-2, 3, (7, 5)).astype(float)
     report = report_of(scores)

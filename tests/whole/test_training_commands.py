@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -65,6 +66,43 @@ def test_runs_are_compared_and_unlike_ones_refused(trained: Path, tmp_path: Path
     refused = run("compare", trained, path)
     assert refused.exit_code == 1
     assert "split" in refused.stderr
+
+
+def test_rows_of_a_comparison_are_printed_once(trained: Path) -> None:
+    lines = run("compare", trained, trained).output.splitlines()
+    for name in ("t2v R@1", "v2t SumR", "t2v temporal R@1"):
+        assert sum(line.strip().startswith(f"{name} ") for line in lines) == 1, name
+
+
+def test_scores_and_post_processed_figures_are_had_beside_the_figures(tmp_path: Path) -> None:
+    plain = ("evaluate", "tiny-clip", "--set", "options.size=tiny")
+    more = ("--post", "dsl:0.01", "--post", "qb-norm:20:1", "--scores", tmp_path / "s.npy")
+    first = json.loads(run(*plain, "--json").stdout)
+    done = run(*plain, *more, "--json", "--out", tmp_path / "r.json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    names = [f"{name} {way}" for name in ("dsl 0.01", "qb-norm 20 1") for way in ("t2v", "v2t")]
+    assert list(found["beside"]) == names
+    assert {**found, "beside": {}} == first, "the headline is the same"
+    values = np.load(tmp_path / "s.npy")
+    assert values.shape == (found["protocol"]["queries"], found["protocol"]["gallery"])
+    text = run(*plain, *more).output
+    assert all(name in text for name in ("dsl 0.01 t2v", "qb-norm 20 1 v2t"))
+    assert "dsl 0.01 v2t R@1" in run("compare", tmp_path / "r.json", tmp_path / "r.json").output
+
+
+def test_what_cannot_be_had_beside_the_figures_is_refused_at_once(tmp_path: Path) -> None:
+    wrong = {
+        ("--post", "dsl"): "--post dsl is no post-processing",
+        ("--scores", tmp_path / "s.csv"): "give one that ends in .npy",
+        ("--scores", tmp_path / "s.npy" / "s.npy"): "is a file",
+        ("--post", "qb-norm:20:1", "--split", "train"): "measure val or test",
+    }
+    (tmp_path / "s.npy").write_text("")
+    for given, message in wrong.items():
+        done = run("evaluate", "tiny-clip", "--set", "options.size=tiny", *given)
+        assert done.exit_code == 1
+        assert message in done.stderr
 
 
 def test_the_table_trains_what_is_missing(tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ def report_table(report: AnyReport) -> Table:
     table.add_row("t2v", *_cells(report.t2v, report.intervals["t2v R@1"]))
     table.add_row(f"v2t ({card.v2t})", *_cells(report.v2t, report.intervals["v2t R@1"]))
     for name, figures in report.beside.items():
-        table.add_row(escape(name), *(f"{figures[column]:.1f}" for column in COLUMNS))
+        label = f"{name} ({card.v2t})" if name.endswith("v2t") else name
+        table.add_row(escape(label), *(f"{figures[column]:.1f}" for column in COLUMNS))
     for tag, figures in report.subsets.items():
         bounds = figures["R@1 low"], figures["R@1 high"]
         table.add_row(escape(f"t2v {tag} ({figures['queries']:.0f})"), *_cells(figures, bounds))

@@ -1,5 +1,6 @@
 """Is one report better than another, or is the difference inside noise?"""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -48,14 +49,22 @@ class Comparison:
     differences: dict[str, Difference]
     v2t: str | None = None  # by which video to text was ranked; None: reports of captions
     left_out: dict[str, BySplit] = field(default_factory=dict)  # of "a" and "b"
+    alone: dict[str, tuple[str, ...]] = field(default_factory=dict)  # figures of "a" or "b" only
 
     def sentences(self) -> list[str]:
         """One verdict a figure, then what the splits lack."""
-        verdicts = [_sentence(name, found) for name, found in self.differences.items()]
+        return [*(_sentence(n, found) for n, found in self.differences.items()), *self.lacks()]
+
+    def lacks(self) -> list[str]:
+        """What the splits lack, and which figures one report has alone."""
         lacks = [
             f"{way.upper()}: {s}" for way, left in self.left_out.items() for s in sentences(left)
         ]
-        return verdicts + lacks
+        return lacks + [
+            f"not compared, since {way.upper()} alone has them: {', '.join(names)}"
+            for way, names in self.alone.items()
+            if names
+        ]
 
     def as_dict(self) -> dict[str, object]:
         verdicts = {
@@ -78,13 +87,27 @@ def compare(a: Report, b: Report, seed: int = 0) -> Comparison:
     found |= _differences("v2t", back, np.arange(back.shape[1]), seed)
     for tag, rows in a.ranks.tagged.items():
         found |= _differences(f"t2v {tag}", there[:, rows], video[rows], seed)
+    for name, rows in a.ranks.beside.items():
+        if name in b.ranks.beside:
+            groups = video if name.endswith("t2v") else np.arange(back.shape[1])
+            found |= _differences(name, np.array((rows, b.ranks.beside[name])), groups, seed)
     return Comparison(
         a=named(a.protocol.model, a.protocol.seed),
         b=named(b.protocol.model, b.protocol.seed),
         differences=found,
         v2t=a.protocol.v2t,
         left_out={"a": a.protocol.left_out, "b": b.protocol.left_out},
+        alone=alone(a.ranks.beside, b.ranks.beside),
     )
+
+
+def alone(a: Iterable[str], b: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Names of figures that "a" has and the other has not, and those of "b"."""
+    mine, others = dict.fromkeys(a), dict.fromkeys(b)
+    return {
+        "a": tuple(name for name in mine if name not in others),
+        "b": tuple(name for name in others if name not in mine),
+    }
 
 
 def _differences(

@@ -5,7 +5,7 @@ from jaxtyping import Bool
 
 from reeltune.evaluation._bootstrap import bounds
 from reeltune.evaluation.captioning import PTB, CaptioningReport, resampled_bleu, resampled_mean
-from reeltune.evaluation.compare import Comparison, Difference, named, require_like
+from reeltune.evaluation.compare import Comparison, Difference, alone, named, require_like
 
 SUFFIX = {"bert": "", "ptb": PTB}  # of figures, by the way to split words
 
@@ -13,7 +13,7 @@ SUFFIX = {"bert": "", "ptb": PTB}  # of figures, by the way to split words
 def compare_captions(a: CaptioningReport, b: CaptioningReport, seed: int = 0) -> Comparison:
     """Difference of `b` from `a`, by a paired bootstrap: the same clips are drawn for both.
 
-    Figures that only one of them has, such as METEOR, are left out.
+    Figures that only one of them has, such as METEOR, are named.
     Raises ConfigError where the protocols differ in more than model, fingerprint and seed.
     """
     require_like(a.protocol.unlike(b.protocol))
@@ -27,6 +27,7 @@ def compare_captions(a: CaptioningReport, b: CaptioningReport, seed: int = 0) ->
         b=named(b.protocol.model, b.protocol.seed),
         differences={name: found[name] for name in a.scores if name in found},
         left_out={"a": a.protocol.left_out, "b": b.protocol.left_out},
+        alone=alone(a.scores, b.scores),
     )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from reeltune.data._loader import ClipReader, stack
 from reeltune.errors import DataError
+from reeltune.evaluation.beside import NOTHING, Asked, Scored, with_asked
 from reeltune.evaluation.protocols import ProtocolCard, V2tRule, split_hash
 from reeltune.evaluation.retrieval import Report, retrieval_report
 from reeltune.types import DualEncoder, Pair, Split, Tokens
@@ -53,7 +54,12 @@ class Named:
 
 
 def evaluate(
-    model: DualEncoder, reader: ClipReader, split: Split, named: Named, settle: bool = False
+    model: DualEncoder,
+    reader: ClipReader,
+    split: Split,
+    named: Named,
+    settle: bool = False,
+    asked: Asked = NOTHING,
 ) -> Report:
     """Retrieval figures of a model on a split, each clip read as `reader` reads it.
 
@@ -66,7 +72,13 @@ def evaluate(
         model.set_ranges(text, video)
     scores = similarity(model, text, video)
     card = card_of(model, reader, split, gallery, named)
-    return retrieval_report(scores, split.pairs, gallery, card)
+    report = retrieval_report(scores, split.pairs, gallery, card)
+    scored = Scored(
+        scores,
+        of_texts=lambda texts: similarity(model, encode_texts(model, texts), video),
+        of_clips=lambda clips: similarity(model, text, encode_clips(model, reader, clips)),
+    )
+    return with_asked(report, asked, scored, split.pairs, gallery)
 
 
 def card_of(

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reeltune.data._loader import ClipReader
+from reeltune.evaluation.beside import NOTHING, Asked, Scored, with_asked
 from reeltune.evaluation.encode import (
     Named,
     card_of,
@@ -19,7 +20,7 @@ from reeltune.evaluation.encode import (
     gallery_of,
     text_batches,
 )
-from reeltune.evaluation.retrieval import Report, retrieval_report
+from reeltune.evaluation.retrieval import Report, report_beside, retrieval_report
 from reeltune.types import DualEncoder, Pair, Split, Tokens
 
 TEXTS_AT_ONCE, CLIPS_AT_ONCE = 128, 64
@@ -43,7 +44,12 @@ class PairScorer(DualEncoder, Protocol):
 
 
 def evaluate_pairs(
-    model: PairScorer, reader: ClipReader, split: Split, named: Named, quick: bool = False
+    model: PairScorer,
+    reader: ClipReader,
+    split: Split,
+    named: Named,
+    quick: bool = False,
+    asked: Asked = NOTHING,
 ) -> Report:
     """Retrieval figures by scores of all pairs; what vectors alone give stands beside.
 
@@ -52,13 +58,20 @@ def evaluate_pairs(
     pairs = _first_captions(split.pairs) if quick else split.pairs
     split = replace(split, pairs=pairs)
     gallery, clips = gallery_of(pairs)
-    scores = pair_scores(model, reader, [pair.caption for pair in pairs], clips)
+    texts = [pair.caption for pair in pairs]
+    scores = pair_scores(model, reader, texts, clips)
     card = replace(card_of(model, reader, split, gallery, named), scores="pairs")
     report = retrieval_report(scores, pairs, gallery, card)
     if quick:
         return report
     other = evaluate(model, reader, split, named)
-    return replace(report, beside={"similarity t2v": other.t2v, "similarity v2t": other.v2t})
+    report = report_beside(report, {"similarity": other})
+    scored = Scored(
+        scores,
+        of_texts=lambda others: pair_scores(model, reader, others, clips),
+        of_clips=lambda others: pair_scores(model, reader, texts, others),
+    )
+    return with_asked(report, asked, scored, pairs, gallery)
 
 
 @torch.inference_mode()

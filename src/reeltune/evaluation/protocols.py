@@ -131,6 +131,22 @@ def _cell(value: object) -> str:
     return text.replace("|", "\\|")
 
 
+def postprocessing_named(given: str) -> str:
+    """`dsl:0.01` or `qb-norm:20:1`, as a person gives it, by the name that a card has for it.
+
+    Errors: `ConfigError` for anything else, and for numbers that are not above 0.
+    """
+    name, *numbers = given.split(":")
+    found = " ".join((name, *numbers))
+    known = bool(numbers) and _POSTPROCESSING.fullmatch(found) is not None
+    if not known or any(float(number) <= 0 for number in numbers):
+        raise ConfigError(
+            f"--post {given} is no post-processing; give --post dsl:TEMPERATURE, such as dsl:0.01, "
+            "or --post qb-norm:BETA:K, such as qb-norm:20:1, with numbers above 0"
+        )
+    return found
+
+
 def require_postprocessing(name: str) -> None:
     """Raise ConfigError unless `name` is a post-processing with all its numbers."""
     if not _POSTPROCESSING.fullmatch(name):

@@ -1,7 +1,7 @@
 """Text-to-video and video-to-text retrieval from one matrix of scores."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -44,6 +44,8 @@ class Ranks:
     video: list[int]  # (Q,) number of each pair's video
     v2t: list[int]  # of video 0, 1, ...
     tagged: dict[str, list[int]]  # tag -> pairs that carry it
+    # Those that figures beside are read from: "dsl 0.01 t2v" (Q,), "dsl 0.01 v2t" as `v2t`.
+    beside: dict[str, list[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +55,9 @@ class Report:
     `t2v`, `v2t`: R@1, R@5, R@10, their SumR, and mAP in percent, higher is better; median (MdR) and
     mean rank (MnR), lower is better. `intervals`: of "t2v R@1" and so on, 95 %, by bootstrap over
     videos. `subsets`: for each tag the t2v figures of its queries in the whole gallery, with
-    "R@1 low", "R@1 high" and the number of "queries". `beside`: figures by another score of the
-    model, "similarity t2v" and "similarity v2t" of one that is judged by pairs. `margin`: by how
+    "R@1 low", "R@1 high" and the number of "queries". `beside`: figures by other scores,
+    "similarity t2v" and "similarity v2t" of a model that is judged by pairs, and "dsl 0.01 t2v" and
+    so on after a post-processing. `margin`: by how
     much the score of a right answer leads that of the best wrong one, a mean over both directions.
     """
 
@@ -72,6 +75,9 @@ class Report:
     def __post_init__(self) -> None:
         queries, videos = len(self.ranks.t2v), len(self.ranks.v2t)
         complete = queries == len(self.ranks.video) == self.protocol.queries
+        wanted = {"t2v": queries, "v2t": videos}
+        beside = self.ranks.beside.items()
+        complete &= all(len(found) == wanted.get(name[-3:]) for name, found in beside)
         if not complete or len(set(self.ranks.video)) != videos:
             raise DataError(
                 f"ranks of {queries} queries and {videos} videos do not fit the "
@@ -155,6 +161,19 @@ def retrieval_report(
         protocol=protocol,
         ranks=Ranks(t2v=found.tolist(), video=video.tolist(), v2t=back.tolist(), tagged=tagged),
         margin=mean_margin(scores, column),
+    )
+
+
+def report_beside(report: Report, others: Mapping[str, Report]) -> Report:
+    """The report with the figures of others, by name, under `beside`; they are of the same data."""
+    ways = ("t2v", "v2t")
+    figures = {f"{name} {way}": getattr(o, way) for name, o in others.items() for way in ways}
+    found = {f"{name} {way}": getattr(o.ranks, way) for name, o in others.items() for way in ways}
+    ranks_beside = {**report.ranks.beside, **found}
+    return replace(
+        report,
+        beside={**report.beside, **figures},
+        ranks=replace(report.ranks, beside=ranks_beside),
     )
 
 
