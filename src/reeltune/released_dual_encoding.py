@@ -7,6 +7,7 @@ from pathlib import Path
 from reeltune.config import FromFeatures, Recipe
 from reeltune.data._splits import PARTS
 from reeltune.errors import CheckpointError, ConfigError
+from reeltune.evaluation.left_out import sentences
 from reeltune.evaluation.retrieval import Report
 from reeltune.models._dual_encoding._official_vocabulary import read_official
 from reeltune.models._dual_encoding._released import convert
@@ -33,7 +34,8 @@ class BroughtIn:
         if self.validation is None:
             return facts
         total = self.validation.t2v["SumR"] + self.validation.v2t["SumR"]
-        return facts | {"validation SumR": total, "SumR in the file": self.best}
+        lacks = sentences(self.validation.protocol.left_out)
+        return facts | {"validation SumR": total, "SumR in the file": self.best, "notes": lacks}
 
 
 def bring_in(

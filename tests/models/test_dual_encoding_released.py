@@ -145,6 +145,13 @@ def test_the_best_figure_may_be_a_number_of_numpys(tmp_path: Path) -> None:
     assert convert(path, WORDS).config.words == len(WORDS)
 
 
+def test_a_file_that_python_2_wrote_is_read_as_any_other(tmp_path: Path) -> None:
+    released = Released(len(WORDS), 0, 9)
+    old = convert(released.save_as_python_2(tmp_path / "old.tar"), WORDS)
+    new = convert(released.save(tmp_path / "new.tar"), WORDS)
+    assert (old.fingerprint, old.config) == (new.fingerprint, new.config)
+
+
 def test_the_model_of_2019_has_the_weights_that_its_release_has() -> None:
     sizes = {"features": 2048, "video_hidden": 1024, "latent": 2048, "concepts": 0}
     with torch.device("meta"):

@@ -9,6 +9,8 @@ import pickle
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import IO, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +36,22 @@ def pickle_words(path: Path, words: Sequence[str]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(pickle.dumps(vocabulary))
     return path
+
+
+class Python2(pickle._Pickler):
+    """Writes short strings as bytes."""
+
+    dispatch: ClassVar[dict[type, Any]] = dict(pickle._Pickler.dispatch)
+
+    def save_str(self, text: str) -> None:
+        self.write(pickle.SHORT_BINSTRING + bytes([len(text)]) + text.encode("ascii"))
+        self.memoize(text)
+
+    dispatch[str] = save_str
+
+    @classmethod
+    def dump_into(cls, what: object, file: IO[bytes], protocol: int) -> None:
+        cls(file, protocol).dump(what)
 
 
 class ReleasedLevels(nn.Module):
@@ -179,4 +197,11 @@ class Released:
         """As released: a list of state dicts beside the options as a Namespace."""
         stored = {"epoch": 3, "model": self.states(), "best_rsum": best, "Eiters": 7}
         torch.save({**stored, "opt": self.options(**changed)}, path)
+        return path
+
+    def save_as_python_2(self, path: Path) -> Path:
+        """The same in the first format of torch, with strings of bytes as Python 2 pickles them."""
+        stored = {"epoch": 3, "model": self.states(), "best_rsum": 1.5, "opt": self.options()}
+        module = SimpleNamespace(__name__="pickle", Pickler=Python2, dump=Python2.dump_into)
+        torch.save(stored, path, pickle_module=module, _use_new_zipfile_serialization=False)
         return path

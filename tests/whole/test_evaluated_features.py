@@ -16,7 +16,7 @@ from reeltune.errors import ConfigError
 from reeltune.evaluation.retrieval import Report
 from reeltune.feature_run import FEATURES
 from reeltune.models._open import open_model
-from reeltune.models._weights import read_tensors
+from reeltune.models._weights import read_tensors, write_card
 from reeltune.run import Place, evaluate_opened, evaluation_recipe
 from reeltune.stored_recipe import stored_recipe
 
@@ -108,6 +108,19 @@ def test_the_rule_of_video_to_text_is_that_of_the_recipe_in_figures_and_card(
     assert found["any"].v2t["R@1"] == found["grouped"].v2t["R@1"]
     assert found["any"].v2t["MnR"] > found["grouped"].v2t["MnR"], "more captions compete"
     assert "| video to text (grouped) |" in (trained / "README.md").read_text()
+
+
+def test_a_converted_model_is_measured_as_the_benchmarks_own_method(tmp_path: Path) -> None:
+    write_card(tmp_path / "univl", "univl", {})
+    write_card(tmp_path / "de", "dual-encoding", {"feature": "clip", "encoder": "tiny-clip"})
+    write_card(tmp_path / "vop", "vop", {})
+    assert evaluation_recipe(str(tmp_path / "univl"), "youcook2", {}).name == "youcook2/univl"
+    recipe = evaluation_recipe(str(tmp_path / "de"), "msrvtt-official", {})
+    assert (recipe.name, recipe.v2t) == ("msrvtt-official/dual-encoding", "any")
+    assert (recipe.options["feature"], recipe.config["encoder"]) == ("clip", "tiny-clip")
+    changed = evaluation_recipe(str(tmp_path / "de"), "vatex", {"options.feature": "i3d"})
+    assert changed.options["feature"] == "i3d"
+    assert evaluation_recipe(str(tmp_path / "vop"), "msrvtt-9k", {}).name == "msrvtt-9k/zero-shot"
 
 
 def test_another_benchmark_is_read_with_features_of_the_same_kind(trained: Path) -> None:

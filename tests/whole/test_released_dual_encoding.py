@@ -133,6 +133,7 @@ def hybrid(tmp_path_factory: pytest.TempPathFactory) -> Hybrid:
     assert facts["feature"] == "made-up"
     assert facts["SumR in the file"] == best
     assert facts["validation SumR"] == pytest.approx(best)
+    assert facts["notes"] == []
     return collection, released, place / "ours"
 
 
