@@ -22,9 +22,10 @@ from reeltune.errors import DataError
 from reeltune.evaluation.encode import Named, encode_clips, encode_texts, evaluate, gallery_of
 from reeltune.evaluation.retrieval import Report, retrieval_report
 from reeltune.feature_run import stored_clips
+from reeltune.finished import METRICS
 from reeltune.models._dual_encoding._hybrid import Extremes, Hybrid, Normalisation
 from reeltune.models.dual_encoding import DualEncoding, load
-from reeltune.run import METRICS, Place, without_faults
+from reeltune.run import Place, without_faults
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.types import Split
 

@@ -67,6 +67,11 @@ class StoredClips:
         made = f"{Path(making.model).name} {making.sampling}" if making.model else "stored"
         return f"features {made}" + (f", at most {self._frames}" if self._frames else "")
 
+    @property
+    def width(self) -> int:
+        """F, the width of the features."""
+        return self._readers[0].features.width
+
     def read(self, pair: Pair) -> Float[np.ndarray, "T F"]:
         known = (r for r in self._readers if any(n in r.features for n in names_of(pair)))
         return next(known, self._readers[-1]).read(pair)  # the last one tells what it lacks
@@ -159,8 +164,3 @@ def started(
     if isinstance(config, StartsOnFeatures):
         return Started(config.start_on(width, device))
     return taught(recipe, options, splits, width, device)
-
-
-def width_of(reader: StoredClips, split: Split) -> int:
-    """F, the width of the features."""
-    return int(reader.read(split.pairs[0]).shape[1])

@@ -23,7 +23,7 @@ from reeltune.training.settings import Settings
 
 
 def melting_step(
-    model: Any, melting: Melting, loader: Loader, held_out: Loader, settings: Settings
+    model: Any, melting: Melting, loader: Loader, held_out: Loader | None, settings: Settings
 ) -> Meltr:
     """The losses of `model` melted; judged on `held_out`, or on late batches of training."""
     first = first_losses(model, loader)
@@ -31,7 +31,8 @@ def melting_step(
     combiner.to(device_of(model))
     if melting.warm_start:
         _start_warm(combiner, torch.stack(list(first.values())), melting.warm_start)
-    outer: Outer = HeldOut(held_out.epoch) if melting.outer == "held-out" else Recent()
+    judges = held_out if melting.outer == "held-out" else None
+    outer: Outer = HeldOut(judges.epoch) if judges else Recent()
     precision = {"precision": settings.precision}
     own = melting.step.model_copy(update=precision)
     return Meltr(model, combiner, scheme_of(melting), outer, own)

@@ -86,10 +86,10 @@ def _cycles(
 ) -> dict[str, Callable[[], float]]:
     """For the sum and for each scheme, what does K training steps and returns their seconds."""
     options = recipe.dataset_config(folder=place.data)
-    splits = [options.read(part) for part in PARTS]
-    ground = ground_of(recipe, place, options, splits, stack)
+    *splits, test = [options.read(part) for part in PARTS]
+    ground = ground_of(recipe, place, options, splits, test, stack)
     settings = recipe.training
-    loader, held = (ground.loader_of(split, settings) for split in splits[:2])
+    loader, held = (ground.loader_of(split, settings) for split in splits)
     batches = list(islice(loader.epoch(0), BATCHES))
     found: dict[str, Callable[[], float]] = {}
     for name in ("multi-task", *schemes):

@@ -24,6 +24,7 @@ from reeltune.compress.units import dual_encoding_units
 from reeltune.config import Recipe
 from reeltune.errors import ConfigError
 from reeltune.evaluation.reports import AnyReport
+from reeltune.finished import METRICS
 from reeltune.judging import figures_of
 from reeltune.models._open import open_model
 from reeltune.models._weights import CARD, ask_for_int8, read_tensors, wants_int8
@@ -31,7 +32,7 @@ from reeltune.models.dual_encoding import DualEncoding
 from reeltune.models.univl import Univl
 from reeltune.nn.packed import packed_name
 from reeltune.outputs import new_folder
-from reeltune.run import METRICS, Place, evaluate_opened
+from reeltune.run import Place, evaluate_opened
 from reeltune.stored_recipe import RECIPE, stored_recipe
 
 SHOWN = {  # figures by their names in a report, as they are shown

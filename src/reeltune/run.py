@@ -19,18 +19,12 @@ from reeltune.data._loader import ClipReader, FrameReader, Loader, Order, Target
 from reeltune.data._splits import PARTS, read_if_any
 from reeltune.errors import DataError
 from reeltune.evaluation.beside import NOTHING, Asked, bank_of
-from reeltune.evaluation.encode import Named
+from reeltune.evaluation.encode import Named, Ranged
 from reeltune.evaluation.protocols import V2tRule, split_hash
-from reeltune.evaluation.reports import AnyReport, read_report
-from reeltune.feature_run import StoredClips, started, stored_clips, width_of
-from reeltune.judging import (
-    figures_table,
-    judge,
-    require_scores,
-    texts_of,
-    unread_of,
-    validation,
-)
+from reeltune.evaluation.reports import AnyReport
+from reeltune.feature_run import StoredClips, started, stored_clips
+from reeltune.finished import finished_run, write_run
+from reeltune.judging import judge, require_scores, texts_of, unread_of, validation
 from reeltune.melting import melting_step
 from reeltune.meltr import combiner
 from reeltune.meltr.step import Meltr
@@ -38,17 +32,25 @@ from reeltune.models._contrast import is_contrasted
 from reeltune.models._open import open_model
 from reeltune.models._weights import CARD, read_card
 from reeltune.outputs import require_folder
-from reeltune.ready import order_of, require_ready
+from reeltune.ready import (
+    Learned,
+    kind_of_step,
+    left_out_of,
+    order_of,
+    require_ready,
+    require_wrong_answers,
+)
 from reeltune.registry import find
-from reeltune.stored_recipe import RECIPE, as_stored, stored_recipe, write_recipe
+from reeltune.stored_recipe import as_stored, stored_recipe
 from reeltune.training import distributed
+from reeltune.training.checkpoint import remove_state
 from reeltune.training.log import Watcher
 from reeltune.training.loop import Outcome, Run, train
-from reeltune.training.settings import Settings
+from reeltune.training.settings import Settings, require_read
 from reeltune.training.step import Contrast, Step, Sum
 from reeltune.types import LeftOut, Pair, Split, collect_left_out
 
-METRICS, MELTR = "metrics.json", "meltr.safetensors"
+MELTR = "meltr.safetensors"
 FRAME_CACHE = "frames"  # below the cache folder
 
 
@@ -85,27 +87,31 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
     test = options.read("test")
     finished = finished_run(recipe, place.out, test)
     if finished is not None:
+        remove_state(place.out)  # of a run that was stopped between its last two files
         return Trained(place.out, finished, leads=rank == 0)
     torch.manual_seed(recipe.training.seed)
     seed = recipe.training.seed if recipe.tunes else None
     named = Named(recipe.dataset, "test", seed, recipe.v2t)
-    splits = (options.read("train"), options.read("val")) if recipe.tunes else ()
+    learned = (options.read("train"), read_if_any(options, "val")) if recipe.tunes else None
     require_folder(place.out)
-    require_ready(recipe, options, (*splits, test))
+    require_ready(recipe, options, learned)
     with ExitStack() as stack:
-        ground = ground_of(recipe, place, options, (*splits, test), stack)
+        taught = [split for split in learned or () if split is not None]
+        ground = ground_of(recipe, place, options, taught, test, stack)
         model, reader = ground.model, ground.reader
         outcome, left_out = None, dict[str, tuple[LeftOut, ...]]()
-        if splits:
-            val = ground.taken(splits[1], place, learned=recipe.meltr is not None)
-            both = ground.taken(splits[0], place, learned=True), val
-            left_out = left_out_of(both, recipe.training)
-            outcome = tune_model(ground, both, recipe.training, place, recipe.name, recipe.meltr)
+        if learned:
+            require_read(recipe.training, kind_of_step(model, recipe.meltr).reads, bool(learned[1]))
+            val = learned[1] and ground.taken(learned[1], place, recipe.meltr is not None)
+            kept = ground.taken(learned[0], place, learned=True), val
+            left_out = left_out_of(kept, recipe.training)
+            outcome = tune_model(ground, kept, recipe.training, place, recipe.name, recipe.meltr)
         report = judge(model, reader, ground.taken(test, place), named, ground.texts)
         report = report.also_without(left_out)
     if rank == 0:
         model.save_pretrained(place.out)
         write_run(place.out, recipe, report, ground.said)
+        remove_state(place.out)
     distributed.stop()
     return Trained(place.out, report, outcome, rank == 0)
 
@@ -142,18 +148,26 @@ class Ground:
 
 
 def ground_of(
-    recipe: Recipe, place: Place, options: Any, splits: Sequence[Split], stack: ExitStack
+    recipe: Recipe,
+    place: Place,
+    options: Any,
+    taught: Sequence[Split],
+    test: Split,
+    stack: ExitStack,
 ) -> Ground:
-    """The model as training begins, on frames or on stored features; `stack` closes the reader."""
+    """The model as training begins, on frames or on stored features; `stack` closes the reader.
+
+    `taught` are the splits whose losses are wanted: that of training, then that of validation.
+    """
     if recipe.features is None:
         model = recipe.model_config_of().start(place.device)
         reader = stack.enter_context(frame_reader(model, recipe.frames))
         return Ground(model, reader, v2t=recipe.v2t)
     said = partial(_progress, place)
-    stored = stack.enter_context(stored_clips(recipe, options, splits, said))
+    stored = stack.enter_context(stored_clips(recipe, options, (*taught, test), said))
     said_of_maker = stored.maker.said(recipe)
     recipe = stored.maker.known_to(recipe, place.device)
-    begun = started(recipe, options, splits[:2], width_of(stored, splits[0]), place.device)
+    begun = started(recipe, options, taught or [test], stored.width, place.device)
     begun = replace(begun, said=(*said_of_maker, *begun.said))
     rank, _ = distributed.start()
     for sentence in begun.said:
@@ -163,43 +177,43 @@ def ground_of(
     return Ground(begun.model, stored, begun.targets, texts, recipe.v2t, begun.said)
 
 
-def left_out_of(splits: tuple[Split, Split], settings: Settings) -> dict[str, tuple[LeftOut, ...]]:
-    """What training and validation lack, by split; for training also what fills no batch."""
-    train_split, val = splits
-    unfilled = order_of(train_split.pairs, settings).left_out
-    return {"train": (*train_split.left_out, *unfilled), "val": val.left_out}
-
-
 def tune_model(
     ground: Ground,
-    splits: tuple[Split, Split],
+    learned: Learned,
     settings: Settings,
     place: Place,
     name: str,
     melting: Melting | None = None,
 ) -> Outcome:
-    """Train a model on the first split, choosing by the second; the best weights stay in it."""
+    """Train a model on the first split, choosing by the second; the best weights stay in it.
+
+    Without a second one the last weights do, and ranges of scores are those of the first.
+    """
     model, reader = ground.model, ground.reader
     rank, _ = distributed.start()
-    train_split, val_split = splits
+    require_wrong_answers(learned, settings, melting)
+    train_split, val_split = learned
     loader = ground.loader(order_of(train_split.pairs, settings))
     step: Step = step_of(model, settings)
     if melting is not None:
-        held = ground.loader_of(val_split, settings)
+        held = ground.loader_of(val_split, settings) if val_split else None
         step = melting_step(model, melting, loader, held, settings)
+    judges = partial(validation, model, reader, texts=ground.texts, v2t=ground.v2t)
     run = Run(
         model=model,
         step=step,
         loader=loader,
         settings=settings,
         folder=place.out,
-        identity=_identity(name, ground, (train_split, val_split), settings),
-        validate=validation(model, reader, val_split, ground.texts, ground.v2t),
+        identity=_identity(name, ground, [split for split in learned if split], settings),
+        validate=judges(val_split) if val_split else None,
         watcher=place.watcher if rank == 0 else None,
         tensorboard=place.tensorboard,
         leads=rank == 0,
     )
     outcome = train(run)
+    if val_split is None and isinstance(model, Ranged):
+        judges(train_split)()
     if rank == 0 and isinstance(step, Meltr) and isinstance(step.combiner, combiner.Learned):
         combiner.save(step.combiner, place.out / MELTR)
     return outcome
@@ -297,52 +311,6 @@ def evaluate_opened(
 def frame_reader(model: Any, frames: int) -> FrameReader:
     """Reads clips as the model wants them, through the cache that all runs share."""
     return FrameReader(model.pixels, frames, FrameCache(cache_folder() / FRAME_CACHE))
-
-
-def write_run(out: Path, recipe: Recipe, report: AnyReport, said: Sequence[str] = ()) -> None:
-    """What was run and what came out, beside the weights."""
-    write_recipe(recipe, out)
-    (out / "README.md").write_text(model_card(recipe, report, said), encoding="utf-8")
-    report.write(out / METRICS)  # last: a run without it is not finished
-
-
-def finished_run(recipe: Recipe, out: Path, test: Split) -> AnyReport | None:
-    """The report of a run that is done, if it was of this recipe and this test split."""
-    if not (out / METRICS).is_file():
-        return None
-    report = read_report(out / METRICS)
-    gallery = dict.fromkeys(pair.video for pair in test.pairs)
-    same = report.protocol.split_hash == split_hash(test.pairs, gallery)
-    return report if same and is_run_of(recipe, out) else None
-
-
-def is_run_of(recipe: Recipe, out: Path) -> bool:
-    """Whether the folder of a run says that it was of this recipe, with all its settings."""
-    stored = stored_recipe(out)
-    return stored is not None and as_stored(stored) == as_stored(recipe)
-
-
-def model_card(recipe: Recipe, report: AnyReport, said: Sequence[str] = ()) -> str:
-    """What the weights are, how they were made, from what they started (`said`), and how good they
-    are."""
-    return "\n".join(
-        [
-            f"# {recipe.name}",
-            "",
-            f"Made by `reeltune train {recipe.name}` with seed {recipe.training.seed}; "
-            f"`{RECIPE}` holds every setting. The weights inherit the terms of what they stand "
-            f"on ({_stands_on(recipe)}) and of the dataset ({recipe.dataset}).",
-            "",
-            *([*(f"- {sentence}" for sentence in said), ""] if said else []),
-            *figures_table(report),
-            "",
-            report.protocol.markdown(),
-        ]
-    )
-
-
-def _stands_on(recipe: Recipe) -> str:
-    return str(recipe.config.get("base") or recipe.config.get("encoder") or "stored features")
 
 
 def without_faults(reader: ClipReader, split: Split, place: Place) -> Split:

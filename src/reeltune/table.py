@@ -18,8 +18,8 @@ from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.protocols import V2tRule
 from reeltune.evaluation.reports import AnyReport
 from reeltune.evaluation.retrieval import Report
+from reeltune.finished import METRICS
 from reeltune.models._count import count_parameters
-from reeltune.run import METRICS
 from reeltune.training.log import read_log
 
 BASELINES = ("zero-shot", "full", "bias", "proj", "partial", "adapter-attn", "adapter-ffn", "lora")

@@ -18,9 +18,9 @@ from reeltune.evaluation._bleu import ORDERS, bleu_of
 from reeltune.evaluation.captioning import CaptioningReport
 from reeltune.evaluation.reports import AnyReport, read_report
 from reeltune.evaluation.retrieval import Report
+from reeltune.finished import METRICS
 from reeltune.judging import figures_of
 from reeltune.meltr_tables import Entry, Section
-from reeltune.run import METRICS
 from reeltune.table import Bounds, Job, Plan, bounds, chosen, drawn, mean_of, require_rule
 from reeltune.training.log import read_log
 

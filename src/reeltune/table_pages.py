@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from reeltune.evaluation.protocols import V2tRule
 from reeltune.evaluation.retrieval import Report
-from reeltune.run import METRICS
+from reeltune.finished import METRICS
 from reeltune.table import (
     Bounds,
     Plan,

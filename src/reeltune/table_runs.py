@@ -10,15 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from reeltune.config import Recipe, read_recipe
-from reeltune.data._splits import PARTS
+from reeltune.data._splits import read_if_any
 from reeltune.errors import ConfigError, DataError, ReeltuneError
+from reeltune.finished import METRICS, is_run_of
 from reeltune.models._open import open_model
 from reeltune.outputs import require_folder
 from reeltune.processes import Ended, run_all
-from reeltune.ready import require_ready
-from reeltune.run import METRICS, is_run_of
+from reeltune.ready import Learned, require_ready
 from reeltune.table import Job, Plan
-from reeltune.types import Split
 
 
 def train_missing(plan: Plan, jobs: Sequence[Job], said: Callable[[str], None]) -> None:
@@ -72,7 +71,7 @@ class _Checked:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._data: dict[str, tuple[Any, dict[str, Split]]] = {}
+        self._data: dict[str, tuple[Any, Learned]] = {}
         self._opened: set[str] = set()
         self._ready: set[str] = set()
 
@@ -93,17 +92,17 @@ class _Checked:
         alike = json.dumps([job.method, job.changes], default=str)
         if alike not in self._ready:
             options, splits = self._read(recipe)
-            parts = PARTS if recipe.tunes else ("test",)
-            require_ready(recipe, options, [splits[part] for part in parts])
+            require_ready(recipe, options, splits if recipe.tunes else None)
             self._open(recipe)
             self._ready.add(alike)
         return False
 
-    def _read(self, recipe: Recipe) -> tuple[Any, dict[str, Split]]:
+    def _read(self, recipe: Recipe) -> tuple[Any, Learned]:
         options = recipe.dataset_config(folder=self.plan.data)
         name = f"{recipe.dataset} {options!r}"
         if name not in self._data:
-            self._data[name] = options, {part: options.read(part) for part in PARTS}
+            options.read("test")
+            self._data[name] = options, (options.read("train"), read_if_any(options, "val"))
         return self._data[name]
 
     def _open(self, recipe: Recipe) -> None:

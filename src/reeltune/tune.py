@@ -16,7 +16,8 @@ from reeltune.models import lite, vop
 from reeltune.models._lite.remembered import Remembered
 from reeltune.models._open import open_model
 from reeltune.models.clip import Clip
-from reeltune.run import Ground, Place, frame_reader, left_out_of, tune_model
+from reeltune.ready import left_out_of
+from reeltune.run import Ground, Place, frame_reader, tune_model
 from reeltune.training.settings import Settings
 from reeltune.types import Split
 

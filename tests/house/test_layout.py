@@ -16,7 +16,7 @@ ROWS = [
     "config",
     "features stored_recipe taught feature_maker",
     "feature_run melting judging",
-    "ready",
+    "ready finished",
     "run",
     "show describe doctor _samples table tune prune melted dual_encoding_sweeps"
     " meltr_tables meltr_costs released_dual_encoding",

@@ -87,10 +87,14 @@ def test_the_latent_model_scores_cosines_and_needs_no_ranges() -> None:
         torch.testing.assert_close(scores, text @ video.T)
 
 
-def test_scores_that_cannot_be_normalised_are_told() -> None:
+def test_scores_that_cannot_be_normalised_are_told_and_their_size_is_the_range() -> None:
+    """Such as those of a single pair, by which a run may still be validated."""
     one = vectors(1)
     with pytest.raises(DataError, match=r"cannot be normalised by their range; give more"):
-        small().set_ranges(one, one)
+        small().hybrid_scores(one, one)
     against = torch.cat([-one[:, :LATENT], one[:, LATENT:]], dim=1)
     with pytest.raises(DataError, match=r"cannot be normalised by their max"):
-        small(normalisation="max").set_ranges(one, against)
+        small(normalisation="max").hybrid_scores(one, against)
+    for model, video in ((small(), one), (small(normalisation="max"), against)):
+        model.set_ranges(2 * one, video)
+        assert float(model.divisors[0]) == pytest.approx(2)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from reeltune.data._features import Features
 from reeltune.data.hybrid_space import Config as HybridSpace
 from reeltune.data.toybox import Config
 from reeltune.errors import CheckpointError, ConfigError, DataError
-from reeltune.feature_run import StoredClips, made_clips, started, stored_clips, width_of
+from reeltune.feature_run import StoredClips, made_clips, started, stored_clips
 from reeltune.models.clip import Config as Clip
 from reeltune.run import Place, run_recipe, without_faults
 from reeltune.types import Pair, Split
@@ -138,7 +139,7 @@ def test_a_run_reads_what_another_made(folder: Path, cache: Path, tmp_path: Path
     before = (folder / "features.npy").read_bytes()
     there = set(cache.glob("features/*"))
     trained = run_recipe(recipe(), Place(out=tmp_path))
-    assert trained.report.protocol.left_out == {}
+    assert not trained.report.protocol.incomplete
     assert set(cache.glob("features/*")) == there
     assert (folder / "features.npy").read_bytes() == before
     assert trained.report.protocol.frames.startswith("features tiny-clip fps 5")
@@ -174,7 +175,7 @@ def test_another_spacing_of_frames_makes_features_of_its_own(
 def test_clips_are_rows_of_the_folder(splits: list[Split], folder: Path) -> None:
     reader = stored_clips(recipe(), Config(size="tiny"), splits, silent)
     pair = splits[1].pairs[0]
-    assert width_of(reader, splits[0]) == 96
+    assert reader.width == 96
     np.testing.assert_array_equal(reader.read(pair), Features(folder).of(reader_id(folder, pair)))
     few = stored_clips(recipe(features__at_most=3), Config(size="tiny"), splits, silent)
     assert few.read(pair).shape == (3, 96)
@@ -211,6 +212,26 @@ def test_clips_without_features_are_named(splits: list[Split], tmp_path: Path) -
     [entry] = kept.left_out
     assert (entry.what, entry.count, entry.names) == ("video", 1, (pair.video,))
     assert "has no features of" in entry.reason
+
+
+@pytest.mark.parametrize("place", [0, 3])
+def test_a_video_whose_features_are_not_finite_is_left_out_by_name(
+    place: int, splits: list[Split], folder: Path, tmp_path: Path
+) -> None:
+    """Also where it is the first one that is asked for."""
+    broken = tmp_path / "features"
+    shutil.copytree(folder, broken)
+    videos = list(dict.fromkeys(pair.video for pair in splits[0].pairs))
+    name = reader_id(folder, next(p for p in splits[0].pairs if p.video == videos[place]))
+    data = np.load(broken / "features.npy")
+    entry = json.loads((broken / "index.json").read_text())["videos"][name]
+    data[entry["first"]] = np.nan
+    np.save(broken / "features.npy", data)
+    own = recipe(features__folder=str(broken))
+    done = run_recipe(own, Place(out=tmp_path / "run"))
+    said = next(one for one in done.report.protocol.left_out["train"] if one.what == "video")
+    assert said.names == (videos[place],)
+    assert "are not finite numbers" in said.reason
 
 
 def test_an_encoder_that_is_not_there_is_named(splits: list[Split]) -> None:

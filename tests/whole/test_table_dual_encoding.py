@@ -18,8 +18,9 @@ from reeltune.dual_encoding_pages import make_tables
 from reeltune.dual_encoding_sweeps import ALPHAS, Cut, HeldOut, alpha_sums, pruned
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.retrieval import Report
+from reeltune.finished import METRICS
 from reeltune.models.dual_encoding import Config, load
-from reeltune.run import METRICS, Place, run_recipe
+from reeltune.run import Place, run_recipe
 from reeltune.table import Plan, drawn, jobs_of
 from reeltune.table_dual_encoding import (
     BASELINE,

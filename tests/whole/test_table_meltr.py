@@ -17,10 +17,11 @@ from reeltune.evaluation.captioning import CaptioningReport, captioning_report
 from reeltune.evaluation.captions import caption_report, split_words
 from reeltune.evaluation.protocols import CaptionCard
 from reeltune.evaluation.retrieval import Report
+from reeltune.finished import METRICS
 from reeltune.meltr_costs import Cost, costs, stored_costs
 from reeltune.meltr_pages import make_meltr_tables
 from reeltune.meltr_tables import MELTR, SCHEMES, TABLES, Section
-from reeltune.run import METRICS, Place, run_recipe
+from reeltune.run import Place, run_recipe
 from reeltune.table import FAMILIES, Plan
 from reeltune.table_meltr import drawn_captions, entry_jobs, epoch_seconds, jobs_of, rows_of
 from reeltune.training.log import read_log

@@ -242,7 +242,7 @@ class DualEncoding(nn.Module):
         """Store the divisors of held-out texts and videos, for queries that come one by one."""
         if self.config.concepts:
             parts = self._hybrid.extremes(text, video)
-            found = [part.divisor(self.config.normalisation) for part in parts]
+            found = [part.lasting_divisor(self.config.normalisation) for part in parts]
             self.divisors.copy_(torch.tensor(found))
 
     @property

@@ -62,6 +62,11 @@ def save_state(
     write_tensors(folder / STATE, apart, {"place": json.dumps(asdict(place))})
 
 
+def remove_state(folder: Path) -> None:
+    """Remove the state of a run that is finished, which nothing will resume."""
+    (folder / STATE).unlink(missing_ok=True)
+
+
 def step_state(folder: Path) -> dict[str, Tensor]:
     """What the training step remembered where a run stopped."""
     with safe_open(folder / STATE, "pt") as file:

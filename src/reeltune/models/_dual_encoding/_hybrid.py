@@ -33,6 +33,14 @@ class Extremes:
             f"{normalisation}; give more texts and videos than these"
         )
 
+    def lasting_divisor(self, normalisation: Normalisation) -> float:
+        """The same for scores that are still to come; the largest size of these where they, of one
+        pair or all below zero, have no range or no highest value to divide by."""
+        try:
+            return self.divisor(normalisation)
+        except DataError:
+            return max(abs(self.low), abs(self.high)) or 1.0
+
 
 @dataclass(frozen=True)
 class Hybrid:

@@ -1,0 +1,151 @@
+"""Runs with no validation split, with one of a single video, and with batches of one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from own_clips import own_dual_encoding, own_recipe, write_own
+
+from reeltune.config import Recipe
+from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.models._open import open_model
+from reeltune.run import Place, run_recipe
+from reeltune.training.checkpoint import STATE
+
+WITHOUT = "there is none, so the weights of the last epoch are kept"
+
+
+class Untouched:
+    """A watcher that fails where a clip is read."""
+
+    def prepare(self, what: str, done: int, total: int) -> None:
+        raise AssertionError(f"{what} began")
+
+    def say(self, sentence: str) -> None: ...
+
+    def begin(self, done: int, steps: int) -> None: ...
+
+    def step(self, facts: dict[str, float]) -> None: ...
+
+    def epoch(self, facts: dict[str, float]) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def without_val(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_own(tmp_path_factory.mktemp("own"), {"train": 8, "test": 3})
+
+
+@pytest.fixture(scope="module")
+def one_to_validate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_own(tmp_path_factory.mktemp("own"), {"train": 8, "val": 1, "test": 3})
+
+
+@pytest.fixture(scope="module")
+def trained(without_val: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "vop"
+    done = run_recipe(own_recipe(), Place(out=out, data=without_val))
+    assert done.outcome is not None
+    assert done.outcome.best_epoch == 1
+    return out
+
+
+def test_without_a_validation_split_the_last_weights_are_kept_and_the_card_says_so(
+    trained: Path,
+) -> None:
+    assert WITHOUT in (trained / "README.md").read_text()
+    assert WITHOUT in json.dumps(json.loads((trained / "metrics.json").read_text()))
+
+
+def test_the_state_of_a_finished_run_is_gone_and_the_run_is_still_known(
+    trained: Path, without_val: Path
+) -> None:
+    assert not (trained / STATE).exists()
+    place = Place(out=trained, data=without_val, watcher=Untouched())
+    assert run_recipe(own_recipe(), place).report.protocol.gallery == 3
+
+
+def test_a_finished_run_of_other_settings_or_videos_is_not_written_over(
+    trained: Path, without_val: Path, one_to_validate: Path
+) -> None:
+    longer = own_recipe(training={"epochs": 3, "batch": 4})
+    message = r"holds a finished run of other settings; give another folder with --out"
+    with pytest.raises(CheckpointError, match=message):
+        run_recipe(longer, Place(out=trained, data=without_val))
+    with pytest.raises(CheckpointError, match=r"holds a finished run of other test videos"):
+        run_recipe(own_recipe(), Place(out=trained, data=one_to_validate))
+
+
+def test_ranges_of_hybrid_scores_are_those_of_training_where_nothing_validates(
+    without_val: Path, tmp_path: Path
+) -> None:
+    done = run_recipe(own_dual_encoding(), Place(out=tmp_path, data=without_val))
+    [entry] = done.report.protocol.left_out["val"]
+    assert entry.reason == WITHOUT
+    model: Any = open_model(str(tmp_path))
+    assert all(divisor not in (0, 1) for divisor in model.divisors.tolist())
+
+
+@pytest.mark.parametrize("make", [own_recipe, own_dual_encoding])
+def test_one_video_to_validate_by_does_not_end_a_run(
+    make: Any, one_to_validate: Path, tmp_path: Path
+) -> None:
+    done = run_recipe(make(), Place(out=tmp_path, data=one_to_validate))
+    assert done.outcome is not None
+    assert [epoch["SumR"] for epoch in done.outcome.history] == [600.0, 600.0]
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        own_recipe(training={"batch": 1}),
+        own_dual_encoding(training={"batch": 1}),
+        own_dual_encoding(training={"batch": 1}, meltr={}),
+    ],
+    ids=["clip", "dual-encoding", "meltr"],
+)
+def test_batches_of_one_are_refused_before_a_clip_is_read(
+    recipe: Recipe, without_val: Path, tmp_path: Path
+) -> None:
+    message = (
+        r"training\.batch is 1, .* no wrong answers to learn from; give --set training\.batch=2"
+    )
+    with pytest.raises(ConfigError, match=message):
+        run_recipe(recipe, Place(out=tmp_path, data=without_val, watcher=Untouched()))
+
+
+def test_one_video_to_train_on_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    own = write_own(tmp_path / "own", {"train": 1, "test": 2}, captions=4)
+    recipe = own_recipe(training={"batch": 4, "every_caption": True})
+    with pytest.raises(DataError, match=r"is the only video to train on, and one has no wrong"):
+        run_recipe(recipe, Place(out=tmp_path / "out", data=own, watcher=Untouched()))
+
+
+def test_meltr_that_is_judged_on_held_out_videos_wants_two_of_them(
+    without_val: Path, one_to_validate: Path, tmp_path: Path
+) -> None:
+    recipe = own_dual_encoding(meltr={})
+    message = r"no validation split to judge by; give --set meltr\.outer=recent, or hold videos out"
+    with pytest.raises(ConfigError, match=message):
+        run_recipe(recipe, Place(out=tmp_path, data=without_val, watcher=Untouched()))
+    message = r"the only video of the validation split, by which MELTR is judged, .*outer=recent"
+    with pytest.raises(DataError, match=message):
+        run_recipe(recipe, Place(out=tmp_path, data=one_to_validate, watcher=Untouched()))
+
+
+def test_meltr_that_is_judged_on_late_batches_needs_no_validation_split(
+    without_val: Path, tmp_path: Path
+) -> None:
+    recipe = own_dual_encoding(meltr={"outer": "recent", "step": {"every": 1}})
+    done = run_recipe(recipe, Place(out=tmp_path, data=without_val))
+    assert WITHOUT in str(done.report.protocol.left_out["val"])
+
+
+def test_what_nothing_reads_is_refused_before_a_clip_is_read(
+    without_val: Path, tmp_path: Path
+) -> None:
+    place = Place(out=tmp_path, data=without_val, watcher=Untouched())
+    with pytest.raises(ConfigError, match=r"training\.chunk is 2, which is not read by the step"):
+        run_recipe(own_dual_encoding(training={"batch": 4, "chunk": 2}), place)
+    with pytest.raises(ConfigError, match=r"training\.patience is 3, which is not read without a"):
+        run_recipe(own_recipe(training={"batch": 4, "patience": 3}), place)
