@@ -1,26 +1,31 @@
 # One Makefile for everything. Every target first makes .venv from nothing if it is not there.
+# PYTHON=python3.12 chooses the interpreter and TORCH=torch==2.14.1 a build of torch; .venv keeps both.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-TORCH ?= torch==2.13.0
-READY := $(VENV)/.ready
+BIN := .venv/bin
+SUITE := -m pytest -n logical --maxprocesses 4 --dist loadfile
+# Those of other packages: Reeltune itself deprecates nothing (tests/house), so that ours stay errors.
+SHOWN := DeprecationWarning PendingDeprecationWarning FutureWarning numpy.exceptions.VisibleDeprecationWarning
 
-.PHONY: help setup demo test check format bench docs clean
+.PHONY: help setup demo test test-newest upgrade check format bench docs clean
 help:            ## show this list
-	@grep -hE '^[a-z]+: .*##|^[a-z]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 13
 
-setup: $(READY)  ## make .venv and install everything into it
-$(READY): pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev,demo]"
-	touch $(READY)
+setup:           ## make .venv and install everything into it, exact versions from locks/
+	@$(PYTHON) scripts/set_up.py
 
 demo: setup      ## index sample clips, or VIDEOS=~/Videos, and answer three queries
 	$(BIN)/reeltune demo $(if $(VIDEOS),"$(VIDEOS)")
 
 test: setup      ## run the test suite, a process of one thread for each core, at most four
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python $(SUITE)
+
+test-newest:     ## the same with the newest versions that pyproject.toml allows; deprecations are counted
+	@$(PYTHON) scripts/set_up.py --newest
+	OMP_NUM_THREADS=1 .venv-newest/bin/python $(SUITE) $(SHOWN:%=-W default::%)
+
+upgrade:         ## renew locks/, then run the suite with what they now name
+	$(PYTHON) scripts/lock.py
+	$(MAKE) test
 
 check: setup     ## lint, types and formatting
 	$(BIN)/ruff check .
@@ -32,11 +37,11 @@ format: setup    ## format and mend what lint can mend
 	$(BIN)/ruff format .
 
 bench: setup     ## run every benchmark; one JSON line each, appended to benchmarks/results.jsonl
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[bench]"
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps -r locks/bench.txt
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file | tee -a benchmarks/results.jsonl || exit 1; done
 
 docs: setup      ## build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet
 
 clean:           ## remove everything that was built
-	rm -rf $(VENV) build dist site demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-newest build dist site demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

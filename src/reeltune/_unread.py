@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 
 from reeltune.errors import ConfigError
 
@@ -26,8 +25,8 @@ def refuse_unread(settings: BaseModel, unread: Mapping[str, str], under: str = "
 
 
 def _default(settings: BaseModel, name: str) -> object:
-    found = type(settings).model_fields[name].get_default(call_default_factory=True)
-    return None if found is PydanticUndefined else found
+    field = type(settings).model_fields[name]
+    return None if field.is_required() else field.get_default(call_default_factory=True)
 
 
 def _written(value: object) -> str:
