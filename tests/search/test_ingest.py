@@ -165,7 +165,7 @@ def test_a_missing_path_is_an_error_and_leaves_no_library(tmp_path: Path, model:
 
 def test_other_settings_are_refused_with_the_remedy(videos: Path, model: str) -> None:
     run(videos, model)
-    with pytest.raises(LibraryError, match=r"made with sampling 'gap 2'.*'fps 1'.*--library NEW"):
+    with pytest.raises(LibraryError, match=r"sampling 'gap 2'.*'fps 1 as shown'.*--library NEW"):
         run(videos, model, sampling="fps 1")
     assert run(videos, model, sampling="gap 2").exit_code == 0
 

@@ -6,7 +6,7 @@ grow with how alike its frames are, which favours still clips (CLIP4Clip, 2104.0
 The score of a text and a video is the cosine. Nothing here is learned beyond the two towers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.models._clean_text import cleaned
 from reeltune.models._device import device_named, precision_named
 from reeltune.models._preprocessor import (
     Preprocessor,
@@ -142,7 +143,7 @@ class TextRule:
     """How a family was trained to read text."""
 
     padding: Literal["longest", "max_length"]
-    lower: bool
+    clean: Callable[[str], str]  # before the text is split into tokens
     masked: bool  # is padding hidden from attention
 
 
@@ -150,8 +151,8 @@ class TextRule:
 # to the right of it, changes nothing and is kept short. SigLIP reads its vector at the last
 # position and attends to all of them, so its padding to full length is part of the input.
 RULES: dict[str, TextRule] = {
-    "clip": TextRule(padding="longest", lower=False, masked=True),
-    "siglip": TextRule(padding="max_length", lower=True, masked=False),
+    "clip": TextRule(padding="longest", clean=cleaned, masked=True),
+    "siglip": TextRule(padding="max_length", clean=str.lower, masked=False),
 }
 
 
@@ -197,6 +198,7 @@ class Clip(nn.Module):
             "model": self.family,
             "pixels": self.preprocessor.facts(),
             "tokens": sorted(self.tokenizer.get_vocab().items()),
+            **({"text": "ftfy, HTML"} if self.rule.clean is cleaned else {}),
         }
         return fingerprint(self.towers.state_dict(), facts)
 
@@ -217,7 +219,7 @@ class Clip(nn.Module):
         """Token ids on the CPU, cut to `at_most` (`context`) tokens with the end mark kept."""
         if not texts:
             raise DataError("there is no text to tokenize; give at least one")
-        texts, most = [t.lower() if self.rule.lower else t for t in texts], at_most or self.context
+        texts, most = [self.rule.clean(text) for text in texts], at_most or self.context
         read = self.tokenizer(
             texts,
             padding=self.rule.padding,
