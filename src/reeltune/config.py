@@ -34,6 +34,7 @@ from pydantic import (
 from reeltune._faults import lacking, refusal, settings_of
 from reeltune.errors import ConfigError
 from reeltune.evaluation.protocols import V2tRule
+from reeltune.initial import pin_of
 from reeltune.meltr import transformer
 from reeltune.meltr.step import Settings as MeltrSettings
 from reeltune.models._dual_encoding._vocabulary import Letters
@@ -94,6 +95,8 @@ class Recipe(BaseModel):
     frames: PositiveInt = 12  # per clip
     features: FromFeatures | None = None  # read in place of frames
     words: Words = Words()
+    init: Path | None = None  # a run whose weights training starts from
+    init_pin: str | None = None  # what its file of weights holds; a stored recipe says it
     component: str  # of models/
     config: dict[str, Any] = {}  # of the component
     meltr: Melting | None = None  # None: losses are summed
@@ -188,7 +191,21 @@ def read_recipe(name: str, changes: dict[str, Any] | None = None) -> Recipe:
         raise ConfigError(f"{title}: {fault}") from error
     recipe.model_config_of()
     recipe.dataset_config(folder=recipe.options.get("folder", "."))
-    return recipe
+    return _pinned(recipe)
+
+
+def _pinned(recipe: Recipe) -> Recipe:
+    """The recipe with what the run that it starts from holds; ConfigError where that changed."""
+    if recipe.init is None:
+        return recipe
+    run = recipe.init.expanduser().absolute()
+    pin = pin_of(run)
+    if recipe.init_pin not in (None, pin):
+        raise ConfigError(
+            f"recipe {recipe.name} starts from {run}, whose weights are others now; leave init_pin "
+            "out to start from these"
+        )
+    return recipe.model_copy(update={"init": run, "init_pin": pin})
 
 
 def _composed(own: OwnRecipe, asked: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from reeltune.evaluation.protocols import V2tRule, split_hash
 from reeltune.evaluation.reports import AnyReport
 from reeltune.feature_run import StoredClips, started, stored_clips
 from reeltune.finished import finished_run, write_run
+from reeltune.initial import take_weights
 from reeltune.judging import judge, require_scores, texts_of, unread_of, validation
 from reeltune.melting import melting_step
 from reeltune.meltr import combiner
@@ -73,6 +74,7 @@ class Trained:
     report: AnyReport  # on test
     outcome: Outcome | None = None  # none where nothing was trained
     leads: bool = True  # whether this process is the first of several
+    said: tuple[str, ...] = ()  # what the model was given, and what is not as its name says
 
 
 def run_recipe(recipe: Recipe, place: Place) -> Trained:
@@ -113,7 +115,7 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
         write_run(place.out, recipe, report, ground.said)
         remove_state(place.out)
     distributed.stop()
-    return Trained(place.out, report, outcome, rank == 0)
+    return Trained(place.out, report, outcome, rank == 0, ground.said)
 
 
 @dataclass(frozen=True)
@@ -162,19 +164,28 @@ def ground_of(
     if recipe.features is None:
         model = recipe.model_config_of().start(place.device)
         reader = stack.enter_context(frame_reader(model, recipe.frames))
-        return Ground(model, reader, v2t=recipe.v2t)
+        return Ground(model, reader, v2t=recipe.v2t, said=_gone_on(model, recipe, place))
     said = partial(_progress, place)
     stored = stack.enter_context(stored_clips(recipe, options, (*taught, test), said))
     said_of_maker = stored.maker.said(recipe)
     recipe = stored.maker.known_to(recipe, place.device)
     begun = started(recipe, options, taught or [test], stored.width, place.device)
-    begun = replace(begun, said=(*said_of_maker, *begun.said))
-    rank, _ = distributed.start()
-    for sentence in begun.said:
-        if place.watcher and rank == 0:
-            place.watcher.say(sentence)
     texts = texts_of(begun.model, options, recipe.dataset)
-    return Ground(begun.model, stored, begun.targets, texts, recipe.v2t, begun.said)
+    told = _gone_on(begun.model, recipe, place, (*said_of_maker, *begun.said))
+    return Ground(begun.model, stored, begun.targets, texts, recipe.v2t, told)
+
+
+def _gone_on(
+    model: Any, recipe: Recipe, place: Place, said: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """Give the model the weights of the run that it starts from; tell what it was given."""
+    if recipe.init is not None:
+        said = (*said, *take_weights(model, recipe.component, recipe.init))
+        said += ("MELTR starts anew",) if recipe.meltr is not None else ()
+    for sentence in said if distributed.start()[0] == 0 else ():
+        if place.watcher:
+            place.watcher.say(sentence)
+    return said
 
 
 def tune_model(

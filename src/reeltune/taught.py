@@ -27,6 +27,7 @@ from reeltune.data._loader import Target
 from reeltune.errors import ConfigError, DataError
 from reeltune.models._dual_encoding._vocabulary import Vocabulary, split_words
 from reeltune.models._dual_encoding._word2vec import embedding_from
+from reeltune.models.dual_encoding import WORDS
 from reeltune.types import Split
 
 BOTH = (
@@ -62,6 +63,9 @@ def taught(
     captions = [pair.caption for pair in splits[0].pairs]
     vocabulary = Vocabulary.of(captions, words.at_least, words.letters)
     said = _wordless(recipe, captions)
+    if recipe.init is not None:  # its weights are of its words
+        vocabulary = Vocabulary.read(recipe.init / WORDS)
+        said.append(f"the {len(vocabulary):,} words are those of {recipe.init}")
     concepts: Concepts | None = None
     if config.concepts:
         concepts, more = concepts_of(recipe, options, splits)

@@ -61,6 +61,10 @@ def train(
         int | None, typer.Option(help="Of weights, order and captions; the recipe's by default.")
     ] = None,
     settings: SetOption = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(help="A run of the same component, to start from its weights."),
+    ] = None,
     tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard files too.")] = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
@@ -77,7 +81,8 @@ def train(
     from reeltune.run import Place, run_recipe
     from reeltune.show import TrainingBar, show_figures, show_trained
 
-    chosen = read_recipe(recipe, changes_of(settings, **{"training.seed": seed}))
+    named = {"training.seed": seed, "init": init and str(init)}
+    chosen = read_recipe(recipe, changes_of(settings, **named))
     parts = [Path(recipe).stem] if is_path(recipe) else recipe.split("/")
     out = out or Path("runs", *parts, f"seed{chosen.training.seed}")
     with TrainingBar(hidden=as_json) as bar:
@@ -86,7 +91,7 @@ def train(
     if not trained.leads:
         return
     if as_json:
-        print_json({"folder": str(out), **trained.report.figures()})
+        print_json({"folder": str(out), "said": trained.said, **trained.report.figures()})
     else:
         show_figures(trained.report)
         finds = "t2v" in trained.report.figures()

@@ -13,6 +13,7 @@ from reeltune.evaluation.compare import Comparison, compare
 from reeltune.evaluation.encode import Named, evaluate
 from reeltune.evaluation.retrieval import Report
 from reeltune.models import lite, vop
+from reeltune.models._adapter import HoldsClip
 from reeltune.models._lite.remembered import Remembered
 from reeltune.models._open import open_model
 from reeltune.models.clip import Clip
@@ -78,7 +79,7 @@ def tune(captions: Path, videos: Path, model: str, place: Place, seed: int = 0) 
 def start(name: str, device: str | None) -> Any:
     """The model as tuning begins."""
     base: Any = open_model(name, device)
-    if isinstance(base, Clip):
+    if isinstance(base, Clip) or (isinstance(base, HoldsClip) and base.is_clip):
         return vop.Config(base=name, prompts=VOP_FP, frames=FRAMES).start(device)
     if isinstance(base, lite.Lite):
         return Remembered(base)

@@ -12,7 +12,7 @@ ROWS = [
     "data models meltr compress",
     "evaluation search",
     "training serve",
-    "recipes own_recipe",
+    "recipes own_recipe initial",
     "config",
     "features stored_recipe taught feature_maker",
     "feature_run melting judging",

@@ -95,7 +95,7 @@ def test_settings_can_be_changed() -> None:
         (
             "toybox/vop",
             {"training.rate": 1},
-            r"vop: there is no setting training\.rate; t",
+            r"vop: there is no setting training\.rate; did",
         ),
         ("toybox/vop", {"name.x": 1}, r"name\.x leads into name, which holds no settings"),
     ],

@@ -6,7 +6,7 @@ to. Of a CLIP without a name, which is one of random weights, all tensors are.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -23,10 +23,12 @@ from reeltune.models._towers import read_settings, towers_of
 from reeltune.models._weights import (
     CARD,
     card_settings,
+    read_card,
     read_tensors,
     require_all_keys,
     write_card,
 )
+from reeltune.registry import find
 from reeltune.storage.tensors import write_tensors
 
 ADAPTER = "adapter.safetensors"
@@ -61,6 +63,8 @@ class Based(BaseModel):
         if self.base in PUBLISHED:
             return PUBLISHED[self.base].build()
         component = component_named(self.base)
+        if component is None and (of_run := _run_at(self.base)) is not None:
+            return of_run.skeleton()
         folder = Path(getattr(component, "FOLDER", self.base)).expanduser()
         if not (folder / "config.json").is_file():
             raise CheckpointError(
@@ -75,15 +79,41 @@ class Based(BaseModel):
 Settings = TypeVar("Settings", bound=Based)
 
 
+@runtime_checkable
+class HoldsClip(Protocol):
+    """A model that has tuned a CLIP, whose towers may be one as they are."""
+
+    clip: clip.Clip
+
+    @property
+    def is_clip(self) -> bool: ...
+
+
 def open_base(name: str, device: str | None = None, dtype: str | None = None) -> clip.Clip:
-    """The CLIP that is to be tuned; raises ConfigError for a model that is none."""
-    base = open_model(name, device, dtype)
+    """The CLIP that is to be tuned: one, or that of a run that put nothing into its towers.
+
+    Errors: `ConfigError` for a model that is none.
+    """
+    base: object = open_model(name, device, None)
+    if isinstance(base, HoldsClip) and base.is_clip:
+        base = base.clip
     if not isinstance(base, clip.Clip):
         raise ConfigError(
             f"{name} is no CLIP, and prompts and adapters go into the towers of one; "
-            "give a CLIP folder, a hub id such as openai/clip-vit-base-patch32, or tiny-clip"
+            "give a CLIP folder, a hub id such as openai/clip-vit-base-patch32, tiny-clip, or a "
+            "run of full, bias, proj or partial"
         )
-    return base
+    return base.move(base.mean.device, precision_named(dtype)).eval()
+
+
+def _run_at(name: str) -> "Based | None":
+    """Settings of the run in the folder `name`, where it is one that stands on a CLIP."""
+    folder = Path(name).expanduser()
+    if not (folder / CARD).is_file() or (folder / "config.json").is_file():
+        return None
+    component, config = read_card(folder)
+    settings = find("models", component).Config(**config)
+    return settings if isinstance(settings, Based) else None
 
 
 def save_adapter(

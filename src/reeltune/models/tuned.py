@@ -85,6 +85,11 @@ class Tuned(nn.Module):
         self._known: tuple[int, str] | None = None  # versions of the weights, their fingerprint
 
     @property
+    def is_clip(self) -> bool:
+        """Whether the towers are those of a plain CLIP, with other weights and nothing more."""
+        return self.config.method in ("none", "full", "bias", "proj", "partial")
+
+    @property
     def logit_scale(self) -> Tensor:
         return self.clip.logit_scale
 
