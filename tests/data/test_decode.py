@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -155,6 +156,76 @@ def test_pictures_of_any_mode(mode: str, decoder: Decoder, tmp_path: Path) -> No
     path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
     Image.new(mode, (50, 40)).save(path)
     assert decoder.image(path).pixels.shape == (3, 96, 96)
+
+
+def seen(decoder: Decoder, path: Path) -> list[float]:
+    """Mean red, green and blue of the left half of a picture, then of its right half."""
+    pixels = decoder.image(path).pixels.astype(float)
+    halves = (pixels[:, :, :44], pixels[:, :, 52:])
+    return [round(float(half[colour].mean()), 1) for half in halves for colour in range(3)]
+
+
+def halves(left: tuple[int, ...], right: tuple[int, ...], dtype: type) -> np.ndarray:
+    rows = np.zeros((40, 50, len(left)), dtype)
+    rows[:, :25], rows[:, 25:] = left, right
+    return rows.squeeze()
+
+
+def png_of_16_bits(path: Path, rows: np.ndarray, colour: int, more: bytes = b"") -> Path:
+    """A PNG chunk by chunk, since Pillow writes no colours of 16 bits."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        )
+
+    height, width = rows.shape[:2]
+    head = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
+    lines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in rows)
+    data = chunk(b"IHDR", head) + more + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+    return path
+
+
+def test_grey_and_colours_of_16_bits_are_brought_to_8(decoder: Decoder, tmp_path: Path) -> None:
+    grey = png_of_16_bits(tmp_path / "grey.png", halves((257 * 40,), (257 * 200,), np.uint16), 0)
+    assert seen(decoder, grey) == [40] * 3 + [200] * 3
+    clear = b"\0\0\0\2tRNS" + struct.pack(">H", 7) + struct.pack(">I", zlib.crc32(b"tRNS\0\7"))
+    through = png_of_16_bits(tmp_path / "clear.png", halves((7,), (257 * 9,), np.uint16), 0, clear)
+    assert seen(decoder, through) == [255] * 3 + [9] * 3
+    left, right = (257 * 10, 257 * 20, 257 * 30), (257 * 250, 0, 65535)
+    colours = png_of_16_bits(tmp_path / "rgb.png", halves(left, right, np.uint16), 2)
+    assert seen(decoder, colours) == [10, 20, 30, 250, 0, 255]
+    alpha = png_of_16_bits(tmp_path / "la.png", halves((0, 0), (257 * 90, 65535), np.uint16), 4)
+    assert seen(decoder, alpha) == [255] * 3 + [90] * 3
+    whole = png_of_16_bits(
+        tmp_path / "rgba.png", halves((0, 0, 0, 0), (0, 65535, 0, 65535), np.uint16), 6
+    )
+    assert seen(decoder, whole) == [255] * 3 + [0, 255, 0]
+
+
+def test_what_shines_through_a_picture_is_white(decoder: Decoder, tmp_path: Path) -> None:
+    rows = halves((9, 9, 9, 0), (200, 100, 50, 255), np.uint8)
+    Image.fromarray(rows).save(tmp_path / "rgba.png")
+    assert seen(decoder, tmp_path / "rgba.png") == [255, 255, 255, 200, 100, 50]
+    Image.fromarray(rows).save(tmp_path / "a.webp", lossless=True)
+    assert seen(decoder, tmp_path / "a.webp") == [255, 255, 255, 200, 100, 50]
+    Image.fromarray(halves((0, 0), (80, 255), np.uint8)).save(tmp_path / "la.png")
+    assert seen(decoder, tmp_path / "la.png") == [255, 255, 255, 80, 80, 80]
+    palette = Image.frombytes("P", (50, 40), halves((0,), (1,), np.uint8).tobytes())
+    palette.putpalette([0, 0, 0, 10, 200, 30])
+    palette.save(tmp_path / "p.png", transparency=0)
+    assert seen(decoder, tmp_path / "p.png") == [255, 255, 255, 10, 200, 30]
+    half = Image.fromarray(halves((0, 0, 0, 128), (0, 0, 0, 255), np.uint8))
+    half.save(tmp_path / "half.png")
+    assert seen(decoder, tmp_path / "half.png")[0] == pytest.approx(127, abs=1)
+
+
+def test_a_picture_in_inks_has_its_colours(decoder: Decoder, tmp_path: Path) -> None:
+    rows = halves((0, 0, 0, 0), (255, 0, 0, 0), np.uint8)
+    inks = Image.frombytes("CMYK", (50, 40), rows.tobytes())
+    inks.save(tmp_path / "a.jpg", quality=100)
+    assert seen(decoder, tmp_path / "a.jpg") == pytest.approx([255, 255, 255, 0, 255, 255], abs=4)
 
 
 def test_a_picture_that_is_none_names_the_formats(decoder: Decoder, tmp_path: Path) -> None:

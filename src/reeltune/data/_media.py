@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from reeltune.data._limits import CODECS, FORMATS, PICTURES, Limits
+from reeltune.data._pixels import in_colour
 from reeltune.data._sniff import HEAD, container_of, refusal
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def still(path: str, limits: Limits) -> Image.Image:
         try:
             picture = Image.open(file, formats=PICTURES)
             require_size(*picture.size, limits)
-            return ImageOps.exif_transpose(picture).convert("RGB")
+            return in_colour(ImageOps.exif_transpose(picture))
         except (Refused, MemoryError):
             raise
         except UnidentifiedImageError as error:

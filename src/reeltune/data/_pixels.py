@@ -9,6 +9,19 @@ from PIL import Image
 RESAMPLE = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
+def in_colour(picture: Image.Image) -> Image.Image:
+    """A picture of any mode in RGB as a person sees it: what shines through is white."""
+    if picture.mode.startswith("I"):  # grey of 16 bits, which Pillow would clip to 8
+        levels = np.asarray(picture).clip(0, 65535).astype(np.uint32)
+        grey = ((levels + 128) // 257).astype(np.uint8)
+        grey[levels == picture.info.get("transparency", -1)] = 255
+        return Image.fromarray(grey).convert("RGB")
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    whole = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole).convert("RGB")
+
+
 def fit(
     picture: Image.Image,
     size: int,
