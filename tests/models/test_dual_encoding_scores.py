@@ -60,6 +60,15 @@ def test_scores_without_a_graph_are_those_with_one() -> None:
     assert model.similarity(text.requires_grad_(), video).requires_grad
 
 
+@pytest.mark.parametrize("normalisation", ["range", "max"])
+def test_scores_may_be_normalised_by_a_larger_matrix(normalisation: str) -> None:
+    model = small(normalisation=normalisation)
+    text, video = vectors(5), vectors(4, seed=1)
+    whole = model.hybrid_scores(text, video)
+    some = model.hybrid_scores(text[1:3], video[2:], (text, video))
+    torch.testing.assert_close(some, whole[1:3, 2:])
+
+
 def test_each_part_is_weighed_by_alpha_over_its_range() -> None:
     text, video = vectors(2), vectors(3, seed=1)
     parts = []

@@ -27,17 +27,21 @@ class Ranged(Protocol):
     def set_ranges(self, text: Tensor, video: Tensor) -> None: ...
 
 
+Both = tuple[Tensor, Tensor]  # vectors of texts (Q, D) and of videos (N, D)
+
+
 @runtime_checkable
 class AsReleased(Protocol):
     """A model whose release was measured in a way of its own, where `released_batch` is a number.
 
     So many items are encoded at once, in their order, since vectors depend on their batch, and
-    `hybrid_scores` normalises the scores of all texts and videos by their own lowest and highest.
+    `hybrid_scores` normalises scores by the lowest and highest of all its texts and videos, or of
+    all that `by` holds.
     """
 
     released_batch: int | None
 
-    def hybrid_scores(self, text: Tensor, video: Tensor) -> Tensor: ...
+    def hybrid_scores(self, text: Tensor, video: Tensor, by: Both | None = None) -> Tensor: ...
 
 
 OWN_RANGES = "similarity, each part by its range in this matrix"  # of a card: as a release has it
@@ -70,13 +74,14 @@ def evaluate(
     video = encode_clips(model, reader, clips)
     if settle and isinstance(model, Ranged):
         model.set_ranges(text, video)
+    both = text, video
     scores = similarity(model, text, video)
     card = card_of(model, reader, split, gallery, named)
     report = retrieval_report(scores, split.pairs, gallery, card)
     scored = Scored(
         scores,
-        of_texts=lambda texts: similarity(model, encode_texts(model, texts), video),
-        of_clips=lambda clips: similarity(model, text, encode_clips(model, reader, clips)),
+        of_texts=lambda texts: similarity(model, encode_texts(model, texts), video, both),
+        of_clips=lambda clips: similarity(model, text, encode_clips(model, reader, clips), both),
     )
     return with_asked(report, asked, scored, split.pairs, gallery)
 
@@ -154,11 +159,14 @@ def text_batches(texts: Sequence[str], size: int) -> Iterator[list[str]]:
 
 @torch.inference_mode()
 def similarity(
-    model: DualEncoder, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
+    model: DualEncoder,
+    text: Float[Tensor, "Q D"],
+    video: Float[Tensor, "N D"],
+    by: Both | None = None,
 ) -> Float[np.ndarray, "Q N"]:
-    """Scores of all texts and videos of a split in float32."""
+    """Scores of texts and videos in float32; of a split all of them, or `by` which it is scored."""
     if isinstance(model, AsReleased) and model.released_batch:
-        return model.hybrid_scores(text, video).float().numpy()
+        return model.hybrid_scores(text, video, by).float().numpy()
     return model.similarity(text, video).float().numpy()
 
 

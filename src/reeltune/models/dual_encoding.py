@@ -22,10 +22,11 @@ from torch import Tensor, nn
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models._device import device_named, precision_named
 from reeltune.models._dual_encoding._beside import Beside
+from reeltune.models._dual_encoding._build import text_parts, video_tower
 from reeltune.models._dual_encoding._hybrid import Hybrid, Normalisation, hybrid_scores
-from reeltune.models._dual_encoding._levels import Levels, Seen, real_first
-from reeltune.models._dual_encoding._space import Encoded, Space
-from reeltune.models._dual_encoding._towers import TextTower, VideoTower
+from reeltune.models._dual_encoding._levels import real_first
+from reeltune.models._dual_encoding._space import Encoded
+from reeltune.models._dual_encoding._towers import TextTower
 from reeltune.models._dual_encoding._vocabulary import PAD, SPECIALS, Vocabulary
 from reeltune.models._weights import (
     CARD,
@@ -138,7 +139,9 @@ class DualEncoding(nn.Module):
                 "--set config.sentence=WIDTH and --set config.sentence_encoder=MODEL"
             )
         self.config, self.vocabulary, self.name = config, vocabulary, name
-        self.video, self.text = _video_tower(config), _text_tower(config)
+        self.video = video_tower(config)
+        levels, space = text_parts(config)
+        self.text = TextTower(_embedding(config), levels, space)
         self.indexed, self.dim = config.latent, config.latent + config.concepts
         self.register_buffer("divisors", torch.ones(2))  # of latent and concept scores; 1: none yet
         self._frames = _beside(config, "encoder", "encoder_fingerprint", "features")
@@ -232,11 +235,17 @@ class DualEncoding(nn.Module):
         return self._hybrid.scores(text, video, latent, concept)
 
     def hybrid_scores(
-        self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
+        self,
+        text: Float[Tensor, "Q D"],
+        video: Float[Tensor, "N D"],
+        by: tuple[Tensor, Tensor] | None = None,
     ) -> Float[Tensor, "Q N"]:
-        """Scores normalised by their own matrix, as the paper's figures were made."""
+        """Scores normalised by their own matrix, as the paper's figures were made, or by that of
+        the texts and videos `by`."""
         way = self._hybrid
-        return hybrid_scores(text, video, way.latent, way.alpha, way.normalisation)
+        if by is None or not self.config.concepts:
+            return hybrid_scores(text, video, way.latent, way.alpha, way.normalisation)
+        return way.scores_by(text, video, *way.extremes(*by))
 
     def set_ranges(self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]) -> None:
         """Store the divisors of held-out texts and videos, for queries that come one by one."""
@@ -347,38 +356,6 @@ def _beside(config: Config, name: str, pin: str, width: str) -> Beside | None:
     if getattr(config, name) is None:
         return None
     return Beside(getattr(config, name), getattr(config, pin), getattr(config, width), name)
-
-
-def _video_tower(config: Config) -> VideoTower:
-    seen: Seen = "all" if config.hs_compat else "nothing"
-    levels = Levels(
-        config.features,
-        config.video_hidden or config.hidden,
-        config.video_bidirectional,
-        config.video_kernels,
-        config.filters,
-        config.dropout,
-        seen,
-    )
-    width = levels.width + config.features
-    space = Space(width, config.latent, config.concepts, config.dropout)
-    return VideoTower(levels, space, config.frames_at_most)
-
-
-def _text_tower(config: Config) -> TextTower:
-    seen: Seen = "maximum" if config.hs_compat else "nothing"
-    levels = Levels(
-        config.embedding,
-        config.hidden,
-        config.text_bidirectional,
-        config.text_kernels,
-        config.filters,
-        config.dropout,
-        seen,
-    )
-    width = levels.width + config.words + config.sentence
-    space = Space(width, config.latent, config.concepts, config.dropout)
-    return TextTower(_embedding(config), levels, space)
 
 
 def _embedding(config: Config) -> nn.Embedding:

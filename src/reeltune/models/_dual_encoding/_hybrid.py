@@ -65,6 +65,14 @@ class Hybrid:
             rows.copy_(self._weigh(part, video, latent, concept))
         return scores
 
+    def scores_by(
+        self, text: Vectors, video: Vectors, cosines: Extremes, concepts: Extremes
+    ) -> Tensor:
+        """Each part brought to 0 at its lowest, and divided, as another matrix says."""
+        latent, concept = (part.divisor(self.normalisation) for part in (cosines, concepts))
+        lowest = self.alpha * cosines.low / latent + (1 - self.alpha) * concepts.low / concept
+        return self.scores(text, video, latent, concept) - lowest
+
     def _weigh(self, text: Vectors, video: Vectors, latent: float, concept: float) -> Tensor:
         first = self.latent_scores(text, video) * (self.alpha / latent)
         return first + self.concept_scores(text, video) * ((1 - self.alpha) / concept)

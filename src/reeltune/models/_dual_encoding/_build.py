@@ -1,0 +1,43 @@
+"""The towers of Dual Encoding by the settings of the model."""
+
+from typing import TYPE_CHECKING
+
+from reeltune.models._dual_encoding._levels import Levels, Seen
+from reeltune.models._dual_encoding._space import Space
+from reeltune.models._dual_encoding._towers import VideoTower
+
+if TYPE_CHECKING:
+    from reeltune.models.dual_encoding import Config
+
+
+def video_tower(config: "Config") -> VideoTower:
+    """Its levels over frame features, and its space."""
+    seen: Seen = "all" if config.hs_compat else "nothing"
+    levels = Levels(
+        config.features,
+        config.video_hidden or config.hidden,
+        config.video_bidirectional,
+        config.video_kernels,
+        config.filters,
+        config.dropout,
+        seen,
+    )
+    width = levels.width + config.features
+    space = Space(width, config.latent, config.concepts, config.dropout)
+    return VideoTower(levels, space, config.frames_at_most)
+
+
+def text_parts(config: "Config") -> tuple[Levels, Space]:
+    """Of the text tower: its levels over word vectors, and its space."""
+    seen: Seen = "maximum" if config.hs_compat else "nothing"
+    levels = Levels(
+        config.embedding,
+        config.hidden,
+        config.text_bidirectional,
+        config.text_kernels,
+        config.filters,
+        config.dropout,
+        seen,
+    )
+    width = levels.width + config.words + config.sentence
+    return levels, Space(width, config.latent, config.concepts, config.dropout)
