@@ -130,7 +130,7 @@ def main() -> None:
         found = {"lite's head": figures(report_of_head(head, reader, test))}
     seconds = {}
     for method in METHODS:
-        recipe = read_recipe(f"flickr8k/{method}", {"options.collection": "flickr8k"})
+        recipe = read_recipe(f"flickr8k/{method}")
         start = time.monotonic()
         trained = run_recipe(recipe, Place(out=given.out / "runs" / method, data=given.out))
         seconds[method] = round(time.monotonic() - start)

@@ -92,6 +92,7 @@ class Recipe(BaseModel):
     name: str
     dataset: str  # a component of data/
     options: dict[str, Any] = {}  # of the dataset
+    differs: tuple[str, ...] = ()  # what of the data is not as the benchmark has it; a run says it
     frames: PositiveInt = 12  # per clip
     features: FromFeatures | None = None  # read in place of frames
     words: Words = Words()
@@ -106,6 +107,11 @@ class Recipe(BaseModel):
     expected_v2t: dict[str, float] = {}
     source: str = ""  # of the expected figures
     v2t: V2tRule = "grouped"  # how a video with several captions is ranked (evaluation/protocols)
+
+    @property
+    def data_name(self) -> str:
+        """The dataset, and the collection where it holds several."""
+        return "/".join([self.dataset, *([c] if (c := self.options.get("collection")) else [])])
 
     def model_config_of(self) -> Any:
         """The checked settings of the model."""

@@ -82,7 +82,7 @@ class HeldOut:
 
     def report(self, model: Any, part: str, seed: int | None = None) -> Report:
         """Figures of a split."""
-        named = Named(self.recipe.dataset, part, seed, self.recipe.v2t)
+        named = Named(self.recipe.data_name, part, seed, self.recipe.v2t)
         return evaluate(model, self.reader, self.splits[part], named)
 
     def vectors(self, model: Any, part: str) -> tuple[Tensor, Tensor]:

@@ -54,7 +54,7 @@ def model_card(recipe: Recipe, report: AnyReport, said: Sequence[str] = ()) -> s
             "",
             f"Made by `reeltune train {recipe.name}` with seed {recipe.training.seed}; "
             f"`{RECIPE}` holds every setting. The weights inherit the terms of what they stand "
-            f"on ({_stands_on(recipe)}) and of the dataset ({recipe.dataset}).",
+            f"on ({_stands_on(recipe)}) and of the dataset ({recipe.data_name}).",
             "",
             *([*(f"- {sentence}" for sentence in said), ""] if said else []),
             *figures_table(report),

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from reeltune.benchmark_data import on_data, sizes_differ
 from reeltune.config import Melting, Recipe, read_recipe, recipe_names
 from reeltune.data import toybox
 from reeltune.data._cache_folder import cache_folder
@@ -74,7 +75,8 @@ class Trained:
     report: AnyReport  # on test
     outcome: Outcome | None = None  # none where nothing was trained
     leads: bool = True  # whether this process is the first of several
-    said: tuple[str, ...] = ()  # what the model was given, and what is not as its name says
+    said: tuple[str, ...] = ()  # what is not as the benchmark has it, and what the model was given
+    expected: dict[str, float] = field(default_factory=dict)  # of the paper, of these very data
 
 
 def run_recipe(recipe: Recipe, place: Place) -> Trained:
@@ -83,6 +85,7 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
     A run that was stopped goes on where it stopped; one that is finished is not run again.
     """
     rank, _ = distributed.start()
+    recipe = on_data(recipe, place.data)
     options = recipe.dataset_config(folder=place.data)
     if isinstance(options, toybox.Config):
         options.make(_progress(place, "making clips"))
@@ -90,13 +93,18 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
     finished = finished_run(recipe, place.out, test)
     if finished is not None:
         remove_state(place.out)  # of a run that was stopped between its last two files
-        return Trained(place.out, finished, leads=rank == 0)
+        told = recipe.differs + sizes_differ(options, {"test": test})
+        return Trained(place.out, finished, leads=rank == 0, said=told, expected=recipe.expected)
     torch.manual_seed(recipe.training.seed)
     seed = recipe.training.seed if recipe.tunes else None
-    named = Named(recipe.dataset, "test", seed, recipe.v2t)
+    named = Named(recipe.data_name, "test", seed, recipe.v2t)
     learned = (options.read("train"), read_if_any(options, "val")) if recipe.tunes else None
     require_folder(place.out)
     require_ready(recipe, options, learned)
+    differs = sizes_differ(
+        options, dict(zip(PARTS, (*(learned or (None,) * 2), test), strict=True))
+    )
+    told = _told(place, recipe.differs + differs)
     with ExitStack() as stack:
         taught = [split for split in learned or () if split is not None]
         ground = ground_of(recipe, place, options, taught, test, stack)
@@ -112,10 +120,11 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
         report = report.also_without(left_out)
     if rank == 0:
         model.save_pretrained(place.out)
-        write_run(place.out, recipe, report, ground.said)
+        write_run(place.out, recipe, report, (*told, *ground.said))
         remove_state(place.out)
     distributed.stop()
-    return Trained(place.out, report, outcome, rank == 0, ground.said)
+    expected = {} if differs else recipe.expected
+    return Trained(place.out, report, outcome, rank == 0, (*told, *ground.said), expected)
 
 
 @dataclass(frozen=True)
@@ -182,6 +191,11 @@ def _gone_on(
     if recipe.init is not None:
         said = (*said, *take_weights(model, recipe.component, recipe.init))
         said += ("MELTR starts anew",) if recipe.meltr is not None else ()
+    return _told(place, said)
+
+
+def _told(place: Place, said: tuple[str, ...]) -> tuple[str, ...]:
+    """The sentences, told to the watcher of the first process."""
     for sentence in said if distributed.start()[0] == 0 else ():
         if place.watcher:
             place.watcher.say(sentence)
@@ -298,6 +312,7 @@ def evaluate_opened(
 ) -> AnyReport:
     """The same of a model in memory that came from `folder`; `settle` as in `evaluate`."""
     require_scores(model, asked)
+    recipe = on_data(recipe, place.data)
     options = recipe.dataset_config(folder=place.data)
     bank = bank_of(asked, options, split)
     data, stored = options.read(split), stored_recipe(folder)
@@ -312,7 +327,7 @@ def evaluate_opened(
         clips.maker.require_of(model)
     with clips as reader:
         ground = Ground(model, reader, texts=texts_of(model, options, recipe.dataset))
-        named = Named(recipe.dataset, split, _seed_of(stored), recipe.v2t)
+        named = Named(recipe.data_name, split, _seed_of(stored), recipe.v2t)
         if bank is not None:
             asked = replace(asked, bank=ground.taken(bank, place))
         taken = ground.taken(data, place)

@@ -143,6 +143,12 @@ def show_left_out(left_out: BySplit) -> None:
         console.print(sentence, style="yellow", markup=False, soft_wrap=True)
 
 
+def show_said(said: Sequence[str]) -> None:
+    """What is not as the name of a benchmark says."""
+    for sentence in said:
+        console.print(sentence, style="yellow", markup=False, soft_wrap=True)
+
+
 def show_trained(folder: Path, expected: dict[str, float], why_not: str | None = "") -> None:
     """What the paper has, and what to do next with a model that finds; `why_not` says what keeps it
     from that, None that it finds nothing at all."""

@@ -96,7 +96,7 @@ def train(
         show_figures(trained.report)
         finds = "t2v" in trained.report.figures()
         why_not = why_not_to_index(trained.folder) if finds else None
-        show_trained(trained.folder, chosen.expected, why_not)
+        show_trained(trained.folder, trained.expected, why_not)
     exit_incomplete(trained.report.protocol.incomplete)
 
 
@@ -119,12 +119,13 @@ def evaluate(
 
     Example: `reeltune evaluate runs/toybox/vop-fp/seed0 --benchmark toybox --post dsl:0.01`
     """
+    from reeltune.benchmark_data import on_data
     from reeltune.data._splits import split_named
     from reeltune.evaluation.beside import Asked, require_scores_file
     from reeltune.evaluation.protocols import postprocessing_named
     from reeltune.outputs import require_file
     from reeltune.run import Place, evaluate_checkpoint, evaluation_recipe
-    from reeltune.show import show_figures
+    from reeltune.show import show_figures, show_said
 
     part = split_named(split)
     asked = Asked(scores, tuple(map(postprocessing_named, dict.fromkeys(post or []))))
@@ -132,12 +133,16 @@ def evaluate(
         require_scores_file(scores)
     for path in (file for file in (out, scores) if file is not None):
         require_file(path)
-    recipe = evaluation_recipe(model, benchmark, changes_of(settings))
+    recipe = on_data(evaluation_recipe(model, benchmark, changes_of(settings)), data)
     place = Place(out=Path("."), data=data, device=device)
     report = evaluate_checkpoint(model, recipe, place, part, asked)
     if out is not None:
         report.write(out)
-    print_json(report.figures()) if as_json else show_figures(report)
+    if as_json:
+        print_json({"said": recipe.differs, **report.figures()})
+    else:
+        show_said(recipe.differs)
+        show_figures(report)
     exit_incomplete(report.protocol.incomplete)
 
 

@@ -14,7 +14,7 @@ ROWS = [
     "training serve",
     "recipes own_recipe initial",
     "config",
-    "features stored_recipe taught feature_maker",
+    "features stored_recipe taught feature_maker benchmark_data",
     "feature_run melting judging",
     "ready finished",
     "run",

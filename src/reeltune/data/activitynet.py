@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, RootModel
 
 from reeltune.data._annotations import Caption, Row, Text, find_file, find_files, read_json
+from reeltune.data._published import Size, Sizes, held_out
 from reeltune.data._splits import Part, refuse_leak, split_named, take_split
 from reeltune.data._videos import list_videos, paragraphs, write_empty
 from reeltune.types import Split
@@ -67,6 +68,9 @@ class Config(BaseModel):
         videos = list_videos(self.folder, VIDEOS, "activitynet").renamed(bare)
         told = test if split == "test" else train
         return videos.split(paragraphs(told), named, "paragraph")
+
+    def published(self) -> Sizes:
+        return held_out(10_009, self.hold_out, 1, Size(4_917, 4_917))
 
     @classmethod
     def tiny(cls, folder: Path) -> "Config":

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, RootModel
 
 from reeltune.data._annotations import Caption, Row, Text, find_file, find_files, read_json
+from reeltune.data._published import Size, Sizes, sizes
 from reeltune.data._splits import PARTS, Part, refuse_leak, split_named
 from reeltune.data._videos import list_videos, paragraphs, stem, write_empty
 from reeltune.types import Split
@@ -65,6 +66,9 @@ class Config(BaseModel):
         return videos.split(
             paragraphs(captions[split]), set().union(*named.values()), "paragraph", ANNOTATED
         )
+
+    def published(self) -> Sizes:
+        return sizes(Size(8_395, 8_395), Size(1_065, 1_065), Size(1_004, 1_004))
 
     @classmethod
     def tiny(cls, folder: Path) -> "Config":

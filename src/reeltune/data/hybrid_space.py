@@ -1,7 +1,8 @@
 """Any dataset in the folders of hybrid_space: frame features and captions (Dong et al., 2021)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from reeltune.data._annotations import Caption, find_file, read_lines, require_folder
 from reeltune.data._features import Features
 from reeltune.data._official_features import write_official
+from reeltune.data._published import Size, Sizes, sizes
 from reeltune.data._splits import PARTS, Part, refuse_leak, split_named
 from reeltune.data._videos import left_out, one_caption_each
 from reeltune.errors import DataError
@@ -50,6 +52,17 @@ A pair has no file: its path is that of the folder of features and its video's i
 """
 
 
+PUBLISHED = {  # by the name that a collection has in the code of hybrid_space
+    "msrvtt10k": sizes(Size(6_513, 130_260), Size(497, 9_940), Size(2_990, 59_800)),
+    "msrvtt10kyu": sizes(Size(7_010, 140_200), Size(1_000, 20_000), Size(1_000, 1_000)),
+    "msrvtt10kmiech": sizes(Size(6_656, 133_120), Size(1_000, 20_000), Size(1_000, 1_000)),
+    "vatex": sizes(Size(25_991, 259_910), Size(1_500, 15_000), Size(1_500, 15_000)),
+    "tgif": sizes(Size(78_799), Size(10_705), Size(11_351)),
+    "msvd": sizes(Size(1_200, 48_774), Size(100, 4_290), Size(670, 27_763)),
+    "flickr8k": sizes(Size(6_000, 30_000), Size(1_000, 5_000), Size(1_000, 5_000)),
+}
+
+
 class Config(BaseModel):
     """Where the collections lie, and which collection and which feature is meant."""
 
@@ -68,7 +81,7 @@ class Config(BaseModel):
         if given not in ([], ["collection"], list(PARTS)):
             raise ValueError(
                 "give --set options.collection=NAME alone, or options.train, options.val and "
-                f"options.test together; given are {', '.join(given)}"
+                f"options.test together, with options.collection=null; given are {', '.join(given)}"
             )
         return self
 
@@ -102,6 +115,21 @@ class Config(BaseModel):
         split = split_named(split)
         below = self._collection(split) / "FeatureData"
         return below / (self.feature or _only(below, "feature"))
+
+    def published(self) -> Sizes:
+        """Of a collection that was published under its name."""
+        return PUBLISHED.get(self.collection or "", {})
+
+    def with_what_is_there(self, promised: Mapping[str, Any]) -> dict[str, str]:
+        """Collection and feature by name: as these settings have them, and where those are the
+        `promised` ones and absent, or none are named, the only ones that there are."""
+        if self.train is not None:
+            return {}
+        require_folder(self.folder, "hybrid-space")
+        collection = _chosen(self.folder, "collection", self.collection, promised)
+        below = self.folder / collection / "FeatureData"
+        feature = _chosen(below, "feature", self.feature, promised)
+        return {"collection": collection, "feature": feature}
 
     @property
     def word_vectors(self) -> Path:
@@ -168,17 +196,33 @@ def read_captions(path: Path) -> list[Caption]:
     return captions
 
 
-def _only(folder: Path, what: str) -> str:
-    names: Sequence[str] = (
-        sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-        if folder.is_dir()
-        else []
-    )
+def _chosen(folder: Path, what: str, name: str | None, promised: Mapping[str, Any]) -> str:
+    """The folder that is named; the only one where none is, or where what is `promised` lacks."""
+    if name is None or (name == promised.get(what) and name not in _names(folder, what)):
+        return _only(folder, what, name)
+    if name not in _names(folder, what):
+        raise DataError(
+            f"{folder} holds no {what} {name}, only {', '.join(_names(folder, what)) or 'none'}; "
+            f"name one by --set options.{what}=NAME (`reeltune datasets hybrid-space`)"
+        )
+    return name
+
+
+def _names(folder: Path, what: str) -> list[str]:
+    """Collections or features in a folder."""
+    below = folder.iterdir() if folder.is_dir() else ()
+    names = sorted(p.name for p in below if p.is_dir() and not p.name.startswith("."))
     if what == "collection":
-        names = [name for name in names if (folder / name / "TextData").is_dir()]
+        return [name for name in names if (folder / name / "TextData").is_dir()]
+    return names
+
+
+def _only(folder: Path, what: str, wanted: str | None = None) -> str:
+    names = _names(folder, what)
     if len(names) == 1:
         return names[0]
+    lacks = f"no {wanted}, but " if wanted else ""
     raise DataError(
-        f"{folder} holds {len(names)} {what}s ({', '.join(names) or 'none'}); "
+        f"{folder} holds {lacks}{len(names)} {what}s ({', '.join(names) or 'none'}); "
         f"name one by --set options.{what}=NAME (`reeltune datasets hybrid-space`)"
     )

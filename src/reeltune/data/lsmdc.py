@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from reeltune.data._annotations import Caption, Row, Text, find_file, find_files, read_tabs
+from reeltune.data._published import Size, Sizes, sizes
 from reeltune.data._splits import Part, refuse_leak, split_named
 from reeltune.data._videos import list_videos, one_caption_each, write_empty
 from reeltune.types import Split
@@ -61,6 +62,10 @@ class Config(BaseModel):
         videos = list_videos(self.folder, VIDEOS, "lsmdc")
         told = captions[split]
         return videos.split(told, set().union(*named.values()), one_caption_each(told))
+
+    def published(self) -> Sizes:
+        """Of training the sentences alone: some clips have several."""
+        return sizes(Size(None, 101_079), Size(7_408, 7_408), Size(1_000, 1_000))
 
     @classmethod
     def tiny(cls, folder: Path) -> "Config":

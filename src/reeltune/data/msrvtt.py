@@ -16,6 +16,7 @@ from reeltune.data._annotations import (
     read_json,
 )
 from reeltune.data._features import Features
+from reeltune.data._published import Size, Sizes, held_out, sizes
 from reeltune.data._splits import Part, refuse_leak, split_named, take_split
 from reeltune.data._videos import Videos, list_videos, write_empty
 from reeltune.errors import DataError
@@ -118,6 +119,12 @@ class Config(BaseModel):
         refuse_leak({"train": listed, "test": {c.video for c in tested}}, str(self.folder))
         chosen = take_split(listed, self.hold_out, split)
         return videos.split(_of(captions, chosen, self.folder), clips.keys() | listed, "multiple")
+
+    def published(self) -> Sizes:
+        if self.train == "full":
+            return sizes(Size(6_513, 130_260), Size(497, 9_940), Size(2_990, 59_800))
+        whole = {"9k": 9_000, "7k": 7_010}[self.train]
+        return held_out(whole, self.hold_out, 20, Size(1_000, 1_000))
 
     def features(self, split: Part | str) -> Path | None:
         """The folder of features, one for all splits, where clips are `stored`."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from reeltune.data._annotations import Caption, find_file, find_files, read_lines
+from reeltune.data._published import Size, Sizes, sizes
 from reeltune.data._splits import PARTS, Part, refuse_leak, split_named
 from reeltune.data._videos import list_videos, write_empty
 from reeltune.errors import DataError
@@ -62,6 +63,9 @@ class Config(BaseModel):
             captions = list(_descriptions(self.folder, lists[split]))
             named = {video for part in lists.values() for video in part}
         return videos.split(captions, named, "multiple")
+
+    def published(self) -> Sizes:
+        return sizes(Size(1_200, 48_774), Size(100, 4_290), Size(670, 27_763))
 
     @classmethod
     def tiny(cls, folder: Path) -> "Config":

@@ -13,8 +13,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from reeltune.data._cache_folder import cache_folder
+from reeltune.data._published import Size, Sizes
 from reeltune.data._splits import PARTS, Part, split_named
-from reeltune.data._toybox.make import VERSION, Progress, make_toybox
+from reeltune.data._toybox.make import SIZES, VERSION, Progress, make_toybox
 from reeltune.errors import DataError
 from reeltune.types import Pair, Split
 
@@ -51,6 +52,9 @@ class Config(BaseModel):
     def make(self, progress: Progress | None = None) -> Path:
         """The folder, filled if it is not yet; `progress` is told of clips done and in all."""
         return make_toybox(self.place(), self.size, self.seed, progress)
+
+    def published(self) -> Sizes:
+        return {part: Size(clips, 20 * clips) for part, clips in SIZES[self.size].items()}
 
     def read(self, split: Part | str) -> Split:
         split = split_named(split)
