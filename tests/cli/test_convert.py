@@ -51,7 +51,9 @@ def test_features_become_a_folder(tmp_path: Path) -> None:
     source = pickled(tmp_path / "s3d.pickle", rows)
     facts = told("s3d", source, tmp_path / "features", "--rate", "2")
     assert facts == {"folder": str(tmp_path / "features"), "videos": 2, "rows": 5, "width": 5}
-    assert Features(tmp_path / "features").times("video1").tolist() == [0.25, 0.75]
+    edges = Features(tmp_path / "features").edges("video1")
+    assert edges is not None
+    assert edges.tolist() == [0, 0.5, 1]
 
 
 def test_captions_become_what_the_dataset_reads(tmp_path: Path) -> None:

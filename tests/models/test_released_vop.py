@@ -228,6 +228,14 @@ def test_files_that_are_no_release_are_told(base: clip.Clip, tmp_path: Path) -> 
     torch.save({"state_dict": Harmful()}, path)
     with pytest.raises(CheckpointError, match=r"cannot be read as released weights of VoP"):
         convert(path, base.name)
+    torch.save({"state_dict": {1: torch.ones(1)}}, path)
+    with pytest.raises(CheckpointError, match=r"holds no weights under 'state_dict'"):
+        convert(path, base.name)
+    siglip = clip.Config.tiny().model_copy(update={"family": "siglip", "dim": 16}).build()
+    siglip.save_pretrained(tmp_path / "siglip")
+    save(path, prompted_state(base))
+    with pytest.raises(ConfigError, match=r"siglip is a siglip, and VoP was trained in a CLIP"):
+        convert(path, str(tmp_path / "siglip"))
     torch.save({"weights": {}}, path)
     with pytest.raises(CheckpointError, match=r"holds no weights under 'state_dict'"):
         convert(path, base.name)

@@ -25,6 +25,7 @@ TEXT, VIDEO = "text_prompt_learner.text_prompts", "visual_prompt_learner.visual_
 COPIES = {"image_encoder.": "visual.", "text_encoder.": ""}  # of what stands under `clip.`
 METHODS: tuple[tuned.Method, ...] = ("bias", "proj", "partial", "full")  # the first that fits
 HALF = 2**-10  # of its value: what a weight is rounded by in half precision
+TOWERS = "clip.towers."  # of the names of weights in a tuned model
 NO_VECTOR = "logit_scale"  # the temperature of a loss
 SETTINGS = "configuration.json"  # beside the weights, as ModelScope keeps them
 
@@ -79,6 +80,11 @@ def convert(path: Path, base: str, prefix: int | None = None) -> BroughtIn:
     Errors: `CheckpointError` names what does not fit; `ConfigError` asks for `prefix`.
     """
     state, opened = read_state(path), open_base(base, "cpu")
+    if opened.family != "clip":
+        raise ConfigError(
+            f"--base {base} is a {opened.family}, and VoP was trained in a CLIP; give one such as "
+            "openai/clip-vit-base-patch32"
+        )
     found = _Compared.of(path, state, opened, base)
     if (TEXT in state) != (VIDEO in state):
         raise CheckpointError(
@@ -105,7 +111,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
             f"{path} cannot be read as released weights of VoP ({first}); download it again"
         ) from error
     state = stored.get("state_dict") if isinstance(stored, Mapping) else None
-    if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
+    if not isinstance(state, Mapping) or not all(
+        isinstance(name, str) and isinstance(weight, Tensor) for name, weight in state.items()
+    ):
         raise CheckpointError(
             f"{path} holds no weights under 'state_dict'; give VoP_msrvtt9k.pth or "
             "VoPSE_msrvtt9k.pth of ModelScope"
@@ -128,12 +136,12 @@ class _Compared:
         own = base.towers.state_dict()
         weights: dict[str, Tensor] = {}
         keys: dict[str, list[str]] = {}
-        for key, tensor in state.items():
-            if key.startswith("clip."):
-                named = as_transformers(key.removeprefix("clip."), tensor)
-                if named and named.keys() <= own.keys():
-                    _require_shapes(path, key, named, own, name)
-                    weights, keys = weights | named, {**keys, key: list(named)}
+        for key in (key for key in state if key.startswith("clip.")):
+            named = as_transformers(key.removeprefix("clip."), state[key])
+            if named and named.keys() <= own.keys():
+                _require_shapes(path, key, named, own, name)
+                weights.update(named)
+                keys[key] = list(named)
         if not weights and TEXT not in state:
             raise CheckpointError(
                 f"{path} has neither prompts nor weights of a CLIP (its first key is "
@@ -177,9 +185,6 @@ class _Compared:
             missing=self.missing,
             unexpected=tuple(key for key in state if key not in known),
         )
-
-
-TOWERS = "clip.towers."  # of names in a tuned model
 
 
 def _require_shapes(
