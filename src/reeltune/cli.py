@@ -28,6 +28,16 @@ class Group(TyperGroup):
     What the user stops ends with exit code 130 and says whether the same command goes on.
     """
 
+    def parse_args(self, context: Any, args: list[str]) -> Any:
+        for place, given in enumerate(args, 1):
+            if not given or (given.startswith("--") and given.endswith("=")):
+                leave(
+                    1,
+                    f"error: argument {place} is empty, as that of a variable without a value; "
+                    "give it, or leave its option out",
+                )
+        return super().parse_args(context, args)
+
     def invoke(self, context: Any) -> Any:
         try:
             return super().invoke(context)
@@ -47,7 +57,7 @@ class Group(TyperGroup):
             leave(1, f"error: {said}", error)
 
 
-def leave(code: int, said: str, cause: BaseException) -> NoReturn:
+def leave(code: int, said: str, cause: BaseException | None = None) -> NoReturn:
     typer.echo(said, err=True)
     raise SystemExit(code) from cause
 

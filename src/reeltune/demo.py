@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from reeltune._samples import sample_clips
+from reeltune.errors import DataError
 from reeltune.search._run import Progress
 from reeltune.search.ingest import Choice, index
 from reeltune.search.library import Library
@@ -52,6 +53,9 @@ def run(videos: Sequence[str], folder: Path, progress: Progress | None = None) -
     report = index(paths, place, Choice(prune=True), progress)
     if report.interrupted:
         raise KeyboardInterrupt
+    if not report.used:
+        first = "".join(f" (the first, {one.path}: {one.reason})" for one in report.failed[:1])
+        raise DataError(f"no video of {', '.join(paths)} could be used{first}; give other videos")
     library = Library(place)
     answers = [Answer(query, library.search(query, k=PER_QUERY)) for query in queries]
     sheet = folder / "answers.png"

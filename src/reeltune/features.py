@@ -23,6 +23,7 @@ from reeltune.data._features import PICTURES, SAFE, as_id
 from reeltune.data._sample import Sampling
 from reeltune.errors import ConfigError, DataError, MediaError
 from reeltune.models._open import open_model
+from reeltune.outputs import require_folder
 from reeltune.search._files import candidates
 from reeltune.search._run import Meter, Progress
 from reeltune.search.ingest import Silent
@@ -100,6 +101,13 @@ def make_features(
     encoder = _opened(model, wish)
     sources = sources_of(paths, wish.photos)
     making = _making(encoder, model, wish)
+    if not sources:
+        raise DataError(
+            f"there is no video in {', '.join(paths)}"
+            + ("" if wish.photos else " (photos are taken by --photos alone)")
+            + "; give a folder of videos"
+        )
+    require_folder(out)
     report = FeatureReport(folder=str(out), model=model, width=making.width)
     meter = Meter(progress or Silent())
     meter.progress.begin(len(sources), sum(source.size for source in sources))

@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from tempfile import TemporaryFile
 from types import FrameType
@@ -14,7 +13,9 @@ from typing import IO
 GRACE = 30.0  # s that a stopped command has to save what it did
 LOOK = 0.05  # s between two looks at what has ended
 STOP = signal.SIGINT if os.name == "posix" else signal.SIGTERM
-ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+ENDINGS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def run_all(
     """
     waiting = list(enumerate(commands))[::-1]
     running: list[_Running] = []
-    with _signals_raise():
+    with _Signals() as signals:
         try:
             while waiting or running:
                 while waiting and len(running) < at_once:
@@ -50,8 +51,34 @@ def run_all(
                     running.remove(one)
                     ended(one.result())
                 time.sleep(LOOK)
+                signals.end_if_asked()
         finally:
-            _stop(running)
+            _stop(running, signals)
+
+
+class _Signals:
+    """Signals that ask this process to end are counted, and end it where it can stop its children.
+
+    An exception out of a handler could come between the start of a child and our knowing of it.
+    """
+
+    def __enter__(self) -> "_Signals":
+        self.came: list[int] = []
+        self._before = {number: signal.signal(number, self._note) for number in ENDINGS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.came.append(number)
+
+    def end_if_asked(self) -> None:
+        if self.came[:1] == [signal.SIGINT]:
+            raise KeyboardInterrupt
+        if self.came:
+            raise SystemExit(128 + self.came[0])
 
 
 class _Running:
@@ -85,32 +112,17 @@ def _text(errors: IO[bytes]) -> str:
         return errors.read().decode(errors="replace")
 
 
-def _stop(running: Sequence[_Running]) -> None:
+def _stop(running: Sequence[_Running], signals: _Signals) -> None:
     left = [one for one in running if one.process.poll() is None]
-    try:
-        for one in left:
-            one.process.send_signal(STOP)
-        until = time.monotonic() + GRACE
-        while any(one.process.poll() is None for one in left) and time.monotonic() < until:
-            time.sleep(LOOK)
-    finally:
-        for one in left:
-            if one.process.poll() is None:
-                one.kill()
-        for one in running:
-            one.errors.close()
-
-
-@contextmanager
-def _signals_raise() -> Iterator[None]:
-    """Signals that end a process do so by an exception, so that its children are stopped too."""
-    before = {number: signal.signal(number, _leave) for number in ENDINGS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+    for one in left:
+        one.process.send_signal(STOP)
+    until, before = time.monotonic() + GRACE, len(signals.came)
+    while any(one.process.poll() is None for one in left):
+        if time.monotonic() > until or len(signals.came) > before:
+            break
+        time.sleep(LOOK)
+    for one in left:
+        if one.process.poll() is None:
+            one.kill()
+    for one in running:
+        one.errors.close()

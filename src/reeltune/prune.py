@@ -5,6 +5,7 @@ weights become zero (the file is smaller), and the rest is rounded: to bfloat16 
 to int8, which layers then compute in wherever the model is opened on a CPU (smaller and faster).
 """
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def prune_checkpoint(
     that the checkpoint does not store, such as those of a frozen model beside it, are left alone.
     """
     source, out = Path(checkpoint).expanduser(), place.out
-    if out.resolve() == source.resolve():
+    if os.path.realpath(out) == os.path.realpath(source):
         raise ConfigError(f"--out {out} is the checkpoint itself; give another folder")
     if (source / CARD).is_file() and wants_int8(source):
         raise ConfigError(f"{source} is in int8 already; prune the model that it was made of")

@@ -37,7 +37,14 @@ def changes_of(given: list[str] | None, **named: object) -> dict[str, Any]:
         name, equals, value = item.partition("=")
         if not equals:
             raise ConfigError(f"--set {item} has no value; write --set training.lr=1e-4")
-        read = yaml.safe_load(value)
+        try:
+            read = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            first = str(error).splitlines()[0]
+            raise ConfigError(
+                f"--set {item} has a value that is not YAML ({first}); write it as in a recipe, "
+                "such as --set training.lr=1e-4"
+            ) from error
         changes[name] = float(read) if isinstance(read, str) and _is_number(read) else read
     return changes
 

@@ -52,6 +52,17 @@ SMALL = {  # what is set so that a line takes a second; by how the line begins
         *HYBRID,
         *("options.collection=msrvtt10k", "options.feature=clip"),
     ),
+    "train short.yaml": ("training.epochs=1", "frames=2", "training.batch=8"),
+    "train runs/short": ("training.epochs=1", "frames=2", "training.batch=8"),
+    "train folder/vop": (
+        *("config.base=tiny-clip", "frames=2", "training.batch=4", "training.epochs=1"),
+    ),
+    "evaluate tiny-clip --benchmark msrvtt-9k": ("options.hold_out=2",),
+    "train folder/dual-encoding-meltr": (  # one video is held out of so few
+        *(*HYBRID[:-1], "config.encoder=tiny-clip", "training.batch=4", "meltr.outer=recent"),
+    ),
+    "train folder/dual-encoding": (*HYBRID[:-1], "config.encoder=tiny-clip", "training.batch=4"),
+    "evaluate de-released": ("options.collection=msrvtt10k", "options.feature=clip"),
     "evaluate released": ("options.collection=msrvtt10k", "options.feature=clip"),
     "evaluate runs/toybox/": ("options.size=tiny",),
 }
@@ -121,7 +132,7 @@ def arguments(line: str) -> list[str]:
     if words[0] == "tune" and "--out" not in words:
         words += ["--out", "tuned"]
     if words[0] == "demo":
-        words = ["demo", "MSRVTT/videos"]
+        words = ["demo", "few"]
     if words[0] == "table":
         small = small or ("options.size=tiny",)
         words = [word for word in words if word not in ("--size", "small")]

@@ -2,11 +2,13 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
 import av
-from documented import arguments, named
+import numpy as np
+from documented import ROOT, arguments, named
 from typer.testing import CliRunner, Result
 
 from reeltune.cli import app
@@ -38,28 +40,53 @@ def make_world(home: Path) -> None:
     tiny = Config(size="tiny")
     pairs = [pair for part in ("train", "val", "test") for pair in tiny.read(part).pairs]
     clips = list({pair.video: pair for pair in pairs}.values())[: TRAIN + VAL + TEST]
-    for folder in (home / "Videos", home / "MSRVTT" / "videos", Path("MSRVTT/videos")):
+    for folder in (home / "Videos", home / "MSRVTT" / "videos", Path("few")):
         folder.mkdir(parents=True)
     for pair in clips[:TRAIN]:
         shutil.copy(pair.path, home / "Videos" / pair.path.name)
     for pair in clips[:2]:
-        shutil.copy(pair.path, Path("MSRVTT/videos") / pair.path.name)
-    write_own_captions(clips[:TRAIN])
+        shutil.copy(pair.path, Path("few") / pair.path.name)
+    Path("MSRVTT").symlink_to(home / "MSRVTT")
+    write_own_captions(Path("captions.csv"), clips[:TRAIN])
+    write_own_captions(home / "Videos" / "captions.csv", clips[:TRAIN])
+    write_own_recipe()
+    write_words(clips)
     write_photos(home, clips[0])
     write_msrvtt(home / "MSRVTT", clips)
     clip.Config.tiny().build().save_pretrained("clip-folder")
     for collection in ("msrvtt10k", "vatex"):
         write_hybrid(home, collection)
     shutil.copytree(trained("toybox/vop-fp"), "tuned")
-    shutil.copytree(trained("msrvtt-official/dual-encoding"), "released")
-    Path("released", RECIPE).unlink()
+    for name in ("released", "de-released"):
+        shutil.copytree(trained("msrvtt-official/dual-encoding"), name)
+        Path(name, RECIPE).unlink()
     succeed(["prune", str(trained("toybox/dual-encoding")), "--int8", "--out", "fast"])
     for library in ("holidays", "reeltune.library"):
         succeed(["index", str(home / "Videos"), "--library", library, "--model", "tiny-clip"])
 
 
-def write_own_captions(clips: list[Pair]) -> None:
-    with open("captions.csv", "w", newline="") as file:
+def write_own_recipe() -> None:
+    """The one that docs/training.md prints."""
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"```yaml\n(benchmark:.*?)```", text, re.DOTALL)
+    Path("short.yaml").write_text(recipe)
+
+
+def write_words(clips: list[Pair]) -> None:
+    """Vectors of words, and tags of videos, as hybrid_space has them."""
+    words = sorted({word for pair in clips for word in pair.caption.lower().split()})
+    Path("VECTORS").mkdir()
+    Path("VECTORS", "id.txt").write_text(" ".join(words))
+    Path("VECTORS", "shape.txt").write_text(f"{len(words)} 16")
+    vectors = np.random.default_rng(0).normal(size=(len(words), 16))
+    vectors.astype("<f4").tofile("VECTORS/feature.bin")
+    named = [f"video{n}" for n in range(TRAIN + VAL)] + [f"video{7010 + n}" for n in range(TEST)]
+    Path("video_label_th_1.txt").write_text("".join(f"{name}\t{words[0]}:2\n" for name in named))
+    Path("tag_vocab_512.json").write_text(json.dumps(words[:4]))
+
+
+def write_own_captions(path: Path, clips: list[Pair]) -> None:
+    with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "caption"])
         writer.writerows([pair.path.name, pair.caption] for pair in clips)
@@ -109,7 +136,9 @@ def write_hybrid(home: Path, collection: str) -> None:
 def provide(line: str) -> None:
     """Have the runs that a line reads, trained once, and all those of a table."""
     for word in arguments(line):
-        if Path(word).parts[:1] == ("runs",):
+        if word.startswith("runs/short/"):
+            succeed(arguments("reeltune train short.yaml"))
+        elif Path(word).parts[:1] == ("runs",):
             trained("/".join(Path(word).parts[1:3]))
     if line.startswith("reeltune table"):
         finish_runs_of_table(line)

@@ -32,7 +32,7 @@ def reeltune(*arguments: object, out: Path) -> "subprocess.Popen[str]":
 
 
 def wait_for(what: Callable[[], bool], running: "subprocess.Popen[str]") -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while not what():
         assert running.poll() is None, running.communicate()
         assert time.monotonic() < until
@@ -61,13 +61,13 @@ def test_a_run_that_ctrl_c_stops_says_how_to_go_on_and_does(tmp_path: Path) -> N
     running = reeltune(*long, out=out)
     wait_for(lambda: log.is_file() and log.stat().st_size > 0, running)
     os.killpg(running.pid, signal.SIGINT)
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=300)
     assert running.returncode == 130, said
     assert said.splitlines()[-1] == GOES_ON
     assert (out / STATE).is_file()
     assert not (out / "metrics.json").exists()
     before = log.read_text().splitlines()
-    assert reeltune(*long, out=out).communicate(timeout=120)[0]
+    assert reeltune(*long, out=out).communicate(timeout=300)[0]
     assert log.read_text().splitlines()[: len(before)] == before
 
 
@@ -76,7 +76,7 @@ def test_a_table_that_ctrl_c_stops_leaves_no_process_and_keeps_what_is_done(tmp_
     running = reeltune("table", "vop", "--seeds=1", "--no-sweep", "--jobs=2", out=out)
     wait_for(lambda: (out / "zero-shot" / "seed0" / "metrics.json").is_file(), running)
     os.killpg(running.pid, signal.SIGINT)
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=300)
     assert running.returncode == 130, said
     assert said.splitlines()[-1] == GOES_ON
     assert naming(out) == []
@@ -111,7 +111,7 @@ def test_the_first_run_that_fails_stops_the_table(tmp_path: Path) -> None:
         ({"training.batch": 25}, r"toybox/full: 24 videos, .* fill no batch of 25"),
         ({"training.lr": -1}, r"toybox/zero-shot: .*training\.lr: .*greater than or equal to 0"),
         ({"config.base": "tiny-clop"}, r"toybox/zero-shot: no model 'tiny-clop'"),
-        ({"options.size": "huge"}, r"toybox/zero-shot: .*size: .*'tiny', 'small' or 'base'"),
+        ({"options.size": "huge"}, r"toybox/zero-shot.*options\.size: .*'tiny', 'small' or 'base'"),
     ],
 )
 def test_what_can_be_known_is_said_before_the_first_run(

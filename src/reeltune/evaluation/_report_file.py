@@ -14,7 +14,8 @@ Kind = TypeVar("Kind")
 
 
 def write_fields(path: Path, fields: Mapping[str, object]) -> None:
-    """JSON with one field a line."""
+    """JSON with one field a line, in a folder that is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     rows = (f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in fields.items())
     path.write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")
 

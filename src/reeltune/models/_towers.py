@@ -51,7 +51,7 @@ def read_settings(folder: Path) -> PreTrainedConfig:
             found, _ = PreTrainedConfig.get_config_dict(folder, local_files_only=True)
             kind = found.get("model_type")
             settings = AutoConfig.for_model(**found) if kind in FAMILIES else None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         first = str(error).strip().splitlines()[0]
         raise CheckpointError(f"{path} cannot be read ({first}); copy it again") from error
     if settings is None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -130,16 +130,20 @@ def ask_for_int8(folder: Path) -> None:
 
 def wants_int8(folder: Path) -> bool:
     """Whether `ask_for_int8` said so."""
-    card = yaml.safe_load((folder / CARD).read_text(encoding="utf-8"))
-    return card.get("layers") == "int8"
+    return _card(folder).get("layers") == "int8"
 
 
 def read_card(folder: Path) -> tuple[str, dict[str, object]]:
     """Component and settings that `write_card` wrote."""
+    card = _card(folder)
+    return card["model"], card["config"]
+
+
+def _card(folder: Path) -> dict[str, Any]:
     path = folder / CARD
     try:
         card = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return str(card["model"]), dict(card.get("config") or {})
+        return {**card, "model": str(card["model"]), "config": dict(card.get("config") or {})}
     except (
         OSError,
         UnicodeDecodeError,

@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from reeltune.errors import LibraryError
 from reeltune.storage.atomic_file import write_atomically
@@ -67,7 +67,7 @@ class Manifest(BaseModel):
                     f"reeltune index VIDEOS --library NEW"
                 )
             return cls(**fields)
-        except (json.JSONDecodeError, ValidationError, AttributeError, TypeError) as error:
+        except (ValueError, AttributeError, TypeError) as error:
             raise LibraryError(
                 f"{path} is damaged ({str(error).splitlines()[0]}); "
                 f"mend it with: reeltune library repair {folder}"

@@ -121,6 +121,8 @@ def repair(folder: Path) -> list[str]:
     newest version cannot be read goes back to the newest one that can.
     """
     done: list[str] = []
+    if not (folder / FILE_NAME).exists() and not _table.exists(folder):
+        Manifest.read(folder)  # says that there is no library
     with sole_writer(folder):
         _restore_table(folder, done)
         _restore_manifest(folder, done)

@@ -12,8 +12,9 @@ import torch
 
 from reeltune.data._decode import Decoder
 from reeltune.data._sample import Sampling
-from reeltune.errors import LibraryError
+from reeltune.errors import DataError, LibraryError
 from reeltune.models._open import open_model
+from reeltune.outputs import require_folder
 from reeltune.search import _table
 from reeltune.search._confidence import Baseline
 from reeltune.search._files import candidates
@@ -69,10 +70,17 @@ def index(
     """
     begun = time.monotonic()
     files = candidates(paths)
+    if not files and not (choice.prune and (folder / FILE_NAME).exists()):
+        raise DataError(
+            f"there is no video in {', '.join(paths)} (looked for names that end as .mp4, .mov or "
+            "another of the known suffixes, not for hidden ones); give a folder of videos"
+        )
+    require_folder(folder)
+    name, model = _opened(folder, choice)
     folder.mkdir(parents=True, exist_ok=True)
     report = Report(str(folder))
     with sole_writer(folder):
-        manifest, model = _agree(folder, choice)
+        manifest = _agree(folder, choice, name, model)
         if not _table.exists(folder):
             _table.create(folder, manifest)
         known = Known.read(folder)
@@ -90,13 +98,25 @@ def index(
     return report
 
 
-def _agree(folder: Path, choice: Choice) -> tuple[Manifest, DualEncoder]:
-    """Settings of the library, or of a new one; refuses a choice that the library contradicts."""
-    is_new = not (folder / FILE_NAME).exists()
-    stored = None if is_new else Manifest.read(folder)
+def _stored(folder: Path) -> Manifest | None:
+    return Manifest.read(folder) if (folder / FILE_NAME).exists() else None
+
+
+def _opened(folder: Path, choice: Choice) -> tuple[str, DualEncoder]:
+    """The model of the choice, or of the library, by its name; nothing is written yet."""
+    stored = _stored(folder)
     name = choice.model or (stored.model if stored else DEFAULT_MODEL)
     name = os.path.abspath(name) if os.path.isdir(name) else name  # readable from anywhere
+    Sampling.parse(choice.sampling or str(Sampling()))
     model = open_model(name, device=choice.device)
+    if stored is None:
+        _try_a_picture(model)
+    return name, model
+
+
+def _agree(folder: Path, choice: Choice, name: str, model: DualEncoder) -> Manifest:
+    """Settings of the library, or of a new one; refuses a choice that the library contradicts."""
+    stored = _stored(folder)
     kept = stored.sampling if stored else None
     wanted = Manifest(
         model=name if stored is None else stored.model,
@@ -106,9 +126,8 @@ def _agree(folder: Path, choice: Choice) -> tuple[Manifest, DualEncoder]:
         **_columns(model),
     )
     if stored is None:
-        _try_a_picture(model)
         wanted.write(folder)
-        return wanted, model
+        return wanted
     for field in ("fingerprint", "dim", "indexed", "sampling", "segments"):
         have, want = getattr(stored, field), getattr(wanted, field)
         if have != want:
@@ -117,7 +136,7 @@ def _agree(folder: Path, choice: Choice) -> tuple[Manifest, DualEncoder]:
                 f"(model {name}); leave the option out, or index into a new folder: "
                 f"reeltune index VIDEOS --library NEW --model {name}"
             )
-    return stored, model
+    return stored
 
 
 def _columns(model: DualEncoder) -> dict[str, Any]:

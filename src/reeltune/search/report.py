@@ -42,8 +42,12 @@ class Report:
             return 130
         if not self.failed:
             return 0
-        used = self.indexed or self.unchanged or self.moved or self.copies
-        return 3 if used else 1
+        return 3 if self.used else 1
+
+    @property
+    def used(self) -> bool:
+        """Whether any of the files is in the library now."""
+        return any((self.indexed, self.unchanged, self.moved, self.copies))
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self) | {"exit_code": self.exit_code}

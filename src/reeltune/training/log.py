@@ -1,6 +1,7 @@
 """What a run says of itself: a line of JSON per step and epoch, and TensorBoard on request."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -52,17 +53,19 @@ class Log:
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """All whole lines of a run's log; none where there is no log."""
+    """All whole lines of a run's log; none where there is no log.
+
+    The last line of a run that was killed may be half a line, and no line at all is of a run
+    where the file is something else.
+    """
     path = folder / LOG
     if not path.is_file():
         return []
     lines = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        with suppress(ValueError):
             lines.append(json.loads(line))
-        except ValueError:
-            continue  # the last line of a run that was killed
-    return lines
+    return [line for line in lines if isinstance(line, dict) and "kind" in line]
 
 
 def _board(folder: Path, since: int) -> Any:
