@@ -114,7 +114,7 @@ def test_a_report_from_before_it_was_kept_is_read(tmp_path: Path) -> None:
 
 def test_comparisons_show_it_and_are_not_refused_for_it() -> None:
     found = compare(report_without(), report_without(test=(GONE,)))
-    assert found.sentences()[-1] == "B: left out of test: 1 video (not in the folder videos): c"
+    assert found.lacks()[0] == "B: left out of test: 1 video (not in the folder videos): c"
     assert found.as_dict()["left_out"]["b"]["test"][0]["count"] == 1  # type: ignore[index]
 
 

@@ -40,6 +40,25 @@ def test_a_report_as_a_table() -> None:
     assert f"({low:.1f}-{high:.1f})" in text
 
 
+def test_recalls_that_few_candidates_make_certain_are_left_out() -> None:
+    gallery = ["a", "b", "c", "d", "e", "f"]
+    pairs = pairs_of([video for video in gallery for _ in range(2)])
+    reports = {}
+    for v2t in ("grouped", "any"):
+        card = card_for(pairs, gallery, v2t=v2t)
+        reports[v2t] = retrieval_report(np.eye(6).repeat(2, axis=0), pairs, gallery, card)
+    grouped, any_ = (compare(report, report) for report in reports.values())
+    assert grouped.certain == ("t2v R@10", "v2t R@10")
+    assert any_.certain == ("t2v R@10",), "twelve captions are ranked"
+    assert not set(grouped.certain) & set(grouped.differences)
+    assert grouped.lacks() == [
+        "not compared, since with so few candidates they are always 100: t2v R@10, v2t R@10"
+    ]
+    text = text_of(report_table(reports["grouped"]))
+    (row,) = (line.split() for line in text.splitlines() if line.startswith("t2v"))
+    assert row == ["t2v", "100.0", "(100.0-100.0)", "100.0", "300.0", "1.0", "1.0", "100.0"]
+
+
 def test_a_post_processed_report_says_so() -> None:
     report = report_of(0)
     card = replace(report.protocol, postprocessing="dsl 0.01")

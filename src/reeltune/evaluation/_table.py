@@ -26,14 +26,16 @@ def report_table(report: AnyReport) -> Table:
     table.add_column("")
     for name in COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_row("t2v", *_cells(report.t2v, report.intervals["t2v R@1"]))
-    table.add_row(f"v2t ({card.v2t})", *_cells(report.v2t, report.intervals["v2t R@1"]))
+    for way, figures in (("t2v", report.t2v), ("v2t", report.v2t)):
+        label = f"v2t ({card.v2t})" if way == "v2t" else way
+        table.add_row(label, *_cells(report, way, figures, report.intervals[f"{way} R@1"]))
     for name, figures in report.beside.items():
         label = f"{name} ({card.v2t})" if name.endswith("v2t") else name
-        table.add_row(escape(label), *(f"{figures[column]:.1f}" for column in COLUMNS))
+        table.add_row(escape(label), *_cells(report, name, figures))
     for tag, figures in report.subsets.items():
+        label = f"t2v {tag} ({figures['queries']:.0f})"
         bounds = figures["R@1 low"], figures["R@1 high"]
-        table.add_row(escape(f"t2v {tag} ({figures['queries']:.0f})"), *_cells(figures, bounds))
+        table.add_row(escape(label), *_cells(report, "t2v", figures, bounds))
     return table
 
 
@@ -71,6 +73,14 @@ def comparison_table(found: Comparison) -> Table:
     return table
 
 
-def _cells(figures: dict[str, float], bounds: tuple[float, float]) -> list[str]:
-    first = f"{figures['R@1']:.1f} [dim]({bounds[0]:.1f}-{bounds[1]:.1f})[/]"
-    return [first, *(f"{figures[name]:.1f}" for name in COLUMNS[1:])]
+def _cells(
+    report: Report,
+    way: str,
+    figures: dict[str, float],
+    bounds: tuple[float, float] | None = None,
+) -> list[str]:
+    """Figures in the order of the columns; none where so few candidates make it 100 at once."""
+    found = [f"{figures[name]:.1f}" if report.tells(f"{way} {name}") else "" for name in COLUMNS]
+    if bounds is not None:
+        found[0] += f" [dim]({bounds[0]:.1f}-{bounds[1]:.1f})[/]"
+    return found

@@ -50,6 +50,7 @@ class Comparison:
     v2t: str | None = None  # by which video to text was ranked; None: reports of captions
     left_out: dict[str, BySplit] = field(default_factory=dict)  # of "a" and "b"
     alone: dict[str, tuple[str, ...]] = field(default_factory=dict)  # figures of "a" or "b" only
+    certain: tuple[str, ...] = ()  # R@K with K candidates or fewer
 
     def sentences(self) -> list[str]:
         """One verdict a figure, then what the splits lack."""
@@ -60,11 +61,15 @@ class Comparison:
         lacks = [
             f"{way.upper()}: {s}" for way, left in self.left_out.items() for s in sentences(left)
         ]
-        return lacks + [
+        lacks += [
             f"not compared, since {way.upper()} alone has them: {', '.join(names)}"
             for way, names in self.alone.items()
             if names
         ]
+        if self.certain:
+            names = ", ".join(self.certain)
+            lacks.append(f"not compared, since with so few candidates they are always 100: {names}")
+        return lacks
 
     def as_dict(self) -> dict[str, object]:
         verdicts = {
@@ -91,10 +96,12 @@ def compare(a: Report, b: Report, seed: int = 0) -> Comparison:
         if name in b.ranks.beside:
             groups = video if name.endswith("t2v") else np.arange(back.shape[1])
             found |= _differences(name, np.array((rows, b.ranks.beside[name])), groups, seed)
+    certain = tuple(name for name in found if not a.tells(name))
     return Comparison(
         a=named(a.protocol.model, a.protocol.seed),
         b=named(b.protocol.model, b.protocol.seed),
-        differences=found,
+        differences={name: one for name, one in found.items() if name not in certain},
+        certain=certain,
         v2t=a.protocol.v2t,
         left_out={"a": a.protocol.left_out, "b": b.protocol.left_out},
         alone=alone(a.ranks.beside, b.ranks.beside),

@@ -84,6 +84,18 @@ class Report:
                 f"{self.protocol.queries} queries of the protocol; evaluate again"
             )
 
+    def tells(self, figure: str) -> bool:
+        """Whether a figure says anything: "v2t R@5" is 100 for any model where no more than 5
+        candidates are ranked. R@1 is always given."""
+        name, _, depth = figure.partition("R@")
+        if depth in ("", "1"):
+            return True
+        candidates = self.protocol.gallery
+        if "v2t" in name:
+            of_captions = self.protocol.v2t == "any"
+            candidates = self.protocol.queries if of_captions else len(self.ranks.v2t)
+        return int(depth) < candidates
+
     def also_without(self, left_out: BySplit) -> "Report":
         """The same; its card also says what the splits lacked that the model was trained on."""
         return replace(self, protocol=also_without(self.protocol, left_out))
