@@ -14,14 +14,16 @@ from reeltune.config import Recipe, read_recipe
 from reeltune.data._loader import Loader, Order
 from reeltune.data.toybox import Config as Toybox
 from reeltune.errors import ConfigError
+from reeltune.evaluation.beside import Asked
 from reeltune.evaluation.captioning import CaptioningReport
 from reeltune.evaluation.compare_files import compare_files
 from reeltune.evaluation.encode import Named, clip_batches, gallery_of
 from reeltune.evaluation.pairs import evaluate_pairs, pair_scores
 from reeltune.evaluation.reports import read_report
+from reeltune.evaluation.rescore import rescored
 from reeltune.evaluation.retrieval import Report
 from reeltune.feature_run import started
-from reeltune.judging import figures_of, judge, texts_of
+from reeltune.judging import figures_of, judge, require_scores, texts_of
 from reeltune.models.univl import Univl
 from reeltune.run import Place, evaluate_checkpoint, evaluation_recipe, run_recipe
 from reeltune.show import TrainingBar
@@ -92,6 +94,32 @@ def test_pairs_are_scored_as_one_by_one_whatever_the_padding() -> None:
     assert report.protocol.scores == "pairs"
     assert report.beside.keys() == {"similarity t2v", "similarity v2t"}
     assert len(gallery) == report.protocol.gallery
+
+
+def test_scores_of_pairs_are_post_processed_by_a_bank_of_pairs() -> None:
+    model, split = model_of("univl"), numbered()
+    bank = Split(pairs=split.pairs[:6], captions="multiple")
+    asked = Asked(post=("dsl 1", "qb-norm 20 1"), bank=bank)
+    report = evaluate_pairs(model, Numbers(), split, Named("numbers", "test"), asked=asked)
+    clips, texts = gallery_of(split.pairs)[1], [pair.caption for pair in split.pairs]
+    scores = pair_scores(model, Numbers(), texts, clips)
+    others = [pair.caption for pair in bank.pairs]
+    banks = (
+        pair_scores(model, Numbers(), others, clips),
+        pair_scores(model, Numbers(), texts, gallery_of(bank.pairs)[1]),
+    )
+    for name in asked.post:
+        there, _ = rescored(scores, name, *banks)
+        own = there[np.arange(15), np.repeat(np.arange(5), 3)]
+        wanted = (there >= own[:, None]).sum(axis=1).tolist()
+        assert report.ranks.beside[f"{name} t2v"] == wanted
+    assert "similarity v2t" in report.beside
+
+
+def test_a_model_that_writes_captions_has_no_scores() -> None:
+    with pytest.raises(ConfigError, match=r"have no scores; leave out --scores and --post"):
+        require_scores(model_of("univl-caption"), Asked(post=("dsl 1",)))
+    require_scores(model_of("univl-caption"), Asked())
 
 
 def test_a_quick_judgement_takes_two_captions_of_each_video() -> None:
