@@ -7,6 +7,7 @@ import torch
 from rich.table import Table
 from torch import nn
 
+from reeltune.amount import published_amount
 from reeltune.config import Recipe, read_recipe, recipe_names
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.melting import combiner_of
@@ -29,6 +30,9 @@ class Description(TypedDict):
     frozen: int
     parts: dict[str, Part]
     meltr: NotRequired[int]  # weights of MELTR, where a recipe trains by it; not in `total`
+    pairs: NotRequired[int]  # of an epoch, where a recipe trains on data of known size
+    steps: NotRequired[int]  # the most that it takes
+    training: NotRequired[str]  # both in a sentence
 
 
 def describe(name: str, changes: dict[str, Any] | None = None) -> Description:
@@ -54,6 +58,9 @@ def describe(name: str, changes: dict[str, Any] | None = None) -> Description:
     )
     if melts is not None:
         found["meltr"] = sum(weight.numel() for weight in melts.parameters())
+    if recipe is not None and (much := published_amount(recipe)) is not None:
+        found["pairs"], found["steps"] = much.pairs, much.steps
+        found["training"] = much.said(recipe.training)
     return found
 
 
@@ -104,7 +111,7 @@ def _skeleton_of_folder(folder: Path) -> nn.Module:
 
 def description_table(description: Description) -> Table:
     """The same for a terminal."""
-    table = Table("part", title=description["name"])
+    table = Table("part", title=description["name"], caption=description.get("training"))
     for column in ("parameters", "trainable"):
         table.add_column(column, justify="right")
     for part, count in description["parts"].items():

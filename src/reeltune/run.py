@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from reeltune.amount import amount_of
 from reeltune.benchmark_data import on_data, sizes_differ
 from reeltune.config import Melting, Recipe, read_recipe, recipe_names
 from reeltune.data import toybox
@@ -219,6 +220,7 @@ def tune_model(
     require_wrong_answers(learned, settings, melting)
     train_split, val_split = learned
     loader = ground.loader(order_of(train_split.pairs, settings))
+    _told(place, (amount_of(loader.order, settings).said(settings),))
     step: Step = step_of(model, settings)
     if melting is not None:
         held = ground.loader_of(val_split, settings) if val_split else None

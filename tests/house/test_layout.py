@@ -14,7 +14,7 @@ ROWS = [
     "training serve",
     "recipes own_recipe initial",
     "config",
-    "features stored_recipe taught feature_maker benchmark_data",
+    "features stored_recipe taught feature_maker benchmark_data amount",
     "feature_run melting judging",
     "ready finished",
     "run",

@@ -187,7 +187,7 @@ def test_the_card_and_the_watcher_say_what_the_model_was_given(
     own = {"options__collection": "toy", "options__feature": "made-up"}
     wanted = recipe(training__epochs=1, training__batch=2, **own)
     run_recipe(wanted, Place(out=out, data=options.folder, device="cpu", watcher=watcher))
-    *_, tags, vectors = watcher.heard
+    *_, tags, vectors, _ = watcher.heard
     assert tags.startswith("warning: no tags at")
     assert vectors.startswith("word vectors of")
     card = (out / "README.md").read_text()
