@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from reeltune.config import read_recipe
 from reeltune.dual_encoding_sweeps import ALPHAS, NORMALISATIONS, PARTS, HeldOut, Sums
 from reeltune.evaluation.protocols import V2tRule
-from reeltune.table import Plan, jobs_of, rule_of
+from reeltune.evaluation.trivial import shown
+from reeltune.table import Made, Plan, jobs_of, rule_of
 from reeltune.table_dual_encoding import (
     AMOUNTS,
     BASELINE,
@@ -28,7 +29,7 @@ from reeltune.table_dual_encoding import (
     strategy_jobs,
     strategy_rows,
 )
-from reeltune.table_pages import between, difference, line, ruled
+from reeltune.table_pages import between, difference, line, noted, ruled
 from reeltune.table_runs import train_missing
 
 NAMES = {BASELINE: "DE", PLUS: "[B]", UNI: "[C]"}
@@ -39,8 +40,8 @@ CHOSEN = {BASELINE: ("range", 0.6), PLUS: ("max", 0.2)}  # normalisation and alp
 WAYS = {"t2v": "text to video", "v2t": "video to text"}
 
 
-def make_tables(plan: Plan, sweep: bool, said: Callable[[str], None]) -> tuple[str, list[Path]]:
-    """Train and prune what is missing; the tables as Markdown, and the files that were written."""
+def make_tables(plan: Plan, sweep: bool, said: Callable[[str], None]) -> Made:
+    """Train and prune what is missing, and write the tables."""
     singles = [job for jobs in strategy_jobs(plan).values() for job in jobs]
     train_missing(plan, [*jobs_of(plan), *singles], said)
     held = held_out(plan)
@@ -52,7 +53,8 @@ def make_tables(plan: Plan, sweep: bool, said: Callable[[str], None]) -> tuple[s
         "one at a time": [asdict(row) for row in alone],
     }
     pages = [_write(plan.out / "table.md", text), _write_json(plan.out / "table.json", tables)]
-    return text, [*pages, *(_sweeps(plan, rows, held) if sweep else [])]
+    pages += _sweeps(plan, rows, held) if sweep else []
+    return Made(text, pages, any(row.remarks.incomplete for row in (*rows, *alone)))
 
 
 def markdown(plan: Plan, rows: Sequence[Row], alone: Sequence[Row]) -> str:
@@ -75,6 +77,8 @@ def markdown(plan: Plan, rows: Sequence[Row], alone: Sequence[Row]) -> str:
         "One strategy at a time, each against DE with nothing else changed.",
         _table(["strategy", "", *heads, all_of, "to DE", "seeds"], alone, _alone),
     ]
+    if notes := noted([row.remarks for row in (*rows, *alone)]):
+        parts.append("\n".join(notes))
     return "\n\n".join(parts) + "\n"
 
 
@@ -111,7 +115,7 @@ def _alone(row: Row) -> list[str]:
 
 
 def _figures(row: Row) -> list[str]:
-    found = {name: f"{value:.1f}" for name, value in row.figures.items()}
+    found = {name: shown(row.figures, name, row.remarks.trivial) for name in row.figures}
     for way in WAYS:
         for name in ("R@1", "SumR"):
             found[f"{way} {name}"] += f" ({between(row.intervals[f'{way} {name}'])})"

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from reeltune.exits import exit_incomplete
+
 app = typer.Typer()
 
 
@@ -48,3 +50,4 @@ def features(
         )
     if report.interrupted:
         raise KeyboardInterrupt
+    exit_incomplete(bool(report.faults))

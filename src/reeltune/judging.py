@@ -12,6 +12,7 @@ from reeltune.evaluation.pairs import PairScorer, evaluate_pairs
 from reeltune.evaluation.protocols import V2tRule
 from reeltune.evaluation.reports import AnyReport
 from reeltune.evaluation.retrieval import Report
+from reeltune.evaluation.trivial import shown, trivial, trivial_said
 from reeltune.evaluation.unread import unread
 from reeltune.types import LeftOut, Split
 
@@ -121,14 +122,15 @@ def figures_table(report: AnyReport) -> list[str]:
             f"95 % interval of CIDEr-D, over clips: {low:.1f} to {high:.1f}.",
         ]
     rule = report.protocol.v2t
-    ways = [("text to video", report.t2v), (f"video to text ({rule})", report.v2t)]
-    ways += [
-        (f"{name} ({rule})" if name.endswith("v2t") else name, found)
-        for name, found in report.beside.items()
-    ]
+    known = trivial(report)
+    ways = [("t2v", "text to video", report.t2v), ("v2t", f"video to text ({rule})", report.v2t)]
+    for name, found in report.beside.items():
+        way = name.split()[-1]
+        ways.append((way, f"{name} ({rule})" if way == "v2t" else name, found))
     rows = [
-        f"| {way} | " + " | ".join(f"{found[name]:.1f}" for name in ("R@1", "R@5", "R@10", "MdR"))
-        for way, found in ways
+        f"| {name} | "
+        + " | ".join(shown(found, figure, known, way) for figure in ("R@1", "R@5", "R@10", "MdR"))
+        for way, name, found in ways
     ]
     low, high = report.intervals["t2v R@1"]
     return [
@@ -137,4 +139,5 @@ def figures_table(report: AnyReport) -> list[str]:
         *[f"{row} |" for row in rows],
         "",
         f"95 % interval of text-to-video R@1, over videos: {low:.1f} to {high:.1f}.",
+        *[f"{sentence[0].upper()}{sentence[1:]}." for sentence in trivial_said(report)],
     ]

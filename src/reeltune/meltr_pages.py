@@ -9,21 +9,20 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from reeltune.evaluation.protocols import V2tRule
+from reeltune.evaluation.trivial import shown
 from reeltune.meltr_costs import Cost, stored_costs
 from reeltune.meltr_tables import MELTR, SCHEMES, TABLES, Section
 from reeltune.run import Place
-from reeltune.table import Plan, recipe_of, rule_of
+from reeltune.table import Made, Plan, recipe_of, rule_of
 from reeltune.table_meltr import Row, jobs_of, rows_of
-from reeltune.table_pages import between, difference, line, ruled
+from reeltune.table_pages import between, difference, line, noted, ruled
 from reeltune.table_runs import train_missing
 
 RARELY = 25  # training steps for one meta step: about what the paper's seconds amount to
 
 
-def make_meltr_tables(
-    plan: Plan, sweep: bool, said: Callable[[str], None]
-) -> tuple[str, list[Path]]:
-    """Train what is missing; the tables as Markdown, and the files that were written.
+def make_meltr_tables(plan: Plan, sweep: bool, said: Callable[[str], None]) -> Made:
+    """Train what is missing, and write the tables.
 
     With `sweep`, what the schemes cost is measured as well, beside their table.
     All tables of MELTR may share the plan's folder: a run that two of them need is trained once.
@@ -34,7 +33,8 @@ def make_meltr_tables(
     tables = {section.title: rows_of(plan, section) for section in sections}
     costs = _costs(plan, said) if sweep and plan.family == "meltr-schemes" else {}
     text = markdown(plan, tables, costs)
-    return text, write_pages(plan, text, tables, costs)
+    incomplete = any(row.remarks.incomplete for some in tables.values() for row in some)
+    return Made(text, write_pages(plan, text, tables, costs), incomplete)
 
 
 def _costs(plan: Plan, said: Callable[[str], None]) -> dict[str, Cost]:
@@ -87,6 +87,8 @@ def markdown(plan: Plan, tables: Mapping[str, Sequence[Row]], costs: Mapping[str
             f"Beside training on the plain sum, in turns on the same batches, K = {every}.",
             _costs_table(costs),
         ]
+    if notes := noted([row.remarks for some in tables.values() for row in some]):
+        parts.append("\n".join(notes))
     return "\n\n".join(parts) + "\n"
 
 
@@ -115,7 +117,8 @@ def _figures_table(section: Section, rows: Sequence[Row], rule: V2tRule) -> str:
 
 def _figure(row: Row, name: str) -> str:
     interval = f" ({between(row.intervals[name])})" if name in row.intervals else ""
-    return f"{row.figures[name]:.1f}{interval}"
+    text = shown(row.figures, name, row.remarks.trivial)
+    return text if text == "-" else f"{text}{interval}"
 
 
 def _differences_table(section: Section, rows: Sequence[Row], rule: V2tRule) -> str:

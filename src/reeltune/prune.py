@@ -25,6 +25,8 @@ from reeltune.compress.units import dual_encoding_units
 from reeltune.config import Recipe
 from reeltune.errors import ConfigError
 from reeltune.evaluation.reports import AnyReport
+from reeltune.evaluation.retrieval import Report
+from reeltune.evaluation.trivial import trivial
 from reeltune.finished import METRICS
 from reeltune.judging import figures_of
 from reeltune.models._open import open_model
@@ -35,6 +37,7 @@ from reeltune.nn.packed import packed_name
 from reeltune.outputs import new_folder
 from reeltune.run import Place, evaluate_opened
 from reeltune.stored_recipe import RECIPE, stored_recipe
+from reeltune.types import LeftOut
 
 SHOWN = {  # figures by their names in a report, as they are shown
     **{name: name for name in ("t2v R@1", "t2v R@5", "t2v R@10", "BLEU-4", "CIDEr-D")},
@@ -70,10 +73,13 @@ class Pruned:
     folder: Path
     census: Census
     comparison: Comparison
+    report: AnyReport | None = None  # of the smaller model, where the data are known
 
     def as_dict(self) -> dict[str, Any]:
         found = {"prunable": self.census.prunable, "zeros": self.census.zeros}
-        return {"folder": str(self.folder), **found, "rows": self.comparison.as_dict()}
+        card = self.report.as_dict()["protocol"] if self.report else None
+        rows = self.comparison.as_dict()
+        return {"folder": str(self.folder), **found, "rows": rows, "protocol": card}
 
 
 def prune_checkpoint(
@@ -96,17 +102,22 @@ def prune_checkpoint(
             model = without_units(model, amounts.units)
         measure = partial(_report, source=source, recipe=recipe, place=place, split=split)
         before, size = measure(checkpoint, called=checkpoint), _stored_size(dense)
-        settle = partial(_settle, source=source, recipe=recipe, place=place)
+        lacks: dict[str, tuple[LeftOut, ...]] = {}
+
+        def settle(model: nn.Module) -> None:
+            lacks.update(_settle(model, source, recipe, place))
+
         census = write_pruned(model, amounts, folder, settle)
         if recipe is not None:
             shutil.copy(source / RECIPE, folder / RECIPE)
         after = measure(str(folder), called=str(out))
         if after is not None:
+            after = after.also_without(lacks)
             after.write(folder / METRICS)
         times = latencies({"dense": _call(dense), "pruned": _call(_module(str(folder)))}, repeats)
         left = (_bytes(folder), census.parameters, census.nonzeros)
     rows = _row("dense", size, times, before), _row("pruned", left, times, after)
-    return Pruned(out, census, Comparison(rows))
+    return Pruned(out, census, Comparison(rows), after)
 
 
 def _report(
@@ -120,10 +131,14 @@ def _report(
     return evaluate_opened(model, source, recipe, place, split)
 
 
-def _settle(model: nn.Module, source: Path, recipe: Recipe | None, place: Place) -> None:
-    """Store the ranges that the smaller model's scores have on the validation split."""
-    if isinstance(model, DualEncoding) and recipe is not None:
-        evaluate_opened(model, source, recipe, place, "val", settle=True)
+def _settle(
+    model: nn.Module, source: Path, recipe: Recipe | None, place: Place
+) -> dict[str, tuple[LeftOut, ...]]:
+    """Store the ranges that the smaller model's scores have on the validation split; what that
+    lacks comes back."""
+    if not isinstance(model, DualEncoding) or recipe is None:
+        return {}
+    return evaluate_opened(model, source, recipe, place, "val", settle=True).protocol.left_out
 
 
 def without_units(model: nn.Module, amount: float) -> nn.Module:
@@ -236,6 +251,7 @@ def _row(
     report: AnyReport | None,
 ) -> Row:
     size, parameters, nonzeros = counts
+    known = trivial(report) if isinstance(report, Report) else []
     figures = {} if report is None else figures_of(report)
     return Row(
         name=name,
@@ -243,7 +259,9 @@ def _row(
         parameters=parameters,
         nonzeros=nonzeros,
         milliseconds=times[name],
-        accuracy={shown: figures[key] for key, shown in SHOWN.items() if key in figures},
+        accuracy={
+            shown: figures[key] for key, shown in SHOWN.items() if key in figures.keys() - {*known}
+        },
     )
 
 

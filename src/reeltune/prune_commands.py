@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from reeltune.exits import exit_incomplete
+
 app = typer.Typer()
 
 
@@ -35,6 +37,7 @@ def prune(
     from reeltune.errors import ConfigError
     from reeltune.prune import Amounts, prune_checkpoint
     from reeltune.run import Place
+    from reeltune.show import show_remarks
 
     if bf16 and int8:
         raise ConfigError("--bf16 and --int8 both say how weights are rounded; give one of them")
@@ -48,6 +51,10 @@ def prune(
     found = prune_checkpoint(checkpoint, amounts, Place(out=out, data=data))
     if as_json:
         typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
-        return
-    typer.echo(found.comparison.text())
-    typer.echo(f"\n{found.census.zeros:,} of {found.census.prunable:,} weights are zero; {out}")
+    else:
+        typer.echo(found.comparison.text())
+        typer.echo(f"\n{found.census.zeros:,} of {found.census.prunable:,} weights are zero; {out}")
+        if found.report is not None:
+            show_remarks(found.report)
+    if found.report is not None:
+        exit_incomplete(found.report.protocol.incomplete)

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from reeltune.evaluation._table import comparison_table, report_table
 from reeltune.evaluation.compare import Comparison
-from reeltune.evaluation.left_out import BySplit, sentences
+from reeltune.evaluation.remarks import remarks_of
 from reeltune.evaluation.reports import AnyReport
 from reeltune.search.care import Health
 from reeltune.search.query import may_match
@@ -134,12 +134,12 @@ def climbing(facts: dict[str, float]) -> str:
 def show_figures(report: AnyReport) -> None:
     """Figures as a table, then what the splits lack."""
     console.print(report_table(report))
-    show_left_out(report.protocol.left_out)
+    show_remarks(report)
 
 
-def show_left_out(left_out: BySplit) -> None:
-    """One line for each thing that splits lack."""
-    for sentence in sentences(left_out):
+def show_remarks(report: AnyReport) -> None:
+    """Which figures are not shown, and what the splits lack."""
+    for sentence in remarks_of([report]).said:
         console.print(sentence, style="yellow", markup=False, soft_wrap=True)
 
 
@@ -161,10 +161,10 @@ def show_trained(folder: Path, expected: dict[str, float], why_not: str | None =
         console.print(f"{folder}: reeltune index VIDEOS --model {folder}", soft_wrap=True)
 
 
-def show_tuning(folder: Path, left_out: BySplit, comparison: Comparison, verdict: str) -> None:
+def show_tuning(folder: Path, report: AnyReport, comparison: Comparison, verdict: str) -> None:
     """Before and after, what the splits lack, what may be claimed, and how to use the model."""
     console.print(comparison_table(comparison))
-    show_left_out(left_out)
+    show_remarks(report)
     console.print(verdict, soft_wrap=True)
     console.print(f"{folder}: reeltune index VIDEOS --model {folder}", soft_wrap=True)
 

@@ -7,7 +7,7 @@ over videos and seeds together.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from reeltune.config import Recipe, read_recipe
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.protocols import V2tRule
+from reeltune.evaluation.remarks import Remarks, remarks_of
 from reeltune.evaluation.reports import AnyReport
 from reeltune.evaluation.retrieval import Report
 from reeltune.finished import METRICS
@@ -102,6 +103,15 @@ class Row:
     subsets_against: dict[str, dict[str, tuple[float, Bounds]]]  # tag -> method -> the same
     paper: dict[str, float]
     seconds: float  # of training, mean
+    remarks: Remarks
+
+
+class Made(NamedTuple):
+    """A table as it was made."""
+
+    text: str  # Markdown
+    pages: list[Path]  # the files that were written
+    incomplete: bool  # whether a report in it lacks something of its test split
 
 
 def jobs_of(plan: Plan) -> list[Job]:
@@ -168,6 +178,7 @@ def _row(plan: Plan, method: str, reports: Mapping[str, list[Report]]) -> Row:
         },
         paper=recipe_of(plan, method).expected,
         seconds=_seconds(plan, method),
+        remarks=remarks_of(own),
     )
 
 

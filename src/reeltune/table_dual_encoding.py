@@ -18,6 +18,7 @@ from jaxtyping import Float
 
 from reeltune.config import read_recipe
 from reeltune.dual_encoding_sweeps import Cut, HeldOut, Sums, alpha_sums, pruned
+from reeltune.evaluation.remarks import Remarks, remarks_of
 from reeltune.evaluation.retrieval import Report
 from reeltune.models._count import count_parameters
 from reeltune.models._weights import card_settings
@@ -97,6 +98,7 @@ class Row:
     against: tuple[float, Bounds]  # SumR less the baseline's
     same: bool  # every query has the rank that the baseline gives it
     paper: dict[str, float]
+    remarks: Remarks
     paper_size: float | None = None
 
 
@@ -232,6 +234,7 @@ def _row(
         against=(less, bounds(own.draws["SumR"] - base.draws["SumR"])),
         same=[report.ranks for report in own.reports] == [r.ranks for r in base.reports],
         paper=dict(paper or {}),
+        remarks=remarks_of(own.reports),
         paper_size=paper_size,
     )
 

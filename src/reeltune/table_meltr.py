@@ -16,6 +16,7 @@ from jaxtyping import Float
 from reeltune.config import read_recipe
 from reeltune.evaluation._bleu import ORDERS, bleu_of
 from reeltune.evaluation.captioning import CaptioningReport
+from reeltune.evaluation.remarks import Remarks, remarks_of
 from reeltune.evaluation.reports import AnyReport, read_report
 from reeltune.evaluation.retrieval import Report
 from reeltune.finished import METRICS
@@ -45,6 +46,7 @@ class Row:
     paper: dict[str, float]
     seconds: float  # of an epoch's training steps
     meta_seconds: float | None  # of a meta step, the median; none where there is none
+    remarks: Remarks
 
 
 def jobs_of(plan: Plan, sections: Sequence[Section]) -> list[Job]:
@@ -103,13 +105,15 @@ class Tested:
 
     figures: list[dict[str, float]]
     draws: Draws
+    remarks: Remarks
 
 
 def _tested(plan: Plan, folders: Sequence[Path]) -> Tested:
     reports = [read_report(folder / METRICS) for folder in folders]
     for folder, report in zip(folders, reports, strict=True):
         require_rule(plan, folder, report)
-    return Tested([figures_of(report) for report in reports], draws_of(reports))
+    figures = [figures_of(report) for report in reports]
+    return Tested(figures, draws_of(reports), remarks_of(reports))
 
 
 def draws_of(reports: Sequence[AnyReport]) -> Draws:
@@ -180,6 +184,7 @@ def _row(
         paper=dict(entry.paper),
         seconds=seconds[0],
         meta_seconds=seconds[1],
+        remarks=own.remarks,
     )
 
 

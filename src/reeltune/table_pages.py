@@ -10,10 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reeltune.evaluation.protocols import V2tRule
+from reeltune.evaluation.remarks import Remarks, all_said
 from reeltune.evaluation.retrieval import Report
+from reeltune.evaluation.trivial import shown
 from reeltune.finished import METRICS
 from reeltune.table import (
     Bounds,
+    Made,
     Plan,
     Row,
     curves_of,
@@ -42,12 +45,13 @@ PAPER_NAMES = {
 }
 
 
-def make_table(plan: Plan, sweep: bool, said: Callable[[str], None]) -> tuple[str, list[Path]]:
-    """Train what is missing; the table as Markdown, and the files that were written."""
+def make_table(plan: Plan, sweep: bool, said: Callable[[str], None]) -> Made:
+    """Train what is missing, and write the table."""
     wanted = [*jobs_of(plan), *(sweep_of(plan).values() if sweep else [])]
     train_missing(plan, wanted, said)
     rows = rows_of(plan)
-    return markdown(plan, rows), write_pages(plan, rows)
+    incomplete = any(row.remarks.incomplete for row in rows)
+    return Made(markdown(plan, rows), write_pages(plan, rows), incomplete)
 
 
 def write_pages(plan: Plan, rows: Sequence[Row]) -> list[Path]:
@@ -80,7 +84,12 @@ def markdown(plan: Plan, rows: Sequence[Row]) -> str:
     head += [f"{tag}, to {name}" for tag in tags for name in others]
     lines += [line(head), line(["---", *["--:" for _ in head[1:]]])]
     lines += [line(_differences(row, tags, others)) for row in rows]
-    return "\n".join([*_title(plan), "", *lines, ""])
+    return "\n".join([*_title(plan), "", *lines, "", *noted([row.remarks for row in rows])])
+
+
+def noted(remarks: Sequence[Remarks]) -> list[str]:
+    """What must be said below a table, as a list in Markdown."""
+    return [f"- {sentence}" for sentence in all_said(remarks)]
 
 
 def _title(plan: Plan) -> list[str]:
@@ -94,7 +103,8 @@ def _title(plan: Plan) -> list[str]:
 
 def _cells(row: Row, tags: Sequence[str]) -> list[str]:
     share = 100 * row.trainable / (row.total - _added(row))
-    figures = [f"{row.t2v[name]:.1f}" for name in ("R@5", "R@10", "MdR", "MnR")]
+    known = row.remarks.trivial
+    figures = [shown(row.t2v, name, known, "t2v") for name in ("R@5", "R@10", "MdR", "MnR")]
     return [
         f"`{row.method}`",
         f"{row.trainable:,}",

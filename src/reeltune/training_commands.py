@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from reeltune.exits import exit_incomplete
+
 app = typer.Typer()
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
@@ -18,12 +20,6 @@ SetOption = Annotated[
 
 def print_json(data: object) -> None:
     typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
-
-
-def exit_incomplete(incomplete: bool) -> None:
-    """End with 3 where something is missing of what was asked for."""
-    if incomplete:
-        raise typer.Exit(3)
 
 
 def changes_of(given: list[str] | None, **named: object) -> dict[str, Any]:
@@ -235,9 +231,10 @@ def table(
     )
     makes = {"vop": make_table, "dual-encoding-pp": make_tables, "meltr": make_meltr_tables}
     plan.methods()  # says which tables there are
-    text, pages = makes[kind](plan, sweep, lambda said: console.print(said, style="dim"))
-    typer.echo(text)
-    typer.echo("\n".join(map(str, pages)))
+    made = makes[kind](plan, sweep, lambda said: console.print(said, style="dim"))
+    typer.echo(made.text)
+    typer.echo("\n".join(map(str, made.pages)))
+    exit_incomplete(made.incomplete)
 
 
 @app.command()
@@ -265,6 +262,5 @@ def tune(
         found = {"verdict": tuning.verdict(), **tuning.comparison.as_dict()}
         print_json({"folder": str(out), **found})
     else:
-        card = tuning.after.protocol
-        show_tuning(tuning.folder, card.left_out, tuning.comparison, tuning.verdict())
+        show_tuning(tuning.folder, tuning.after, tuning.comparison, tuning.verdict())
     exit_incomplete(tuning.after.protocol.incomplete)

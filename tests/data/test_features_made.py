@@ -146,11 +146,12 @@ def test_the_command_prints_json_and_sentences(footage: Path, model: str, tmp_pa
     asked = [str(footage), "--model", model, "--out", str(tmp_path / "f")]
     said = CliRunner().invoke(app, [*asked, "--json"], catch_exceptions=False)
     report = json.loads(said.stdout)
-    assert (said.exit_code, report["made"], report["rows"]) == (0, ["a place/two", "red"], 40)
+    assert (said.exit_code, report["made"], report["rows"]) == (3, ["a place/two", "red"], 40)
     said = CliRunner().invoke(app, asked, catch_exceptions=False)
     text = " ".join(said.stdout.split())
     assert "0 videos made, 2 there already, 1 left out; 40 rows of" in text
     assert "left out" in text
+    assert said.exit_code == 3, "one of three has no features"
     assert "broken.mp4" in text
     refused = CliRunner().invoke(app, [*asked, "--format", "mine"])
     assert refused.exit_code == 2

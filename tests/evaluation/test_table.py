@@ -56,7 +56,7 @@ def test_recalls_that_few_candidates_make_certain_are_left_out() -> None:
     ]
     text = text_of(report_table(reports["grouped"]))
     (row,) = (line.split() for line in text.splitlines() if line.startswith("t2v"))
-    assert row == ["t2v", "100.0", "(100.0-100.0)", "100.0", "300.0", "1.0", "1.0", "100.0"]
+    assert row == ["t2v", "100.0", "(100.0-100.0)", "100.0", "-", "300.0", "1.0", "1.0", "100.0"]
 
 
 def test_a_post_processed_report_says_so() -> None:

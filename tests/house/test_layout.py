@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src" / "reeltune"
 ROWS = [
-    "errors types _version _faults",
+    "errors types _version _faults exits",
     "objectives nn registry outputs processes storage _unread",
     "data models meltr compress",
     "evaluation search",

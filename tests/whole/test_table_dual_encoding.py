@@ -177,7 +177,8 @@ def test_nothing_pruned_is_the_checkpoint_itself(
     dense = report_of(plan, method)
     whole = pruned(plan.out / method / "seed0", Cut(0.0), tmp_path, held)
     assert whole.census.zeros == 0
-    assert whole.report == dense
+    known = replace(dense.protocol, left_out={})  # of the training, too few for another batch
+    assert whole.report == replace(dense, protocol=known)
     most = pruned(plan.out / method / "seed0", Cut(0.95), tmp_path, held)
     assert most.census.zeros == round(0.95 * most.census.prunable)
     assert most.report.ranks != dense.ranks

@@ -79,8 +79,8 @@ def _cells(
     figures: dict[str, float],
     bounds: tuple[float, float] | None = None,
 ) -> list[str]:
-    """Figures in the order of the columns; none where so few candidates make it 100 at once."""
-    found = [f"{figures[name]:.1f}" if report.tells(f"{way} {name}") else "" for name in COLUMNS]
+    """Figures in the order of the columns; a dash where so few candidates make it 100 at once."""
+    found = [f"{figures[name]:.1f}" if report.tells(f"{way} {name}") else "-" for name in COLUMNS]
     if bounds is not None:
         found[0] += f" [dim]({bounds[0]:.1f}-{bounds[1]:.1f})[/]"
     return found

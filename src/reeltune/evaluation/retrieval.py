@@ -92,8 +92,9 @@ class Report:
             return True
         candidates = self.protocol.gallery
         if "v2t" in name:
+            own = np.bincount(self.ranks.video)  # captions of each video, which do not compete
             of_captions = self.protocol.v2t == "any"
-            candidates = self.protocol.queries if of_captions else len(self.ranks.v2t)
+            candidates = 1 + int(own.sum() - own.min()) if of_captions else len(own)
         return int(depth) < candidates
 
     def also_without(self, left_out: BySplit) -> "Report":
