@@ -29,6 +29,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    field_validator,
 )
 
 from reeltune._faults import lacking, refusal, settings_of
@@ -38,10 +39,12 @@ from reeltune.initial import pin_of
 from reeltune.meltr import transformer
 from reeltune.meltr.step import Settings as MeltrSettings
 from reeltune.models._dual_encoding._vocabulary import Letters
+from reeltune.models._open import placed_name
 from reeltune.own_recipe import OwnRecipe, is_path, merge, read_own
 from reeltune.registry import find
 from reeltune.training.settings import Settings
 
+MODELS_BESIDE = ("base", "encoder", "sentence_encoder")  # settings that name another model
 ROOT = files("reeltune").joinpath("recipes")
 
 
@@ -112,6 +115,13 @@ class Recipe(BaseModel):
     def data_name(self) -> str:
         """The dataset, and the collection where it holds several."""
         return "/".join([self.dataset, *([c] if (c := self.options.get("collection")) else [])])
+
+    @field_validator("config")
+    @classmethod
+    def _placed(cls, config: dict[str, Any]) -> dict[str, Any]:
+        """Folders of models by their absolute paths, so that they are found from anywhere."""
+        named = {name: config[name] for name in MODELS_BESIDE if config.get(name)}
+        return config | {name: placed_name(str(model)) for name, model in named.items()}
 
     def model_config_of(self) -> Any:
         """The checked settings of the model."""

@@ -22,7 +22,7 @@ from reeltune.data._feature_writer import FeatureWriter, Format
 from reeltune.data._features import PICTURES, SAFE, as_id
 from reeltune.data._sample import Sampling
 from reeltune.errors import ConfigError, DataError, MediaError
-from reeltune.models._open import open_model
+from reeltune.models._open import open_model, placed_name
 from reeltune.outputs import require_folder
 from reeltune.search._files import candidates
 from reeltune.search._run import Meter, Progress
@@ -158,7 +158,7 @@ def _making(encoder: FrameEncoder, model: str, wish: Wish) -> Making:
     return Making(
         width=_encoded(encoder, black).shape[1],
         dtype=wish.dtype or ("float32" if wish.format == "official" else "float16"),
-        model=os.path.abspath(model) if os.path.isdir(model) else model,
+        model=placed_name(model),
         fingerprint=encoder.fingerprint,
         sampling=str(wish.sampling),
     )

@@ -149,7 +149,7 @@ def test_a_base_that_has_moved_is_found_again_by_one_line(base: Path, stored: Pa
     before = vop.load(stored, "cpu").fingerprint
     moved = base.rename(base.with_name("elsewhere"))
     expected = (
-        rf"{stored} has lost its base: no model '{base}': it is neither.*; "
+        rf"{stored} has lost its base: no model '{base}': there is no such folder.*; "
         rf"set base in {stored / CARD} to where the CLIP is that it was trained on"
     )
     with pytest.raises(CheckpointError, match=expected):

@@ -1,6 +1,7 @@
 """Names of models: components, folders, hub ids; and what is said when one cannot be opened."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -9,12 +10,16 @@ from socket import create_server
 
 import pytest
 import torch
-from hf_folders import TEXTS, clip_folder, siglip_folder
+from hf_folders import SIZE, TEXTS, TOWER, clip_folder, siglip_folder
+from safetensors.torch import load_file, save_file
 from torch import nn
+from transformers import SiglipConfig, SiglipModel
 
+from reeltune.config import read_recipe
 from reeltune.errors import CheckpointError, ConfigError
+from reeltune.models import vop
 from reeltune.models._hub import cached, cached_models, fetch
-from reeltune.models._open import open_model
+from reeltune.models._open import open_model, placed_name
 from reeltune.models.clip import Config
 
 
@@ -59,10 +64,98 @@ def test_unknown_names_are_told_what_there_is() -> None:
         open_model("clip")
 
 
-@pytest.mark.parametrize("name", ["lite.v2", "../there", "/no/such/folder", "a/b/c", "model.bin"])
+@pytest.mark.parametrize("name", ["lite.v2", "../there", "a/b/c", "model.bin"])
 def test_names_of_nothing_are_refused(name: str) -> None:
     with pytest.raises(CheckpointError, match=r"no model .*: it is neither a folder nor one of"):
         open_model(name)
+
+
+def test_a_folder_that_is_gone_is_said_to_be_gone() -> None:
+    with pytest.raises(CheckpointError, match=r"'/no/such/folder': there is no such folder; if it"):
+        open_model("/no/such/folder")
+
+
+def test_a_siglip_without_a_pooling_head_is_refused(tmp_path: Path) -> None:
+    settings = SiglipConfig(
+        vision_config={**TOWER, "image_size": SIZE, "patch_size": 16, "vision_use_head": False},
+        text_config={**TOWER, "vocab_size": 200, "max_position_embeddings": 20},
+    )
+    folder = siglip_folder(tmp_path / "siglip")
+    text = json.loads((folder / "config.json").read_text())["text_config"]
+    settings.text_config = type(settings.text_config)(**text)
+    model = SiglipModel(settings)
+    model.save_pretrained(folder)
+    with pytest.raises(
+        CheckpointError, match=r"siglip has no pooling head \(vision_use_head is fal"
+    ):
+        open_model(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("key", "what"),
+    [("visual_projection.weight", "a grey frame"), ("text_projection.weight", "a word")],
+)
+def test_weights_that_give_no_numbers_are_refused(folder: Path, key: str, what: str) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights[key] = torch.full_like(weights[key], float("nan"))
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(CheckpointError, match=rf"numbers that are not finite of {what}, and wante"):
+        open_model(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ("model.dim = 23", r"a vector of shape \(24,\) of a word, and wanted is a vector of 23"),
+        (
+            "model.encode_video = lambda frames, mask: None",
+            "no vector but NoneType of a grey frame",
+        ),
+        ("model.encode_text = lambda tokens: tokens.no", "AttributeError .*'no'.* of a word"),
+    ],
+)
+def test_a_model_whose_vectors_are_none_is_refused(
+    body: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"odd{abs(hash(body))}"
+    (tmp_path / f"{name}_lab").mkdir()
+    (tmp_path / f"{name}_lab" / "mine.py").write_text(
+        "from reeltune.models.clip import Config\n"
+        "def load(folder, device=None, dtype=None):\n"
+        f"    model = Config.tiny().build()\n    {body}\n    return model\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(CheckpointError, match=fault):
+        open_model(f"{name}_lab.mine")
+
+
+def test_a_relative_folder_is_stored_by_its_absolute_path(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    assert placed_name("clip") == "clip", "a component goes before a folder"
+    shutil.copytree(folder, folder.parent / "models" / "mine")
+    assert placed_name("models/mine") == str(folder.parent / "models" / "mine")
+    assert placed_name("./clip") == str(folder)
+    assert placed_name("openai/clip-vit-base-patch32") == "openai/clip-vit-base-patch32"
+    config = vop.Config(base="models/mine", prompts=(vop.Text(length=1),))
+    assert config.base == str(folder.parent / "models" / "mine")
+    model = config.start("cpu")
+    model.save_pretrained(folder.parent / "tuned")
+    monkeypatch.chdir("/")
+    assert open_model(str(folder.parent / "tuned")).fingerprint == model.eval().fingerprint
+    (folder.parent / "models" / "mine").rename(folder.parent / "moved")
+    message = r"lost its base: no model '.*models/mine': there is no such folder.*set base in .*tun"
+    with pytest.raises(CheckpointError, match=message):
+        open_model(str(folder.parent / "tuned"))
+
+
+def test_a_recipe_keeps_folders_of_models_by_their_absolute_paths(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    recipe = read_recipe("toybox/vop-fp", {"config.base": "./clip"})
+    assert recipe.config["base"] == str(folder)
 
 
 def test_a_module_outside_reeltune_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

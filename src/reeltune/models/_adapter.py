@@ -15,7 +15,7 @@ from torch import Tensor
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models import clip
 from reeltune.models._device import device_named, precision_named
-from reeltune.models._open import component_named, open_model
+from reeltune.models._open import ModelName, component_named, open_model
 from reeltune.models._preprocessor import read_preprocessor
 from reeltune.models._published import PUBLISHED
 from reeltune.models._tokenizer import read_tokenizer
@@ -39,7 +39,7 @@ class Based(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    base: str | None = "openai/clip-vit-base-patch32"  # None: random weights
+    base: ModelName | None = "openai/clip-vit-base-patch32"  # None: random weights
     base_fingerprint: str | None = None  # a saved adapter says it, and opens on no other base
     architecture: clip.Config = clip.Config()  # of the random one
     compat: Literal["modelscope"] | None = None  # computes as the weights released there need it

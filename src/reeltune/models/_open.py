@@ -1,14 +1,17 @@
 """Any model by its name: a component, a local folder or a hub id."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AfterValidator
 from torch import nn
 
 from reeltune.errors import CheckpointError
 from reeltune.models._hub import HUB_ID, fetch
+from reeltune.models._trial import require_vectors
 from reeltune.models._weights import CARD, read_card, wants_int8
 from reeltune.nn.quantize import fits_int8, quantize
 from reeltune.registry import find, names
@@ -21,8 +24,8 @@ def open_model(name: str, device: str | None = None, dtype: str | None = None) -
     `name` is a component that brings its weights (`lite`), a folder that `save_pretrained` or
     transformers wrote, a hub id (`openai/clip-vit-base-patch32`, or with `@revision`), or the
     dotted path of a module outside Reeltune.
-    Errors: `CheckpointError` if it cannot be found or loaded whole, `ConfigError` for a device
-    or precision that is not there.
+    Errors: `CheckpointError` if it cannot be found or loaded whole, or makes no vectors,
+    `ConfigError` for a device or precision that is not there.
     """
     folder = Path(name).expanduser()
     if (component := component_named(name)) is not None:
@@ -31,6 +34,10 @@ def open_model(name: str, device: str | None = None, dtype: str | None = None) -
         model = _open_folder(folder, device, dtype)
     elif HUB_ID.fullmatch(name):
         model = find("models", "clip").load(fetch(name), device, dtype)
+    elif folder.is_absolute():
+        raise CheckpointError(
+            f"no model {name!r}: there is no such folder; if it was moved, say where it is now"
+        )
     else:
         raise CheckpointError(
             f"no model {name!r}: it is neither a folder nor one of "
@@ -39,7 +46,23 @@ def open_model(name: str, device: str | None = None, dtype: str | None = None) -
     if isinstance(model, nn.Module):
         model.eval().requires_grad_(False)
     model.name = name
+    if name not in names("models"):  # what is packaged is tested with the package
+        require_vectors(model)
     return model
+
+
+def placed_name(name: str) -> str:
+    """The name of a model as it is stored: a folder by its absolute path, whatever was given.
+
+    So what is stored is an absolute path for a folder, the name of a component for what is
+    packaged, and else a hub id, wherever it is read again.
+    """
+    folder = Path(name).expanduser()
+    is_folder = folder.is_dir() and component_named(name) is None
+    return os.path.abspath(folder) if is_folder else name
+
+
+ModelName = Annotated[str, AfterValidator(placed_name)]
 
 
 def component_named(name: str) -> ModuleType | None:

@@ -267,7 +267,13 @@ class Clip(nn.Module):
 
     def _read(self, frames: Tensor) -> Tensor:
         colours = self.normalize(frames).to(self.towers.dtype)
-        return self.towers.get_image_features(colours).pooler_output
+        seen = self.towers.get_image_features(colours).pooler_output
+        if seen is None:
+            raise CheckpointError(
+                f"the image tower of {self.name} has no pooling head (vision_use_head is false in "
+                "its config.json), so it makes no vector of a frame; give a model that has one"
+            )
+        return seen
 
     def _require_pixels(self, frames: Tensor) -> None:
         size = self.pixels.size

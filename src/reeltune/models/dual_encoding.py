@@ -28,6 +28,7 @@ from reeltune.models._dual_encoding._levels import real_first
 from reeltune.models._dual_encoding._space import Encoded
 from reeltune.models._dual_encoding._towers import TextTower
 from reeltune.models._dual_encoding._vocabulary import PAD, SPECIALS, Vocabulary
+from reeltune.models._open import ModelName
 from reeltune.models._weights import (
     CARD,
     WEIGHTS,
@@ -79,9 +80,9 @@ class Config(BaseModel):
     normalisation: Normalisation = "range"
 
     feature: str | None = None  # name of the folder of stored features that it was trained on
-    encoder: str | None = None  # makes the features: lite, tiny-clip, a CLIP; None: from files
+    encoder: ModelName | None = None  # makes the features: lite, a CLIP; None: from files
     encoder_fingerprint: str | None = None  # a saved model says it, and runs beside no other
-    sentence_encoder: str | None = None  # a frozen feature of the text beside the levels
+    sentence_encoder: ModelName | None = None  # a frozen feature of the text beside the levels
     sentence_fingerprint: str | None = None
     sentence: NonNegativeInt = 0  # width of that feature
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models._device import device_named, precision_named
+from reeltune.models._open import ModelName
 from reeltune.models._univl import towers
 from reeltune.models._univl.beam import beam_search
 from reeltune.models._univl.frame_encoder import FrozenFrames
@@ -50,7 +51,7 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     pretrained: str | None = None  # folder whose weights training starts from; None: random ones
-    encoder: str | None = None  # model that makes features of pictures; None: features are stored
+    encoder: ModelName | None = None  # makes features of pictures; None: they are stored
     encoder_fingerprint: str | None = None  # a saved model says it
     features: PositiveInt = 1024  # F
     vocabulary: str = "bert"  # or "small", or a folder with BERT's vocab.txt

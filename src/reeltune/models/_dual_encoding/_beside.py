@@ -25,7 +25,7 @@ class Beside:
     def open(self, device: torch.device) -> DualEncoder:
         """The model on `device`; the first call reads it, so a model that is counted needs none."""
         if self._model is None:
-            model = open_model(self.name, str(device))
+            model = self._read(device)
             if self.expected not in (None, model.fingerprint):
                 raise CheckpointError(
                     f"{self.name} has fingerprint {model.fingerprint}, and this model was trained "
@@ -34,6 +34,15 @@ class Beside:
                 )
             self._model = model
         return self._model
+
+    def _read(self, device: torch.device) -> DualEncoder:
+        try:
+            return open_model(self.name, str(device))
+        except CheckpointError as error:
+            raise CheckpointError(
+                f"{self.field} is lost: {error}; set {self.field} in the config.yaml beside the "
+                f"weights to where it is, or give --set config.{self.field}=MODEL in training"
+            ) from error
 
     def fingerprint(self, device: torch.device) -> str:
         """What a saved model says of it."""

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models._open import open_model
-from reeltune.types import FrameEncoder, Pixels
+from reeltune.types import DualEncoder, FrameEncoder, Pixels
 
 UNREAD = Pixels(size=224)  # what S3D was trained on; without an encoder no picture is ever read
 
@@ -35,7 +35,7 @@ class FrozenFrames:
                 "that makes them as `encoder`"
             )
         if self._model is None:
-            model = open_model(self.name, "cpu")
+            model = _read(self.name)
             if not isinstance(model, FrameEncoder):
                 raise ConfigError(
                     f"encoder {self.name} reads whole clips, and UniVL wants features of single "
@@ -63,3 +63,13 @@ class FrozenFrames:
                 f"reads {self.features}; give --set config.features={found.shape[1]}"
             )
         return found.to(device)
+
+
+def _read(name: str) -> DualEncoder:
+    try:
+        return open_model(name, "cpu")
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"encoder is lost: {error}; set encoder in the config.yaml beside the weights to where "
+            "it is, or give --set config.encoder=MODEL in training"
+        ) from error
