@@ -109,6 +109,7 @@ class Recipe(BaseModel):
     expected: dict[str, float] = {}  # figures of the paper: t2v, or of captions
     expected_v2t: dict[str, float] = {}
     source: str = ""  # of the expected figures
+    test_hash: str = ""  # of the published test split (evaluation/protocols); "": not known
     v2t: V2tRule = "grouped"  # how a video with several captions is ranked (evaluation/protocols)
 
     @property

@@ -35,6 +35,7 @@ from reeltune.models._contrast import is_contrasted
 from reeltune.models._open import open_model
 from reeltune.models._weights import CARD, read_card
 from reeltune.outputs import require_folder
+from reeltune.paper import paper_beside
 from reeltune.ready import (
     Learned,
     kind_of_step,
@@ -94,8 +95,10 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
     finished = finished_run(recipe, place.out, test)
     if finished is not None:
         remove_state(place.out)  # of a run that was stopped between its last two files
-        told = recipe.differs + sizes_differ(options, {"test": test})
-        return Trained(place.out, finished, leads=rank == 0, said=told, expected=recipe.expected)
+        differs = sizes_differ(options, {"test": test})
+        expected, papers = paper_beside(recipe, finished, differs)
+        told = (*recipe.differs, *differs, *papers)
+        return Trained(place.out, finished, leads=rank == 0, said=told, expected=expected)
     torch.manual_seed(recipe.training.seed)
     seed = recipe.training.seed if recipe.tunes else None
     named = Named(recipe.data_name, "test", seed, recipe.v2t)
@@ -124,8 +127,8 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
         write_run(place.out, recipe, report, (*told, *ground.said))
         remove_state(place.out)
     distributed.stop()
-    expected = {} if differs else recipe.expected
-    return Trained(place.out, report, outcome, rank == 0, (*told, *ground.said), expected)
+    expected, papers = paper_beside(recipe, report, differs)
+    return Trained(place.out, report, outcome, rank == 0, (*told, *ground.said, *papers), expected)
 
 
 @dataclass(frozen=True)

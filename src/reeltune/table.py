@@ -21,6 +21,7 @@ from reeltune.evaluation.reports import AnyReport
 from reeltune.evaluation.retrieval import Report
 from reeltune.finished import METRICS
 from reeltune.models._count import count_parameters
+from reeltune.paper import paper_beside
 from reeltune.training.log import read_log
 
 BASELINES = ("zero-shot", "full", "bias", "proj", "partial", "adapter-attn", "adapter-ffn", "lora")
@@ -176,7 +177,7 @@ def _row(plan: Plan, method: str, reports: Mapping[str, list[Report]]) -> Row:
             tag: {name: _difference(own, reports[name], tag) for name in others}
             for tag in own[0].subsets
         },
-        paper=recipe_of(plan, method).expected,
+        paper=paper_beside(recipe_of(plan, method), own[0])[0],
         seconds=_seconds(plan, method),
         remarks=remarks_of(own),
     )

@@ -5,15 +5,18 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Literal
 from zipfile import ZipFile
 
 import numpy as np
 import pytest
 
+from reeltune.config import read_recipe, recipe_names
 from reeltune.data import activitynet, didemo, lsmdc, msrvtt, msvd
 from reeltune.data._features import FeatureReader, Features
 from reeltune.data._official_features import write_official
 from reeltune.data._splits import PARTS
+from reeltune.evaluation.protocols import split_hash
 from reeltune.types import Split
 
 
@@ -167,3 +170,13 @@ def test_lsmdc_tests_on_1000_clips_of_17_films(annotated: Callable[[str], Path])
     assert len({pair.path.parent for pair in split.pairs}) == 17
     assert split.captions == "single"
     assert len({pair.caption for pair in split.pairs}) == 995
+
+
+@pytest.mark.parametrize(("benchmark", "train"), [("msrvtt-9k", "9k"), ("msrvtt-full", "full")])
+def test_benchmarks_know_the_hash_of_the_published_test(
+    benchmark: str, train: Literal["9k", "full"], msrvtt_folder: Path
+) -> None:
+    pairs = msrvtt.Config(folder=msrvtt_folder, train=train).read("test").pairs
+    recipe = next(name for name in recipe_names() if name.startswith(f"{benchmark}/"))
+    found = split_hash(pairs, {pair.video for pair in pairs})
+    assert read_recipe(recipe).test_hash == found

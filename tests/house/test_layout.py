@@ -15,7 +15,7 @@ ROWS = [
     "recipes own_recipe initial",
     "config",
     "features stored_recipe taught feature_maker benchmark_data amount",
-    "feature_run melting judging",
+    "feature_run melting paper judging",
     "ready finished",
     "run",
     "show describe doctor _samples table tune prune melted dual_encoding_sweeps"
