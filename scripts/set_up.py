@@ -97,9 +97,9 @@ def set_up_newest(root: Path) -> None:
     begin(place)
     says, torch = choose_torch("torch", os.environ.get("TORCH"))
     step(place, says, *INSTALL, *torch)
-    run(python_of(place), "-c", SHOW_TORCH)
     itself = ("--editable", f"{root}[{','.join(EXTRAS)}]")
     step(place, "the newest packages that pyproject.toml allows", *INSTALL, *itself)
+    run(python_of(place), "-c", SHOW_TORCH)
 
 
 def source(root: Path) -> dict[str, str]:
