@@ -29,14 +29,18 @@ def finished_run(recipe: Recipe, out: Path, test: Split) -> AnyReport | None:
     if not (out / METRICS).is_file():
         return None
     report = read_report(out / METRICS)
-    gallery = dict.fromkeys(pair.video for pair in test.pairs)
-    same = report.protocol.split_hash == split_hash(test.pairs, gallery)
+    same = report.protocol.asked_hash == hash_of(test)
     if same and is_run_of(recipe, out):
         return report
     other = "other settings" if same else "other test videos"
     raise CheckpointError(
         f"{out} holds a finished run of {other}; give another folder with --out, or remove that one"
     )
+
+
+def hash_of(split: Split) -> str:
+    """Hash of all pairs of a split, as its dataset gave it."""
+    return split_hash(split.pairs)
 
 
 def is_run_of(recipe: Recipe, out: Path) -> bool:

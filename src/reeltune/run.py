@@ -22,10 +22,10 @@ from reeltune.data._splits import PARTS, read_if_any
 from reeltune.errors import DataError
 from reeltune.evaluation.beside import NOTHING, Asked, bank_of
 from reeltune.evaluation.encode import Named, Ranged
-from reeltune.evaluation.protocols import V2tRule, split_hash
+from reeltune.evaluation.protocols import V2tRule
 from reeltune.evaluation.reports import AnyReport
 from reeltune.feature_run import StoredClips, started, stored_clips
-from reeltune.finished import finished_run, write_run
+from reeltune.finished import finished_run, hash_of, write_run
 from reeltune.initial import take_weights
 from reeltune.judging import judge, require_scores, texts_of, unread_of, validation
 from reeltune.melting import melting_step
@@ -52,7 +52,7 @@ from reeltune.training.log import Watcher
 from reeltune.training.loop import Outcome, Run, train
 from reeltune.training.settings import Settings, require_read
 from reeltune.training.step import Contrast, Step, Sum
-from reeltune.types import LeftOut, Pair, Split, collect_left_out
+from reeltune.types import LeftOut, Split, collect_left_out
 
 MELTR = "meltr.safetensors"
 FRAME_CACHE = "frames"  # below the cache folder
@@ -101,7 +101,7 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
         return Trained(place.out, finished, leads=rank == 0, said=told, expected=expected)
     torch.manual_seed(recipe.training.seed)
     seed = recipe.training.seed if recipe.tunes else None
-    named = Named(recipe.data_name, "test", seed, recipe.v2t)
+    named = Named(recipe.data_name, "test", seed, recipe.v2t, hash_of(test))
     learned = (options.read("train"), read_if_any(options, "val")) if recipe.tunes else None
     require_folder(place.out)
     require_ready(recipe, options, learned)
@@ -332,7 +332,7 @@ def evaluate_opened(
         clips.maker.require_of(model)
     with clips as reader:
         ground = Ground(model, reader, texts=texts_of(model, options, recipe.dataset))
-        named = Named(recipe.data_name, split, _seed_of(stored), recipe.v2t)
+        named = Named(recipe.data_name, split, _seed_of(stored), recipe.v2t, hash_of(data))
         if bank is not None:
             asked = replace(asked, bank=ground.taken(bank, place))
         taken = ground.taken(data, place)
@@ -373,15 +373,11 @@ def _identity(name: str, ground: Ground, splits: Sequence[Split], settings: Sett
         getattr(ground.model, "fingerprint", ""),
         ground.reader.policy,
         ground.v2t,
-        [_hash_of(split.pairs) for split in splits],
+        [hash_of(split) for split in splits],
         settings.model_dump(exclude={"save_minutes"}),
         distributed.world(),
     ]
     return hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
-
-
-def _hash_of(pairs: Sequence[Pair]) -> str:
-    return split_hash(pairs, dict.fromkeys(pair.video for pair in pairs))
 
 
 def _shares_features(stored: Recipe | None, recipe: Recipe) -> bool:

@@ -90,6 +90,10 @@ def test_train_names_what_all_splits_lack_and_the_model_card_too(
     for text in (done.stdout, card):
         assert "left out of test: 1 video (not in the folder videos): video7012" in text
         assert "1 video (not in the folder videos): video3" in text
+    before = (tmp_path / "metrics.json").stat().st_mtime_ns
+    again = run("train", "msrvtt-9k/vop", "--data", damaged, *HOLD, *small, "--out", tmp_path)
+    assert again.exit_code == 3, "a finished run is known again, whatever its test split lacks"
+    assert (tmp_path / "metrics.json").stat().st_mtime_ns == before
 
 
 def test_nothing_is_said_and_the_exit_code_is_0_where_all_is_there(tmp_path: Path) -> None:

@@ -132,6 +132,7 @@ def evaluate_captions(
         dataset=named.dataset,
         split=named.split,
         split_hash=split_hash(split.pairs, gallery),
+        asked_hash=named.asked_hash,
         frames=reader.policy,
         reads="V+T" if model.hears else "V",
         beams=BEAMS,

@@ -55,6 +55,7 @@ class Named:
     split: str
     seed: int | None = None
     v2t: V2tRule = "grouped"
+    asked_hash: str = ""  # of the split as its dataset gave it
 
 
 def evaluate(
@@ -94,6 +95,7 @@ def card_of(
         dataset=named.dataset,
         split=named.split,
         split_hash=split_hash(split.pairs, gallery),
+        asked_hash=named.asked_hash,
         captions=split.captions,
         frames=reader.policy,
         model=model.name,

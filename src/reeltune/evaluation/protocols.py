@@ -18,7 +18,7 @@ V2tRule = Literal["grouped", "any"]
 V2T: tuple[V2tRule, ...] = get_args(V2tRule)
 _NUMBER = r"\d+(?:\.\d+)?(?:e-?\d+)?"
 _POSTPROCESSING = re.compile(rf"none|dsl {_NUMBER}|qb-norm {_NUMBER} [1-9]\d*")
-_MAY_DIFFER = ("model", "fingerprint", "seed", "scores", "left_out")
+_MAY_DIFFER = ("asked_hash", "model", "fingerprint", "seed", "scores", "left_out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,7 @@ class ProtocolCard:
     postprocessing: str = "none"  # or "dsl TEMPERATURE", or "qb-norm BETA K"
     scores: str = "similarity"  # of vectors; or "pairs", of a cross encoder that saw each pair
     left_out: dict[str, tuple[LeftOut, ...]] = field(default_factory=dict)  # by split
+    asked_hash: str = ""  # `split_hash` of all that was to be measured, before any was left out
 
     def __post_init__(self) -> None:
         if self.ties != TIES:
@@ -89,6 +90,7 @@ class CaptionCard:
     fingerprint: str
     seed: int | None
     left_out: dict[str, tuple[LeftOut, ...]] = field(default_factory=dict)  # by split
+    asked_hash: str = ""  # `split_hash` of all that was to be measured, before any was left out
 
     @property
     def incomplete(self) -> bool:
