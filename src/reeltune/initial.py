@@ -1,7 +1,7 @@
 """Training that goes on from the weights of an earlier run, on the same data or on other."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -13,6 +13,15 @@ from reeltune.nn.packed import packed_name
 
 STORED = ("adapter.safetensors", WEIGHTS)
 NAMED = 3  # weights that a sentence names before it counts the rest
+
+
+@runtime_checkable
+class MeansByName(Protocol):
+    """A model some of whose weights mean what a file beside them names, such as concepts."""
+
+    def of_another_meaning(self, run: Path) -> tuple[str, set[str]]:
+        """Those of its weights that mean something else in the folder of a run; and why."""
+        ...
 
 
 def weights_of(run: Path) -> Path:
@@ -45,7 +54,8 @@ def take_weights(model: Any, component: str, run: Path) -> list[str]:
             "same component" + _as_base(there, component, run)
         )
     given, own = read_tensors(weights_of(run)), _learned(model)
-    fits = [name for name, weight in own.items() if _shape(given, name) == weight.shape]
+    why, other = model.of_another_meaning(run) if isinstance(model, MeansByName) else ("", set())
+    fits = [n for n, w in own.items() if _shape(given, n) == w.shape and n not in other]
     trained = {name for name, weight in own.items() if weight.requires_grad}
     if not trained & set(fits):
         raise CheckpointError(
@@ -59,7 +69,8 @@ def take_weights(model: Any, component: str, run: Path) -> list[str]:
         f"training starts from {run}: {len(trained & set(fits))} of {len(trained)} weights are its",
         *_others("not in it, and start anew", trained - given.keys()),
         *_others("in it, and without a place here", given.keys() - own.keys()),
-        *_others("of another shape, and start anew", (own.keys() & given.keys()) - set(fits)),
+        *_others("of another shape, and start anew", (own.keys() & given.keys()) - {*fits, *other}),
+        *_others(f"{why}, without a place here, and start anew", other & given.keys()),
         *_on_another_base(model, config, run),
     ]
 

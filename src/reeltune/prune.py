@@ -156,6 +156,7 @@ def without_units(model: nn.Module, amount: float) -> nn.Module:
     if model.config.video_hidden:
         left["video_hidden"] = len(kept["video forward"])
     smaller = model.config.model_copy(update=left).build(model.vocabulary)
+    smaller.concept_names = model.concept_names
     smaller.load_state_dict(small.state_dict())
     return smaller.eval().requires_grad_(False)
 

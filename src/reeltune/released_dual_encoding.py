@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reeltune.config import FromFeatures, Recipe
+from reeltune.data import hybrid_space
+from reeltune.data._concepts import read_names
 from reeltune.data._splits import PARTS
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.evaluation.left_out import sentences
@@ -31,6 +33,7 @@ class BroughtIn:
         sizes = ("words", "features", "feature", "latent", "concepts")
         facts: dict[str, object] = {"weights": len(self.model.state_dict())}
         facts |= {name: getattr(self.model.config, name) for name in sizes}
+        facts["concepts with a name"] = len(self.model.concept_names)
         if self.validation is None:
             return facts
         total = self.validation.t2v["SumR"] + self.validation.v2t["SumR"]
@@ -58,6 +61,8 @@ def bring_in(
         )
     model = convert(released, read_official(words), read_official(bag) if bag else None, encoder)
     model.name = str(source)
+    if data is not None:
+        model.concept_names = _concept_names(released, data, model.config.concepts)
     report = _settled(model, released, data) if data is not None else None
     return BroughtIn(model, report, released.best)
 
@@ -80,6 +85,14 @@ def _settled(model: DualEncoding, released: Released, data: Path) -> Report:
     if not isinstance(report, Report):
         raise TypeError(f"a Dual Encoding is judged by retrieval, got {type(report).__name__}")
     return report
+
+
+def _concept_names(released: Released, data: Path, size: int) -> tuple[str, ...]:
+    """Names of the concepts, where the collection has its list of just so many."""
+    options = hybrid_space.Config(folder=data, collection=collections(released)["train"])
+    _, path = options.tags(size)
+    names = read_names(path) if size and path.is_file() else []
+    return tuple(names) if len(names) == size else ()
 
 
 def _vocabulary(released: Released, data: Path, kind: str) -> Path:

@@ -73,7 +73,9 @@ def taught(
     known = {"features": width, "concepts": len(concepts.names) if concepts else 0}
     config = config.model_copy(update=known)
     embedding, more = _embedding(recipe, options, vocabulary)
-    model: nn.Module = config.start(vocabulary, embedding, device)
+    model: nn.Module = config.start(
+        vocabulary, embedding, device, concepts.names if concepts else ()
+    )
     targets: dict[str, Target] = {}
     if concepts is not None:
         targets["concepts"] = lambda pair: concepts.targets(pair.video)

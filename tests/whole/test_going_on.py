@@ -13,8 +13,9 @@ from reeltune.config import read_recipe
 from reeltune.describe import describe
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.initial import take_weights
-from reeltune.models import tuned, vop
+from reeltune.models import dual_encoding, tuned, vop
 from reeltune.models._adapter import open_base
+from reeltune.models._dual_encoding._vocabulary import Vocabulary
 from reeltune.models._open import open_model
 from reeltune.tune import start
 
@@ -164,5 +165,48 @@ def test_a_dual_encoding_goes_on_with_the_words_it_has(tmp_path: Path) -> None:
     assert any(sentence.endswith(f"words are those of {first}") for sentence in said)
     assert (on / "vocabulary.json").read_text() == (first / "vocabulary.json").read_text()
     assert open_model(str(on)).config.words == open_model(str(first)).config.words
+    assert not any("concept" in sentence for sentence in said), "the same captions, so the same"
+    assert open_model(str(on)).concept_names == open_model(str(first)).concept_names != ()
     there = refused("train", "toybox/univl", "--init", first, *TINY[:2], "--out", tmp_path / "u")
     assert "is a dual-encoding, and the recipe trains a univl" in there
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (("dog", "ball", "run"), "of other concepts there"),
+        ((), "of concepts whose names it does not say"),
+    ],
+)
+def test_weights_of_other_concepts_start_anew(
+    names: tuple[str, ...], why: str, tmp_path: Path
+) -> None:
+    """As many concepts in another order have the same shapes, and mean other things."""
+    config = dual_encoding.Config.tiny().model_copy(update={"concepts": 3})
+    words = Vocabulary.stand_in(16)
+    config.start(words, concept_names=names).save_pretrained(tmp_path)
+    model = config.start(words, concept_names=("ball", "dog", "run"))
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    said = take_weights(model, "dual-encoding", tmp_path)
+    given = dual_encoding.load(tmp_path).state_dict()
+    heads = {name for name in given if ".space.concept" in name}
+    shown = sorted(heads & before.keys())[:3]
+    told = f"{why}, without a place here, and start anew: {', '.join(shown)} and 11 more"
+    assert said[1:] == [told]
+    assert len(heads) == 14
+    for name, weight in model.state_dict().items():
+        torch.testing.assert_close(weight, (before if name in heads else given)[name])
+
+
+def test_a_damaged_list_of_concepts_is_refused(tmp_path: Path) -> None:
+    config = dual_encoding.Config.tiny()
+    config.start(Vocabulary.stand_in(16), concept_names="abcde").save_pretrained(tmp_path)
+    assert dual_encoding.load(tmp_path).concept_names == tuple("abcde")
+    for text, message in (
+        ('["a"]', r"names 1 concepts, and config\.yaml says 5; take both from the same place"),
+        ("{}", r"concepts\.json is not a list of names; take it from where"),
+        ("[", r"concepts\.json cannot be read as JSON .*; take it from where"),
+    ):
+        (tmp_path / "concepts.json").write_text(text)
+        with pytest.raises(CheckpointError, match=message):
+            dual_encoding.load(tmp_path)

@@ -185,3 +185,15 @@ def test_without_the_root_words_are_needed_and_single_queries_are_refused(hybrid
     model: Any = open_model(str(place / "new"), "cpu")
     with pytest.raises(CheckpointError, match=r"no ranges of its scores"):
         model.similarity(torch.rand(1, model.dim), torch.rand(2, model.dim))
+
+
+def test_its_concepts_have_the_names_that_the_collection_has(hybrid: Hybrid) -> None:
+    place, size = hybrid[2].parent, open_model(str(hybrid[2]), "cpu").config.concepts
+    assert open_model(str(hybrid[2]), "cpu").concept_names == ()
+    tags = hybrid[0].root / "toy/TextData/tags/video_label_th_1"
+    tags.mkdir(parents=True)
+    names = [f"c{number}" for number in range(size)]
+    (tags / f"tag_vocab_{size}.json").write_text(json.dumps(names))
+    given = ("convert", "dual-encoding", place / "model_best.pth.tar", place / "named")
+    assert told(*given, "--data", hybrid[0].root)["concepts with a name"] == size
+    assert open_model(str(place / "named"), "cpu").concept_names == tuple(names)

@@ -23,6 +23,7 @@ from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models._device import device_named, precision_named
 from reeltune.models._dual_encoding._beside import Beside
 from reeltune.models._dual_encoding._build import text_parts, video_tower
+from reeltune.models._dual_encoding._concept_names import read_concept_names, write_concept_names
 from reeltune.models._dual_encoding._hybrid import Hybrid, Normalisation, hybrid_scores
 from reeltune.models._dual_encoding._levels import real_first
 from reeltune.models._dual_encoding._space import Encoded
@@ -109,12 +110,15 @@ class Config(BaseModel):
         vocabulary: Vocabulary,
         embedding: Float[Tensor, "V E"] | None = None,
         device: str | None = None,
+        concept_names: Sequence[str] = (),
     ) -> "DualEncoding":
         """The model as training begins, for the words of its captions.
 
-        `embedding` holds word vectors, such as `embedding_from` makes of a folder.
+        `embedding` holds word vectors, such as `embedding_from` makes of a folder;
+        `concept_names` say what each concept is, where that is known.
         """
         model = self.model_copy(update={"words": len(vocabulary)}).build(vocabulary)
+        model.concept_names = tuple(concept_names)
         if embedding is not None:
             model.set_embedding(embedding)
         return model.to(device_named(device))
@@ -140,6 +144,7 @@ class DualEncoding(nn.Module):
                 "--set config.sentence=WIDTH and --set config.sentence_encoder=MODEL"
             )
         self.config, self.vocabulary, self.name = config, vocabulary, name
+        self.concept_names: tuple[str, ...] = ()  # by column; empty where nobody knows them
         self.video = video_tower(config)
         levels, space = text_parts(config)
         self.text = TextTower(_embedding(config), levels, space)
@@ -281,7 +286,16 @@ class DualEncoding(nn.Module):
         folder = Path(folder)
         write_card(folder, "dual-encoding", self._pinned().model_dump(mode="json"))
         self.vocabulary.write(folder / WORDS)
+        write_concept_names(folder, self.concept_names)
         write_tensors(folder / WEIGHTS, self.state_dict())
+
+    def of_another_meaning(self, run: Path) -> tuple[str, set[str]]:
+        """Weights of the concepts, unless those of the run are by name the ones here; and why."""
+        names = read_concept_names(run)
+        if names and names == self.concept_names:
+            return "", set()
+        why = "of other concepts there" if names else "of concepts whose names it does not say"
+        return why, {name for name in self.state_dict() if ".space.concept" in name}
 
     @property
     def _hybrid(self) -> Hybrid:
@@ -348,7 +362,14 @@ def load(folder: Path | None, device: str | None = None, dtype: str | None = Non
             f"{folder / WORDS} has {len(words)} words, and {CARD} says {config.words}; "
             "take both from the same place"
         )
+    names = read_concept_names(folder)
+    if names and len(names) != config.concepts:
+        raise CheckpointError(
+            f"{folder} names {len(names)} concepts, and {CARD} says {config.concepts}; "
+            "take both from the same place"
+        )
     model = config.build(words)
+    model.concept_names = names
     load_weights(model, folder / WEIGHTS)
     return model.to(device_named(device)).eval()
 

@@ -1,0 +1,37 @@
+"""Names of the concepts that a model tells apart, in the order of their columns."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from reeltune.errors import CheckpointError
+
+FILE = "concepts.json"  # beside the weights; of the form of hybrid_space's vocabulary of tags
+
+
+def write_concept_names(folder: Path, names: Sequence[str]) -> None:
+    """A JSON list; no file where nobody knows the names."""
+    if names:
+        text = json.dumps(names, ensure_ascii=False, indent=0)
+        (folder / FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def read_concept_names(folder: Path) -> tuple[str, ...]:
+    """What `write_concept_names` wrote, empty where there is no file.
+
+    Errors: `CheckpointError` for a file that holds something else.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return ()
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read as JSON ({error}); take it from where the weights came from"
+        ) from None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise CheckpointError(
+            f"{path} is not a list of names; take it from where the weights came from"
+        )
+    return tuple(names)
