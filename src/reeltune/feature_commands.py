@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.markup import escape
 
 from reeltune.exits import exit_incomplete
 
@@ -40,8 +41,8 @@ def features(
     if as_json:
         typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
     else:
-        for path, reason in report.faults.items():
-            console.print(f"[red]left out[/] {path}: {reason}", soft_wrap=True)
+        for entry in report.left_out:
+            console.print("[red]left out[/]", escape(str(entry)), soft_wrap=True)
         console.print(
             f"{out}: {len(report.made)} videos made, {len(report.unchanged)} there already, "
             f"{len(report.faults)} left out; {report.rows} rows of {report.width} "

@@ -5,7 +5,7 @@ the model's own encoder, and kept in the cache.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -40,7 +40,10 @@ class StartsOnFeatures(Protocol):
 class StoredClips:
     """A `ClipReader` over one folder of features, or one for each split."""
 
-    def __init__(self, folders: Sequence[Path], frames: int | None) -> None:
+    def __init__(
+        self, folders: Sequence[Path], frames: int | None, faults: Mapping[str, str] | None = None
+    ) -> None:
+        self._faults = faults or {}  # path of a video -> why it gave no features
         self._readers = [FeatureReader(Features(f), frames) for f in dict.fromkeys(folders)]
         self._frames = frames
         first, *others = (reader.features for reader in self._readers)
@@ -73,6 +76,9 @@ class StoredClips:
         return self._readers[0].features.width
 
     def read(self, pair: Pair) -> Float[np.ndarray, "T F"]:
+        """Raises DataError for a video without features, with the reason where that is known."""
+        if str(pair.path) in self._faults:
+            raise DataError(self._faults[str(pair.path)])
         known = (r for r in self._readers if any(n in r.features for n in names_of(pair)))
         return next(known, self._readers[-1]).read(pair)  # the last one tells what it lacks
 
@@ -135,7 +141,7 @@ def made_clips(
         if report.faults and not report.rows:
             path, reason = next(iter(report.faults.items()))
             raise DataError(f"no video gave features; the first is {path}: {reason}")
-        return StoredClips([out], wanted.at_most)
+        return StoredClips([out], wanted.at_most, report.faults)
 
 
 class Megabytes:

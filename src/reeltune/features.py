@@ -27,7 +27,7 @@ from reeltune.outputs import require_folder
 from reeltune.search._files import candidates
 from reeltune.search._run import Meter, Progress
 from reeltune.search.ingest import Silent
-from reeltune.types import DualEncoder, FrameEncoder
+from reeltune.types import DualEncoder, FrameEncoder, LeftOut, collect_left_out
 
 BATCH = 32  # frames encoded at once
 AHEAD = 4  # batches that are decoded while one is encoded
@@ -70,8 +70,13 @@ class FeatureReport:
     elapsed: float = 0.0  # s
     interrupted: bool = False
 
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Files without features, counted by the reason."""
+        return collect_left_out("file", self.faults.items())
+
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self) | {"left_out": [asdict(entry) for entry in self.left_out]}
 
 
 @dataclass(frozen=True)

@@ -147,12 +147,15 @@ def test_the_command_prints_json_and_sentences(footage: Path, model: str, tmp_pa
     said = CliRunner().invoke(app, [*asked, "--json"], catch_exceptions=False)
     report = json.loads(said.stdout)
     assert (said.exit_code, report["made"], report["rows"]) == (3, ["a place/two", "red"], 40)
+    broken = str(footage / "broken.mp4")
+    (entry,) = report["left_out"]
+    assert (entry["what"], entry["count"], entry["names"]) == ("file", 1, [broken])
+    assert entry["reason"] == report["faults"][broken] != ""
     said = CliRunner().invoke(app, asked, catch_exceptions=False)
     text = " ".join(said.stdout.split())
     assert "0 videos made, 2 there already, 1 left out; 40 rows of" in text
-    assert "left out" in text
+    assert f"left out 1 file ({entry['reason']}): {broken}" in text
     assert said.exit_code == 3, "one of three has no features"
-    assert "broken.mp4" in text
     refused = CliRunner().invoke(app, [*asked, "--format", "mine"])
     assert refused.exit_code == 2
     shown = CliRunner().invoke(app, ["--help"])

@@ -13,14 +13,16 @@ import pytest
 import torch
 
 from reeltune.config import Recipe, read_recipe
+from reeltune.data._decode import Decoder
 from reeltune.data._features import Features
+from reeltune.data._sample import Sampling
 from reeltune.data.hybrid_space import Config as HybridSpace
 from reeltune.data.toybox import Config
-from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.errors import CheckpointError, ConfigError, DataError, MediaError
 from reeltune.feature_run import StoredClips, made_clips, started, stored_clips
 from reeltune.models.clip import Config as Clip
 from reeltune.run import Place, run_recipe, without_faults
-from reeltune.types import Pair, Split
+from reeltune.types import Pair, Pixels, Split
 
 OPTIONS = Config(size="tiny")
 SMALL = {"options.size": "tiny", "training.epochs": 1, "training.batch": 16}
@@ -232,6 +234,30 @@ def test_a_video_whose_features_are_not_finite_is_left_out_by_name(
     said = next(one for one in done.report.protocol.left_out["train"] if one.what == "video")
     assert said.names == (videos[place],)
     assert "are not finite numbers" in said.reason
+
+
+def test_why_a_video_gave_no_features_is_kept(
+    splits: list[Split], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path / "cache"))
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    whole = splits[2].pairs[0]
+    lost = Pair(video="lost", path=broken, caption="")
+    split = Split(pairs=(whole, lost), captions="multiple")
+    for _ in range(2):  # the second time, the features of the other are there
+        reader = stored_clips(recipe(), Config(size="tiny"), [split], silent)
+        kept = without_faults(reader, split, Place(out=tmp_path))
+        (entry,) = kept.left_out
+        assert kept.pairs == (whole,)
+        assert (entry.what, entry.names) == ("video", ("lost",))
+        assert "has no features of" not in entry.reason
+        with (
+            pytest.raises(MediaError) as shown,
+            Decoder(Pixels(size=8), Sampling("fps", 2.0)) as decoder,
+        ):
+            decoder.open(broken)
+        assert entry.reason == shown.value.reason
 
 
 def test_an_encoder_that_is_not_there_is_named(splits: list[Split]) -> None:
