@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reeltune.config import read_recipe
-from reeltune.dual_encoding_sweeps import ALPHAS, NORMALISATIONS, PARTS, HeldOut, Sums
+from reeltune.dual_encoding_sweeps import ALPHAS, NORMALISATIONS, HeldOut, Sums
 from reeltune.evaluation.protocols import V2tRule
 from reeltune.evaluation.trivial import shown
 from reeltune.table import Made, Plan, jobs_of, rule_of
@@ -161,7 +161,8 @@ def _alpha_plot(curves: Mapping[str, Sequence[Sums]], rule: V2tRule) -> Figure:
     where the recipe is."""
     figure = Figure(figsize=(9, 6.4), layout="constrained")
     panels = figure.subplots(2, 2, sharex=True)
-    for up, part in enumerate(PARTS):
+    first = next(iter(curves.values()))[0][NORMALISATIONS[0]]
+    for up, part in enumerate(dict.fromkeys(name.split()[0] for name in first)):
         for across, (way, said) in enumerate(WAYS.items()):
             axes = panels[up][across]
             title = f"{said}, {part}" + (f" ({rule})" if way == "v2t" else "")

@@ -18,11 +18,12 @@ from torch import Tensor
 from reeltune.compress.prune import Census, census, prune
 from reeltune.config import Recipe
 from reeltune.data._loader import ClipReader
+from reeltune.data._splits import PARTS, read_if_any
 from reeltune.errors import DataError
 from reeltune.evaluation.encode import Named, encode_clips, encode_texts, evaluate, gallery_of
 from reeltune.evaluation.retrieval import Report, retrieval_report
 from reeltune.feature_run import stored_clips
-from reeltune.finished import METRICS
+from reeltune.finished import METRICS, hash_of
 from reeltune.models._dual_encoding._hybrid import Extremes, Hybrid, Normalisation
 from reeltune.models.dual_encoding import DualEncoding, load
 from reeltune.run import Place, without_faults
@@ -31,7 +32,6 @@ from reeltune.types import Split
 
 ALPHAS = tuple(number / 10 for number in range(11))
 NORMALISATIONS: tuple[Normalisation, ...] = get_args(Normalisation)
-PARTS = ("val", "test")
 
 
 class Cut(NamedTuple):
@@ -63,8 +63,19 @@ class HeldOut:
 
     @cached_property
     def splits(self) -> dict[str, Split]:
-        """`PARTS`, without clips that cannot be read."""
-        return {part: without_faults(self.reader, self._all[part], self.place) for part in PARTS}
+        """That by which ranges of scores are taken, then test; without clips that cannot be read.
+
+        The former is training where there is no validation split, as in the runs.
+        """
+        by = "val" if "val" in self._all else "train"
+        return {
+            part: without_faults(self.reader, self._all[part], self.place) for part in (by, "test")
+        }
+
+    @property
+    def ranged_by(self) -> str:
+        """The split by which ranges of scores are taken."""
+        return next(iter(self.splits))
 
     @cached_property
     def reader(self) -> ClipReader:
@@ -78,11 +89,13 @@ class HeldOut:
 
     @cached_property
     def _all(self) -> dict[str, Split]:
-        return {part: self._options.read(part) for part in ("train", *PARTS)}
+        found = {part: read_if_any(self._options, part) for part in PARTS}
+        return {part: split for part, split in found.items() if split is not None}
 
     def report(self, model: Any, part: str, seed: int | None = None) -> Report:
         """Figures of a split."""
-        named = Named(self.recipe.data_name, part, seed, self.recipe.v2t)
+        asked = hash_of(self._all[part])
+        named = Named(self.recipe.data_name, part, seed, self.recipe.v2t, asked)
         return evaluate(model, self.reader, self.splits[part], named)
 
     def vectors(self, model: Any, part: str) -> tuple[Tensor, Tensor]:
@@ -96,7 +109,7 @@ def pruned(checkpoint: Path, cut: Cut, out: Path, held: HeldOut) -> Pruned:
     """A checkpoint pruned once, and not trained after it, as Dual Encoding++ was.
 
     Statistics of norms stay as they are. The ranges by which scores are normalised are no weights,
-    and are taken anew of the validation split.
+    and are taken anew of the validation split, or of training where there is none.
     """
     path, dense = out / f"{cut}.json", Report.read(checkpoint / METRICS)
     if (known := _stored(path, dense)) is not None:
@@ -104,7 +117,7 @@ def pruned(checkpoint: Path, cut: Cut, out: Path, held: HeldOut) -> Pruned:
     model = load(checkpoint)
     left = census(model, prune(model, cut.amount, biases=cut.biases))
     with suppress(DataError):  # all scores alike: the ranges of the checkpoint stay
-        model.set_ranges(*held.vectors(model, "val"))
+        model.set_ranges(*held.vectors(model, held.ranged_by))
     report = held.report(model, "test", dense.protocol.seed)
     _store(path, dense, {"census": asdict(left), "report": report.as_dict()})
     return Pruned(left, report)
@@ -113,7 +126,7 @@ def pruned(checkpoint: Path, cut: Cut, out: Path, held: HeldOut) -> Pruned:
 def alpha_sums(checkpoint: Path, out: Path, held: HeldOut) -> Sums:
     """SumR of a checkpoint on both splits, by every weight of the latent score.
 
-    Ranges are those of the validation split, as in the checkpoint's own report.
+    Ranges are those of the first of them, as in the checkpoint's own report.
     """
     path, dense = out / "alpha.json", Report.read(checkpoint / METRICS)
     if (known := _stored(path, dense)) is not None:
@@ -121,7 +134,7 @@ def alpha_sums(checkpoint: Path, out: Path, held: HeldOut) -> Sums:
     model = load(checkpoint)
     found: Sums = {name: {} for name in NORMALISATIONS}
     extremes: tuple[Extremes, Extremes] | None = None
-    for part in PARTS:
+    for part in held.splits:
         texts, videos = held.vectors(model, part)
         extremes = extremes or _space(model).extremes(texts, videos)
         for name in NORMALISATIONS:

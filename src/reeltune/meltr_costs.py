@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from reeltune.config import Melting, Recipe
-from reeltune.data._splits import PARTS
+from reeltune.data._splits import read_if_any
 from reeltune.errors import ConfigError
 from reeltune.melting import melting_step
 from reeltune.run import Place, ground_of
@@ -86,10 +86,12 @@ def _cycles(
 ) -> dict[str, Callable[[], float]]:
     """For the sum and for each scheme, what does K training steps and returns their seconds."""
     options = recipe.dataset_config(folder=place.data)
-    *splits, test = [options.read(part) for part in PARTS]
-    ground = ground_of(recipe, place, options, splits, test, stack)
+    learned, val = options.read("train"), read_if_any(options, "val")
+    taught = [split for split in (learned, val) if split is not None]
+    ground = ground_of(recipe, place, options, taught, options.read("test"), stack)
     settings = recipe.training
-    loader, held = (ground.loader_of(split, settings) for split in splits)
+    loader = ground.loader_of(learned, settings)
+    held = ground.loader_of(val, settings) if val is not None else None
     batches = list(islice(loader.epoch(0), BATCHES))
     found: dict[str, Callable[[], float]] = {}
     for name in ("multi-task", *schemes):

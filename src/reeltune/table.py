@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from reeltune.benchmark_data import on_data
 from reeltune.config import Recipe, read_recipe
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.protocols import V2tRule
@@ -87,6 +88,10 @@ class Job:
     seed: int
     folder: Path
     changes: tuple[tuple[str, Any], ...] = ()
+
+    def recipe(self, plan: Plan) -> Recipe:
+        """What is run, settled on the data of the plan as the run itself settles it."""
+        return recipe_of(plan, self.method, {**dict(self.changes), "training.seed": self.seed})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,16 +197,20 @@ def _seconds(plan: Plan, method: str) -> float:
     return sum(clips / line["clips/s"] for line in steps) / max(len(logs), 1)
 
 
-def recipe_of(plan: Plan, method: str) -> Recipe:
-    """A method on the plan's benchmark; ConfigError for one's own that is of another."""
-    recipe = read_recipe(plan.recipe_name(method), dict(plan.changes))
+def recipe_of(plan: Plan, method: str, changes: Mapping[str, Any] | None = None) -> Recipe:
+    """A method on the data of the plan, with the plan's changes unless others are given.
+
+    Errors: `ConfigError` for a recipe of one's own that is of another benchmark.
+    """
+    asked = dict(plan.changes if changes is None else changes)
+    recipe = read_recipe(plan.recipe_name(method), asked)
     place = recipe.name.partition("/")[0]
     if place != plan.benchmark:
         raise ConfigError(
             f"{plan.recipe_name(method)} is a recipe of {place}, and this table is of "
             f"{plan.benchmark}; give --dataset {place}, or change the benchmark in the file"
         )
-    return recipe
+    return on_data(recipe, plan.data)
 
 
 def rule_of(plan: Plan) -> V2tRule:

@@ -9,8 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from reeltune.benchmark_data import on_data
-from reeltune.config import Recipe, read_recipe
+from reeltune.config import Recipe
 from reeltune.data._splits import read_if_any
 from reeltune.errors import ConfigError, DataError, ReeltuneError
 from reeltune.finished import METRICS, is_run_of
@@ -81,8 +80,7 @@ class _Checked:
 
         Runs of one method in all their seeds are checked once.
         """
-        changes = {**dict(job.changes), "training.seed": job.seed}
-        recipe = on_data(read_recipe(_named(self.plan, job), changes), self.plan.data)
+        recipe = job.recipe(self.plan)
         if (job.folder / METRICS).is_file():
             if not is_run_of(recipe, job.folder):
                 raise ConfigError(

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from reeltune.data import folder as own_videos
-from reeltune.data._splits import PARTS
+from reeltune.data._splits import read_if_any
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.compare import Comparison, compare
 from reeltune.evaluation.encode import Named, evaluate
@@ -56,13 +56,18 @@ def tune(captions: Path, videos: Path, model: str, place: Place, seed: int = 0) 
     The captions are split by video; the test part is looked at before and after, and never else.
     """
     options = own_videos.Config(folder=videos, captions=captions)
-    splits = [options.read(part) for part in PARTS]
+    train_split, val, test = (
+        options.read("train"),
+        read_if_any(options, "val"),
+        options.read("test"),
+    )
     torch.manual_seed(seed)
     tuned = start(model, place.device)
     with frame_reader(tuned, FRAMES) as reader:
         ground = Ground(tuned, reader)
-        train_split, val, test = (ground.taken(split, place) for split in splits)
-        settings = settings_for(tuned, train_split, seed)
+        train_split, test = (ground.taken(split, place) for split in (train_split, test))
+        val = ground.taken(val, place) if val is not None else None
+        settings = settings_for(tuned, train_split, seed, validates=val is not None)
         left_out = left_out_of((train_split, val), settings)
         named = Named("folder", "test")
         before = evaluate(open_model(model, place.device), reader, test, named)
@@ -88,8 +93,9 @@ def start(name: str, device: str | None) -> Any:
     )
 
 
-def settings_for(model: Any, split: Split, seed: int) -> Settings:
-    """Batch and epochs by how much there is to learn from."""
+def settings_for(model: Any, split: Split, seed: int, validates: bool = True) -> Settings:
+    """Batch and epochs by how much there is to learn from; patience where a validation `validates`
+    the epochs."""
     videos = len({pair.video for pair in split.pairs})
     if videos < LEAST:
         raise DataError(
@@ -99,4 +105,5 @@ def settings_for(model: Any, split: Split, seed: int) -> Settings:
     batch = min(BATCH, videos)
     epochs = max(3, min(30, STEPS // max(videos // batch, 1)))
     rate = 1e-3 if isinstance(model, vop.Vop) else 3e-4
-    return Settings(batch=batch, epochs=epochs, lr=rate, seed=seed, patience=6)
+    patience = 6 if validates else None
+    return Settings(batch=batch, epochs=epochs, lr=rate, seed=seed, patience=patience)

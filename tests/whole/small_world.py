@@ -12,7 +12,6 @@ from documented import ROOT, arguments, named
 from typer.testing import CliRunner, Result
 
 from reeltune.cli import app
-from reeltune.config import read_recipe
 from reeltune.data.toybox import Config
 from reeltune.meltr_tables import TABLES
 from reeltune.models import clip
@@ -172,8 +171,7 @@ def finish_runs_of_table(line: str) -> None:
         if not job.folder.exists():
             source = next(run for begin, run in ALIKE.items() if job.method.startswith(begin))
             shutil.copytree(trained(f"{plan.benchmark}/{source}"), job.folder)
-            changes = {**dict(job.changes), "training.seed": job.seed}
-            write_recipe(read_recipe(f"{plan.benchmark}/{job.method}", changes), job.folder)
+            write_recipe(job.recipe(plan), job.folder)
 
 
 ALIKE = {  # the run that stands for another, by how that one's method begins

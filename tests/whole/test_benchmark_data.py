@@ -14,6 +14,10 @@ from reeltune.config import read_recipe, recipe_names
 from reeltune.data import activitynet, msrvtt
 from reeltune.data._official_features import write_official
 from reeltune.errors import DataError
+from reeltune.run import Place, run_recipe
+from reeltune.table import Plan, jobs_of
+from reeltune.table_dual_encoding import held_out
+from reeltune.table_runs import missing_of
 
 SMALL = (
     *("config.features=4", "config.hidden=4", "config.filters=2", "config.latent=4"),
@@ -119,6 +123,30 @@ def test_held_out_videos_are_taken_from_the_published_ones() -> None:
     sizes = msrvtt.Config(folder=Path("."), train="7k").published()
     assert (sizes["train"].videos, sizes["train"].captions) == (6_510, 130_200)
     assert "val" not in msrvtt.Config(folder=Path("."), hold_out=0).published()
+
+
+@pytest.mark.parametrize("name", ["mine", "msrvtt10kyu"])
+def test_a_table_knows_its_finished_runs_again_on_data_of_any_name(
+    name: str, tmp_path: Path
+) -> None:
+    """What is stored was settled on the data; what is asked for must be so too."""
+    changes = dict(one.split("=") for one in SMALL)
+    plan = Plan(
+        family="dual-encoding-pp",
+        benchmark="msrvtt-yu",
+        out=tmp_path / "table",
+        seeds=1,
+        data=collection(tmp_path / "data", name),
+        changes={path: int(value) for path, value in changes.items()},
+    )
+    job = jobs_of(plan)[0]
+    run_recipe(
+        read_recipe("msrvtt-yu/dual-encoding", plan.changes), Place(out=job.folder, data=plan.data)
+    )
+    assert missing_of(plan, [job]) == []
+    held = held_out(plan)
+    assert held.recipe.options == {"collection": name, "feature": "clip"}
+    assert len(held.splits["test"].pairs) == 4, "it reads what the runs read"
 
 
 def test_a_run_on_other_data_says_so_everywhere(tmp_path: Path) -> None:

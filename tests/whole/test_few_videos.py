@@ -8,10 +8,16 @@ import pytest
 from own_clips import own_dual_encoding, own_recipe, write_own
 
 from reeltune.config import Recipe
+from reeltune.dual_encoding_sweeps import Cut, HeldOut, alpha_sums, pruned
 from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.evaluation.retrieval import Report
+from reeltune.meltr_costs import costs
 from reeltune.models._open import open_model
 from reeltune.run import Place, run_recipe
+from reeltune.table import Plan, jobs_of
+from reeltune.table_runs import missing_of
 from reeltune.training.checkpoint import STATE
+from reeltune.tune import tune
 
 WITHOUT = "there is none, so the weights of the last epoch are kept"
 
@@ -84,6 +90,45 @@ def test_ranges_of_hybrid_scores_are_those_of_training_where_nothing_validates(
     assert entry.reason == WITHOUT
     model: Any = open_model(str(tmp_path))
     assert all(divisor not in (0, 1) for divisor in model.divisors.tolist())
+    held = HeldOut(own_dual_encoding(), Place(out=tmp_path, data=without_val))
+    assert list(held.splits) == ["train", "test"]
+    found = pruned(tmp_path, Cut(0.0), tmp_path / "pruned", held)
+    assert found.report.ranks == Report.read(tmp_path / "metrics.json").ranks, "nothing is cut"
+    sums = alpha_sums(tmp_path, tmp_path / "alpha", held)
+    assert list(sums["range"]) == ["train t2v", "train v2t", "test t2v", "test v2t"]
+
+
+def test_a_table_of_a_benchmark_that_holds_nothing_out_can_be_run(
+    without_val: Path, tmp_path: Path
+) -> None:
+    changes = {"config.base": "tiny-clip", "training.batch": 4, "training.patience": None}
+    plan = Plan(
+        family="vop",
+        benchmark="folder",
+        out=tmp_path / "table",
+        seeds=1,
+        data=without_val,
+        changes=changes,
+    )
+    jobs = jobs_of(plan)[:3]
+    assert missing_of(plan, jobs) == jobs
+
+
+def test_costs_of_meltr_are_measured_where_nothing_validates(
+    without_val: Path, tmp_path: Path
+) -> None:
+    recipe = own_dual_encoding(meltr={"outer": "recent", "step": {"every": 1}})
+    place = Place(out=tmp_path, data=without_val)
+    assert list(costs(recipe, ["aid-fp-lite"], place, rounds=1)) == ["aid-fp-lite"]
+
+
+def test_tune_keeps_the_last_weights_where_nothing_validates(
+    without_val: Path, tmp_path: Path
+) -> None:
+    place = Place(out=tmp_path / "tuned")
+    tuning = tune(without_val / "captions.csv", without_val, "tiny-clip", place)
+    assert tuning.trained_on == 8
+    assert WITHOUT in str(tuning.after.protocol.left_out["val"])
 
 
 @pytest.mark.parametrize("make", [own_recipe, own_dual_encoding])
