@@ -16,7 +16,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from reeltune.data._decode import Decoder
 from reeltune.data._loader import FrameReader
+from reeltune.data._sample import Sampling
 from reeltune.data._splits import PARTS
 from reeltune.data._toybox.language import (
     CAPTIONS,
@@ -158,6 +160,20 @@ def test_a_reader_gets_the_same_frames_of_a_clip_and_of_its_twin(toybox: Path, c
             clip, twin = (reader.read(Pair(video="", path=path, caption="")) for path in paths)
             assert len(clip) == count
             assert np.array_equal(clip, twin[::-1])
+
+
+def test_features_of_the_recipes_see_the_same_frames_of_a_clip_and_of_its_twin(
+    toybox: Path,
+) -> None:
+    with Decoder(Pixels(size=SIDE)) as decoder:
+        decoder.sampling = Sampling("fps", 5.0)  # a frame every 0.2 s
+        for names in twins(toybox):
+            found = []
+            for name in names:
+                with decoder.open(toybox / "videos" / f"{name}.mp4") as reading:
+                    found.append(np.stack([frame.pixels for frame in reading]))
+            assert len(found[0]) == 17
+            assert np.array_equal(found[0], found[1][::-1])
 
 
 def test_a_transcript_has_a_line_per_event_and_a_remark(toybox: Path) -> None:
