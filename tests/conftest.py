@@ -1,7 +1,9 @@
 """Fixtures shared by all tests: real footage where it lies at hand, and small real files."""
 
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +21,14 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"{SHARED_DATA} is absent: real clips are not shipped with the project")
     return SHARED_DATA
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c() -> None:
+    """Ctrl-C reaches tests and the processes that they start, also where the suite itself was
+    started in the background and a shell had switched it off."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -166,11 +166,11 @@ def test_a_last_batch_that_is_not_full_is_left_out() -> None:
 def test_too_few_videos_for_a_batch_are_refused() -> None:
     message = (
         r"2 videos, each once, fill no batch of 4 on each of 2 processes; "
-        r"set training\.batch to 1 or less"
+        r"give --set training\.batch=1 or less"
     )
     with pytest.raises(DataError, match=message):
         Order(pairs_of(2), 4, 0, world=2)
-    with pytest.raises(DataError, match=r"^6 captions fill no batch of 7; set .* to 6 or less"):
+    with pytest.raises(DataError, match=r"^6 captions fill no batch of 7; give .*batch=6 or less"):
         Order(pairs_of(2), 7, 0, every_caption=True)
 
 

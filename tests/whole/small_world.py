@@ -134,7 +134,10 @@ def write_hybrid(home: Path, collection: str) -> None:
 
 def provide(line: str) -> None:
     """Have the runs that a line reads, trained once, and all those of a table."""
-    for word in arguments(line):
+    words = arguments(line)
+    if "--out" in words:
+        del words[words.index("--out") + 1]
+    for word in (word.split("=")[-1] for word in words):
         if word.startswith("runs/short/"):
             succeed(arguments("reeltune train short.yaml"))
         elif Path(word).parts[:1] == ("runs",):

@@ -47,7 +47,7 @@ def test_what_is_not_run_has_the_commands_and_options_that_there_are(line: str) 
 
 def test_every_page_and_every_help_is_looked_at() -> None:
     assert len(RUN) > 40
-    assert "reeltune train toybox/vop-fp --set options.size=tiny" in RUN
+    assert "reeltune train toybox/vop-fp --set options.size=tiny --out runs/tiny" in RUN
     assert "reeltune library repair holidays" in RUN, "which is in a --help alone"
     assert "reeltune tune" in MENTIONS
     for begin in PARSED_ONLY:

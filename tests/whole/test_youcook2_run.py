@@ -94,6 +94,6 @@ def test_features_of_another_width_are_refused(tmp_path: Path) -> None:
     place = Place(out=tmp_path / "run", data=release(tmp_path / "data"), device="cpu")
     changed = recipe("univl-primary", **{"config.features": 1024})
     with pytest.raises(
-        ConfigError, match=r"have width 6, and the model reads 1024; set config\.fe"
+        ConfigError, match=r"have width 6, and the model reads 1024; give --set config\.fe"
     ):
         run_recipe(changed, place)
