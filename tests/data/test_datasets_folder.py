@@ -47,6 +47,17 @@ def test_csv_and_jsonl_say_the_same(tmp_path: Path) -> None:
     assert everything(Config(folder=tmp_path, captions=path)) == everything(config)
 
 
+def test_a_key_that_is_there_twice_in_a_line_is_refused(tmp_path: Path) -> None:
+    config = Config.tiny(tmp_path)
+    path = tmp_path / "told.jsonl"
+    line = '{"path": "cat.mov", "caption": "a cat", "caption": "a dog", "split": "val"}'
+    path.write_text(f'{{"path": "rain.webm", "caption": "rain", "split": "test"}}\n{line}\n')
+    with refused(
+        "told.jsonl, line 2: the key 'caption' is there 2 times in one object; give it once, or"
+    ):
+        config.model_copy(update={"captions": path}).read("val")
+
+
 def test_moments_of_a_video_are_items_of_their_own(tmp_path: Path) -> None:
     split = Config.tiny(tmp_path).read("val")
     pair = split.pairs[0]

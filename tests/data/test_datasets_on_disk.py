@@ -103,6 +103,9 @@ def test_a_broken_json_file_is_named_with_the_key(tmp_path: Path) -> None:
     path.write_text('{"v_x": {"timestamps": []}}')
     with refused("val_1.json, v_x.sentences: Field required; ...`reeltune datasets activitynet`"):
         config.read("test")
+    path.write_text('{"v_x": {"sentences": ["a man"]}, "v_x": {"sentences": ["a dog"]}}')
+    with refused("val_1.json: the key 'v_x' is there 2 times in one object; give it once"):
+        config.read("test")
     path.write_text('{"v_x": ')
     with refused("val_1.json: Invalid JSON: EOF ... line 1 column 8; mend"):
         config.read("test")

@@ -2,9 +2,11 @@
 
 import csv
 import io
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -64,6 +66,7 @@ def find_file(folder: Path, names: Sequence[str], dataset: str) -> Path:
 def read_json(path: Path, kind: type[FileT], dataset: str) -> FileT:
     """What a JSON file holds, checked. Raises DataError with the file and the key."""
     text = _text_of(path, dataset)
+    _require_keys_once(text, str(path), dataset)
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
@@ -73,6 +76,7 @@ def read_json(path: Path, kind: type[FileT], dataset: str) -> FileT:
 def read_jsonl(path: Path, kind: type[RowT], dataset: str) -> Iterator[tuple[int, RowT]]:
     """Line numbers and rows of a file with one JSON object a line; blank lines are passed over."""
     for number, line in read_lines(path, dataset):
+        _require_keys_once(line, f"{path}, line {number}", dataset)
         try:
             yield number, kind.model_validate_json(line)
         except ValidationError as error:
@@ -110,6 +114,24 @@ def read_lines(path: Path, dataset: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(io.StringIO(_text_of(path, dataset)), start=1):
         if line.strip():
             yield number, line.rstrip("\r\n")
+
+
+def _require_keys_once(text: str, place: str, dataset: str) -> None:
+    """Readers of JSON take the last of several values of one key without a word."""
+
+    def look(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            counts = Counter(key for key, _ in pairs)
+            key, times = counts.most_common(1)[0]
+            raise DataError(
+                f"{place}: the key {key!r:.60} is there {times} times in one object; give it once, "
+                f"or get the file again (`reeltune datasets {dataset}`)"
+            )
+        return found
+
+    with suppress(ValueError, RecursionError):  # of what is no JSON, the one who reads it tells
+        json.loads(text, object_pairs_hook=look)
 
 
 def _require_columns(columns: Sequence[str], kind: type[Row], path: Path, dataset: str) -> None:
