@@ -109,6 +109,22 @@ def test_what_is_refused_leaves_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["u.bin"]
 
 
+def test_the_source_is_read_before_anything_is_built(tmp_path: Path) -> None:
+    """A network that is built draws its weights."""
+    before = torch.get_rng_state()
+    for kind, more in (
+        ("univl", []),
+        ("dual-encoding", ["--words", "x"]),
+        ("vop", ["--base", "tiny-clip"]),
+        ("s3d", []),
+        ("youcook2", []),
+    ):
+        code, text = run(kind, tmp_path / "nowhere", tmp_path / "new", *more)
+        assert (code, "nowhere" in text) == (1, True), text
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_size_of_univl_that_is_none_is_refused(tmp_path: Path) -> None:
     code, text = run("univl", tmp_path / "u.bin", tmp_path / "model", "--set", "layers=3")
     assert code == 1

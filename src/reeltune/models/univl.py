@@ -355,8 +355,9 @@ def load(folder: Path | None, device: str | None = None, dtype: str | None = Non
 def convert(released: Path | str, folder: Path | str, config: Config | None = None) -> KeyReport:
     """Write the folder of a released checkpoint such as `univl.pretrained.bin`, and say what
     became of each of its keys; what it lacks has random weights."""
+    given = read_released(Path(released))  # before a network is built for nothing
     model = (config or Config()).build()
-    report = fill(model.network, read_released(Path(released)), Path(released))
+    report = fill(model.network, given, Path(released))
     model.save_pretrained(folder)
     return report
 
