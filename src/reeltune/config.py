@@ -208,7 +208,31 @@ def read_recipe(name: str, changes: dict[str, Any] | None = None) -> Recipe:
         raise ConfigError(f"{title}: {fault}") from error
     recipe.model_config_of()
     recipe.dataset_config(folder=recipe.options.get("folder", "."))
+    _refuse_sections(recipe, {**(own.settings if own.named else {}), **asked})
     return _pinned(recipe)
+
+
+def _refuse_sections(recipe: Recipe, asked: Mapping[str, Any]) -> None:
+    """Raise ConfigError where a setting was `asked` for that the model of the recipe never reads.
+
+    A model that reads stored features has their width among its settings, and one that learns words
+    of the captions is told their number.
+    """
+    settings = find("models", recipe.component).Config.model_fields
+    on_features = "features" in settings
+    unread = {
+        "features": "" if on_features else "it reads frames",
+        "frames": "it reads stored features" if on_features else "",
+        "words": "" if "embedding" in settings else "it learns no words of the captions",
+    }
+    for path, value in asked.items():
+        why = unread.get(path.partition(".")[0])
+        if why and value is not None:
+            switch = f"--set {path}={value}" if "." in path else f"--set {path}"
+            raise ConfigError(
+                f"recipe {recipe.name}: {path} is not read by {recipe.component}, for {why}; leave "
+                f"out {switch}"
+            )
 
 
 def _pinned(recipe: Recipe) -> Recipe:

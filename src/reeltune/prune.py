@@ -23,6 +23,7 @@ from reeltune.compress.report import Comparison, Row, latencies
 from reeltune.compress.structured import choose, remove_units
 from reeltune.compress.units import dual_encoding_units
 from reeltune.config import Recipe
+from reeltune.data._splits import Part
 from reeltune.errors import ConfigError
 from reeltune.evaluation.reports import AnyReport
 from reeltune.evaluation.retrieval import Report
@@ -83,7 +84,7 @@ class Pruned:
 
 
 def prune_checkpoint(
-    checkpoint: str, amounts: Amounts, place: Place, split: str = "test", repeats: int = 9
+    checkpoint: str, amounts: Amounts, place: Place, split: Part = "test", repeats: int = 9
 ) -> Pruned:
     """Prune the model called `checkpoint` into `place.out`, and measure both.
 
@@ -121,7 +122,7 @@ def prune_checkpoint(
 
 
 def _report(
-    name: str, called: str, source: Path, recipe: Recipe | None, place: Place, split: str
+    name: str, called: str, source: Path, recipe: Recipe | None, place: Place, split: Part
 ) -> AnyReport | None:
     """Figures on the data of the recipe, where there is one, under the name `called`."""
     if recipe is None:

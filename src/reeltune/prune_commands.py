@@ -37,7 +37,7 @@ def prune(
     from reeltune.errors import ConfigError
     from reeltune.prune import Amounts, prune_checkpoint
     from reeltune.run import Place
-    from reeltune.show import show_remarks
+    from reeltune.show import show_remarks, show_said
 
     if bf16 and int8:
         raise ConfigError("--bf16 and --int8 both say how weights are rounded; give one of them")
@@ -55,6 +55,7 @@ def prune(
         typer.echo(found.comparison.text())
         typer.echo(f"\n{found.census.zeros:,} of {found.census.prunable:,} weights are zero; {out}")
         if found.report is not None:
+            show_said(found.report.protocol.differs)
             show_remarks(found.report)
     if found.report is not None:
         exit_incomplete(found.report.protocol.incomplete)

@@ -18,7 +18,7 @@ from reeltune.data import toybox
 from reeltune.data._cache_folder import cache_folder
 from reeltune.data._frame_cache import FrameCache
 from reeltune.data._loader import ClipReader, FrameReader, Loader, Order, Target, Text, readable
-from reeltune.data._splits import PARTS, read_if_any
+from reeltune.data._splits import PARTS, Part, read_if_any
 from reeltune.errors import DataError
 from reeltune.evaluation.beside import NOTHING, Asked, bank_of
 from reeltune.evaluation.encode import Named, Ranged
@@ -95,13 +95,11 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
     finished = finished_run(recipe, place.out, test)
     if finished is not None:
         remove_state(place.out)  # of a run that was stopped between its last two files
-        differs = sizes_differ(options, {"test": test})
-        expected, papers = paper_beside(recipe, finished, differs)
-        told = (*recipe.differs, *differs, *papers)
+        expected, papers = paper_beside(recipe, finished)
+        told = (*finished.protocol.differs, *papers)
         return Trained(place.out, finished, leads=rank == 0, said=told, expected=expected)
     torch.manual_seed(recipe.training.seed)
     seed = recipe.training.seed if recipe.tunes else None
-    named = Named(recipe.data_name, "test", seed, recipe.v2t, hash_of(test))
     learned = (options.read("train"), read_if_any(options, "val")) if recipe.tunes else None
     require_folder(place.out)
     require_ready(recipe, options, learned)
@@ -109,6 +107,7 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
         options, dict(zip(PARTS, (*(learned or (None,) * 2), test), strict=True))
     )
     told = _told(place, recipe.differs + differs)
+    named = Named(recipe.data_name, "test", seed, recipe.v2t, hash_of(test), told)
     with ExitStack() as stack:
         taught = [split for split in learned or () if split is not None]
         ground = ground_of(recipe, place, options, taught, test, stack)
@@ -127,7 +126,7 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
         write_run(place.out, recipe, report, (*told, *ground.said))
         remove_state(place.out)
     distributed.stop()
-    expected, papers = paper_beside(recipe, report, differs)
+    expected, papers = paper_beside(recipe, report)
     return Trained(place.out, report, outcome, rank == 0, (*told, *ground.said, *papers), expected)
 
 
@@ -299,7 +298,7 @@ def _method_on_features(folder: Path, benchmark: str) -> tuple[str, dict[str, An
 
 
 def evaluate_checkpoint(
-    name: str, recipe: Recipe, place: Place, split: str, asked: Asked = NOTHING
+    name: str, recipe: Recipe, place: Place, split: Part, asked: Asked = NOTHING
 ) -> AnyReport:
     """Figures of any model under the data of a recipe, clips read as the recipe says."""
     model = open_model(name, place.device)
@@ -311,7 +310,7 @@ def evaluate_opened(
     folder: Path,
     recipe: Recipe,
     place: Place,
-    split: str,
+    split: Part,
     settle: bool = False,
     asked: Asked = NOTHING,
 ) -> AnyReport:
@@ -332,7 +331,9 @@ def evaluate_opened(
         clips.maker.require_of(model)
     with clips as reader:
         ground = Ground(model, reader, texts=texts_of(model, options, recipe.dataset))
-        named = Named(recipe.data_name, split, _seed_of(stored), recipe.v2t, hash_of(data))
+        differs = recipe.differs + sizes_differ(options, {split: data})
+        seed = _seed_of(stored)
+        named = Named(recipe.data_name, split, seed, recipe.v2t, hash_of(data), differs)
         if bank is not None:
             asked = replace(asked, bank=ground.taken(bank, place))
         taken = ground.taken(data, place)

@@ -122,7 +122,6 @@ def evaluate(
 
     Example: `reeltune evaluate runs/toybox/vop-fp/seed0 --benchmark toybox --post dsl:0.01`
     """
-    from reeltune.benchmark_data import on_data
     from reeltune.data._splits import split_named
     from reeltune.evaluation.beside import Asked, require_scores_file
     from reeltune.evaluation.protocols import postprocessing_named
@@ -136,15 +135,15 @@ def evaluate(
         require_scores_file(scores)
     for path in (file for file in (out, scores) if file is not None):
         require_file(path)
-    recipe = on_data(evaluation_recipe(model, benchmark, changes_of(settings)), data)
+    recipe = evaluation_recipe(model, benchmark, changes_of(settings))
     place = Place(out=Path("."), data=data, device=device)
     report = evaluate_checkpoint(model, recipe, place, part, asked)
     if out is not None:
         report.write(out)
     if as_json:
-        print_json({"said": recipe.differs, **report.figures()})
+        print_json({"said": report.protocol.differs, **report.figures()})
     else:
-        show_said(recipe.differs)
+        show_said(report.protocol.differs)
         show_figures(report)
     exit_incomplete(report.protocol.incomplete)
 

@@ -20,6 +20,7 @@ def test_figures_of_another_split_are_not_set_beside() -> None:
     assert found == {}
     assert "not set beside these" in said[0]
     assert REPORT.protocol.split_hash in said[0]
+    assert RECIPE.test_hash in said[0]
 
 
 def test_figures_of_the_published_split_are_unless_a_video_is_missing() -> None:
@@ -27,7 +28,15 @@ def test_figures_of_the_published_split_are_unless_a_video_is_missing() -> None:
     assert paper_beside(own, REPORT) == (RECIPE.expected, ())
     gone = LeftOut(what="video", reason="gone", count=1, names=("c",))
     card = replace(REPORT.protocol, left_out={"test": (gone,)})
-    assert paper_beside(own, replace(REPORT, protocol=card))[0] == {}
+    assert paper_beside(own, replace(REPORT, protocol=card)) == (
+        {},
+        ("the paper's figures are not set beside these: 2 of 3 videos of test were measured",),
+    )
+
+
+def test_nothing_more_is_said_where_the_card_says_how_the_data_differ() -> None:
+    card = replace(REPORT.protocol, differs=("test has 2 videos, the benchmark 1,000",))
+    assert paper_beside(RECIPE, replace(REPORT, protocol=card)) == ({}, ())
 
 
 def test_where_the_split_is_known_by_its_size_alone_that_is_said() -> None:

@@ -69,7 +69,12 @@ def test_evaluate_names_test_videos_that_are_absent_or_broken(
     assert said.exit_code == 3
     assert "left out of test: 1 video (not in the folder videos): video7012" in said.stdout
     assert "): video7011" in said.stdout
+    small = "test has 4 videos, the benchmark 1,000"
+    assert small in said.stdout
     written = run(*command, "--json", "--out", tmp_path / "report.json")
+    assert json.loads(written.stdout)["said"] == [small]
+    stored = json.loads((tmp_path / "report.json").read_text())
+    assert stored["protocol"]["differs"] == [small]
     assert written.exit_code == 3
     for text in (written.stdout, (tmp_path / "report.json").read_text()):
         card = json.loads(text)["protocol"]

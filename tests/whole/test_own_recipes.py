@@ -147,7 +147,7 @@ def test_a_row_of_another_table_or_of_a_name_that_is_taken_is_refused(
     with pytest.raises(
         ConfigError, match=r"short\.yaml is a recipe of toybox, and .* didemo; give"
     ):
-        jobs_of(Plan(family="vop", benchmark="didemo", **place))
+        jobs_of(Plan(family="vop", benchmark="didemo", data=tmp_path, **place))
     with pytest.raises(ConfigError, match=r"meltr-gamma has the rows of its paper .* table vop"):
         jobs_of(Plan(family="meltr-gamma", benchmark="toybox", **place))
     taken = own.rename(tmp_path / "vop-c.yaml")

@@ -230,3 +230,24 @@ def test_toybox_gives_the_batch_by_its_size(method: str) -> None:
         == read_recipe(name, {"options.size": "base"}).training.batch
     )
     assert read_recipe(name).training.batch > 8
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "why"),
+    [
+        ("toybox/vop", "features.every", 0.5, "it reads frames"),
+        ("msrvtt-9k/zero-shot", "features.folder", "some", "it reads frames"),
+        ("toybox/dual-encoding", "frames", 4, "it reads stored features"),
+        ("toybox/univl", "frames", 4, "it reads stored features"),
+        ("toybox/vop", "words.at_least", 2, "it learns no words of the captions"),
+        ("toybox/univl", "words.letters", "unicode", "it learns no words of the captions"),
+    ],
+)
+def test_a_section_that_the_model_does_not_read_is_refused(
+    name: str, path: str, value: object, why: str
+) -> None:
+    component = read_recipe(name).component
+    with pytest.raises(
+        ConfigError, match=rf"{path} is not read by {component}, for {why}; leave out --set {path}"
+    ):
+        read_recipe(name, {path: value})

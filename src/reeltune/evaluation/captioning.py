@@ -133,6 +133,7 @@ def evaluate_captions(
         split=named.split,
         split_hash=split_hash(split.pairs, gallery),
         asked_hash=named.asked_hash,
+        differs=named.differs,
         frames=reader.policy,
         reads="V+T" if model.hears else "V",
         beams=BEAMS,

@@ -56,6 +56,7 @@ class Named:
     seed: int | None = None
     v2t: V2tRule = "grouped"
     asked_hash: str = ""  # of the split as its dataset gave it
+    differs: tuple[str, ...] = ()  # what of the data is not as the benchmark has it
 
 
 def evaluate(
@@ -96,6 +97,7 @@ def card_of(
         split=named.split,
         split_hash=split_hash(split.pairs, gallery),
         asked_hash=named.asked_hash,
+        differs=named.differs,
         captions=split.captions,
         frames=reader.policy,
         model=model.name,

@@ -18,7 +18,7 @@ V2tRule = Literal["grouped", "any"]
 V2T: tuple[V2tRule, ...] = get_args(V2tRule)
 _NUMBER = r"\d+(?:\.\d+)?(?:e-?\d+)?"
 _POSTPROCESSING = re.compile(rf"none|dsl {_NUMBER}|qb-norm {_NUMBER} [1-9]\d*")
-_MAY_DIFFER = ("asked_hash", "model", "fingerprint", "seed", "scores", "left_out")
+_MAY_DIFFER = ("asked_hash", "differs", "model", "fingerprint", "seed", "scores", "left_out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,7 @@ class ProtocolCard:
     scores: str = "similarity"  # of vectors; or "pairs", of a cross encoder that saw each pair
     left_out: dict[str, tuple[LeftOut, ...]] = field(default_factory=dict)  # by split
     asked_hash: str = ""  # `split_hash` of all that was to be measured, before any was left out
+    differs: tuple[str, ...] = ()  # what of the data is not as the benchmark has it
 
     def __post_init__(self) -> None:
         if self.ties != TIES:
@@ -91,6 +92,7 @@ class CaptionCard:
     seed: int | None
     left_out: dict[str, tuple[LeftOut, ...]] = field(default_factory=dict)  # by split
     asked_hash: str = ""  # `split_hash` of all that was to be measured, before any was left out
+    differs: tuple[str, ...] = ()  # what of the data is not as the benchmark has it
 
     @property
     def incomplete(self) -> bool:
