@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numbered_video import write_numbered
 
 from reeltune.data._features import FeatureReader, Features
 from reeltune.data._univl_pickles import convert_s3d
 from reeltune.data._youcook2 import DATA, OFFICIAL, convert
 from reeltune.data.youcook2 import Config, whole_rows
 from reeltune.errors import DataError
+from reeltune.features import Wish, make_features
 
 SPOKEN = ["first take two slices", "NONE", " then flip it "]
 
@@ -70,6 +72,36 @@ def test_spans_hold_the_middles_of_just_those_rows(rate: float) -> None:
         found = np.flatnonzero((middles >= first) & (middles < last))
         wanted = np.arange(400)[int(start * rate) : int(end * rate) + 1]
         np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("spacing", [290, 700, 2300])  # ms between frames; one still of 7 s
+def test_clips_of_a_slow_video_are_the_frames_at_their_marks(spacing: int, tmp_path: Path) -> None:
+    """Features are made at every second, and a frame that is shown at several is stored once."""
+    frames = [*range(0, 9_000, spacing), *range(16_000, 24_000, spacing)]
+    (tmp_path / "videos").mkdir()
+    write_numbered(tmp_path / "videos" / "v.mp4", frames)
+    make_features(
+        [str(tmp_path / "videos")],
+        "tiny-clip",
+        tmp_path / "features",
+        Wish(every=1.0, dtype="float32"),
+    )
+    starts, ends = [0.08, 3, 7.5, 10.2, 15.5], [2.9, 5, 12, 11.9, 19.3]
+    told = {"start": starts, "end": ends, "text": ["stir"] * 5}
+    (tmp_path / DATA).write_text(json.dumps({"v": told, "w": told}))
+    for part, video in (("train", "w"), ("val", "v")):
+        (tmp_path / f"youcookii_{part}.csv").write_text(f"video_id,feature_file\n{video},{video}\n")
+    config = Config(folder=tmp_path)
+    features = Features(config.features("test"))
+    edges = features.edges("v")
+    assert edges is not None
+    shown = [max(f for f in frames if f <= mark) for mark in range(0, 24_000, 1_000)]
+    kept = list(dict.fromkeys(shown))
+    np.testing.assert_allclose(edges[: len(kept)], np.array(kept) / 1000, atol=1e-6)
+    reader, rows = FeatureReader(features), features.of("v")
+    for pair, start, end in zip(config.read("test").pairs, starts, ends, strict=True):
+        wanted = dict.fromkeys(shown[mark] for mark in range(int(start), int(end) + 1))
+        np.testing.assert_array_equal(reader.read(pair), rows[[kept.index(f) for f in wanted]])
 
 
 def test_clips_without_features_are_missing(tmp_path: Path) -> None:

@@ -5,13 +5,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from reeltune.data._annotations import require_folder
 from reeltune.data._feature_index import Making
 from reeltune.data._feature_writer import FeatureWriter
 from reeltune.data._features import Features
-from reeltune.data._sample import Sampling
+from reeltune.data._sample import ROUNDED, Sampling
 from reeltune.data._splits import Part, refuse_leak, split_named, take_split
 from reeltune.data._videos import left_out
 from reeltune.data._youcook2 import DATA, LISTS, NAME, SILENT, Steps, listed_in, told_in
@@ -151,9 +152,10 @@ class Config(BaseModel):
 def _clips(video: str, steps: Steps, features: Features, name: str) -> list[Pair]:
     """A pair for each step of a video."""
     rate = rate_of(features)
+    edges = features.edges(name) if name in features else None
     pairs = []
     for number, (start, end) in enumerate(zip(steps.start, steps.end, strict=True)):
-        first, last = (start, end) if rate is None else whole_rows(start, end, rate)
+        first, last = (start, end) if rate is None else whole_rows(start, end, rate, edges)
         place, text = features.folder / name, steps.text[number]
         pairs.append(
             Pair(video=f"{video}#{number}", path=place, caption=text, start=first, end=last)
@@ -162,11 +164,19 @@ def _clips(video: str, steps: Steps, features: Features, name: str) -> list[Pair
 
 
 def rate_of(features: Features) -> float | None:
-    """Features per second, where the folder says that they are evenly spaced."""
+    """Features per second, where the folder says that they were taken at even marks."""
     made = features.making.sampling
     return Sampling.parse(made).value if made.startswith("fps") else None
 
 
-def whole_rows(start: float, end: float, rate: float) -> tuple[float, float]:
-    """The span of rows int(start * rate) to int(end * rate), both included, in seconds."""
-    return int(start * rate) / rate, (int(end * rate) + 1) / rate
+def whole_rows(
+    start: float, end: float, rate: float, edges: Float[np.ndarray, " T1"] | None = None
+) -> tuple[float, float]:
+    """The span, in seconds, of the rows at the marks int(start * rate) to int(end * rate).
+
+    Both marks are included. A row's frame may come before its mark, by what `edges` say: the span
+    ends where the first frame comes that is shown after the last mark.
+    """
+    last = int(end * rate)
+    later = () if edges is None else edges[:-1][edges[:-1] > last / rate + ROUNDED]
+    return int(start * rate) / rate, min([(last + 1) / rate, *map(float, later[:1])])
