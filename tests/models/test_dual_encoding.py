@@ -346,7 +346,8 @@ def test_a_saved_model_runs_beside_no_other_encoder(tmp_path: Path) -> None:
     card.write_text(text.replace(pin, "f" * 32))
     model = load(tmp_path, "cpu")
     with pytest.raises(
-        CheckpointError, match=r"tiny-clip has fingerprint.*give --set config\.encoder=MODEL"
+        CheckpointError,
+        match=r"tiny-clip has fingerprint.*or set encoder in the config\.yaml beside",
     ):
         _ = model.pixels
 
@@ -362,7 +363,10 @@ def test_settings_that_do_not_fit_are_told() -> None:
         small().set_embedding(torch.zeros(3, 8))
     model = Config.tiny().model_copy(update={"features": 7}).build()
     frames = torch.zeros(1, 1, 3, 48, 48, dtype=torch.uint8)
-    with pytest.raises(ConfigError, match=r"width 96.*reads 7.*--set config\.encoder=MODEL of"):
+    with pytest.raises(
+        ConfigError,
+        match=r"width 96.*reads 7.*--set config\.encoder=MODEL in training, or set encoder",
+    ):
         model.encode_video(frames, torch.ones(1, 1, dtype=torch.bool))
     with pytest.raises(DataError, match=r"8 wide.*reads 9"):
         small().encode_video(torch.zeros(1, 2, 8), torch.ones(1, 2, dtype=torch.bool))

@@ -165,7 +165,9 @@ def test_a_missing_path_is_an_error_and_leaves_no_library(tmp_path: Path, model:
 
 def test_other_settings_are_refused_with_the_remedy(videos: Path, model: str) -> None:
     run(videos, model)
-    with pytest.raises(LibraryError, match=r"sampling 'gap 2'.*'fps 1 as shown'.*--library NEW"):
+    with pytest.raises(
+        LibraryError, match=r"sampling 'gap 2'.*'fps 1 as shown'.*; leave --sampling out, or "
+    ):
         run(videos, model, sampling="fps 1")
     assert run(videos, model, sampling="gap 2").exit_code == 0
 
@@ -175,8 +177,22 @@ def test_another_model_is_refused_with_the_remedy(videos: Path, model: str, tmp_
 
     run(videos, model)
     Config.tiny().build().save_pretrained(tmp_path / "other")
-    with pytest.raises(LibraryError, match=r"made with fingerprint .*--library NEW --model"):
+    with pytest.raises(LibraryError, match=r"; leave --model out, or index into .* NEW --model"):
         run(videos, str(tmp_path / "other"))
+
+
+@pytest.mark.parametrize("sampling", [None, "fps 1"])
+def test_a_library_of_an_older_rule_of_frames_is_told_to_begin_anew(
+    sampling: str | None, videos: Path, model: str
+) -> None:
+    """No option makes today's frames those that it was made of."""
+    run(videos, model, sampling="fps 1")
+    card = library(videos) / "library.json"
+    card.write_text(card.read_text().replace("fps 1 as shown", "fps 1"))
+    with pytest.raises(
+        LibraryError, match=r"sampling 'fps 1' .*, not 'fps 1 as shown' [^;]*; index into a new fo"
+    ):
+        run(videos, model, sampling=sampling)
 
 
 def test_a_second_writer_is_turned_away(videos: Path, model: str) -> None:

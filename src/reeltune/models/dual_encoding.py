@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models._device import device_named, precision_named
-from reeltune.models._dual_encoding._beside import Beside
+from reeltune.models._dual_encoding._beside import Beside, remedy
 from reeltune.models._dual_encoding._build import text_parts, video_tower
 from reeltune.models._dual_encoding._concept_names import read_concept_names, write_concept_names
 from reeltune.models._dual_encoding._hybrid import Hybrid, Normalisation, hybrid_scores
@@ -204,7 +204,7 @@ class DualEncoding(nn.Module):
         if self._frames is None:
             raise ConfigError(
                 f"{self.name} reads stored frame features alone, as it has no encoder; "
-                "give --set config.encoder=MODEL, which made the features it was trained on"
+                + remedy("encoder", "what made the features it was trained on")
             )
         return self._frames.frames(frames, self.device)
 

@@ -133,10 +133,19 @@ def _agree(folder: Path, choice: Choice, name: str, model: DualEncoder) -> Manif
         if have != want:
             raise LibraryError(
                 f"{folder} was made with {field} {have!r} (model {stored.model}), not {want!r} "
-                f"(model {name}); leave the option out, or index into a new folder: "
-                f"reeltune index VIDEOS --library NEW --model {name}"
+                f"(model {name}); {_otherwise(stored, choice, name, field)}index into a new "
+                f"folder: reeltune index VIDEOS --library NEW --model {name}"
             )
     return stored
+
+
+def _otherwise(stored: Manifest, choice: Choice, name: str, field: str) -> str:
+    """What helps beside a new folder: to leave an option out, where the library then agrees."""
+    if field == "sampling":
+        helps = choice.sampling and str(Sampling.parse(stored.sampling)) == stored.sampling
+        return "leave --sampling out, or " if helps else ""
+    helps = field != "segments" and choice.model and name != stored.model
+    return "leave --model out, or " if helps else ""
 
 
 def _columns(model: DualEncoder) -> dict[str, Any]:

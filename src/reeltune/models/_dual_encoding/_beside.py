@@ -11,6 +11,14 @@ from reeltune.models._open import open_model
 from reeltune.types import DualEncoder, FrameEncoder, Tokens
 
 
+def remedy(field: str, wanted: str) -> str:
+    """How the model beside is changed: of a saved one by hand, as only training takes settings."""
+    return (
+        f"give --set config.{field}=MODEL in training, or set {field} in the config.yaml beside "
+        f"the weights, to {wanted}"
+    )
+
+
 @dataclass
 class Beside:
     """A model by its name; it is no part of the one it stands beside, nor moves with it."""
@@ -29,8 +37,7 @@ class Beside:
             if self.expected not in (None, model.fingerprint):
                 raise CheckpointError(
                     f"{self.name} has fingerprint {model.fingerprint}, and this model was trained "
-                    f"beside {self.expected}; give "
-                    f"--set config.{self.field}=MODEL that has it"
+                    f"beside {self.expected}; {self._remedy('one that has it')}"
                 )
             self._model = model
         return self._model
@@ -40,8 +47,7 @@ class Beside:
             return open_model(self.name, str(device))
         except CheckpointError as error:
             raise CheckpointError(
-                f"{self.field} is lost: {error}; set {self.field} in the config.yaml beside the "
-                f"weights to where it is, or give --set config.{self.field}=MODEL in training"
+                f"{self.field} is lost: {error}; {self._remedy('where it is')}"
             ) from error
 
     def fingerprint(self, device: torch.device) -> str:
@@ -56,8 +62,8 @@ class Beside:
         model = self.open(device)
         if not isinstance(model, FrameEncoder):
             raise ConfigError(
-                f"{self.field} is {self.name}, which reads whole clips; give a model that reads "
-                "frames, such as lite or tiny-clip"
+                f"{self.field} is {self.name}, which reads whole clips; "
+                + self._remedy("a model that reads frames, such as lite or tiny-clip")
             )
         return self._fitting(model.encode_frames(frames)).to(device)
 
@@ -70,7 +76,9 @@ class Beside:
         if features.shape[1] != self.width:
             raise ConfigError(
                 f"{self.name} gives features of width {features.shape[1]}, and the model reads "
-                f"{self.width}; give "
-                f"--set config.{self.field}=MODEL of that width"
+                f"{self.width}; {self._remedy('one of that width')}"
             )
         return features
+
+    def _remedy(self, wanted: str) -> str:
+        return remedy(self.field, wanted)
