@@ -178,6 +178,16 @@ def recipe_names() -> list[str]:
     ]
 
 
+def require_frames(benchmark: str, model: str) -> None:
+    """Raise ConfigError where a benchmark has no frames for a model that reads no features."""
+    own = [name for name in recipe_names() if name.startswith(f"{benchmark}/")]
+    if own and f"{benchmark}/zero-shot" not in own:
+        raise ConfigError(
+            f"{model} is no folder of a model on stored features, and {benchmark} has nothing else "
+            "to read; give the folder of a run on features, or of a converted model"
+        )
+
+
 def _lacks(benchmark: dict[str, Any], method: str, how: dict[str, Any]) -> str:
     """What a method needs and a benchmark has not: a CLIP, or a section for its component."""
     if how.get("needs", "base") == "base":

@@ -13,7 +13,7 @@ import torch
 
 from reeltune.amount import amount_of
 from reeltune.benchmark_data import on_data, sizes_differ
-from reeltune.config import Melting, Recipe, read_recipe, recipe_names
+from reeltune.config import Melting, Recipe, read_recipe, recipe_names, require_frames
 from reeltune.data import toybox
 from reeltune.data._cache_folder import cache_folder
 from reeltune.data._frame_cache import FrameCache
@@ -32,7 +32,7 @@ from reeltune.melting import melting_step
 from reeltune.meltr import combiner
 from reeltune.meltr.step import Meltr
 from reeltune.models._contrast import is_contrasted
-from reeltune.models._open import open_model
+from reeltune.models._open import open_model, require_named
 from reeltune.models._weights import CARD, read_card
 from reeltune.outputs import require_folder
 from reeltune.paper import paper_beside
@@ -267,6 +267,8 @@ def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Rec
     if trained is None and (method_of := _method_on_features(Path(name), benchmark)):
         return read_recipe(method_of[0], {**method_of[1], **changes})
     if trained is None or trained.features is None:
+        require_named(name)
+        require_frames(benchmark, name)
         return read_recipe(f"{benchmark}/zero-shot", changes)
     own, _, method = trained.name.partition("/")
     kept = trained.model_dump(mode="json", include={"component", "config", "features"})

@@ -13,7 +13,7 @@ from reeltune.cli import app
 from reeltune.config import read_recipe
 from reeltune.data._cache_folder import cache_folder
 from reeltune.data.toybox import Config
-from reeltune.errors import ConfigError
+from reeltune.errors import ConfigError, ReeltuneError
 from reeltune.evaluation.retrieval import Report
 from reeltune.feature_run import FEATURES
 from reeltune.models._open import open_model
@@ -145,3 +145,16 @@ def test_other_models_read_frames(model: str) -> None:
 def test_an_unknown_benchmark_is_named(trained: Path) -> None:
     with pytest.raises(ConfigError, match=r"no recipe 'toyshop/zero-shot'; a recipe is one of"):
         evaluation_recipe(str(trained), "toyshop", {})
+
+
+@pytest.mark.parametrize(
+    ("model", "fault"),
+    [
+        ("nothere", r"no model 'nothere': it is neither a folder nor"),
+        ("runs/gone", r"runs/gone is no folder of a model on stored features, and vatex has"),
+        ("tiny-clip", r"tiny-clip is no folder of a model on stored features, and vatex has"),
+    ],
+)
+def test_what_cannot_be_measured_on_features_is_named(model: str, fault: str) -> None:
+    with pytest.raises(ReeltuneError, match=fault):
+        evaluation_recipe(model, "vatex", {})

@@ -27,28 +27,35 @@ def open_model(name: str, device: str | None = None, dtype: str | None = None) -
     Errors: `CheckpointError` if it cannot be found or loaded whole, or makes no vectors,
     `ConfigError` for a device or precision that is not there.
     """
+    require_named(name)
     folder = Path(name).expanduser()
     if (component := component_named(name)) is not None:
         model = component.load(None, device, dtype)
     elif folder.is_dir():
         model = _open_folder(folder, device, dtype)
-    elif HUB_ID.fullmatch(name):
-        model = find("models", "clip").load(fetch(name), device, dtype)
-    elif folder.is_absolute():
-        raise CheckpointError(
-            f"no model {name!r}: there is no such folder; if it was moved, say where it is now"
-        )
     else:
-        raise CheckpointError(
-            f"no model {name!r}: it is neither a folder nor one of "
-            f"{', '.join(names('models'))}, nor a hub id such as openai/clip-vit-base-patch32"
-        )
+        model = find("models", "clip").load(fetch(name), device, dtype)
     if isinstance(model, nn.Module):
         model.eval().requires_grad_(False)
     model.name = name
     if name not in names("models"):  # what is packaged is tested with the package
         require_vectors(model)
     return model
+
+
+def require_named(name: str) -> None:
+    """Raise CheckpointError unless `name` is that of a component, a folder, or like a hub id."""
+    folder = Path(name).expanduser()
+    if component_named(name) is not None or folder.is_dir() or HUB_ID.fullmatch(name):
+        return
+    if folder.is_absolute():
+        raise CheckpointError(
+            f"no model {name!r}: there is no such folder; if it was moved, say where it is now"
+        )
+    raise CheckpointError(
+        f"no model {name!r}: it is neither a folder nor one of "
+        f"{', '.join(names('models'))}, nor a hub id such as openai/clip-vit-base-patch32"
+    )
 
 
 def placed_name(name: str) -> str:
