@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from typer.testing import CliRunner, Result
 from reeltune.cli import app
 from reeltune.data._official_features import write_official
 from reeltune.data.toybox import Config
+from reeltune.run import Place, run_recipe
+from reeltune.stored_recipe import write_recipe
+from reeltune.table import Plan, jobs_of
 
 TRAIN, TEST = [f"video{n}" for n in range(14)], [f"video{n}" for n in range(7010, 7014)]
 TINY = ("--set", "config.base=tiny-clip")
@@ -99,6 +103,31 @@ def test_train_names_what_all_splits_lack_and_the_model_card_too(
     again = run("train", "msrvtt-9k/vop", "--data", damaged, *HOLD, *small, "--out", tmp_path)
     assert again.exit_code == 3, "a finished run is known again, whatever its test split lacks"
     assert (tmp_path / "metrics.json").stat().st_mtime_ns == before
+
+
+def test_a_table_names_what_its_runs_lack_and_ends_with_3(damaged: Path, tmp_path: Path) -> None:
+    changes = {"options.hold_out": 3, "config.base": "tiny-clip", "training.batch": 4}
+    changes["training.epochs"] = 1
+    plan = Plan(
+        family="vop",
+        benchmark="msrvtt-9k",
+        out=tmp_path / "table",
+        seeds=1,
+        data=damaged,
+        changes=changes,
+    )
+    first = next(job for job in jobs_of(plan) if job.method == "vop")
+    run_recipe(first.recipe(plan), Place(out=first.folder, data=damaged))
+    for job in jobs_of(plan):  # one run stands for all
+        if job != first:
+            shutil.copytree(first.folder, job.folder)
+        write_recipe(job.recipe(plan), job.folder)
+    settings = [part for name, value in changes.items() for part in ("--set", f"{name}={value}")]
+    command = ("table", "vop", "--dataset", "msrvtt-9k", "--data", damaged, "--seeds", 1)
+    done = run(*command, "--no-sweep", "--out", plan.out, *settings)
+    assert done.exit_code == 3, done.output
+    assert "video7011" in done.stdout
+    assert "video7012" in done.stdout
 
 
 def test_nothing_is_said_and_the_exit_code_is_0_where_all_is_there(tmp_path: Path) -> None:
