@@ -243,6 +243,12 @@ UNREAD: list[tuple[dict[str, Any], bool, str]] = [
         r"out, or give the default: --set training\.chunk=null$",
     ),
     (
+        {"every_caption": True, "neighbours": 4},
+        True,
+        r"training\.neighbours is 4, which is not read under training\.every_caption=true, .*"
+        r"no negatives of each other; .*--set training\.neighbours=1$",
+    ),
+    (
         {"schedule": "halve", "warmup": 0.3},
         True,
         r"training\.warmup is 0\.3, which is not read under training\.schedule=halve; .*"

@@ -44,6 +44,11 @@ def require_read(settings: Settings, reads: Set[str], validates: bool) -> None:
     validation split.
     """
     unread = dict.fromkeys(sorted(OF_STEPS - reads), "by the step that trains these losses")
+    if settings.every_caption:
+        unread["neighbours"] = (
+            "under training.every_caption=true, where captions of one video would stand together, "
+            "which are no negatives of each other"
+        )
     if settings.schedule in FOLLOWS:
         unread["warmup"] = f"under training.schedule={settings.schedule}"
     if not validates:
