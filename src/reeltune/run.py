@@ -55,6 +55,7 @@ from reeltune.training.step import Contrast, Step, Sum
 from reeltune.types import LeftOut, Split, collect_left_out
 
 MELTR = "meltr.safetensors"
+OF_CLIPS = {"options", "frames", "v2t"}  # what a recipe says of the clips that a run is tested on
 FRAME_CACHE = "frames"  # below the cache folder
 
 
@@ -258,6 +259,7 @@ def step_of(model: Any, settings: Settings) -> Step:
 def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Recipe:
     """What a model is measured by: data of the benchmark, clips as the model was trained on them.
 
+    On the benchmark of its training these are the data of the run, such as its size of Toybox.
     A model that was trained on stored features reads such features, and on the benchmark of its
     training the very same ones. One of a component that reads features, and which has no recipe
     beside it, as a converted one, is measured as the benchmark's own method of that component. Any
@@ -269,7 +271,9 @@ def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Rec
     if trained is None or trained.features is None:
         require_named(name)
         require_frames(benchmark, name)
-        return read_recipe(f"{benchmark}/zero-shot", changes)
+        own = trained is not None and trained.name.partition("/")[0] == benchmark
+        alike = trained.model_dump(mode="json", include=OF_CLIPS) if trained and own else {}
+        return read_recipe(f"{benchmark}/zero-shot", {**alike, **changes})
     own, _, method = trained.name.partition("/")
     kept = trained.model_dump(mode="json", include={"component", "config", "features"})
     if own == benchmark:

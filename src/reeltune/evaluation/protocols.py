@@ -131,7 +131,7 @@ def _cell(value: object) -> str:
     if isinstance(value, dict):
         text = "; ".join(sentences(value)) or "nothing"
     else:
-        text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        text = ", ".join(map(str, value)) or "nothing" if isinstance(value, tuple) else str(value)
     return text.replace("|", "\\|")
 
 
