@@ -18,6 +18,7 @@ from reeltune.training.settings import OF_STEPS, Settings, require_read
 from reeltune.training.step import Contrast, Sum
 from reeltune.types import LeftOut, Pair, Split
 
+FEW = 5  # validation videos, whose recalls are of one value in most epochs
 Learned = tuple[Split, Split | None]  # that of training, and that of validation where there is one
 
 
@@ -97,10 +98,14 @@ def lacks_of(val: Split | None) -> tuple[LeftOut, ...]:
     note = partial(LeftOut, what="validation split", count=1, missing=False)
     if val is None:
         return (note(reason="there is none, so the weights of the last epoch are kept"),)
-    if _videos(val) == 1:
+    videos = _videos(val)
+    if videos == 1:
         reason = "it has one video, which cannot tell epochs apart"
-        return (*val.left_out, note(reason=reason))
-    return val.left_out
+    elif videos < FEW:
+        reason = f"it has {videos} videos, and so few can hardly choose between epochs"
+    else:
+        return val.left_out
+    return (*val.left_out, note(reason=reason))
 
 
 def _videos(split: Split) -> int:

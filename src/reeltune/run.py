@@ -271,8 +271,8 @@ def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Rec
     if trained is None or trained.features is None:
         require_named(name)
         require_frames(benchmark, name)
-        own = trained is not None and trained.name.partition("/")[0] == benchmark
-        alike = trained.model_dump(mode="json", include=OF_CLIPS) if trained and own else {}
+        own_data = trained is not None and trained.name.partition("/")[0] == benchmark
+        alike = trained.model_dump(mode="json", include=OF_CLIPS) if trained and own_data else {}
         return read_recipe(f"{benchmark}/zero-shot", {**alike, **changes})
     own, _, method = trained.name.partition("/")
     kept = trained.model_dump(mode="json", include={"component", "config", "features"})

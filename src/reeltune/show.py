@@ -161,12 +161,15 @@ def show_trained(folder: Path, expected: dict[str, float], why_not: str | None =
         console.print(f"{folder}: reeltune index VIDEOS --model {folder}", soft_wrap=True)
 
 
-def show_tuning(folder: Path, report: AnyReport, comparison: Comparison, verdict: str) -> None:
-    """Before and after, what the splits lack, what may be claimed, and how to use the model."""
+def show_tuning(
+    folder: Path, report: AnyReport, comparison: Comparison, verdict: str, is_better: bool
+) -> None:
+    """Before and after, what the splits lack, what may be claimed, how to use a better model."""
     console.print(comparison_table(comparison))
     show_remarks(report)
     console.print(verdict, soft_wrap=True)
-    console.print(f"{folder}: reeltune index VIDEOS --model {folder}", soft_wrap=True)
+    if is_better:
+        console.print(f"{folder}: reeltune index VIDEOS --model {folder}", soft_wrap=True)
 
 
 def clock(seconds: float) -> str:

@@ -261,5 +261,6 @@ def tune(
         found = {"verdict": tuning.verdict(), **tuning.comparison.as_dict()}
         print_json({"folder": str(out), **found})
     else:
-        show_tuning(tuning.folder, tuning.after, tuning.comparison, tuning.verdict())
+        verdict = tuning.verdict()
+        show_tuning(out, tuning.after, tuning.comparison, verdict, tuning.is_better)
     exit_incomplete(tuning.after.protocol.incomplete)

@@ -12,6 +12,7 @@ from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.compare import Comparison, compare
 from reeltune.evaluation.encode import Named, evaluate
 from reeltune.evaluation.retrieval import Report
+from reeltune.finished import METRICS
 from reeltune.models import lite, vop
 from reeltune.models._adapter import HoldsClip
 from reeltune.models._lite.remembered import Remembered
@@ -19,6 +20,7 @@ from reeltune.models._open import open_model
 from reeltune.models.clip import Clip
 from reeltune.ready import left_out_of
 from reeltune.run import Ground, Place, frame_reader, tune_model
+from reeltune.training.checkpoint import remove_state
 from reeltune.training.settings import Settings
 from reeltune.types import Split
 
@@ -39,6 +41,12 @@ class Tuning:
     comparison: Comparison
     trained_on: int  # videos
 
+    @property
+    def is_better(self) -> bool:
+        """Whether a gain can be claimed."""
+        found = self.comparison.differences["t2v R@1"]
+        return found.b > found.a and not found.inside_noise
+
     def verdict(self) -> str:
         """One sentence that claims no more than the held-out pairs show."""
         found = self.comparison.differences["t2v R@1"]
@@ -47,14 +55,20 @@ class Tuning:
         between = f"95 % interval of the change {found.low:+.1f} to {found.high:+.1f}"
         if found.inside_noise:
             return f"no gain can be claimed: {change} ({between}); more captions may tell"
-        return f"{'better' if found.b > found.a else 'worse'}: {change} ({between})"
+        return f"{'better' if self.is_better else 'worse'}: {change} ({between})"
 
 
 def tune(captions: Path, videos: Path, model: str, place: Place, seed: int = 0) -> Tuning:
     """Tune a CLIP by VoP^{F+P}, or the head of `lite`, on captions of one's own videos.
 
     The captions are split by video; the test part is looked at before and after, and never else.
+    One that was stopped goes on where it stopped; one that is finished is not written over.
     """
+    if (place.out / METRICS).is_file():
+        raise ConfigError(
+            f"{place.out} holds a finished tuning or run; give another folder with --out, or "
+            "remove that one"
+        )
     options = own_videos.Config(folder=videos, captions=captions)
     train_split, val, test = (
         options.read("train"),
@@ -76,7 +90,8 @@ def tune(captions: Path, videos: Path, model: str, place: Place, seed: int = 0) 
     after = after.also_without(left_out)
     tuned.save_pretrained(place.out)
     before.write(place.out / "before.json")
-    after.write(place.out / "metrics.json")
+    after.write(place.out / METRICS)  # last: a tuning without it is not finished
+    remove_state(place.out)
     trained_on = len({pair.video for pair in train_split.pairs})
     return Tuning(place.out, before, after, compare(before, after), trained_on)
 

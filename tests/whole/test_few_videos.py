@@ -13,11 +13,13 @@ from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.evaluation.retrieval import Report
 from reeltune.meltr_costs import costs
 from reeltune.models._open import open_model
+from reeltune.ready import lacks_of
 from reeltune.run import Place, run_recipe
 from reeltune.table import Plan, jobs_of
 from reeltune.table_runs import missing_of
 from reeltune.training.checkpoint import STATE
 from reeltune.tune import tune
+from reeltune.types import Pair, Split
 
 WITHOUT = "there is none, so the weights of the last epoch are kept"
 
@@ -129,6 +131,14 @@ def test_tune_keeps_the_last_weights_where_nothing_validates(
     tuning = tune(without_val / "captions.csv", without_val, "tiny-clip", place)
     assert tuning.trained_on == 8
     assert WITHOUT in str(tuning.after.protocol.left_out["val"])
+
+
+@pytest.mark.parametrize(("videos", "said"), [(2, True), (4, True), (5, False)])
+def test_few_videos_are_said_to_choose_hardly_between_epochs(videos: int, said: bool) -> None:
+    pairs = (Pair(video=str(n), path=Path("v.mp4"), caption="a box") for n in range(videos))
+    found = lacks_of(Split(pairs=tuple(pairs), captions="single"))
+    reasons = [f"it has {videos} videos, and so few can hardly choose between epochs"] * said
+    assert [entry.reason for entry in found] == reasons
 
 
 @pytest.mark.parametrize("make", [own_recipe, own_dual_encoding])

@@ -10,7 +10,12 @@ from typer.testing import CliRunner, Result
 
 from reeltune.cli import app
 from reeltune.data.toybox import Config
+from reeltune.evaluation.compare import compare
+from reeltune.evaluation.reports import read_report
+from reeltune.evaluation.retrieval import Report
 from reeltune.models._open import open_model
+from reeltune.show import show_tuning
+from reeltune.training.checkpoint import STATE
 
 SMALL = ("--set", "options.size=tiny", "--set", "training.epochs=2", "--set", "training.batch=8")
 
@@ -158,6 +163,12 @@ def test_tune_proves_itself_and_its_model_searches(captions: Path, tmp_path: Pat
     assert "held-out videos" in done.output
     assert (out / "before.json").is_file()
     assert (out / "metrics.json").is_file()
+    assert not (out / STATE).exists()
+    better = any(line.startswith("better: ") for line in done.output.splitlines())
+    assert ("reeltune index VIDEOS --model" in done.output) is better
+    again = run("tune", captions, "--videos", captions.parent, "--model", "tiny-clip", "--out", out)
+    assert again.exit_code == 1
+    assert "holds a finished tuning or run; give another folder with --out" in again.stderr
     library = tmp_path / "library"
     indexed = run("index", captions.parent, "--library", library, "--model", out)
     assert indexed.exit_code == 0, indexed.output
@@ -170,7 +181,18 @@ def test_tune_claims_no_gain_that_three_videos_cannot_show(captions: Path, tmp_p
         *("tune", captions, "--videos", captions.parent, "--model", "tiny-clip"),
         *("--out", tmp_path, "--json"),
     )
-    assert json.loads(done.stdout)["verdict"].startswith(("no gain can be claimed", "worse"))
+    found = json.loads(done.stdout)
+    assert found["verdict"].startswith(("no gain can be claimed", "worse"))
+
+
+@pytest.mark.parametrize(("worth", "hint"), [(True, True), (False, False)])
+def test_only_a_better_model_is_proposed_for_an_index(
+    trained: Path, worth: bool, hint: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = read_report(trained / "metrics.json")
+    assert isinstance(report, Report)
+    show_tuning(trained, report, compare(report, report), "the verdict", worth)
+    assert ("reeltune index VIDEOS --model" in capsys.readouterr().out) is hint
 
 
 def test_tune_wants_enough_videos_and_a_model_it_can_tune(captions: Path, tmp_path: Path) -> None:
