@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from reeltune.config import Recipe, read_recipe, recipe_names
+from reeltune.config import Recipe, is_packaged, read_recipe
 from reeltune.data._published import Published
 from reeltune.data._splits import Part
 from reeltune.types import Split
@@ -24,7 +24,7 @@ def on_data(recipe: Recipe, folder: Path | None) -> Recipe:
     one is taken. The figures of the paper stand beside the benchmark's own data only.
     Errors: `DataError` where none can be chosen.
     """
-    promised = read_recipe(recipe.name).options if recipe.name in recipe_names() else {}
+    promised = read_recipe(recipe.name).options if is_packaged(recipe.name) else {}
     options, data = dict(recipe.options), recipe.dataset_config(folder=folder)
     if isinstance(data, Collected):
         options |= data.with_what_is_there(promised)

@@ -178,6 +178,14 @@ def recipe_names() -> list[str]:
     ]
 
 
+def is_packaged(name: str) -> bool:
+    """Whether `name` is one of `recipe_names`, without a look at the others."""
+    place, _, method = name.partition("/")
+    if place not in _names("benchmarks") or method not in _names("methods"):
+        return False
+    return not _lacks(_open("benchmarks", place), method, _open("methods", method))
+
+
 def require_frames(benchmark: str, model: str) -> None:
     """Raise ConfigError where a benchmark has no frames for a model that reads no features."""
     own = [name for name in recipe_names() if name.startswith(f"{benchmark}/")]

@@ -15,6 +15,7 @@ from reeltune.config import (
     Melting,
     Recipe,
     Words,
+    is_packaged,
     read_recipe,
     recipe_names,
 )
@@ -48,6 +49,13 @@ TRAINABLE = {  # CLIP ViT-B/32; VoP^F and its combinations with the 9,216 of fra
 
 def test_there_is_every_benchmark_with_every_method() -> None:
     assert {f"{b}/{m}" for b in BENCHMARKS for m in METHODS} <= set(recipe_names())
+
+
+def test_a_recipe_is_packaged_where_it_is_among_the_names() -> None:
+    places, methods = (sorted({n.split("/")[i] for n in recipe_names()}) for i in (0, 1))
+    every = [f"{place}/{method}" for place in places for method in methods]
+    assert [name for name in every if is_packaged(name)] == sorted(recipe_names())
+    assert not any(map(is_packaged, ("toybox", "toybox/", "toyshop/vop", "toybox/vap", "")))
 
 
 @pytest.mark.parametrize("name", recipe_names())
