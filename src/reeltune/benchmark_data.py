@@ -48,7 +48,7 @@ def sizes_differ(data: object, splits: Mapping[Part, Split | None]) -> tuple[str
         size = known.get(part)
         if split is None or size is None or size.videos is None:
             continue
-        listed = len({pair.video for pair in split.pairs}) + sum(
+        listed = split.videos + sum(
             one.count for one in split.left_out if one.what == "video" and one.missing
         )
         if listed != size.videos:

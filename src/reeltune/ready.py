@@ -18,7 +18,7 @@ from reeltune.training.settings import OF_STEPS, Settings, require_read
 from reeltune.training.step import Contrast, Sum
 from reeltune.types import LeftOut, Pair, Split
 
-FEW = 5  # validation videos, whose recalls are of one value in most epochs
+FEW = 5  # validation videos below which a remark is made; our choice, no measured bound
 Learned = tuple[Split, Split | None]  # that of training, and that of validation where there is one
 
 
@@ -46,7 +46,7 @@ def require_wrong_answers(
             "training.batch is 1, and a batch of one pair has no wrong answers to learn from; give "
             "--set training.batch=2 or more"
         )
-    if _videos(train) == 1:
+    if train.videos == 1:
         raise DataError(
             f"{train.pairs[0].video} is the only video to train on, and one has no wrong answers "
             "to learn from; give two or more"
@@ -58,7 +58,7 @@ def require_wrong_answers(
             "meltr.outer is held-out, and there is no validation split to judge by; give "
             "--set meltr.outer=recent, or hold videos out"
         )
-    if _videos(val) == 1:
+    if val.videos == 1:
         raise DataError(
             f"{val.pairs[0].video} is the only video of the validation split, by which MELTR is "
             "judged, and one has no wrong answers; give two or more, or --set meltr.outer=recent"
@@ -98,18 +98,13 @@ def lacks_of(val: Split | None) -> tuple[LeftOut, ...]:
     note = partial(LeftOut, what="validation split", count=1, missing=False)
     if val is None:
         return (note(reason="there is none, so the weights of the last epoch are kept"),)
-    videos = _videos(val)
-    if videos == 1:
+    if val.videos == 1:
         reason = "it has one video, which cannot tell epochs apart"
-    elif videos < FEW:
-        reason = f"it has {videos} videos, and so few can hardly choose between epochs"
+    elif val.videos < FEW:
+        reason = f"it has {val.videos} videos, and so few can hardly choose between epochs"
     else:
         return val.left_out
     return (*val.left_out, note(reason=reason))
-
-
-def _videos(split: Split) -> int:
-    return len({pair.video for pair in split.pairs})
 
 
 def _reads(recipe: Recipe) -> frozenset[str]:

@@ -158,8 +158,8 @@ class Ground:
 
     def loader_of(self, split: Split, settings: Settings) -> Loader:
         """The same of a split in one process, also of one that is smaller than a batch."""
-        videos = len({pair.video for pair in split.pairs})
-        return self.loader(Order(split.pairs, min(settings.batch, videos), settings.seed))
+        batch = min(settings.batch, split.videos)
+        return self.loader(Order(split.pairs, batch, settings.seed))
 
 
 def ground_of(

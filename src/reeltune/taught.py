@@ -128,10 +128,10 @@ def concepts_of(
     tags = [_tags_of(split) for split in splits]
     names = most_frequent(tags[0], recipe.model_config_of().concepts)
     if not names:
-        pairs = splits[0].pairs
+        split = splits[0]
         raise ConfigError(
             f"recipe {recipe.name}: a concept is a word of two or more captions of one video, and "
-            f"the {len(pairs)} captions of {len({pair.video for pair in pairs})} training videos "
+            f"the {len(split.pairs)} captions of {split.videos} training videos "
             "have none; train the latent space alone by --set config.concepts=0, or bring tags, "
             f"{BOTH}"
         )

@@ -92,7 +92,7 @@ def tune(captions: Path, videos: Path, model: str, place: Place, seed: int = 0) 
     before.write(place.out / "before.json")
     after.write(place.out / METRICS)  # last: a tuning without it is not finished
     remove_state(place.out)
-    trained_on = len({pair.video for pair in train_split.pairs})
+    trained_on = train_split.videos
     return Tuning(place.out, before, after, compare(before, after), trained_on)
 
 
@@ -111,7 +111,7 @@ def start(name: str, device: str | None) -> Any:
 def settings_for(model: Any, split: Split, seed: int, validates: bool = True) -> Settings:
     """Batch and epochs by how much there is to learn from; patience where a validation `validates`
     the epochs."""
-    videos = len({pair.video for pair in split.pairs})
+    videos = split.videos
     if videos < LEAST:
         raise DataError(
             f"captions of {videos} videos are left to train on, and tuning needs {LEAST} or more "

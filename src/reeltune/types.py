@@ -107,6 +107,11 @@ class Split:
     captions: Literal["single", "multiple", "paragraph"]  # how captions of a video are used
     left_out: tuple[LeftOut, ...] = ()  # what the folder lacks, and what no annotation names
 
+    @property
+    def videos(self) -> int:
+        """How many videos there are, each with one pair or more."""
+        return len({pair.video for pair in self.pairs})
+
 
 @dataclass(frozen=True)
 class Batch:
