@@ -20,6 +20,7 @@ from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models import clip, tuned, vop
 from reeltune.models._adapter import open_base
 from reeltune.models._openai_clip import as_transformers
+from reeltune.models._pickled import read_pickled
 
 TEXT, VIDEO = "text_prompt_learner.text_prompts", "visual_prompt_learner.visual_prompts"
 COPIES = {"image_encoder.": "visual.", "text_encoder.": ""}  # of what stands under `clip.`
@@ -103,13 +104,7 @@ def convert(path: Path, base: str, prefix: int | None = None) -> BroughtIn:
 
 def read_state(path: Path) -> dict[str, Tensor]:
     """Weights by their names, without the marks of several GPUs, in float32."""
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch shares no base class with the errors of its readers
-        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise CheckpointError(
-            f"{path} cannot be read as released weights of VoP ({first}); download it again"
-        ) from error
+    stored = read_pickled(path, "released weights of VoP", "download it again")
     state = stored.get("state_dict") if isinstance(stored, Mapping) else None
     if not isinstance(state, Mapping) or not all(
         isinstance(name, str) and isinstance(weight, Tensor) for name, weight in state.items()

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from reeltune.errors import CheckpointError
+from reeltune.models._pickled import read_pickled
 
 State = Mapping[str, Tensor]
 MAPPINGS = ("visual_mapping.", "text_mapping.")  # of 2019, in the two state dicts
@@ -66,15 +66,12 @@ NUMBERS = [  # by the names that files have for them
 
 def _opened(path: Path) -> Mapping[str, object]:
     """The dict in the file, opened as weights alone; beside these only options and numbers are."""
-    try:
-        with torch.serialization.safe_globals([argparse.Namespace, *NUMBERS]):
-            stored = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a pickle can fail in any way at all
-        first = str(error).splitlines()[0] if str(error) else repr(error)
-        raise CheckpointError(
-            f"{path} cannot be read as a released Dual Encoding ({first}); "
-            "give its model_best.pth.tar"
-        ) from error
+    stored = read_pickled(
+        path,
+        "a released Dual Encoding",
+        "give its model_best.pth.tar",
+        [argparse.Namespace, *NUMBERS],
+    )
     if not isinstance(stored, Mapping):
         raise CheckpointError(
             f"{path} holds a {type(stored).__name__} and not weights beside their options; "

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from reeltune.errors import CheckpointError
+from reeltune.models._pickled import read_pickled
 
 OLD_NAMES = {"gamma": "weight", "beta": "bias"}  # of layer norms in the first BERT files
 
@@ -42,13 +43,7 @@ def read_released(path: Path) -> dict[str, Tensor]:
 
     Errors: `CheckpointError` for a file that is no such thing.
     """
-    try:
-        given = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch shares no base class with the errors of its readers
-        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise CheckpointError(
-            f"{path} cannot be read as a state dict of torch ({first}); download it again"
-        ) from error
+    given = read_pickled(path, "a state dict of torch", "download it again")
     if not isinstance(given, Mapping) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in given.items()
     ):

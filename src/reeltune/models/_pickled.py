@@ -1,0 +1,23 @@
+"""Files that torch pickled, opened as weights alone: nothing in them is run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from reeltune.errors import CheckpointError
+
+
+def read_pickled(path: Path, what: str, remedy: str, allowed: Sequence[Any] = ()) -> Any:
+    """What the file holds, on the CPU; beside tensors and plain values only what is `allowed`, as
+    `torch.serialization.safe_globals` takes it.
+
+    Errors: `CheckpointError` for a file that cannot be read as `what`, with the `remedy`.
+    """
+    try:
+        with torch.serialization.safe_globals(list(allowed)):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a pickle can fail in any way at all
+        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise CheckpointError(f"{path} cannot be read as {what} ({first}); {remedy}") from error
