@@ -1,6 +1,7 @@
 """Settings that were changed although nothing reads them are refused, in one place."""
 
 import json
+import shlex
 from collections.abc import Mapping
 
 from pydantic import BaseModel
@@ -20,8 +21,13 @@ def refuse_unread(settings: BaseModel, unread: Mapping[str, str], under: str = "
     place = f"{under}." if under else ""
     values = settings.model_dump(mode="json")
     said = [f"{place}{n} is {_written(values[n])}, which is not read {unread[n]}" for n in changed]
-    usual = " ".join(f"--set {place}{n}={_written(_default(settings, n))}" for n in changed)
+    usual = " ".join(switch(f"{place}{n}", _default(settings, n)) for n in changed)
     raise ConfigError(f"{', and '.join(said)}; leave it out, or give the default: {usual}")
+
+
+def switch(path: str, value: object) -> str:
+    """What sets `path` to a value, as it is typed in a shell."""
+    return f"--set {shlex.quote(f'{path}={_written(value)}')}"
 
 
 def _default(settings: BaseModel, name: str) -> object:

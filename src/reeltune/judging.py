@@ -5,6 +5,7 @@ from typing import Any
 
 from reeltune.data._loader import ClipReader, Text
 from reeltune.errors import ConfigError
+from reeltune.evaluation._bleu import ORDERS
 from reeltune.evaluation.beside import NOTHING, Asked
 from reeltune.evaluation.captioning import Writer, evaluate_captions
 from reeltune.evaluation.encode import Named, evaluate
@@ -16,6 +17,9 @@ from reeltune.evaluation.trivial import shown, trivial, trivial_said
 from reeltune.evaluation.unread import unread
 from reeltune.types import LeftOut, Split
 
+HIGHER = ("R@1", "R@5", "R@10", "SumR", "mAP")  # is better; of ranks, MdR and MnR, lower is
+OF_RETRIEVAL = ("SumR", *(f"{way} {name}" for way in ("t2v", "v2t") for name in HIGHER))
+OF_CAPTIONS = (*(f"BLEU-{order}" for order in range(1, ORDERS + 1)), "ROUGE-L", "CIDEr-D")
 SPOKEN = "transcript"  # by this name batches bring what is said, and datasets say it
 
 
@@ -61,6 +65,20 @@ def validation(
         return figures_of(judge(model, reader, split, named, texts, True))
 
     return validate
+
+
+def require_judged_by(name: str, writes: bool, videos: int) -> None:
+    """Raise ConfigError unless validation on so many videos gives a figure of that name, of which
+    more is better; `writes` says whether it is of captions."""
+    margin = ("margin",) if videos > 1 else ()
+    known = OF_CAPTIONS if writes else (*OF_RETRIEVAL, *margin)
+    if name not in known:
+        lower = ", of which less is better" if name.endswith((" MdR", " MnR")) else ""
+        raise ConfigError(
+            f"training.judged_by is {name}{lower}, and an epoch is chosen by the highest of a "
+            f"figure that validation gives; give --set training.judged_by=NAME with one of "
+            f"{', '.join(known)}"
+        )
 
 
 def figures_of(report: AnyReport) -> dict[str, float]:

@@ -10,6 +10,7 @@ from reeltune.config import Melting, Recipe
 from reeltune.data._loader import Order
 from reeltune.errors import ConfigError, DataError
 from reeltune.feature_run import clips_there
+from reeltune.judging import require_judged_by
 from reeltune.melting import scheme_of
 from reeltune.meltr.step import Meltr
 from reeltune.models._contrast import is_contrasted
@@ -29,7 +30,12 @@ def require_ready(recipe: Recipe, options: Any, learned: Learned | None) -> None
     """
     recipe.model_config_of()
     if learned is not None:
-        require_read(recipe.training, _reads(recipe), learned[1] is not None)
+        model, val = _shape_of(recipe), learned[1]
+        reads = OF_STEPS if model is None else kind_of_step(model, recipe.meltr).reads
+        require_read(recipe.training, reads, val is not None)
+        if val is not None:
+            writes = getattr(model, "writes", False)
+            require_judged_by(recipe.training.judged_by, writes, val.videos)
         require_wrong_answers(learned, recipe.training, recipe.meltr)
         order_of(learned[0].pairs, recipe.training)
     if recipe.features is not None:
@@ -107,10 +113,10 @@ def lacks_of(val: Split | None) -> tuple[LeftOut, ...]:
     return (*val.left_out, note(reason=reason))
 
 
-def _reads(recipe: Recipe) -> frozenset[str]:
-    """Settings that the step will read; of a CLIP, which may not be at hand, all are taken to be
-    read until it is open."""
+def _shape_of(recipe: Recipe) -> Any:
+    """The model without weights; None for a CLIP, which may not be at hand: until it is open, it is
+    taken to read all settings of a step, and it is judged by retrieval."""
     if recipe.features is None and recipe.meltr is None:
-        return OF_STEPS
-    with torch.device("meta"):  # no weights
-        return kind_of_step(recipe.model_config_of().build(), recipe.meltr).reads
+        return None
+    with torch.device("meta"):
+        return recipe.model_config_of().build()

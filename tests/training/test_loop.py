@@ -1,6 +1,7 @@
 """The loop: it learns, stops, judges, and says what it did."""
 
 import json
+import shlex
 import signal
 import threading
 from pathlib import Path
@@ -12,12 +13,14 @@ from small_run import Footage, Small, prompted, unfrozen
 from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+from reeltune._unread import switch
 from reeltune.data._loader import FrameReader
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.training.checkpoint import STATE
 from reeltune.training.log import read_log
 from reeltune.training.loop import Run, train
 from reeltune.training.step import Sum
+from reeltune.training_commands import changes_of
 from reeltune.types import Batch, Pair
 
 
@@ -284,6 +287,14 @@ def test_a_setting_that_nothing_reads_is_refused_with_the_switch_that_takes_it_b
     with pytest.raises(ConfigError, match=message):
         train(small.run(reader, pairs, tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_switch_that_a_message_gives_can_be_pasted_into_a_shell() -> None:
+    rates = {"lstm": 3e-4, "text.embedding": 0.5}
+    words = shlex.split(switch("training.rates", rates))
+    assert words[0] == "--set"
+    assert changes_of([words[1]]) == {"training.rates": rates}
+    assert switch("training.chunk", None) == "--set training.chunk=null"
 
 
 def test_weights_with_a_rate_of_their_own_follow_the_same_schedule_and_the_log_says_both(

@@ -10,7 +10,7 @@ from small_run import prompted, unfrozen
 from torch import nn
 
 from reeltune.errors import ConfigError
-from reeltune.models import clip, tuned
+from reeltune.models import clip, dual_encoding, tuned
 from reeltune.training.optim import learning_rate, optimizer_of, trainable
 from reeltune.training.settings import Settings
 
@@ -55,6 +55,31 @@ def test_biases_norms_tables_and_the_temperature_are_not_decayed() -> None:
     assert any(name.endswith("q_proj.weight") for name in with_decay)
     assert {name for name in without if name.endswith("bias")}
     assert {name for name in without if "norm" in name and name.endswith("weight")}
+
+
+@pytest.mark.parametrize(
+    ("layer", "matrices"),
+    [
+        (nn.GRU(2, 3, bidirectional=True), 4),
+        (nn.LSTM(2, 3, num_layers=2), 4),
+        (nn.RNN(2, 3), 2),
+        (nn.Conv1d(2, 3, 2), 1),
+    ],
+)
+def test_matrices_of_every_recurrent_and_convolution_layer_are_decayed(
+    layer: nn.Module, matrices: int
+) -> None:
+    with_decay, without = decayed(nn.ModuleList([layer]))
+    assert len(with_decay) == matrices
+    assert all(name.startswith("0.weight") for name in with_decay)
+    assert all(name.startswith("0.bias") for name in without)
+
+
+def test_dual_encoding_decays_its_grus_and_convolutions_but_no_word() -> None:
+    with_decay, without = decayed(dual_encoding.Config.tiny().build())
+    assert "video.levels.gru.weight_ih_l0" in with_decay
+    assert "text.levels.convs.0.weight" in with_decay
+    assert "text.embedding.weight" in without
 
 
 def test_frozen_weights_are_not_in_the_optimizer() -> None:

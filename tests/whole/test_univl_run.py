@@ -23,8 +23,9 @@ from reeltune.evaluation.reports import read_report
 from reeltune.evaluation.rescore import rescored
 from reeltune.evaluation.retrieval import Report
 from reeltune.feature_run import started
-from reeltune.judging import figures_of, judge, require_scores, texts_of
+from reeltune.judging import OF_CAPTIONS, OF_RETRIEVAL, figures_of, judge, require_scores, texts_of
 from reeltune.models.univl import Univl
+from reeltune.ready import require_ready
 from reeltune.run import Place, evaluate_checkpoint, evaluation_recipe, run_recipe
 from reeltune.show import TrainingBar
 from reeltune.training.log import read_log
@@ -210,6 +211,39 @@ def test_retrieval_trains_and_is_judged_by_pairs(captioned: Path, tmp_path: Path
         compare_files(captioned, tmp_path)
     fields = json.loads((tmp_path / "metrics.json").read_text())
     assert fields["beside"].keys() == {"similarity t2v", "similarity v2t"}
+
+
+def test_the_figures_that_may_choose_epochs_are_those_that_validation_gives(
+    captioned: Path, tmp_path: Path
+) -> None:
+    """But ranks, of which less is better; so a name is refused before the first step."""
+    run_recipe(recipe("univl-joint", training__epochs=1), Place(out=tmp_path))
+    told = {
+        run: {name for line in read_log(run) if line["kind"] == "epoch" for name in line}
+        for run in (captioned, tmp_path)
+    }
+    beside = {"kind", "step", "epoch", "time", "primary slope"}
+    assert told[captioned] - beside == set(OF_CAPTIONS)
+    ranks = {f"{way} {name}" for way in ("t2v", "v2t") for name in ("MdR", "MnR")}
+    assert told[tmp_path] - beside - ranks == {*OF_RETRIEVAL, "margin"}
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "told"),
+    [
+        ("univl-primary", "MRR", r"judged_by is MRR, .* one of SumR, t2v R@1, .*, margin$"),
+        ("univl-primary", "CIDEr-D", r"judged_by is CIDEr-D, and an epoch is chosen by"),
+        ("univl-primary", "t2v MdR", r"judged_by is t2v MdR, of which less is better, and"),
+        ("univl-caption", "SumR", r"judged_by is SumR, .* one of BLEU-1, .*, CIDEr-D$"),
+    ],
+)
+def test_a_figure_that_cannot_choose_epochs_is_refused_before_any_clip_is_read(
+    method: str, name: str, told: str, tmp_path: Path
+) -> None:
+    judged = recipe(method, training__judged_by=name)
+    options = judged.dataset_config()
+    with pytest.raises(ConfigError, match=told):
+        require_ready(judged, options, (options.read("train"), options.read("val")))
 
 
 def test_univl_joint_trains_its_joint_loss_and_is_judged_by_vectors(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from reeltune.errors import ConfigError
 from reeltune.training.schedule import FOLLOWS
 from reeltune.training.settings import Settings
 
-DECAYED = (nn.Linear, nn.Conv2d, nn.LSTM)
+DECAYED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.RNNBase)  # the last: LSTM, GRU and plain ones
 SHOWN = 6  # names of weights in a message
 
 
