@@ -21,8 +21,8 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from _line import emit
+from reeltune.data._names import SUFFIXES
 from reeltune.search import _table
-from reeltune.search._files import SUFFIXES
 from reeltune.search._fold import BITS, COSINE
 from reeltune.search._nearest import vectors_of
 from reeltune.search.ingest import index

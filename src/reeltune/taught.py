@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from reeltune.config import Recipe
-from reeltune.data._annotations import Caption
 from reeltune.data._concepts import (
     Concepts,
     Tags,
@@ -28,7 +27,7 @@ from reeltune.errors import ConfigError, DataError
 from reeltune.models._dual_encoding._vocabulary import Vocabulary, split_words
 from reeltune.models._dual_encoding._word2vec import embedding_from
 from reeltune.models.dual_encoding import WORDS
-from reeltune.types import Split
+from reeltune.types import Caption, Split
 
 BOTH = (
     "--set words.tags=video_label_th_1.txt and --set words.tag_vocabulary=tag_vocab_512.json "

@@ -12,7 +12,7 @@ Letters in shapes:
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float, Int, UInt8
 from pydantic import ConfigDict
@@ -57,6 +57,13 @@ class Pair:
     start: float = 0.0  # s
     end: float | None = None  # s; None: to the end of the file
     tags: tuple[str, ...] = ()  # subsets that a report also gives alone, such as "temporal"
+
+
+class Caption(NamedTuple):
+    """One caption and the id of the video that it describes."""
+
+    video: str
+    text: str
 
 
 NAMED = 5  # of what was left out for one reason, how many are named

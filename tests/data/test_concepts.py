@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reeltune.data import _concepts
-from reeltune.data._annotations import Caption
 from reeltune.data._concepts import (
     Concepts,
     annotate,
@@ -24,6 +23,7 @@ from reeltune.data._concepts import (
 )
 from reeltune.data.hybrid_space import read_captions
 from reeltune.errors import ConfigError, DataError
+from reeltune.types import Caption
 
 
 @pytest.mark.parametrize(

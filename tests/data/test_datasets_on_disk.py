@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from reeltune.data import activitynet, didemo, folder, lsmdc, msrvtt, msvd
-from reeltune.data._videos import list_videos, stem
+from reeltune.data._names import stem
+from reeltune.data._videos import list_videos
 from reeltune.errors import ConfigError, DataError, NoSplitError
 from reeltune.registry import names
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
@@ -21,13 +21,6 @@ class Row(BaseModel):
     """A record of an annotation file; fields that are not named here are passed over."""
 
     model_config = ConfigDict(frozen=True)
-
-
-class Caption(NamedTuple):
-    """One caption and the id of the video that it describes."""
-
-    video: str
-    text: str
 
 
 FileT = TypeVar("FileT", bound=BaseModel)

@@ -21,9 +21,9 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from reeltune.data._annotations import Caption
 from reeltune.errors import ConfigError, DataError
 from reeltune.storage.atomic_file import write_atomically
+from reeltune.types import Caption
 
 SIZE = 512  # concepts, as published
 AT_LEAST = 2  # times that a word must be in the captions of a video to be a tag of it

@@ -12,9 +12,9 @@ from jaxtyping import Float, Int
 
 from reeltune.data import _official_features as official
 from reeltune.data._feature_index import FILE_NAME, Journal, Making, read_index
+from reeltune.data._names import stem
 from reeltune.data._sample import Sampling
 from reeltune.data._shown_rows import shown_rows
-from reeltune.data._videos import stem
 from reeltune.errors import DataError
 from reeltune.types import Pair
 

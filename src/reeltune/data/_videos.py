@@ -7,18 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from reeltune.data._annotations import Caption
+from reeltune.data._names import SUFFIXES, stem
 from reeltune.data._nearest import hint
 from reeltune.errors import DataError
-from reeltune.types import LeftOut, Pair, Split, collect_left_out
+from reeltune.types import Caption, LeftOut, Pair, Split, collect_left_out
 
-SUFFIXES = frozenset(
-    f".{name}"
-    for name in (
-        *("3g2", "3gp", "avi", "flv", "gif", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg"),
-        *("mts", "ogv", "ts", "webm", "wmv"),
-    )
-)
 Captions = Literal["single", "multiple", "paragraph"]
 
 
@@ -92,15 +85,6 @@ def is_video(name: str) -> bool:
     """Whether a file is named as a video; DiDeMo has some whose name ends in a bare dot."""
     suffix = os.path.splitext(name)[1].lower()
     return suffix in SUFFIXES or suffix == "."
-
-
-def stem(name: str) -> str:
-    """A video's name without its suffixes: `a.mov.mp4` and `a.` are `a`; other dots stay."""
-    base, suffix = os.path.splitext(name)
-    while base and (suffix == "." or suffix.lower() in SUFFIXES):
-        name = base
-        base, suffix = os.path.splitext(name)
-    return name
 
 
 def left_out(absent: Iterable[str], unnamed: Iterable[str], place: Path) -> tuple[LeftOut, ...]:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, RootModel
 
-from reeltune.data._annotations import Caption, Row, Text, find_file, find_files, read_json
+from reeltune.data._annotations import Row, Text, find_file, find_files, read_json
 from reeltune.data._published import Size, Sizes, held_out
 from reeltune.data._splits import Part, refuse_leak, split_named, take_split
 from reeltune.data._videos import list_videos, paragraphs, write_empty
-from reeltune.types import Split
+from reeltune.types import Caption, Split
 
 HOW = """\
 ActivityNet Captions: 10,009 training videos and the 4,917 of val1, told in paragraphs.

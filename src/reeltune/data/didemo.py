@@ -5,11 +5,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, RootModel
 
-from reeltune.data._annotations import Caption, Row, Text, find_file, find_files, read_json
+from reeltune.data._annotations import Row, Text, find_file, find_files, read_json
+from reeltune.data._names import stem
 from reeltune.data._published import Size, Sizes, sizes
 from reeltune.data._splits import PARTS, Part, refuse_leak, split_named
-from reeltune.data._videos import list_videos, paragraphs, stem, write_empty
-from reeltune.types import Split
+from reeltune.data._videos import list_videos, paragraphs, write_empty
+from reeltune.types import Caption, Split
 
 HOW = """\
 DiDeMo: 10,464 Flickr videos, 41,206 sentences; video and paragraph are retrieved as wholes.

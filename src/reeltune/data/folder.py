@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from reeltune.data._annotations import (
-    Caption,
     Row,
     Text,
     find_file,
@@ -20,7 +19,7 @@ from reeltune.data._nearest import hint
 from reeltune.data._splits import PARTS, Part, refuse_leak, split_by_place, split_named
 from reeltune.data._videos import is_video, left_out, one_caption_each, write_empty
 from reeltune.errors import DataError, NoSplitError
-from reeltune.types import Pair, Split
+from reeltune.types import Caption, Pair, Split
 
 HOW = """\
 folder: your own videos. Nothing to download; you write one file.

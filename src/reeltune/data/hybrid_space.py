@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from reeltune.data._annotations import Caption, find_file, read_lines, require_folder
+from reeltune.data._annotations import find_file, read_lines, require_folder
 from reeltune.data._features import Features
 from reeltune.data._official_features import write_official
 from reeltune.data._published import Size, Sizes, sizes
 from reeltune.data._splits import PARTS, Part, refuse_leak, split_named
 from reeltune.data._videos import left_out, one_caption_each
 from reeltune.errors import DataError
-from reeltune.types import Pair, Split
+from reeltune.types import Caption, Pair, Split
 
 HOW = """\
 hybrid_space: MSR-VTT, VATEX, TGIF, MSVD or your own, as the code of Dual Encoding keeps them.

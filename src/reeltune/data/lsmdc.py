@@ -4,11 +4,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from reeltune.data._annotations import Caption, Row, Text, find_file, find_files, read_tabs
+from reeltune.data._annotations import Row, Text, find_file, find_files, read_tabs
 from reeltune.data._published import Size, Sizes, sizes
 from reeltune.data._splits import Part, refuse_leak, split_named
 from reeltune.data._videos import list_videos, one_caption_each, write_empty
-from reeltune.types import Split
+from reeltune.types import Caption, Split
 
 HOW = """\
 LSMDC 2016: clips of films with a sentence of audio description each.

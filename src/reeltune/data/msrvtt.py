@@ -7,7 +7,6 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from reeltune.data._annotations import (
-    Caption,
     Row,
     Text,
     find_file,
@@ -20,7 +19,7 @@ from reeltune.data._published import Size, Sizes, held_out, sizes
 from reeltune.data._splits import Part, refuse_leak, split_named, take_split
 from reeltune.data._videos import Videos, list_videos, write_empty
 from reeltune.errors import DataError
-from reeltune.types import Split
+from reeltune.types import Caption, Split
 
 HOW = """\
 MSR-VTT: 10,000 clips, 20 captions each.

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from reeltune.data._annotations import Caption, find_file, find_files, read_lines
+from reeltune.data._annotations import find_file, find_files, read_lines
 from reeltune.data._published import Size, Sizes, sizes
 from reeltune.data._splits import PARTS, Part, refuse_leak, split_named
 from reeltune.data._videos import list_videos, write_empty
 from reeltune.errors import DataError
-from reeltune.types import Split
+from reeltune.types import Caption, Split
 
 HOW = """\
 MSVD: 1,970 short clips, about 40 captions each.

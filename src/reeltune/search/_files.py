@@ -5,15 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reeltune.data._names import SUFFIXES
 from reeltune.errors import DataError
-
-SUFFIXES = frozenset(
-    f".{name}"
-    for name in (
-        *("3g2", "3gp", "avi", "flv", "gif", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg"),
-        *("mts", "ogv", "ts", "webm", "wmv"),
-    )
-)
 
 
 @dataclass(frozen=True)
