@@ -21,11 +21,11 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from _line import emit
-from reeltune.data._names import SUFFIXES
-from reeltune.search import _table
+from reeltune.media.names import SUFFIXES
 from reeltune.search._fold import BITS, COSINE
-from reeltune.search._nearest import vectors_of
 from reeltune.search.ingest import index
+from reeltune.search.store import table as _table
+from reeltune.search.store.nearest import vectors_of
 
 TICKS = 90_000  # per second
 COSINES, DISTANCES = (0.85, 0.88, COSINE, 0.92, 0.94, 0.96), (6, BITS, 12, 16)

@@ -19,9 +19,9 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from _line import emit
-from reeltune.data._decode import Decoder
-from reeltune.data._pixels import fit
-from reeltune.data._sample import Sampling
+from reeltune.media._pixels import fit
+from reeltune.media.decoder import Decoder
+from reeltune.media.sampling import Sampling
 from reeltune.types import Pixels
 
 PIXELS = Pixels(size=224)

@@ -22,10 +22,16 @@ import torch
 
 from _line import ROOT, emit
 from reeltune.compress.report import latencies
-from reeltune.config import read_recipe
-from reeltune.data._cache_folder import cache_folder
 from reeltune.data.hybrid_space import Config
-from reeltune.evaluation.encode import (
+from reeltune.evaluation.retrieval import Report, retrieval_report
+from reeltune.models.opening.open import open_model
+from reeltune.nn.quantize import quantize
+from reeltune.recipes.read import read_recipe
+from reeltune.runs.clips import StoredClips
+from reeltune.runs.make_features import Wish, make_features
+from reeltune.runs.train import Place, run_recipe
+from reeltune.storage.cache import cache_folder
+from reeltune.tasks.retrieval import (
     Named,
     card_of,
     clip_batches,
@@ -34,12 +40,6 @@ from reeltune.evaluation.encode import (
     gallery_of,
     similarity,
 )
-from reeltune.evaluation.retrieval import Report, retrieval_report
-from reeltune.feature_run import StoredClips
-from reeltune.features import Wish, make_features
-from reeltune.models._open import open_model
-from reeltune.nn.quantize import quantize
-from reeltune.run import Place, run_recipe
 from reeltune.types import Split
 
 METHODS = ("dual-encoding", "dual-encoding-plus")

@@ -14,9 +14,9 @@ from statistics import median
 import torch
 
 from _line import emit
-from reeltune._samples import sample_clips
-from reeltune.data._decode import Decoder
-from reeltune.models._open import open_model
+from reeltune.cli.sample_clips import sample_clips
+from reeltune.media.decoder import Decoder
+from reeltune.models.opening.open import open_model
 from reeltune.search.ingest import index
 from reeltune.types import FrameEncoder
 

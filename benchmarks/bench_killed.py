@@ -25,11 +25,11 @@ from pathlib import Path
 import numpy as np
 
 from _line import emit
-from reeltune._samples import encode_pictures
+from reeltune.cli.sample_clips import encode_pictures
 from reeltune.models.clip import Config
-from reeltune.search import _table
-from reeltune.search.care import verify
 from reeltune.search.ingest import Choice, index
+from reeltune.search.maintain import verify
+from reeltune.search.store import table as _table
 
 CLIPS = 20
 

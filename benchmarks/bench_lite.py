@@ -20,11 +20,11 @@ from _line import ROOT, emit
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from reeltune.data._decode import Decoder
-from reeltune.data._pixels import fit
-from reeltune.data._sample import Sampling
 from reeltune.evaluation.metrics import interval, ranks, summary
-from reeltune.models._open import open_model
+from reeltune.media._pixels import fit
+from reeltune.media.decoder import Decoder
+from reeltune.media.sampling import Sampling
+from reeltune.models.opening.open import open_model
 from reeltune.types import FrameEncoder
 from train_lite_head import Flickr8k
 

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 from _line import emit
-from reeltune._samples import sample_clips
-from reeltune.data._frame_cache import FrameCache
-from reeltune.data._loader import FrameReader
+from reeltune.batches.frame_cache import FrameCache
+from reeltune.batches.loader import FrameReader
+from reeltune.cli.sample_clips import sample_clips
 from reeltune.data.toybox import Config
 from reeltune.types import Pair, Pixels
 

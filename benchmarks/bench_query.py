@@ -22,11 +22,11 @@ import numpy as np
 import pyarrow as pa
 
 from _line import emit
-from reeltune.search._gallery import Gallery
-from reeltune.search._manifest import Manifest
-from reeltune.search._nearest import build_index
-from reeltune.search._schema import schema
 from reeltune.search.query import Ask, answer
+from reeltune.search.store.gallery import Gallery
+from reeltune.search.store.manifest import Manifest
+from reeltune.search.store.nearest import build_index
+from reeltune.search.store.schema import schema
 
 K, PER_VIDEO, CHUNK = 10, 20, 10_000
 Search = Callable[[np.ndarray], list[int]]  # query -> rows, best first; ids are the rows' numbers

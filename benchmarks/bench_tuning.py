@@ -16,8 +16,8 @@ import time
 import torch
 
 from _line import emit
-from reeltune.config import read_recipe
 from reeltune.models._adapter import Based
+from reeltune.recipes.read import read_recipe
 from reeltune.training.optim import optimizer_of
 from reeltune.training.settings import Settings
 from reeltune.training.step import Contrast

@@ -26,11 +26,11 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from reeltune.data._decode import Decoder
-from reeltune.data._pixels import fit
-from reeltune.data._sample import Sampling
-from reeltune.models._open import open_model
+from reeltune.media._pixels import fit
+from reeltune.media.decoder import Decoder
+from reeltune.media.sampling import Sampling
 from reeltune.models.lite import Lite
+from reeltune.models.opening.open import open_model
 from reeltune.search._confidence import GOOD, MOST, WEIGHTS, Baseline, Kind, Usual, features
 from train_lite_head import Flickr8k
 

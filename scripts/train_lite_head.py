@@ -27,8 +27,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional as F
 
-from reeltune.data._pixels import fit
 from reeltune.evaluation.metrics import ranks, recall_at
+from reeltune.media._pixels import fit
 from reeltune.models._lite.frame_network import CLASSES, PIXELS, FrameNetwork
 from reeltune.models._lite.head import Head
 from reeltune.models._lite.sentence_encoder import SentenceEncoder

@@ -24,10 +24,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPTokenizer
 
-from reeltune.data._pixels import fit
 from reeltune.data._toybox.language import caption, noun
 from reeltune.data._toybox.render import Look, Pose, frame, pose, stage
 from reeltune.data._toybox.world import THINGS, Script, draw_script
+from reeltune.media._pixels import fit
 from reeltune.models._preprocessor import usual_preprocessor
 from reeltune.models._tokenizer import END, START, byte_tokenizer
 from reeltune.models.clip import Clip, Config, Tower

@@ -4,13 +4,17 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+
+from media.numbered_video import Numbered, write_numbered
+from reeltune.media.decoder import Decoder
+from reeltune.types import Pixels
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -108,3 +112,22 @@ def toybox(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from reeltune.data._toybox.make import make_toybox
 
     return make_toybox(tmp_path_factory.mktemp("toybox"), "tiny", 0)
+
+
+@pytest.fixture
+def numbered() -> Numbered:
+    return write_numbered
+
+
+@pytest.fixture(scope="session")
+def plain_clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Ten seconds of h264 in mp4 with the index at the front, as bytes to damage."""
+    path = tmp_path_factory.mktemp("plain") / "plain.mp4"
+    return write_numbered(path, muxer={"movflags": "faststart"}).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Iterator[Decoder]:
+    """One worker for all tests of a file, as a run over a folder has."""
+    with Decoder(Pixels(size=96, fit="squash")) as shared:
+        yield shared

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from reeltune._version import __version__
 
 if TYPE_CHECKING:
-    from reeltune.models._open import open_model as load
+    from reeltune.models.opening.open import open_model as load
     from reeltune.search.ingest import index
     from reeltune.search.library import Library
     from reeltune.types import Hit
@@ -23,7 +23,7 @@ _HOMES = {
     "Hit": ("reeltune.types", "Hit"),
     "Library": ("reeltune.search.library", "Library"),
     "index": ("reeltune.search.ingest", "index"),
-    "load": ("reeltune.models._open", "open_model"),
+    "load": ("reeltune.models.opening.open", "open_model"),
 }
 
 

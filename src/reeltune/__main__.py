@@ -1,5 +1,5 @@
 """`python -m reeltune` is the command `reeltune`."""
 
-from reeltune.cli import app
+from reeltune.cli.app import app
 
 app()

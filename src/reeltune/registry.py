@@ -15,9 +15,9 @@ CALLED = {  # in messages
 
 
 def names(kind: str) -> list[str]:
-    """Component names in `reeltune/<kind>/`, sorted; `_name.py` is a shared part, not one."""
+    """Component names in `reeltune/<kind>/`, sorted; a folder or `_name.py` is none itself."""
     folder = import_module(f"reeltune.{kind}").__path__
-    modules = (module.name for module in iter_modules(folder))
+    modules = (module.name for module in iter_modules(folder) if not module.ispkg)
     return sorted(name.replace("_", "-") for name in modules if not name.startswith("_"))
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from reeltune.cli import app
+from reeltune.cli.app import app
 
 
 def reeltune(*arguments: str | Path, at: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -110,7 +110,7 @@ def test_every_command_helps_with_an_example() -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     code = (
-        "import sys; import reeltune.cli; "
+        "import sys; import reeltune.cli.app; "
         "print([m for m in ('torch', 'numpy', 'lance', 'av', 'transformers') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 from oracles.released_dual_encoding import MARKS, Released, pickle_words
 from oracles.released_vop import released_state
 from oracles.released_vop import save as save_released
-from reeltune.cli import app
-from reeltune.data._features import Features
+from reeltune.cli.app import app
 from reeltune.data.youcook2 import Config as YouCook2
+from reeltune.features.store import Features
 from reeltune.models import clip, univl
-from reeltune.models._open import open_model
+from reeltune.models.opening.open import open_model
 
 SMALL = {
     "width": 32,

@@ -8,12 +8,12 @@ import pytest
 from rich.console import Console
 from torch import nn
 
-from reeltune.describe import describe, description_table
 from reeltune.errors import CheckpointError
-from reeltune.models._count import count_parameters
-from reeltune.models._published import PUBLISHED
 from reeltune.models.clip import Config
+from reeltune.models.opening.count import count_parameters
+from reeltune.models.opening.published import PUBLISHED
 from reeltune.registry import find, names
+from reeltune.runs.describe import describe, description_table
 
 # Counts of the published checkpoints; B/32 is in the paper's own tables (VoP, 2211.12764).
 TOTALS = {

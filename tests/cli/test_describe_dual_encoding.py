@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from reeltune.cli import app
+from reeltune.cli.app import app
 from reeltune.models.dual_encoding import Config
 
 TOTALS = {  # of the released model, layer by layer; Dual Encoding++ says 0.83 of the parameters

@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from reeltune.cli import app
+from reeltune.cli.app import app
 
 WHOLE = 199_535_989  # every head, shared weights once
 POOLERS = 2 * (768 * 768 + 768)  # of text and of video: in the release, and read by no loss

@@ -10,7 +10,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from reeltune.doctor import doctor, doctor_report, warnings_about
+from reeltune.cli.doctor import doctor, doctor_report, warnings_about
 from reeltune.registry import names
 
 

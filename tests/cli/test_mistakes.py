@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from reeltune.cli import app
+from reeltune.cli.app import app
 
 FILES = (
     *("config.yaml", "config.json", "metrics.json", "recipe.yaml", "log.jsonl"),

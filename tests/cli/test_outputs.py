@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reeltune.errors import ConfigError
-from reeltune.outputs import new_folder, require_file, require_folder, require_new_folder
+from reeltune.storage.outputs import new_folder, require_file, require_folder, require_new_folder
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["absent", "empty"])

@@ -11,8 +11,8 @@ from reeltune.compress.structured import choose, remove_units, zero_units
 from reeltune.compress.units import dual_encoding_units
 from reeltune.models.dual_encoding import Config
 from reeltune.nn.quantize import quantize
-from reeltune.prune import without_units
 from reeltune.registry import find
+from reeltune.runs.prune import without_units
 
 TEXTS = ["rain", "a man plays the guitar on a stage", "two dogs"]
 

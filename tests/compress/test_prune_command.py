@@ -9,17 +9,17 @@ import yaml
 from torch.nn.functional import cosine_similarity
 from typer.testing import CliRunner
 
+from reeltune.cli.prune import app
 from reeltune.compress.prune import prunable
-from reeltune.config import read_recipe
 from reeltune.errors import CheckpointError, ConfigError, DataError
-from reeltune.models._open import open_model
-from reeltune.models._weights import read_tensors
+from reeltune.models.opening.open import open_model
+from reeltune.models.opening.weights import read_tensors
 from reeltune.nn.int8 import Int8Matrix
-from reeltune.prune import Amounts, prune_checkpoint
-from reeltune.prune_commands import app
+from reeltune.recipes.read import read_recipe
+from reeltune.recipes.stored import stored_recipe
 from reeltune.registry import find
-from reeltune.run import Place
-from reeltune.stored_recipe import stored_recipe
+from reeltune.runs.prune import Amounts, prune_checkpoint
+from reeltune.runs.train import Place
 
 TEXTS = ["rain", "a man plays the guitar"]
 WHOLE = ("clip", "lite", "vop", "tuned", "dual-encoding", "univl")

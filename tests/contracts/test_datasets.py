@@ -6,9 +6,9 @@ from types import ModuleType
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from reeltune.data._features import Features
 from reeltune.data._splits import PARTS, Part, read_if_any
 from reeltune.errors import ConfigError, NoSplitError
+from reeltune.features.store import Features
 from reeltune.registry import find, names
 from reeltune.types import Split
 

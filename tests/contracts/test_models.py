@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reeltune.errors import DataError
-from reeltune.models._open import open_model
+from reeltune.models.opening.open import open_model
 from reeltune.registry import find, names
 from reeltune.types import Batch, DualEncoder, FrameEncoder
 

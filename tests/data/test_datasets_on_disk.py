@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from reeltune.data import activitynet, didemo, folder, lsmdc, msrvtt, msvd
-from reeltune.data._names import stem
 from reeltune.data._videos import list_videos
 from reeltune.errors import ConfigError, DataError, NoSplitError
+from reeltune.media.names import stem
 from reeltune.registry import names
 
 DOCS = Path(__file__).parents[2] / "docs" / "datasets.md"

@@ -11,12 +11,12 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 
-from reeltune.config import read_recipe, recipe_names
 from reeltune.data import activitynet, didemo, lsmdc, msrvtt, msvd
-from reeltune.data._features import FeatureReader, Features
-from reeltune.data._official_features import write_official
 from reeltune.data._splits import PARTS
 from reeltune.evaluation.protocols import split_hash
+from reeltune.features.official import write_official
+from reeltune.features.store import FeatureReader, Features
+from reeltune.recipes.read import read_recipe, recipe_names
 from reeltune.types import Split
 
 

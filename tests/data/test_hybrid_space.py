@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from reeltune.data._features import FeatureReader, Features
-from reeltune.data._official_features import write_official
 from reeltune.data.hybrid_space import Config, read_captions
 from reeltune.errors import DataError
+from reeltune.features.official import write_official
+from reeltune.features.store import FeatureReader, Features
 
 
 def write_features(folder: Path, videos: list[str], width: int = 2) -> None:

@@ -16,9 +16,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from reeltune.data._decode import Decoder
-from reeltune.data._loader import FrameReader
-from reeltune.data._sample import Sampling
+from reeltune.batches.loader import FrameReader
 from reeltune.data._splits import PARTS
 from reeltune.data._toybox.language import (
     CAPTIONS,
@@ -37,6 +35,8 @@ from reeltune.data._toybox.render import FRAMES, RATE, SIDE, Look, frames
 from reeltune.data._toybox.world import Event, Script, draw_script
 from reeltune.data.toybox import Config
 from reeltune.errors import DataError
+from reeltune.media.decoder import Decoder
+from reeltune.media.sampling import Sampling
 from reeltune.types import Pair, Pixels
 
 LOOK = Look(background=(30, 40, 50), grain=3, shift=(0.01, -0.02))

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numbered_video import write_numbered
 
-from reeltune.data._features import FeatureReader, Features
+from media.numbered_video import write_numbered
 from reeltune.data._univl_pickles import convert_s3d
 from reeltune.data._youcook2 import DATA, OFFICIAL, convert
 from reeltune.data.youcook2 import Config, whole_rows
 from reeltune.errors import DataError
-from reeltune.features import Wish, make_features
+from reeltune.features.store import FeatureReader, Features
+from reeltune.runs.make_features import Wish, make_features
 
 SPOKEN = ["first take two slices", "NONE", " then flip it "]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from slow_retrieval import card_for, pairs_of, slow_t2v, slow_v2t_any
 from test_rescore import slow_dsl, slow_qb_norm
 
+from oracles.slow_retrieval import card_for, pairs_of, slow_t2v, slow_v2t_any
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.beside import (
     Asked,

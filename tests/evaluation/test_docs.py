@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from slow_retrieval import card_for, pairs_of
 
+from oracles.slow_retrieval import card_for, pairs_of
 from reeltune.evaluation.beside import write_scores
 
 PAGE = Path(__file__).parents[2] / "docs" / "evaluation.md"

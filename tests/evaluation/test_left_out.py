@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from slow_retrieval import card_for, pairs_of
 
+from oracles.slow_retrieval import card_for, pairs_of
 from reeltune.errors import DataError
 from reeltune.evaluation.compare import compare
 from reeltune.evaluation.left_out import sentences
 from reeltune.evaluation.protocols import CaptionCard, ProtocolCard, also_without
-from reeltune.evaluation.reports import read_report
 from reeltune.evaluation.retrieval import Report, retrieval_report
-from reeltune.evaluation.unread import unread
+from reeltune.tasks.reports import read_report
+from reeltune.tasks.unread import unread
 from reeltune.types import LeftOut, Tokens, collect_left_out
 
 PAIRS, GALLERY = pairs_of(["a", "b"]), ["a", "b"]

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from slow_retrieval import card_for, pairs_of
 
+from oracles.slow_retrieval import card_for, pairs_of
 from reeltune.errors import ConfigError
 from reeltune.evaluation.protocols import split_hash
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from slow_retrieval import (
+
+from oracles.slow_retrieval import (
     card_for,
     pairs_of,
     slow_t2v,
@@ -16,7 +17,6 @@ from slow_retrieval import (
     slow_v2t_grouped,
     videos_in_order,
 )
-
 from reeltune.errors import DataError
 from reeltune.evaluation import metrics
 from reeltune.evaluation.metrics import average_precision, ranks

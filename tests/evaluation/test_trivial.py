@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from rich.console import Console
-from slow_retrieval import card_for, pairs_of
 
-from reeltune.evaluation._table import report_table
-from reeltune.evaluation.remarks import all_said, remarks_of
+from oracles.slow_retrieval import card_for, pairs_of
 from reeltune.evaluation.retrieval import Report, retrieval_report
 from reeltune.evaluation.trivial import shown, trivial, trivial_said
-from reeltune.judging import figures_table
+from reeltune.tasks.judge import figures_table
+from reeltune.tasks.remarks import all_said, remarks_of
+from reeltune.tasks.tables import report_table
 from reeltune.types import LeftOut
 
 

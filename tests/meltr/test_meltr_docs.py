@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from reeltune.config import Melting
 from reeltune.meltr import transformer
-from reeltune.meltr_tables import TABLES
+from reeltune.papers.meltr_rows import TABLES
+from reeltune.recipes.read import Melting
 from reeltune.registry import names
 
 TEXT = (Path(__file__).parents[2] / "docs" / "meltr.md").read_text(encoding="utf-8")

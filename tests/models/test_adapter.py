@@ -9,12 +9,12 @@ import yaml
 from safetensors.torch import load_file, save_file
 from small_prompts import FRAMES, SMALL, TEXTS, VARIANTS, ragged, shake
 
-from reeltune.describe import describe
 from reeltune.errors import CheckpointError, ConfigError, ReeltuneError
 from reeltune.models import clip, tuned, vop
 from reeltune.models._adapter import ADAPTER, open_base, save_adapter
-from reeltune.models._open import open_model
-from reeltune.models._weights import CARD
+from reeltune.models.opening.open import open_model
+from reeltune.models.opening.weights import CARD
+from reeltune.runs.describe import describe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from transformers import CLIPImageProcessorPil, SiglipImageProcessorPil
 
-from reeltune.data import _pixels
+from reeltune.media import _pixels
 from reeltune.models._preprocessor import read_preprocessor
 from reeltune.models.clip import Clip, Config
 

@@ -11,11 +11,11 @@ from torch.nn import functional as F
 
 from oracles import slow_dual_encoding as slow
 from reeltune.errors import CheckpointError, ConfigError, DataError
-from reeltune.models._count import count_parameters
 from reeltune.models._dual_encoding._levels import real_first
 from reeltune.models._dual_encoding._vocabulary import Vocabulary
-from reeltune.models._open import open_model
 from reeltune.models.dual_encoding import Config, load
+from reeltune.models.opening.count import count_parameters
+from reeltune.models.opening.open import open_model
 from reeltune.types import FrameEncoder
 
 pytestmark = pytest.mark.usefixtures("one_thread")

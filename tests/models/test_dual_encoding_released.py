@@ -68,7 +68,7 @@ def test_a_bag_of_words_in_another_order_is_brought_into_that_of_the_ids(tmp_pat
 
 @torch.no_grad()
 def test_a_converted_model_is_saved_and_opened_as_any_other(tmp_path: Path) -> None:
-    from reeltune.models._open import open_model
+    from reeltune.models.opening.open import open_model
 
     model = convert(Released(len(WORDS)).save(tmp_path / "released.tar"), WORDS)
     model.save_pretrained(tmp_path / "ours")

@@ -13,8 +13,8 @@ import pytest
 from hf_folders import clip_folder
 
 from reeltune.errors import CheckpointError
-from reeltune.models._hub import fetch
 from reeltune.models.clip import load
+from reeltune.models.opening.hub import fetch
 
 MAIN, PROPOSAL = "a" * 40, "b" * 40  # commits
 PULL = {

@@ -11,9 +11,9 @@ import torch
 from efficientnet_lite_pytorch import EfficientNet
 from torch.nn import functional as F
 
-from reeltune.data._decode import Decoder
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.evaluation.metrics import ranks, recall_at
+from reeltune.media.decoder import Decoder
 from reeltune.models._lite import conse as conse_part
 from reeltune.models._lite.conse import (
     class_names,
@@ -25,8 +25,8 @@ from reeltune.models._lite.conse import (
 from reeltune.models._lite.frame_network import FrameNetwork
 from reeltune.models._lite.packaged import FRAME_WEIGHTS, SENTENCE_WEIGHTS, packaged
 from reeltune.models._lite.sentence_encoder import SentenceEncoder
-from reeltune.models._open import open_model
 from reeltune.models.lite import Config
+from reeltune.models.opening.open import open_model
 
 TEXTS = ["a dog", "Two men ride bicycles down a very steep road!", "naïve café 東京", ""]
 

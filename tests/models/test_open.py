@@ -15,12 +15,12 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import SiglipConfig, SiglipModel
 
-from reeltune.config import read_recipe
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models import vop
-from reeltune.models._hub import cached, cached_models, fetch
-from reeltune.models._open import open_model, placed_name
 from reeltune.models.clip import Config
+from reeltune.models.opening.hub import cached, cached_models, fetch
+from reeltune.models.opening.open import open_model, placed_name
+from reeltune.recipes.read import read_recipe
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import torch
 from PIL import Image
 from transformers import CLIPModel
 
-from reeltune.data._pixels import fit
 from reeltune.data._toybox.render import Look, frame
 from reeltune.data._toybox.world import SHOWN, Event, Script
-from reeltune.models._open import open_model
+from reeltune.media._pixels import fit
+from reeltune.models.opening.open import open_model
 from reeltune.models.tiny_clip import FOLDER
 
 

@@ -11,8 +11,8 @@ from torch import nn
 
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models import clip
-from reeltune.models._count import count_parameters
-from reeltune.models._open import open_model
+from reeltune.models.opening.count import count_parameters
+from reeltune.models.opening.open import open_model
 from reeltune.models.tuned import METHODS, Adapter, Config, Method, Tuned
 from reeltune.types import Batch
 

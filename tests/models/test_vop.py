@@ -10,7 +10,7 @@ from torch import nn
 from oracles.slow_info_nce import slow_info_nce
 from reeltune.errors import ConfigError, DataError
 from reeltune.models import clip
-from reeltune.models._count import count_parameters
+from reeltune.models.opening.count import count_parameters
 from reeltune.models.vop import Config, Context, Generic, Joint, Position, Prompt, Text
 from reeltune.types import Batch
 

@@ -13,14 +13,14 @@ from torch import nn
 from transformers import CLIPModel
 
 from reeltune.errors import CheckpointError
-from reeltune.models._weights import (
+from reeltune.models.clip import load
+from reeltune.models.opening.weights import (
     fingerprint,
     load_weights,
     read_card,
     require_weights,
     write_card,
 )
-from reeltune.models.clip import load
 from reeltune.storage.tensors import write_tensors
 
 

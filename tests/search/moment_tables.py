@@ -7,8 +7,8 @@ import lance
 import numpy as np
 import pyarrow as pa
 
-from reeltune.search._manifest import Manifest
-from reeltune.search._schema import Moments, VideoFile, to_table
+from reeltune.search.store.manifest import Manifest
+from reeltune.search.store.schema import Moments, VideoFile, to_table
 
 DIM = 8
 MANIFEST = Manifest(model="m", fingerprint="f", dim=DIM, sampling="gap 2", segments="s")

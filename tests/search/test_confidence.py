@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from moment_tables import DIM, MANIFEST, moments, rows_of, table, unit
 
 from reeltune.search._confidence import GOOD, KNOWN, Baseline, Usual, background, confidence, usual
-from reeltune.search._gallery import Gallery
-from reeltune.search._schema import to_table
 from reeltune.search.query import answer
+from reeltune.search.store.gallery import Gallery
+from reeltune.search.store.schema import to_table
 
 USUAL = Usual(texts=0.2, spread=0.03, pictures=0.6)  # much as of a CLIP
 KINDS = ("text", "picture")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from moment_tables import DIM, Moments, moments, random_files, rows_of, shots, unit
 
 from reeltune.search._fold import BITS, COSINE, choose
-from reeltune.search._gallery import Found
-from reeltune.search._nearest import exact_scores, vectors_of
+from reeltune.search.store.gallery import Found
+from reeltune.search.store.nearest import exact_scores, vectors_of
 
 
 def everything(query: np.ndarray, *files: Moments) -> Found:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from moment_tables import DIM, moments, random_files, rows_of, table, unit
 
 from reeltune.errors import LibraryError
-from reeltune.search import _nearest
-from reeltune.search._gallery import Gallery, thumbnails
-from reeltune.search._nearest import build_index
+from reeltune.search.store import nearest as _nearest
+from reeltune.search.store.gallery import Gallery, thumbnails
+from reeltune.search.store.nearest import build_index
 
 FILTERS = (None, "path like 'v1%'", "start > 4 and size = 1002", "date < '2026-01-02'")
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from reeltune.errors import DataError, LibraryError
-from reeltune.models._open import open_model
-from reeltune.search import _table
-from reeltune.search._lock import sole_writer
-from reeltune.search.care import verify
+from reeltune.models.opening.open import open_model
 from reeltune.search.ingest import REPORT_NAME, Choice, index
+from reeltune.search.maintain import verify
 from reeltune.search.report import Report
+from reeltune.search.store import table as _table
+from reeltune.search.store.lock import sole_writer
 
 Clip = Callable[..., Path]
 
@@ -57,7 +57,7 @@ def test_vectors_are_those_of_the_model_on_the_frames_of_the_moment(
 ) -> None:
     import torch
 
-    from reeltune.data._decode import Decoder
+    from reeltune.media.decoder import Decoder
 
     run(videos, model)
     encoder = open_model(model)

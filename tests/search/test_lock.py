@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from reeltune.errors import LibraryError
-from reeltune.search._lock import sole_writer
+from reeltune.search.store.lock import sole_writer
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from reeltune.search._lock import sole_writer
+from reeltune.search.store.lock import sole_writer
 with sole_writer(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

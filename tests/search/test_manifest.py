@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reeltune.errors import LibraryError
-from reeltune.search._manifest import FILE_NAME, Manifest
+from reeltune.search.store.manifest import FILE_NAME, Manifest
 
 MANIFEST = Manifest(model="lite", fingerprint="f00", dim=8, sampling="gap 2", segments="shots")
 

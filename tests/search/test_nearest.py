@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reeltune.search._nearest import Groups, best_rows, build_index, by_index, exact_scores
+from reeltune.search.store.nearest import Groups, best_rows, build_index, by_index, exact_scores
 
 FEW = st.lists(st.integers(-2, 2), min_size=1, max_size=30)  # ties are common
 

@@ -13,9 +13,9 @@ from test_fold import everything, slow_choice
 
 from reeltune.errors import ConfigError
 from reeltune.search import query as query_module
-from reeltune.search._gallery import Gallery
-from reeltune.search._nearest import build_index
 from reeltune.search.query import Ask, answer, videos
+from reeltune.search.store.gallery import Gallery
+from reeltune.search.store.nearest import build_index
 from reeltune.types import Hit
 
 

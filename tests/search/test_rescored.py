@@ -12,20 +12,20 @@ import pytest
 import torch
 from moment_tables import DIM, MANIFEST, Moments, random_files, unit
 
+from reeltune.cli.output import show_hits
 from reeltune.errors import CheckpointError, ConfigError, LibraryError
 from reeltune.models.dual_encoding import Config, DualEncoding
-from reeltune.search import _table
 from reeltune.search import query as query_module
-from reeltune.search._gallery import Gallery
-from reeltune.search._manifest import FILE_NAME, WITH_REST, Manifest
-from reeltune.search._nearest import build_index, vectors_of
 from reeltune.search._rescore import Score, indexed_columns, score_of
-from reeltune.search._schema import REST, to_table
-from reeltune.search.care import info, repair, verify
 from reeltune.search.ingest import Choice, index
 from reeltune.search.library import Library
+from reeltune.search.maintain import info, repair, verify
 from reeltune.search.query import Ask, answer, may_match
-from reeltune.show import show_hits
+from reeltune.search.store import table as _table
+from reeltune.search.store.gallery import Gallery
+from reeltune.search.store.manifest import FILE_NAME, WITH_REST, Manifest
+from reeltune.search.store.nearest import build_index, vectors_of
+from reeltune.search.store.schema import REST, to_table
 from reeltune.types import Hit, Rescored
 
 CONCEPTS = 5

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from moment_tables import DAY, DIM, NEW_YEAR, moments, table, unit
 
 from reeltune.errors import ConfigError
-from reeltune.search._gallery import Gallery
-from reeltune.search._where import COLUMNS, COMPARISONS, EXAMPLE, LONGEST, WORDS, where
+from reeltune.search.store.gallery import Gallery
+from reeltune.search.store.where import COLUMNS, COMPARISONS, EXAMPLE, LONGEST, WORDS, where
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import torch
 from small_run import Footage
 
-from reeltune.data._loader import FrameReader
+from reeltune.batches.loader import FrameReader
 
 
 @pytest.fixture(scope="session")

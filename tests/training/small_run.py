@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from reeltune.data._frame_cache import FrameCache
-from reeltune.data._loader import FrameReader, Loader, Order, readable
+from reeltune.batches.frame_cache import FrameCache
+from reeltune.batches.loader import FrameReader, Loader, Order, readable
 from reeltune.data.toybox import Config
 from reeltune.models import clip, tuned, vop
 from reeltune.training.loop import Run

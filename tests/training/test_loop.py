@@ -13,14 +13,14 @@ from small_run import Footage, Small, prompted, unfrozen
 from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from reeltune._unread import switch
-from reeltune.data._loader import FrameReader
+from reeltune.batches.loader import FrameReader
+from reeltune.cli.training import changes_of
 from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.settings.unread import switch
 from reeltune.training.checkpoint import STATE
 from reeltune.training.log import read_log
 from reeltune.training.loop import Run, train
 from reeltune.training.step import Sum
-from reeltune.training_commands import changes_of
 from reeltune.types import Batch, Pair
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from small_run import Footage, Small, prompted
 
-from reeltune.data._loader import FrameReader
+from reeltune.batches.loader import FrameReader
 from reeltune.training.checkpoint import Place
 from reeltune.training.log import read_log
 from reeltune.training.loop import train

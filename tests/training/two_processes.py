@@ -13,7 +13,7 @@ import torch
 from small_run import Footage, Small, batch_of, prompted, unfrozen
 from torch import Tensor
 
-from reeltune.data._loader import Loader, Order
+from reeltune.batches.loader import Loader, Order
 from reeltune.training import distributed
 from reeltune.training.distributed import average_gradients, gather, gather_ids
 from reeltune.training.loop import train

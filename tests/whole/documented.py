@@ -9,7 +9,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from reeltune.cli import app
+from reeltune.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reeltune.config import Recipe
 from reeltune.data.toybox import Config
+from reeltune.recipes.read import Recipe
 
 
 def write_own(folder: Path, sizes: Mapping[str, int], captions: int = 4) -> Path:

@@ -11,15 +11,15 @@ import numpy as np
 from documented import ROOT, arguments, named
 from typer.testing import CliRunner, Result
 
-from reeltune.cli import app
+from reeltune.cli.app import app
+from reeltune.cli.training import changes_of
 from reeltune.data.toybox import Config
-from reeltune.meltr_tables import TABLES
 from reeltune.models import clip
-from reeltune.stored_recipe import RECIPE, write_recipe
-from reeltune.table import Job, Plan, jobs_of
-from reeltune.table_dual_encoding import strategy_jobs
-from reeltune.table_meltr import jobs_of as jobs_of_sections
-from reeltune.training_commands import changes_of
+from reeltune.papers.dual_encoding import strategy_jobs
+from reeltune.papers.meltr import jobs_of as jobs_of_sections
+from reeltune.papers.meltr_rows import TABLES
+from reeltune.papers.vop import Job, Plan, jobs_of
+from reeltune.recipes.stored import RECIPE, write_recipe
 from reeltune.types import Pair
 
 TRAIN, VAL, TEST = 14, 4, 4  # clips of the copies of published datasets

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from reeltune.amount import amount_of
-from reeltune.config import read_recipe, recipe_names
-from reeltune.data._loader import Order
-from reeltune.describe import describe
+from reeltune.batches.loader import Order
+from reeltune.recipes.read import read_recipe, recipe_names
+from reeltune.runs.amount import amount_of
+from reeltune.runs.describe import describe
 from reeltune.training.settings import Settings
 from reeltune.types import Pair
 

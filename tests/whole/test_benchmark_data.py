@@ -8,16 +8,16 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from reeltune.benchmark_data import on_data, sizes_differ
-from reeltune.cli import app
-from reeltune.config import read_recipe, recipe_names
+from reeltune.cli.app import app
 from reeltune.data import activitynet, msrvtt
-from reeltune.data._official_features import write_official
 from reeltune.errors import DataError
-from reeltune.run import Place, run_recipe
-from reeltune.table import Plan, jobs_of
-from reeltune.table_dual_encoding import held_out
-from reeltune.table_runs import missing_of
+from reeltune.features.official import write_official
+from reeltune.papers.dual_encoding import held_out
+from reeltune.papers.plan import missing_of
+from reeltune.papers.vop import Plan, jobs_of
+from reeltune.recipes.read import read_recipe, recipe_names
+from reeltune.runs.benchmark_data import on_data, sizes_differ
+from reeltune.runs.train import Place, run_recipe
 
 SMALL = (
     *("config.features=4", "config.hidden=4", "config.filters=2", "config.latent=4"),

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from reeltune.cli import app
-from reeltune.data._official_features import write_official
+from reeltune.cli.app import app
 from reeltune.data.toybox import Config
-from reeltune.run import Place, run_recipe
-from reeltune.stored_recipe import write_recipe
-from reeltune.table import Plan, jobs_of
+from reeltune.features.official import write_official
+from reeltune.papers.vop import Plan, jobs_of
+from reeltune.recipes.stored import write_recipe
+from reeltune.runs.train import Place, run_recipe
 
 TRAIN, TEST = [f"video{n}" for n in range(14)], [f"video{n}" for n in range(7010, 7014)]
 TINY = ("--set", "config.base=tiny-clip")

@@ -9,17 +9,17 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
-from reeltune.cli import app
-from reeltune.config import read_recipe
-from reeltune.data._cache_folder import cache_folder
+from reeltune.cli.app import app
 from reeltune.data.toybox import Config
 from reeltune.errors import ConfigError, ReeltuneError
 from reeltune.evaluation.retrieval import Report
-from reeltune.feature_run import FEATURES
-from reeltune.models._open import open_model
-from reeltune.models._weights import read_tensors, write_card
-from reeltune.run import Place, evaluate_opened, evaluation_recipe
-from reeltune.stored_recipe import stored_recipe
+from reeltune.models.opening.open import open_model
+from reeltune.models.opening.weights import read_tensors, write_card
+from reeltune.recipes.read import read_recipe
+from reeltune.recipes.stored import stored_recipe
+from reeltune.runs.clips import FEATURES
+from reeltune.runs.train import Place, evaluate_opened, evaluation_recipe
+from reeltune.storage.cache import cache_folder
 
 SMALL = (
     *("options.size=tiny", "training.epochs=2", "training.batch=16", "config.hidden=8"),

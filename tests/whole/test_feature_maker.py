@@ -12,15 +12,15 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from reeltune.config import read_recipe
-from reeltune.data._feature_index import FILE_NAME, Making
+from reeltune.cli.training import app
 from reeltune.errors import ConfigError
-from reeltune.feature_maker import Maker, why_not_to_index
-from reeltune.features import Wish, make_features
+from reeltune.features.index import FILE_NAME, Making
 from reeltune.models import clip, dual_encoding
-from reeltune.models._open import open_model
-from reeltune.run import Place, evaluate_checkpoint, evaluation_recipe, run_recipe
-from reeltune.training_commands import app
+from reeltune.models.opening.open import open_model
+from reeltune.recipes.read import read_recipe
+from reeltune.runs.feature_maker import Maker, why_not_to_index
+from reeltune.runs.make_features import Wish, make_features
+from reeltune.runs.train import Place, evaluate_checkpoint, evaluation_recipe, run_recipe
 
 TINY = {
     "options.size": "tiny",

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 import torch
 
-from reeltune.config import Recipe, read_recipe
-from reeltune.data._decode import Decoder
-from reeltune.data._features import Features
-from reeltune.data._sample import Sampling
 from reeltune.data.hybrid_space import Config as HybridSpace
 from reeltune.data.toybox import Config
 from reeltune.errors import CheckpointError, ConfigError, DataError, MediaError
-from reeltune.feature_run import StoredClips, made_clips, started, stored_clips
+from reeltune.features.store import Features
+from reeltune.media.decoder import Decoder
+from reeltune.media.sampling import Sampling
 from reeltune.models.clip import Config as Clip
-from reeltune.run import Place, run_recipe, without_faults
+from reeltune.recipes.read import Recipe, read_recipe
+from reeltune.runs.clips import StoredClips, made_clips, started, stored_clips
+from reeltune.runs.train import Place, run_recipe, without_faults
 from reeltune.types import Pair, Pixels, Split
 
 OPTIONS = Config(size="tiny")

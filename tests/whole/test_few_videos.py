@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 from own_clips import own_dual_encoding, own_recipe, write_own
 
-from reeltune.config import Recipe
-from reeltune.dual_encoding_sweeps import Cut, HeldOut, alpha_sums, pruned
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.evaluation.retrieval import Report
-from reeltune.meltr_costs import costs
-from reeltune.models._open import open_model
-from reeltune.ready import lacks_of
-from reeltune.run import Place, run_recipe
-from reeltune.table import Plan, jobs_of
-from reeltune.table_runs import missing_of
+from reeltune.models.opening.open import open_model
+from reeltune.papers.dual_encoding_sweeps import Cut, HeldOut, alpha_sums, pruned
+from reeltune.papers.meltr_costs import costs
+from reeltune.papers.plan import missing_of
+from reeltune.papers.vop import Plan, jobs_of
+from reeltune.recipes.read import Recipe
+from reeltune.runs.ready import lacks_of
+from reeltune.runs.train import Place, run_recipe
+from reeltune.runs.tune import tune
 from reeltune.training.checkpoint import STATE
-from reeltune.tune import tune
 from reeltune.types import Pair, Split
 
 WITHOUT = "there is none, so the weights of the last epoch are kept"

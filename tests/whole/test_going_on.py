@@ -8,16 +8,16 @@ import torch
 import yaml
 from typer.testing import CliRunner, Result
 
-from reeltune.cli import app
-from reeltune.config import read_recipe
-from reeltune.describe import describe
+from reeltune.cli.app import app
 from reeltune.errors import CheckpointError, ConfigError
-from reeltune.initial import take_weights
 from reeltune.models import dual_encoding, tuned, vop
 from reeltune.models._adapter import open_base
 from reeltune.models._dual_encoding._vocabulary import Vocabulary
-from reeltune.models._open import open_model
-from reeltune.tune import start
+from reeltune.models.opening.initial import take_weights
+from reeltune.models.opening.open import open_model
+from reeltune.recipes.read import read_recipe
+from reeltune.runs.describe import describe
+from reeltune.runs.tune import start
 
 TINY = ("--set", "options.size=tiny", "--set", "training.epochs=1", "--set", "frames=4")
 STILL = ("--set", "training.lr=0")  # training that changes no weight

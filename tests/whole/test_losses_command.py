@@ -10,10 +10,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from reeltune.cli import app
-from reeltune.config import read_recipe
+from reeltune.cli.app import app
 from reeltune.errors import DataError
-from reeltune.melted import (
+from reeltune.meltr import linear, transformer
+from reeltune.meltr.combiner import load
+from reeltune.papers.loss_slopes import (
     BEYOND,
     Epoch,
     Melted,
@@ -24,10 +25,9 @@ from reeltune.melted import (
     responses,
     weighted_sum,
 )
-from reeltune.melted_pages import write_pages
-from reeltune.meltr import linear, transformer
-from reeltune.meltr.combiner import load
-from reeltune.run import MELTR, Place, run_recipe
+from reeltune.papers.loss_slopes_pages import write_pages
+from reeltune.recipes.read import read_recipe
+from reeltune.runs.train import MELTR, Place, run_recipe
 from reeltune.training.log import LOG, read_log
 
 TASKS = ("match", "words")

@@ -7,10 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from reeltune.config import read_recipe
 from reeltune.errors import ConfigError
 from reeltune.meltr.combiner import load
-from reeltune.run import MELTR, Place, run_recipe
+from reeltune.recipes.read import read_recipe
+from reeltune.runs.train import MELTR, Place, run_recipe
 from reeltune.training.log import read_log
 
 TASKS = ("triplet_latent", "triplet_concept", "concepts_video", "concepts_text")

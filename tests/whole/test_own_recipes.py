@@ -8,14 +8,14 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from reeltune.cli import app
-from reeltune.config import read_recipe
+from reeltune.cli.app import app
 from reeltune.data.toybox import Config
-from reeltune.describe import describe
 from reeltune.errors import ConfigError
-from reeltune.stored_recipe import write_recipe
-from reeltune.table import Plan, jobs_of, recipe_of
-from reeltune.table_runs import _command
+from reeltune.papers.plan import _command
+from reeltune.papers.vop import Plan, jobs_of, recipe_of
+from reeltune.recipes.read import read_recipe
+from reeltune.recipes.stored import write_recipe
+from reeltune.runs.describe import describe
 
 OWN = """\
 benchmark: toybox

@@ -9,7 +9,10 @@ import torch
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from reeltune.config import (
+from reeltune.errors import ConfigError
+from reeltune.meltr import step, transformer
+from reeltune.models.opening.count import count_parameters
+from reeltune.recipes.read import (
     ROOT,
     FromFeatures,
     Melting,
@@ -19,9 +22,6 @@ from reeltune.config import (
     read_recipe,
     recipe_names,
 )
-from reeltune.errors import ConfigError
-from reeltune.meltr import step, transformer
-from reeltune.models._count import count_parameters
 from reeltune.registry import find, names
 from reeltune.training.settings import Settings
 

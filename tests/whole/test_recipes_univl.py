@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reeltune.config import read_recipe, recipe_names
-from reeltune.data._feature_index import Making
-from reeltune.data._feature_writer import FeatureWriter
 from reeltune.data.msrvtt import Config
 from reeltune.errors import CheckpointError, ConfigError
-from reeltune.feature_run import stored_clips
+from reeltune.features.index import Making
+from reeltune.features.writer import FeatureWriter
+from reeltune.recipes.read import read_recipe, recipe_names
+from reeltune.runs.clips import stored_clips
 
 CAPTIONS = ("BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
 RETRIEVAL = {  # MELTR (2303.13009), tables 1, 2 and 8: R@1 R@5 R@10

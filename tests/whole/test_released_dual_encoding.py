@@ -11,10 +11,10 @@ from typer.testing import CliRunner, Result
 
 from oracles.official_tester import official_figures
 from oracles.released_dual_encoding import MARKS, Released, pickle_words
-from reeltune.cli import app
-from reeltune.data._official_features import write_official
+from reeltune.cli.app import app
 from reeltune.errors import CheckpointError
-from reeltune.models._open import open_model
+from reeltune.features.official import write_official
+from reeltune.models.opening.open import open_model
 
 WORDS = tuple(f"w{number}" for number in range(25))
 BAG = WORDS[::-1]  # the vocabulary of the bag of words has an order of its own

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from reeltune.config import read_recipe
 from reeltune.errors import ConfigError, DataError
-from reeltune.run import Place, run_recipe
-from reeltune.table import Job, Plan, jobs_of
-from reeltune.table_runs import missing_of, train_missing
+from reeltune.papers.plan import missing_of, train_missing
+from reeltune.papers.vop import Job, Plan, jobs_of
+from reeltune.recipes.read import read_recipe
+from reeltune.runs.train import Place, run_recipe
 from reeltune.training.checkpoint import STATE
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")

@@ -10,19 +10,13 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from reeltune import table
-from reeltune.cli import app
+from reeltune.cli.app import app
 from reeltune.compress.prune import prunable
-from reeltune.config import read_recipe
-from reeltune.dual_encoding_pages import make_tables
-from reeltune.dual_encoding_sweeps import ALPHAS, Cut, HeldOut, alpha_sums, pruned
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.retrieval import Report
-from reeltune.finished import METRICS
 from reeltune.models.dual_encoding import Config, load
-from reeltune.run import Place, run_recipe
-from reeltune.table import Plan, drawn, jobs_of
-from reeltune.table_dual_encoding import (
+from reeltune.papers import vop as table
+from reeltune.papers.dual_encoding import (
     BASELINE,
     ENTRIES,
     PLUS,
@@ -34,6 +28,12 @@ from reeltune.table_dual_encoding import (
     strategy_jobs,
     strategy_rows,
 )
+from reeltune.papers.dual_encoding_pages import make_tables
+from reeltune.papers.dual_encoding_sweeps import ALPHAS, Cut, HeldOut, alpha_sums, pruned
+from reeltune.papers.vop import Plan, drawn, jobs_of
+from reeltune.recipes.read import read_recipe
+from reeltune.runs.finished import METRICS
+from reeltune.runs.train import Place, run_recipe
 
 SMALL = {"options.size": "tiny", "training.epochs": 2, "training.batch": 16}
 

@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from reeltune import table
-from reeltune.cli import app
-from reeltune.config import read_recipe
+from reeltune.cli.app import app
 from reeltune.errors import ConfigError
 from reeltune.evaluation._bleu import bleu
-from reeltune.evaluation.captioning import CaptioningReport, captioning_report
 from reeltune.evaluation.captions import caption_report, split_words
 from reeltune.evaluation.protocols import CaptionCard
 from reeltune.evaluation.retrieval import Report
-from reeltune.finished import METRICS
-from reeltune.meltr_costs import Cost, costs, stored_costs
-from reeltune.meltr_pages import make_meltr_tables
-from reeltune.meltr_tables import MELTR, SCHEMES, TABLES, Section
-from reeltune.run import Place, run_recipe
-from reeltune.table import FAMILIES, Plan
-from reeltune.table_meltr import drawn_captions, entry_jobs, epoch_seconds, jobs_of, rows_of
+from reeltune.papers import vop as table
+from reeltune.papers.meltr import drawn_captions, entry_jobs, epoch_seconds, jobs_of, rows_of
+from reeltune.papers.meltr_costs import Cost, costs, stored_costs
+from reeltune.papers.meltr_pages import make_meltr_tables
+from reeltune.papers.meltr_rows import MELTR, SCHEMES, TABLES, Section
+from reeltune.papers.vop import FAMILIES, Plan
+from reeltune.recipes.read import read_recipe
+from reeltune.runs.finished import METRICS
+from reeltune.runs.train import Place, run_recipe
+from reeltune.tasks.captioning import CaptioningReport, captioning_report
 from reeltune.training.log import read_log
 
 SMALL = {"options.size": "tiny", "training.epochs": 1, "training.batch": 8}

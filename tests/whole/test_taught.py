@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from reeltune.config import Recipe, read_recipe
-from reeltune.data._official_features import write_official
 from reeltune.data.hybrid_space import Config
 from reeltune.errors import ConfigError, DataError
-from reeltune.feature_run import started
-from reeltune.run import Place, run_recipe
-from reeltune.taught import Started
+from reeltune.features.official import write_official
+from reeltune.recipes.read import Recipe, read_recipe
+from reeltune.runs.clips import started
+from reeltune.runs.taught import Started
+from reeltune.runs.train import Place, run_recipe
 
 SIZES = {"features": 4, "embedding": 3, "hidden": 4, "filters": 4, "latent": 6, "concepts": 2}
 SMALL = {f"config.{name}": size for name, size in SIZES.items()} | {"words.at_least": 1}

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from reeltune.cli import app
+from reeltune.cli.app import app
+from reeltune.cli.output import show_tuning
 from reeltune.data.toybox import Config
 from reeltune.evaluation.compare import compare
-from reeltune.evaluation.reports import read_report
 from reeltune.evaluation.retrieval import Report
-from reeltune.models._open import open_model
-from reeltune.show import show_tuning
+from reeltune.models.opening.open import open_model
+from reeltune.tasks.reports import read_report
 from reeltune.training.checkpoint import STATE
 
 SMALL = ("--set", "options.size=tiny", "--set", "training.epochs=2", "--set", "training.batch=8")

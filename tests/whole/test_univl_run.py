@@ -10,24 +10,31 @@ import numpy as np
 import pytest
 import torch
 
-from reeltune.config import Recipe, read_recipe
-from reeltune.data._loader import Loader, Order
+from reeltune.batches.loader import Loader, Order
+from reeltune.cli.output import TrainingBar
 from reeltune.data.toybox import Config as Toybox
 from reeltune.errors import ConfigError
 from reeltune.evaluation.beside import Asked
-from reeltune.evaluation.captioning import CaptioningReport
-from reeltune.evaluation.compare_files import compare_files
-from reeltune.evaluation.encode import Named, clip_batches, gallery_of
-from reeltune.evaluation.pairs import evaluate_pairs, pair_scores
-from reeltune.evaluation.reports import read_report
 from reeltune.evaluation.rescore import rescored
 from reeltune.evaluation.retrieval import Report
-from reeltune.feature_run import started
-from reeltune.judging import OF_CAPTIONS, OF_RETRIEVAL, figures_of, judge, require_scores, texts_of
 from reeltune.models.univl import Univl
-from reeltune.ready import require_ready
-from reeltune.run import Place, evaluate_checkpoint, evaluation_recipe, run_recipe
-from reeltune.show import TrainingBar
+from reeltune.recipes.read import Recipe, read_recipe
+from reeltune.runs.clips import started
+from reeltune.runs.ready import require_ready
+from reeltune.runs.train import Place, evaluate_checkpoint, evaluation_recipe, run_recipe
+from reeltune.tasks.captioning import CaptioningReport
+from reeltune.tasks.compare_files import compare_files
+from reeltune.tasks.judge import (
+    OF_CAPTIONS,
+    OF_RETRIEVAL,
+    figures_of,
+    judge,
+    require_scores,
+    texts_of,
+)
+from reeltune.tasks.pair_retrieval import evaluate_pairs, pair_scores
+from reeltune.tasks.reports import read_report
+from reeltune.tasks.retrieval import Named, clip_batches, gallery_of
 from reeltune.training.log import read_log
 from reeltune.types import Pair, Split
 

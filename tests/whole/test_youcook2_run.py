@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reeltune.config import Recipe, read_recipe
 from reeltune.data import _youcook2
 from reeltune.data._univl_pickles import convert_s3d
 from reeltune.errors import ConfigError, DataError
-from reeltune.run import Place, evaluate_checkpoint, evaluation_recipe, run_recipe
+from reeltune.recipes.read import Recipe, read_recipe
+from reeltune.runs.train import Place, evaluate_checkpoint, evaluation_recipe, run_recipe
 from reeltune.training.log import read_log
 
 VIDEOS = [f"video{n}abcdef" for n in range(8)]  # five to train, one of them held out, three to test

@@ -12,9 +12,9 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from reeltune.data._feature_index import Making
-from reeltune.data._feature_writer import FeatureWriter
 from reeltune.errors import DataError
+from reeltune.features.index import Making
+from reeltune.features.writer import FeatureWriter
 
 NUMPY = (".npy", ".npz")
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from reeltune.data._names import SUFFIXES, stem
 from reeltune.data._nearest import hint
 from reeltune.errors import DataError
+from reeltune.media.names import SUFFIXES, stem
 from reeltune.types import Caption, LeftOut, Pair, Split, collect_left_out
 
 Captions = Literal["single", "multiple", "paragraph"]

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field, RootModel, ValidationError, model_validator
 
-from reeltune._faults import first_fault
 from reeltune.data._annotations import Row, Text, find_file, find_files, read_csv, read_json
 from reeltune.data._univl_pickles import read_columns
 from reeltune.errors import DataError
+from reeltune.settings.faults import first_fault
 from reeltune.storage.atomic_file import write_atomically
 
 NAME = "youcook2"

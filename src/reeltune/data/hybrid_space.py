@@ -8,12 +8,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from reeltune.data._annotations import find_file, read_lines, require_folder
-from reeltune.data._features import Features
-from reeltune.data._official_features import write_official
 from reeltune.data._published import Size, Sizes, sizes
 from reeltune.data._splits import PARTS, Part, refuse_leak, split_named
 from reeltune.data._videos import left_out, one_caption_each
 from reeltune.errors import DataError
+from reeltune.features.official import write_official
+from reeltune.features.store import Features
 from reeltune.types import Caption, Pair, Split
 
 HOW = """\

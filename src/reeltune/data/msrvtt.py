@@ -14,11 +14,11 @@ from reeltune.data._annotations import (
     read_csv,
     read_json,
 )
-from reeltune.data._features import Features
 from reeltune.data._published import Size, Sizes, held_out, sizes
 from reeltune.data._splits import Part, refuse_leak, split_named, take_split
 from reeltune.data._videos import Videos, list_videos, write_empty
 from reeltune.errors import DataError
+from reeltune.features.store import Features
 from reeltune.types import Caption, Split
 
 HOW = """\

@@ -9,14 +9,14 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from reeltune.data._annotations import require_folder
-from reeltune.data._feature_index import Making
-from reeltune.data._feature_writer import FeatureWriter
-from reeltune.data._features import Features
-from reeltune.data._sample import ROUNDED, Sampling
 from reeltune.data._splits import Part, refuse_leak, split_named, take_split
 from reeltune.data._videos import left_out
 from reeltune.data._youcook2 import DATA, LISTS, NAME, SILENT, Steps, listed_in, told_in
 from reeltune.errors import DataError
+from reeltune.features.index import Making
+from reeltune.features.store import Features
+from reeltune.features.writer import FeatureWriter
+from reeltune.media.sampling import ROUNDED, Sampling
 from reeltune.types import Pair, Split
 
 HOW = """\

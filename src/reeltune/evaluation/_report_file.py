@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from reeltune._faults import first_fault
 from reeltune.errors import DataError
+from reeltune.settings.faults import first_fault
 
 Kind = TypeVar("Kind")
 

@@ -15,12 +15,12 @@ import torch
 from pydantic import BaseModel, NonNegativeInt, PositiveInt, ValidationError
 from torch import Tensor
 
-from reeltune._faults import first_fault
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models import clip, tuned, vop
 from reeltune.models._adapter import open_base
 from reeltune.models._openai_clip import as_transformers
 from reeltune.models._pickled import read_pickled
+from reeltune.settings.faults import first_fault
 
 TEXT, VIDEO = "text_prompt_learner.text_prompts", "visual_prompt_learner.visual_prompts"
 COPIES = {"image_encoder.": "visual.", "text_encoder.": ""}  # of what stands under `clip.`

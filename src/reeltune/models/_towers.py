@@ -18,7 +18,7 @@ from transformers import (
 from transformers.utils import logging
 
 from reeltune.errors import CheckpointError
-from reeltune.models._weights import WEIGHTS, read_tensors, require_all_keys, require_weights
+from reeltune.models.opening.weights import WEIGHTS, read_tensors, require_all_keys, require_weights
 from reeltune.nn.packed import packed_name
 from reeltune.types import Pixels
 

@@ -36,7 +36,7 @@ from reeltune.models._towers import (
     require_fit,
     shared_width,
 )
-from reeltune.models._weights import WEIGHTS, fingerprint, versions, write_card
+from reeltune.models.opening.weights import WEIGHTS, fingerprint, versions, write_card
 from reeltune.storage.tensors import write_tensors
 from reeltune.types import Tokens
 

@@ -29,8 +29,8 @@ from reeltune.models._dual_encoding._levels import real_first
 from reeltune.models._dual_encoding._space import Encoded
 from reeltune.models._dual_encoding._towers import TextTower
 from reeltune.models._dual_encoding._vocabulary import PAD, SPECIALS, Vocabulary
-from reeltune.models._open import ModelName
-from reeltune.models._weights import (
+from reeltune.models.opening.open import ModelName
+from reeltune.models.opening.weights import (
     CARD,
     WEIGHTS,
     card_settings,

@@ -23,7 +23,7 @@ from reeltune.models._lite.frame_network import CLASSES, PIXELS, FrameNetwork
 from reeltune.models._lite.head import Head
 from reeltune.models._lite.packaged import FRAME_WEIGHTS, SENTENCE_WEIGHTS
 from reeltune.models._lite.sentence_encoder import WIDTH, SentenceEncoder
-from reeltune.models._weights import (
+from reeltune.models.opening.weights import (
     WEIGHTS,
     card_settings,
     fingerprint,

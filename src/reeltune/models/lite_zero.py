@@ -17,7 +17,7 @@ from reeltune.models._lite.conse import PROMPT, TEMPERATURE, class_names, class_
 from reeltune.models._lite.frame_network import CLASSES, PIXELS, FrameNetwork
 from reeltune.models._lite.packaged import FRAME_WEIGHTS, SENTENCE_WEIGHTS
 from reeltune.models._lite.sentence_encoder import WIDTH, SentenceEncoder
-from reeltune.models._weights import fingerprint, write_card
+from reeltune.models.opening.weights import fingerprint, write_card
 from reeltune.types import Tokens
 
 

@@ -24,7 +24,7 @@ from reeltune.models import clip
 from reeltune.models._adapter import Based, fill, read_adapter, save_adapter
 from reeltune.models._contrast import batch_losses, contrastive
 from reeltune.models._device import precision_named
-from reeltune.models._weights import fingerprint, versions
+from reeltune.models.opening.weights import fingerprint, versions
 from reeltune.types import Batch, Tokens
 
 Method = Literal["none", "full", "bias", "proj", "partial", "adapter-attn", "adapter-ffn", "lora"]

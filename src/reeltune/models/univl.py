@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models._device import device_named, precision_named
-from reeltune.models._open import ModelName
 from reeltune.models._univl import towers
 from reeltune.models._univl.beam import beam_search
 from reeltune.models._univl.frame_encoder import FrozenFrames
@@ -29,7 +28,8 @@ from reeltune.models._univl.targets import Caption, Reads, text_read, what_is_hi
 from reeltune.models._univl.tasks import TASKS, Scene, Task, task_losses
 from reeltune.models._univl.words import FILE, WordPieces, read_vocabulary
 from reeltune.models._univl.writing import Writing
-from reeltune.models._weights import (
+from reeltune.models.opening.open import ModelName
+from reeltune.models.opening.weights import (
     WEIGHTS,
     card_settings,
     fingerprint,

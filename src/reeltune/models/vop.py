@@ -31,7 +31,7 @@ from reeltune.models._contrast import batch_losses, contrastive
 from reeltune.models._prompted_text import PromptedText
 from reeltune.models._prompted_video import PromptedVideo
 from reeltune.models._prompts import Rows
-from reeltune.models._weights import fingerprint
+from reeltune.models.opening.weights import fingerprint
 from reeltune.types import Batch, Tokens
 
 WEIGHTS_FROM = "a folder that training wrote"

@@ -9,11 +9,11 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from reeltune.data._decode import Frame, MediaInfo
+from reeltune.media.decoder import Frame, MediaInfo
 from reeltune.search._confidence import Baseline
 from reeltune.search._dhash import dhash
-from reeltune.search._schema import Moments, VideoFile
 from reeltune.search.shots import MomentSettings, Segment, segments, signature
+from reeltune.search.store.schema import Moments, VideoFile
 from reeltune.types import DualEncoder, FrameEncoder
 
 BATCH = 32  # frames, or moments where a model must see whole moments

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from reeltune.data._content import content_hash
-from reeltune.search._files import Candidate
-from reeltune.search._table import open_table
+from reeltune.media.files import Candidate
+from reeltune.search.store.table import open_table
+from reeltune.storage.content import content_hash
 
 
 class Verdict(Enum):

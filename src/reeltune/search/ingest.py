@@ -10,24 +10,24 @@ from typing import Any
 
 import torch
 
-from reeltune.data._decode import Decoder
-from reeltune.data._sample import Sampling
 from reeltune.errors import DataError, LibraryError
-from reeltune.models._open import open_model
-from reeltune.outputs import require_folder
-from reeltune.search import _table
+from reeltune.media.decoder import Decoder
+from reeltune.media.files import candidates
+from reeltune.media.sampling import Sampling
+from reeltune.models.opening.open import open_model
 from reeltune.search._confidence import Baseline
-from reeltune.search._files import candidates
 from reeltune.search._gather import Gatherer
 from reeltune.search._known import Known
-from reeltune.search._lock import sole_writer
-from reeltune.search._manifest import FILE_NAME, WITH_REST, Manifest
-from reeltune.search._readers import Readers
 from reeltune.search._rescore import indexed_columns
-from reeltune.search._run import Meter, Progress, Run
+from reeltune.search.engines.local import Meter, Progress, Run
+from reeltune.search.engines.local_readers import Readers
 from reeltune.search.report import Report
 from reeltune.search.shots import MomentSettings
+from reeltune.search.store import table as _table
+from reeltune.search.store.lock import sole_writer
+from reeltune.search.store.manifest import FILE_NAME, WITH_REST, Manifest
 from reeltune.storage.atomic_file import write_atomically
+from reeltune.storage.outputs import require_folder
 from reeltune.types import DualEncoder
 
 DEFAULT_MODEL = "lite"

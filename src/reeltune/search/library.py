@@ -8,15 +8,15 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from reeltune.data._decode import Decoder, Frame
-from reeltune.data._sample import Sampling
 from reeltune.errors import ConfigError, LibraryError
-from reeltune.models._open import open_model
-from reeltune.search import _table
-from reeltune.search._gallery import Gallery, thumbnails
-from reeltune.search._manifest import Manifest
+from reeltune.media.decoder import Decoder, Frame
+from reeltune.media.sampling import Sampling
+from reeltune.models.opening.open import open_model
 from reeltune.search._rescore import score_of
 from reeltune.search.query import Ask, answer
+from reeltune.search.store import table as _table
+from reeltune.search.store.gallery import Gallery, thumbnails
+from reeltune.search.store.manifest import Manifest
 from reeltune.types import DualEncoder, Hit
 
 QUERY_SAMPLING = "uniform 12"  # frames of a video that is itself a query

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from reeltune.errors import ConfigError, LibraryError
 from reeltune.search._confidence import GOOD, Kind, confidence
 from reeltune.search._fold import choose
-from reeltune.search._gallery import Gallery, not_finite
 from reeltune.search._rescore import Score
+from reeltune.search.store.gallery import Gallery, not_finite
 from reeltune.types import Hit
 
 FIRST_LOOK, PER_ANSWER = 256, 16  # moments compared in detail at first, in all and per answer

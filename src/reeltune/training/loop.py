@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from reeltune.data._loader import Loader
+from reeltune.batches.loader import Loader
 from reeltune.errors import ConfigError, DataError
 from reeltune.training.checkpoint import Place, load_state, save_state, step_state
 from reeltune.training.distributed import average_gradients, same_start, world

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from reeltune._unread import refuse_unread
+from reeltune.settings.unread import refuse_unread
 from reeltune.training.schedule import FOLLOWS, Rule
 
 OF_STEPS = frozenset({"precision", "chunk"})  # settings that only some steps read

@@ -7,7 +7,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from reeltune.errors import CheckpointError, ConfigError
-from reeltune.models._open import open_model
+from reeltune.models.opening.open import open_model
 from reeltune.types import DualEncoder, FrameEncoder, Tokens
 
 

@@ -7,13 +7,13 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from reeltune._faults import first_fault
 from reeltune.errors import CheckpointError
 from reeltune.models._dual_encoding._released_file import Released, State
 from reeltune.models._dual_encoding._released_options import check_options
 from reeltune.models._dual_encoding._vocabulary import SPECIALS, Vocabulary
-from reeltune.models._weights import require_all_keys
 from reeltune.models.dual_encoding import Config, DualEncoding
+from reeltune.models.opening.weights import require_all_keys
+from reeltune.settings.faults import first_fault
 
 PARTS = ("video.levels.", "text.", "video.space.", "text.space.")
 NAMES = [  # pattern of a released name, and ours; in the text part, levels stand beside `embed`

@@ -12,8 +12,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch.nn.utils.rnn import pad_sequence
 
-from reeltune._faults import first_fault
 from reeltune.errors import CheckpointError, DataError
+from reeltune.settings.faults import first_fault
 from reeltune.types import Tokens
 
 Letters = Literal["ascii", "unicode"]

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reeltune.models._lite.sentence_encoder import SentenceEncoder
-from reeltune.models._weights import read_tensors
+from reeltune.models.opening.weights import read_tensors
 
 TEMPERATURE = 2.0  # of the class probabilities; chosen on the Flickr8k development split
 PROMPT = "a photo of {}"

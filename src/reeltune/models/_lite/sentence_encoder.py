@@ -11,8 +11,8 @@ from transformers import BertConfig, BertModel
 
 from reeltune.errors import DataError
 from reeltune.models._lite.packaged import SENTENCE_WEIGHTS, TOKENIZER, packaged
-from reeltune.models._weights import read_tensors
 from reeltune.models._word_pieces import tokens_of
+from reeltune.models.opening.weights import read_tensors
 from reeltune.types import Tokens
 
 WIDTH = 384

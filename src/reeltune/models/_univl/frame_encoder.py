@@ -5,7 +5,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
-from reeltune.models._open import open_model
+from reeltune.models.opening.open import open_model
 from reeltune.types import DualEncoder, FrameEncoder, Pixels
 
 UNREAD = Pixels(size=224)  # what S3D was trained on; without an encoder no picture is ever read

@@ -1,0 +1,122 @@
+"""Decoded frames on disk, so that a clip is decoded once and not once per epoch.
+
+A file per clip, named after the content of the video, the part of it, and how frames were chosen
+and brought to size. When the files together exceed the limit, those read longest ago go first.
+"""
+
+import contextlib
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from reeltune.errors import MediaError
+from reeltune.media.sampling import Sampling
+from reeltune.storage.content import content_hash
+from reeltune.types import Pixels
+
+VERSION = 2  # of what is stored; a new one where the same clip would give other frames
+LIMIT = 20 << 30  # bytes
+SPARED = 0.9  # of the limit, what is left after an eviction
+ABANDONED = 3600.0  # s after which a half-written file is that of a process that died
+
+Frames = UInt8[np.ndarray, "_ 3 S S"]  # as many as the clip has
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A clip, and how it is to be read."""
+
+    path: Path
+    sampling: Sampling
+    pixels: Pixels
+
+
+class FrameCache:
+    """Frames by clip; several processes may share a folder, each keeping to the limit."""
+
+    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
+        self.folder, self.limit = folder, limit
+        folder.mkdir(parents=True, exist_ok=True)
+        self._drop_abandoned()
+        self._size = sum(status.st_size for status, _ in self._files("*.npy"))
+        self._hashes: dict[tuple[Path, int, int], str] = {}
+        self._evicting = threading.Lock()
+
+    def get(self, wanted: Wanted, make: Callable[[Wanted], Frames]) -> Frames:
+        """Frames of a clip, from disk or else from `make`, whose errors pass through."""
+        file = self.folder / f"{self._key(wanted)}.npy"
+        found = _read(file)
+        if found is not None:
+            return found
+        made = make(wanted)
+        self._write(file, made)
+        return made
+
+    def _key(self, wanted: Wanted) -> str:
+        geometry = sorted(asdict(wanted.pixels).items())
+        facts = (VERSION, self._content(wanted.path), str(wanted.sampling), geometry)
+        return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
+
+    def _content(self, path: Path) -> str:
+        """The hash of a file, read once as long as the file stays as it is."""
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise MediaError(str(path), f"cannot be read: {error.strerror}") from error
+        version = (path, status.st_size, status.st_mtime_ns)
+        if version not in self._hashes:
+            self._hashes[version] = content_hash(str(path))
+        return self._hashes[version]
+
+    def _write(self, file: Path, frames: Frames) -> None:
+        # Two threads may miss the same clip at once, and each needs a name of its own.
+        half = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
+        with half.open("wb") as opened:
+            np.save(opened, frames)
+        size = half.stat().st_size
+        half.replace(file)
+        with self._evicting:
+            self._size += size
+            if self._size > self.limit:
+                self._evict()
+
+    def _evict(self) -> None:
+        files = self._files("*.npy")
+        self._size = sum(status.st_size for status, _ in files)
+        for status, path in sorted(files, key=lambda found: found[0].st_mtime_ns):
+            if self._size <= SPARED * self.limit:
+                return
+            path.unlink(missing_ok=True)
+            self._size -= status.st_size
+
+    def _drop_abandoned(self) -> None:
+        for status, path in self._files(".*.npy.*"):
+            if status.st_mtime < time.time() - ABANDONED:
+                path.unlink(missing_ok=True)
+
+    def _files(self, pattern: str) -> list[tuple[os.stat_result, Path]]:
+        """Files that are there, whatever other processes delete meanwhile."""
+        found = []
+        for path in self.folder.glob(pattern):
+            with contextlib.suppress(FileNotFoundError):
+                found.append((path.stat(), path))
+        return found
+
+
+def _read(file: Path) -> Frames | None:
+    """Frames of a file, which now counts as read last; none if it is not there or broken."""
+    try:
+        with file.open("rb") as opened:
+            frames = np.lib.format.read_array(opened, allow_pickle=False)
+            is_whole = not opened.read(1)
+        os.utime(file)
+    except (OSError, ValueError, EOFError):
+        return None
+    return frames if is_whole and frames.ndim == 4 and frames.dtype == np.uint8 else None

@@ -1,0 +1,260 @@
+"""Pairs to batches: frames through the cache, decoded ahead in threads, in an order by seed."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Int, Shaped
+from torch.nn.utils.rnn import pad_sequence
+
+from reeltune.batches.frame_cache import FrameCache, Frames, Wanted
+from reeltune.errors import DataError, MediaError
+from reeltune.media.decoder import Decoder
+from reeltune.media.sampling import Sampling
+from reeltune.types import Batch, LeftOut, Pair, Pixels, Tokens
+
+AHEAD = 2  # batches that are made while the model is busy with one
+Clip = Shaped[np.ndarray, "..."]  # pixels (T, 3, S, S) or features (T, F)
+
+
+@runtime_checkable
+class ClipReader(Protocol):
+    """Where clips come from: decoded frames, or stored features."""
+
+    @property
+    def policy(self) -> str:
+        """Which frames, for protocol cards."""
+        ...
+
+    def read(self, pair: Pair) -> Clip: ...
+
+
+class FrameReader:
+    """Frames of a clip, from the cache or a decoder; as many decoders as threads ask at once."""
+
+    def __init__(self, pixels: Pixels, frames: int, cache: FrameCache | None) -> None:
+        self.pixels, self.frames, self.cache = pixels, frames, cache
+        self._idle: list[Decoder] = []
+
+    @property
+    def policy(self) -> str:
+        return str(Sampling("uniform", float(self.frames)))
+
+    def __enter__(self) -> "FrameReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    def read(self, pair: Pair) -> Frames:
+        """At most `frames` frames, as `Sampling` says; raises MediaError where there is none."""
+        wanted = Wanted(pair.path, self._sampling(pair), self.pixels)
+        return self.cache.get(wanted, self._decode) if self.cache else self._decode(wanted)
+
+    def _sampling(self, pair: Pair) -> Sampling:
+        if pair.start == 0 and pair.end is None:
+            return Sampling("uniform", float(self.frames))
+        end = math.inf if pair.end is None else float(pair.end)
+        return Sampling("uniform", float(self.frames), float(pair.start), end)
+
+    def _decode(self, wanted: Wanted) -> Frames:
+        with self._decoder() as decoder:
+            decoder.sampling = wanted.sampling
+            try:
+                with decoder.open(wanted.path) as reading:
+                    return np.stack([frame.pixels for frame in reading])
+            except MediaError as error:
+                if wanted.sampling.end is None:
+                    raise
+                reason = f"{error.reason}; asked for was {wanted.sampling}"
+                raise MediaError(error.path, reason) from error
+
+    @contextmanager
+    def _decoder(self) -> Iterator[Decoder]:
+        """One that no other thread uses; kept afterwards, since threads end with each epoch."""
+        try:
+            decoder = self._idle.pop()
+        except IndexError:
+            decoder = Decoder(self.pixels)
+        try:
+            yield decoder
+        finally:
+            self._idle.append(decoder)
+
+
+@dataclass
+class Order:
+    """Which pairs are in which batch; a function of seed, epoch and rank alone.
+
+    In an epoch every video appears once, with one of its captions, so a batch holds no two
+    captions of a video unless `every_caption` says that every pair appears. Videos that stand
+    together in the dataset's order come into a batch `neighbours` at a time: what is alike there
+    (the twins of Toybox, the moments of one film) is then a hard negative of its like.
+    """
+
+    pairs: Sequence[Pair]
+    batch: int
+    seed: int
+    every_caption: bool = False
+    rank: int = 0
+    world: int = 1
+    neighbours: int = 1
+    _captions: list[list[int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        of_video: dict[str, list[int]] = {}
+        for number, pair in enumerate(self.pairs):
+            of_video.setdefault(pair.video, []).append(number)
+        self._captions = list(of_video.values())
+        if self.batches == 0:
+            many = f" on each of {self.world} processes" if self.world > 1 else ""
+            what = "captions" if self.every_caption else "videos, each once,"
+            raise DataError(
+                f"{self._each} {what} fill no batch of {self.batch}{many}; "
+                f"give --set training.batch={self._each // self.world} or less"
+            )
+
+    @property
+    def batches(self) -> int:
+        """Batches per epoch; a last one that is not full is left out."""
+        return self._each // (self.batch * self.world)
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What fills no last batch; an epoch leaves out others than the one before."""
+        count = self._each - self.batches * self.batch * self.world
+        if count == 0:
+            return ()
+        size = self.batch * self.world
+        reason = f"too few for another batch of {size}, so each epoch leaves out some"
+        what = "caption" if self.every_caption else "video"
+        return (LeftOut(what=what, reason=reason, count=count, missing=False),)
+
+    @property
+    def _each(self) -> int:
+        """What an epoch goes through once."""
+        return len(self.pairs) if self.every_caption else len(self._captions)
+
+    def epoch(self, number: int) -> list[Int[np.ndarray, " B"]]:
+        """Indices of pairs, batch by batch, for this rank."""
+        source = np.random.default_rng([self.seed, number])
+        if self.every_caption:
+            chosen = shuffled(len(self.pairs), self.neighbours, source)
+        else:
+            videos = shuffled(len(self._captions), self.neighbours, source)
+            drawn = source.random(len(videos))
+            captions = (self._captions[video] for video in videos)
+            chosen = np.array([c[int(d * len(c))] for c, d in zip(captions, drawn, strict=True)])
+        whole = chosen[: self.batches * self.batch * self.world]
+        return list(whole.reshape(self.batches, self.world, self.batch)[:, self.rank])
+
+
+def shuffled(count: int, together: int, source: np.random.Generator) -> Int[np.ndarray, " N"]:
+    """0 to `count` - 1 in random order, but runs of `together`, cut at a random place, as runs."""
+    if together == 1:
+        return source.permutation(count)
+    ring = np.roll(np.arange(count), -int(source.integers(count)))
+    runs = np.split(ring, range(together, count, together))
+    return np.concatenate([runs[i] for i in source.permutation(len(runs))])
+
+
+Target = Callable[[Pair], Shaped[np.ndarray, "..."]]
+Text = Callable[[Pair], str]
+
+
+class Loader:
+    """Batches of an `Order`, made in threads ahead of their use.
+
+    `targets` are what some losses want of each pair beside frames and words, by name; `texts`
+    likewise, tokenised: `NAME` has the ids, padded to the longest of a batch, `NAME_mask` is true
+    at real tokens.
+    """
+
+    def __init__(
+        self,
+        reader: ClipReader,
+        order: Order,
+        tokenize: Callable[[Sequence[str]], Tokens],
+        threads: int = 2,
+        targets: Mapping[str, Target] | None = None,
+        texts: Mapping[str, Text] | None = None,
+    ) -> None:
+        self._reader, self.order, self._tokenize, self._threads = reader, order, tokenize, threads
+        self._targets, self._texts = targets or {}, texts or {}
+        ids = {pair.video: number for number, pair in enumerate(order.pairs)}
+        self._group = [ids[pair.video] for pair in order.pairs]
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """Batches of an epoch from batch `start` on."""
+        chosen = self.order.epoch(number)[start:]
+        pool = ThreadPoolExecutor(self._threads)
+        try:
+            waiting = [[pool.submit(self._frames, i) for i in some] for some in chosen[:AHEAD]]
+            for place, some in enumerate(chosen):
+                if place + AHEAD < len(chosen):
+                    later = chosen[place + AHEAD]
+                    waiting.append([pool.submit(self._frames, i) for i in later])
+                yield self._batch(some, [future.result() for future in waiting.pop(0)])
+        finally:  # also where the run stops in mid-epoch, which need not wait for what is ahead
+            pool.shutdown(cancel_futures=True)
+
+    def _frames(self, index: np.integer[Any]) -> Clip:
+        return self._reader.read(self.order.pairs[int(index)])
+
+    def _batch(self, some: Int[np.ndarray, " B"], frames: list[Clip]) -> Batch:
+        pairs = [self.order.pairs[int(i)] for i in some]
+        group = torch.tensor([self._group[int(i)] for i in some])
+        batch = stack(frames, self._tokenize([pair.caption for pair in pairs]), group)
+        targets = {
+            name: torch.from_numpy(np.stack([of(pair) for pair in pairs]))
+            for name, of in self._targets.items()
+        }
+        for name, text in self._texts.items():
+            tokens = self._tokenize([text(pair) for pair in pairs])
+            targets |= {name: tokens.ids, f"{name}_mask": tokens.mask}
+        return replace(batch, targets=targets)
+
+
+def stack(frames: Sequence[Clip], tokens: Tokens, group: torch.Tensor) -> Batch:
+    """One batch of clips, padded with black frames, or zeros, that the mask hides."""
+    clips = [torch.from_numpy(clip) for clip in frames]
+    padded = pad_sequence(clips, batch_first=True)  # (B, T, 3, S, S)
+    lengths = torch.tensor([len(clip) for clip in clips])
+    mask = torch.arange(padded.shape[1]) < lengths[:, None]  # (B, T)
+    return Batch(padded, mask, tokens, group)
+
+
+def readable(
+    reader: ClipReader, pairs: Sequence[Pair], progress: Callable[[int, int], None] | None = None
+) -> tuple[list[Pair], dict[str, str]]:
+    """Pairs whose clips can be read, and why the other videos cannot, by id; fills the cache.
+
+    `progress` is told how many clips are done, and of how many.
+    """
+    faults: dict[tuple[Path, float, float | None], str] = {}
+    clips = {_clip(pair): pair for pair in pairs}
+
+    def attempt(pair: Pair) -> None:
+        try:
+            reader.read(pair)
+        except DataError as error:
+            reason = error.reason if isinstance(error, MediaError) else str(error)
+            faults[_clip(pair)] = reason
+
+    with ThreadPoolExecutor() as pool:
+        for done, _ in enumerate(pool.map(attempt, clips.values()), 1):
+            if progress is not None:
+                progress(done, len(clips))
+    kept = [pair for pair in pairs if _clip(pair) not in faults]
+    return kept, {pair.video: faults[_clip(pair)] for pair in pairs if _clip(pair) in faults}
+
+
+def _clip(pair: Pair) -> tuple[Path, float, float | None]:
+    return pair.path, pair.start, pair.end

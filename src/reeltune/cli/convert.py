@@ -1,0 +1,158 @@
+"""Commands that turn files of other releases into ours: part of the command line.
+
+Each reads SOURCE without running anything in it, and writes below OUT.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from reeltune.cli.training import JsonOption, changes_of, print_json
+
+EXAMPLE = "Example: `reeltune convert univl univl.pretrained.bin univl-pretrained`"
+app = typer.Typer(no_args_is_help=True, help=f"Make files of other releases ours.\n\n{EXAMPLE}")
+
+OutArgument = Annotated[Path, typer.Argument(help="Folder to write.")]
+
+
+def tell(facts: dict[str, Any], as_json: bool) -> None:
+    """Facts as JSON, or a line each; of long lists the number in the terminal."""
+    if as_json:
+        print_json(facts)
+        return
+    for name, value in facts.items():
+        shown = f"{len(value)}" if isinstance(value, list) and len(value) > 10 else value
+        typer.echo(f"{name}: {', '.join(shown) or 'none' if isinstance(shown, list) else shown}")
+
+
+@app.command()
+def univl(
+    source: Annotated[Path, typer.Argument(help="univl.pretrained.bin, or weights tuned of it.")],
+    out: OutArgument,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A size of its own, e.g. video_layers=4.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """UniVL's weights, with what became of each key; what the file lacks has random weights.
+
+    Example: `reeltune convert univl univl.pretrained.bin univl-pretrained`
+    """
+    from dataclasses import asdict
+
+    from pydantic import ValidationError
+
+    from reeltune.errors import ConfigError
+    from reeltune.models.univl import Config, convert
+    from reeltune.settings.faults import refusal, settings_of
+    from reeltune.storage.outputs import new_folder
+
+    try:
+        config = Config(**changes_of(settings))
+    except ValidationError as error:
+        raise ConfigError(refusal(error, "", settings_of(Config))) from error
+    with new_folder(out) as folder:
+        found = convert(source, folder, config)
+    report = {name: list(keys) for name, keys in asdict(found).items()}
+    tell({"folder": str(out), **report}, as_json)
+
+
+@app.command()
+def dual_encoding(
+    source: Annotated[
+        Path, typer.Argument(help="model_best.pth.tar of hybrid_space or dual_encoding.")
+    ],
+    out: OutArgument,
+    data: Annotated[
+        Path | None, typer.Option(help="Root of the folders that it was trained from.")
+    ] = None,
+    words: Annotated[
+        Path | None, typer.Option(help="vocabulary/rnn/word_vocab_5.pkl; none: that below DATA.")
+    ] = None,
+    bag: Annotated[
+        Path | None,
+        typer.Option(help="vocabulary/bow/word_vocab_5.pkl; none: below DATA, or as WORDS."),
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="Model whose frame features it was trained on, for search.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Dual Encoding's weights and words; with DATA also the ranges that single scores need.
+
+    Example: `reeltune convert dual-encoding model_best.pth.tar released --data ROOT`
+    """
+    from reeltune.runs.released_dual_encoding import bring_in
+    from reeltune.storage.outputs import new_folder
+
+    with new_folder(out) as folder:
+        found = bring_in(source, words, bag, data, encoder)
+        found.model.save_pretrained(folder)
+    tell({"folder": str(out), **found.facts()}, as_json)
+
+
+@app.command()
+def vop(
+    source: Annotated[Path, typer.Argument(help="VoP_*.pth or VoPSE_*.pth of ModelScope.")],
+    out: OutArgument,
+    base: Annotated[str, typer.Option(help="The CLIP that it was trained in: a folder or hub id.")],
+    prefix: Annotated[
+        int | None, typer.Option(help="Text prompts before the words; none: as told beside SOURCE.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """VoP's prompts, or what Bias, Proj or Partial tuned, with what became of each key.
+
+    Example: `reeltune convert vop VoP_msrvtt9k.pth released --base openai/clip-vit-base-patch32`
+    """
+    from dataclasses import asdict
+
+    from reeltune.models._released_vop import convert
+    from reeltune.storage.outputs import new_folder
+
+    with new_folder(out) as folder:
+        found = convert(source, base, prefix)
+        found.model.save_pretrained(folder)
+    report = {name: list(keys) for name, keys in asdict(found.report).items()}
+    tell({"folder": str(out), **found.facts(), **report}, as_json)
+
+
+@app.command()
+def s3d(
+    source: Annotated[Path, typer.Argument(help="A pickle: video id to features (n, width).")],
+    out: OutArgument,
+    rate: Annotated[float, typer.Option(help="Features per second.")] = 1.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Frame features, such as UniVL's of S3D.
+
+    Example: `reeltune convert s3d msrvtt_videos_features.pickle MSRVTT/features`
+    """
+    from reeltune.data._univl_pickles import convert_s3d
+    from reeltune.features.store import Features
+    from reeltune.storage.outputs import new_folder
+
+    with new_folder(out) as folder:
+        videos = convert_s3d(source, folder, rate)
+    features = Features(out)
+    facts = {"videos": videos, "rows": features.rows, "width": features.width}
+    tell({"folder": str(out), **facts}, as_json)
+
+
+@app.command()
+def youcook2(
+    source: Annotated[Path, typer.Argument(help="youcookii_data.no_transcript.pickle of UniVL.")],
+    out: OutArgument,
+    as_json: JsonOption = False,
+) -> None:
+    """Captions of YouCook2, and transcripts where the file has them.
+
+    Example: `reeltune convert youcook2 youcookii_data.no_transcript.pickle YOUCOOK2`
+    """
+    from reeltune.data._youcook2 import DATA, convert
+
+    told = convert(source, out)
+    steps = sum(len(video.text) for video in told.root.values())
+    facts = {"videos": len(told.root), "clips": steps, "transcripts": told.spoken}
+    tell({"file": str(out / DATA), **facts}, as_json)

@@ -1,0 +1,54 @@
+"""The command that stores frame features: part of the command line, in a file of its own."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.markup import escape
+
+from reeltune.cli.exits import exit_incomplete
+
+app = typer.Typer()
+
+
+@app.command()
+def features(
+    videos: Annotated[list[str], typer.Argument(help="Videos, and folders of videos.")],
+    out: Annotated[Path, typer.Option(help="Folder that the features go to.")],
+    model: Annotated[str, typer.Option(help="lite, tiny-clip, a CLIP folder or hub id.")] = "lite",
+    every: Annotated[float, typer.Option(help="Seconds between frames.")] = 0.5,
+    format: Annotated[
+        Literal["own", "official"], typer.Option(help="official: that of hybrid_space.")
+    ] = "own",
+    dtype: Annotated[
+        Literal["float16", "float32"] | None, typer.Option(help="As stored; float16 by default.")
+    ] = None,
+    photos: Annotated[bool, typer.Option(help="Photos too, as clips of one frame.")] = False,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:1.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Store a model's features of frames, for training on them; run it again to go on.
+
+    Example: `reeltune features ~/Videos --model openai/clip-vit-base-patch32 --out clip-features`
+    """
+    from reeltune.cli.output import Bar, console
+    from reeltune.runs.make_features import Wish, make_features
+
+    wish = Wish(every=every, format=format, dtype=dtype, photos=photos, device=device)
+    with Bar(hidden=as_json) as bar:
+        report = make_features(videos, model, out, wish, bar)
+    if as_json:
+        typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        for entry in report.left_out:
+            console.print("[red]left out[/]", escape(str(entry)), soft_wrap=True)
+        console.print(
+            f"{out}: {len(report.made)} videos made, {len(report.unchanged)} there already, "
+            f"{len(report.faults)} left out; {report.rows} rows of {report.width} "
+            f"in {report.elapsed:.0f} s",
+            soft_wrap=True,
+        )
+    if report.interrupted:
+        raise KeyboardInterrupt
+    exit_incomplete(bool(report.faults))

@@ -1,0 +1,37 @@
+"""The command that shows what MELTR learned: part of the command line, in a file of its own."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command()
+def losses(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run whose recipe has meltr.")],
+    beside: Annotated[
+        Path | None, typer.Option(help="Another such run, for slopes beside these.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to; RUN/losses by default.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Show how strongly MELTR trained each loss, and what it makes of their sizes.
+
+    Example: `reeltune losses runs/toybox/univl-meltr/seed0`
+    """
+    from reeltune.cli.output import console
+    from reeltune.papers.loss_slopes import melted
+    from reeltune.papers.loss_slopes_pages import slopes_table, write_pages
+
+    found = melted(run)
+    pages = write_pages(found, out or run / "losses", melted(beside) if beside else None)
+    if as_json:
+        typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+        return
+    console.print(slopes_table(found))
+    for sentence in found.sentences():
+        console.print(sentence, soft_wrap=True)
+    typer.echo("\n".join(map(str, pages)))

@@ -1,0 +1,266 @@
+"""Commands that train and measure: part of the command line, in a file of their own."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from reeltune.cli.exits import exit_incomplete
+
+app = typer.Typer()
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda or cuda:1; a GPU by default.")]
+DataOption = Annotated[Path | None, typer.Option(help="Folder of the dataset.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting, e.g. training.lr=1e-4; repeatable.")
+]
+
+
+def print_json(data: object) -> None:
+    typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def changes_of(given: list[str] | None, **named: object) -> dict[str, Any]:
+    """Settings given as `name=value`, values read as YAML, and those that options name."""
+    import yaml
+
+    from reeltune.errors import ConfigError
+
+    changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    for item in given or []:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {item} has no value; write --set training.lr=1e-4")
+        try:
+            read = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            first = str(error).splitlines()[0]
+            raise ConfigError(
+                f"--set {item} has a value that is not YAML ({first}); write it as in a recipe, "
+                "such as --set training.lr=1e-4"
+            ) from error
+        changes[name] = float(read) if isinstance(read, str) and _is_number(read) else read
+    return changes
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+@app.command()
+def train(
+    recipe: Annotated[
+        str, typer.Argument(help="A benchmark and a method, toybox/vop-fp; or a YAML file.")
+    ],
+    data: DataOption = None,
+    out: Annotated[Path | None, typer.Option(help="Where to; runs/RECIPE by default.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of weights, order and captions; the recipe's by default.")
+    ] = None,
+    settings: SetOption = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(help="A run of the same component, to start from its weights."),
+    ] = None,
+    tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard files too.")] = False,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a recipe, choose by validation, test once; run it again to go on where it stopped.
+
+    Example: `reeltune train toybox/vop-fp --set training.epochs=10`
+
+    On several GPUs: `torchrun --nproc-per-node 4 -m reeltune train msrvtt-9k/vop --data MSRVTT`
+    """
+    from reeltune.cli.output import TrainingBar, show_figures, show_trained
+    from reeltune.recipes.own import is_path
+    from reeltune.recipes.read import read_recipe
+    from reeltune.runs.feature_maker import why_not_to_index
+    from reeltune.runs.train import Place, run_recipe
+
+    named = {"training.seed": seed, "init": init and str(init)}
+    chosen = read_recipe(recipe, changes_of(settings, **named))
+    parts = [Path(recipe).stem] if is_path(recipe) else recipe.split("/")
+    out = out or Path("runs", *parts, f"seed{chosen.training.seed}")
+    with TrainingBar(hidden=as_json) as bar:
+        place = Place(out=out, data=data, device=device, watcher=bar, tensorboard=tensorboard)
+        trained = run_recipe(chosen, place)
+    if not trained.leads:
+        return
+    if as_json:
+        print_json({"folder": str(out), "said": trained.said, **trained.report.figures()})
+    else:
+        show_figures(trained.report)
+        finds = "t2v" in trained.report.figures()
+        why_not = why_not_to_index(trained.folder) if finds else None
+        show_trained(trained.folder, trained.expected, why_not)
+    exit_incomplete(trained.report.protocol.incomplete)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A checkpoint folder, a component or a hub id.")],
+    benchmark: Annotated[str, typer.Option(help="toybox, msrvtt-9k, ...")] = "toybox",
+    data: DataOption = None,
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    out: Annotated[Path | None, typer.Option(help="Also write the report to this file.")] = None,
+    scores: Annotated[Path | None, typer.Option(help="Also write the scores: FILE.npy.")] = None,
+    post: Annotated[
+        list[str] | None, typer.Option(help="Figures beside: dsl:0.01, qb-norm:20:1; repeatable.")
+    ] = None,
+    settings: SetOption = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a model under a benchmark's protocol.
+
+    Example: `reeltune evaluate runs/toybox/vop-fp/seed0 --benchmark toybox --post dsl:0.01`
+    """
+    from reeltune.cli.output import show_figures, show_said
+    from reeltune.data._splits import split_named
+    from reeltune.evaluation.beside import Asked, require_scores_file
+    from reeltune.evaluation.protocols import postprocessing_named
+    from reeltune.runs.train import Place, evaluate_checkpoint, evaluation_recipe
+    from reeltune.storage.outputs import require_file
+
+    part = split_named(split)
+    asked = Asked(scores, tuple(map(postprocessing_named, dict.fromkeys(post or []))))
+    if scores is not None:
+        require_scores_file(scores)
+    for path in (file for file in (out, scores) if file is not None):
+        require_file(path)
+    recipe = evaluation_recipe(model, benchmark, changes_of(settings))
+    place = Place(out=Path("."), data=data, device=device)
+    report = evaluate_checkpoint(model, recipe, place, part, asked)
+    if out is not None:
+        report.write(out)
+    if as_json:
+        print_json({"said": report.protocol.differs, **report.figures()})
+    else:
+        show_said(report.protocol.differs)
+        show_figures(report)
+    exit_incomplete(report.protocol.incomplete)
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="A report, or the folder of a run.")],
+    b: Annotated[Path, typer.Argument(help="Another one, of the same protocol.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether B differs from A by more than noise; refuses numbers of unlike protocols.
+
+    Example: `reeltune compare runs/toybox/vop/seed0 runs/toybox/vop-fp/seed0`
+    """
+    from reeltune.cli.output import console
+    from reeltune.tasks.compare_files import compare_files
+    from reeltune.tasks.tables import comparison_table
+
+    found = compare_files(a, b)
+    if as_json:
+        print_json(found.as_dict())
+        return
+    console.print(comparison_table(found))
+    for sentence in found.lacks():
+        console.print(sentence, soft_wrap=True)
+
+
+@app.command()
+def datasets(
+    name: Annotated[str | None, typer.Argument(help="A dataset; all names if none.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a dataset needs: what to download from where, and how the folder must look.
+
+    Example: `reeltune datasets msrvtt`
+    """
+    from reeltune.registry import find, names
+
+    if name is None:
+        print_json(names("data")) if as_json else typer.echo("\n".join(names("data")))
+        return
+    how = find("data", name).HOW
+    print_json({"name": name, "how": how}) if as_json else typer.echo(how)
+
+
+@app.command()
+def table(
+    family: Annotated[
+        str, typer.Argument(help="Which: vop, dual-encoding-pp, meltr-schemes, ...")
+    ] = "vop",
+    dataset: Annotated[str, typer.Option(help="A benchmark: toybox, msrvtt-9k, ...")] = "toybox",
+    size: Annotated[str | None, typer.Option(help="Of Toybox: tiny, small, base.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each method.")] = 3,
+    jobs: Annotated[int, typer.Option(help="Runs at once; 0: one per core.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder of all runs.")] = None,
+    data: DataOption = None,
+    settings: SetOption = None,
+    sweep: Annotated[bool, typer.Option(help="Also the curves: K_s; alpha, zeros; costs.")] = True,
+    method: Annotated[
+        list[Path] | None, typer.Option(help="A recipe of your own, as one more row; repeatable.")
+    ] = None,
+) -> None:
+    """Train what is missing of a paper's table and print it, with intervals and plots.
+
+    Example: `reeltune table vop --dataset toybox --size small`
+    """
+    from reeltune.cli.output import console
+    from reeltune.papers.dual_encoding_pages import make_tables
+    from reeltune.papers.meltr_pages import make_meltr_tables
+    from reeltune.papers.vop import Plan
+    from reeltune.papers.vop_pages import make_table
+
+    kind = "meltr" if family.startswith("meltr-") else family  # tables of MELTR share their runs
+    out = out or Path("runs", "tables", "-".join([kind, dataset, *([size] if size else [])]))
+    plan = Plan(
+        family=family,
+        benchmark=dataset,
+        out=out,
+        seeds=seeds,
+        jobs=jobs,
+        data=data,
+        changes=changes_of(settings, **{"options.size": size}),
+        own=tuple(method or ()),
+    )
+    makes = {"vop": make_table, "dual-encoding-pp": make_tables, "meltr": make_meltr_tables}
+    plan.methods()  # says which tables there are
+    made = makes[kind](plan, sweep, lambda said: console.print(said, style="dim"))
+    typer.echo(made.text)
+    typer.echo("\n".join(map(str, made.pages)))
+    exit_incomplete(made.incomplete)
+
+
+@app.command()
+def tune(
+    captions: Annotated[Path, typer.Argument(help="CSV or JSONL: path, caption, start, end.")],
+    videos: Annotated[Path, typer.Option(help="Folder that the paths start from.")] = Path("."),
+    model: Annotated[str, typer.Option(help="lite, tiny-clip, a CLIP folder or hub id.")] = "lite",
+    out: Annotated[Path, typer.Option(help="Where the tuned model goes.")] = Path("tuned"),
+    seed: Annotated[int, typer.Option(help="Of weights, order and captions.")] = 0,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tune a model on your own captions, and say what it was worth on pairs it never saw.
+
+    Example: `reeltune tune captions.csv --videos ~/Videos --model openai/clip-vit-base-patch32`
+    """
+    from reeltune.cli.output import TrainingBar, show_tuning
+    from reeltune.runs.train import Place
+    from reeltune.runs.tune import tune as run
+
+    with TrainingBar(hidden=as_json) as bar:
+        place = Place(out=out, device=device, watcher=bar)
+        tuning = run(captions, videos, model, place, seed)
+    if as_json:
+        found = {"verdict": tuning.verdict(), **tuning.comparison.as_dict()}
+        print_json({"folder": str(out), **found})
+    else:
+        verdict = tuning.verdict()
+        show_tuning(out, tuning.after, tuning.comparison, verdict, tuning.is_better)
+    exit_incomplete(tuning.after.protocol.incomplete)

@@ -1,0 +1,21 @@
+"""Which rows of stored features a rule takes: the frames that it would take of the video."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from reeltune.media.sampling import ROUNDED, Sampling
+
+
+def shown_rows(edges: Float[np.ndarray, " T1"], sampling: Sampling) -> Int[np.ndarray, " N"]:
+    """Numbers of the rows that `uniform` takes of T; `value` may be infinite, for all in the span.
+
+    `edges` are the seconds at which each row's frame comes, and at which the last one goes.
+    """
+    begin, end = sampling.span
+    inside = np.flatnonzero((edges[:-1] < end - ROUNDED) & (edges[1:] > begin + ROUNDED))
+    if len(inside) <= sampling.value:
+        return inside
+    count = int(sampling.value)
+    marks = begin + (np.arange(count) + 0.5) * sampling.length(float(edges[-1])) / count
+    shown = np.searchsorted(edges[:-1], marks + ROUNDED, side="right") - 1
+    return np.unique(np.maximum(shown, 0))

@@ -1,0 +1,92 @@
+"""What the worker may say, field by field: a worker taken over by a file is not believed."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from reeltune.media._wire import WireError, cut
+
+THUMBNAIL_LIMIT = 1 << 18  # bytes
+LONGEST_SIDE = 1 << 18  # pixels
+
+
+def line(text: str) -> str:
+    """One printable line of bounded length."""
+    return "".join(c for c in " ".join(text.split()) if c.isprintable())[:300]
+
+
+Line = Annotated[str, AfterValidator(line)]
+Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Side = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
+Parts = Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=2)]
+
+
+class Answer(BaseModel):
+    """Any message: its fields are all there, of their type, and no others."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    parts: Parts  # bytes of each part that follows
+
+
+class Hello(Answer):
+    """The worker has started; what it gave up, measure by measure."""
+
+    kind: Literal["hello"]
+    sandbox: dict[Line, bool]
+
+
+class Info(Answer):
+    """The first frame could be decoded."""
+
+    kind: Literal["info"]
+    duration: Seconds
+    width: Side
+    height: Side
+    frame_rate: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+    codec: Line
+    container: Line
+
+
+class Picture(Answer):
+    """A frame: two parts follow, the square and the thumbnail."""
+
+    kind: Literal["frame"]
+    time: Seconds
+    width: Side
+    height: Side
+
+
+class Alive(Answer):
+    """The worker decodes, but has no frame yet."""
+
+    kind: Literal["alive"]
+
+
+class End(Answer):
+    """No more frames; `note` says what was wrong, if anything; the last frame goes at `until`."""
+
+    kind: Literal["end"]
+    note: Line
+    until: Seconds
+
+
+class Refusal(Answer):
+    """The file cannot or must not be read."""
+
+    kind: Literal["refused"]
+    reason: Line
+
+
+Said = Hello | Info | Picture | Alive | End | Refusal
+ADAPTER: TypeAdapter[Said] = TypeAdapter(Annotated[Said, Field(discriminator="kind")])
+
+
+def understand(header: bytes, body: bytes) -> tuple[Any, list[bytes]]:
+    """A message and its parts; raises WireError if anything about it is unexpected."""
+    try:
+        said = ADAPTER.validate_json(header)
+    except ValidationError as error:
+        raise WireError(f"a message is malformed in {error.error_count()} places") from error
+    if isinstance(said, Picture) and (len(said.parts) != 2 or said.parts[1] > THUMBNAIL_LIMIT):
+        raise WireError("a frame is malformed")
+    return said, cut(body, said.parts)

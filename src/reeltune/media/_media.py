@@ -1,0 +1,223 @@
+"""Open a video or a picture that may be hostile; runs in the worker only."""
+
+import math
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from reeltune.media._pixels import in_colour
+from reeltune.media._sniff import HEAD, container_of, refusal
+from reeltune.media.limits import CODECS, FORMATS, PICTURES, Limits
+
+if TYPE_CHECKING:
+    VideoPacket = Packet[VideoStream]
+else:
+    VideoPacket = Packet  # generic in PyAV's stubs only
+OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+WIDEST_PIXEL = 8.0  # width of a pixel by its height, or the reverse; more is taken for an error
+
+
+class Refused(Exception):
+    """The file cannot or must not be read; the message is one line for the user."""
+
+
+@dataclass(frozen=True)
+class Media:
+    """An opened video."""
+
+    container: InputContainer
+    stream: VideoStream
+    base: Fraction  # s, unit of the timestamps
+    duration: float  # s; 0 where nobody knows
+    size: int  # bytes of the file
+    shape: float  # width of a pixel by its height
+    limits: Limits
+    to_rgb: VideoReformatter = field(default_factory=VideoReformatter)
+
+    def picture(self, frame: av.VideoFrame) -> Image.Image:
+        """A frame as a person sees it: in colour, rotated, with square pixels.
+
+        Raises Refused if the frame is not of the size that the header promised and too large.
+        """
+        require_size(frame.width * self.shape, frame.height, self.limits)
+        plane = self.to_rgb.reformat(frame, format="rgb24").planes[0]
+        size, row = (frame.width, frame.height), plane.line_size
+        seen = Image.frombytes("RGB", size, memoryview(plane), "raw", "RGB", row, 1)
+        if abs(self.shape - 1) > 0.01:
+            seen = seen.resize((max(1, round(seen.width * self.shape)), seen.height))
+        turns = round(frame.rotation / 90) % 4
+        return seen.rotate(90 * turns, expand=True) if turns else seen
+
+
+@contextmanager
+def regular(path: str) -> Iterator[int]:
+    """Descriptor of a plain, readable, non-empty file.
+
+    The file is opened first and judged afterwards, so that what was judged is what is read;
+    opening does not wait, as it would for the other end of a pipe.
+    """
+    try:
+        descriptor = os.open(path, OPEN_FLAGS)
+    except OSError as error:
+        raise Refused(f"cannot be opened ({error.strerror})") from error
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise Refused("not a regular file")
+        if status.st_size == 0:
+            raise Refused("an empty file")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def opened(path: str, limits: Limits) -> Iterator[Media]:
+    """A video whose container, codec and declared sizes are all within the limits."""
+    with regular(path) as descriptor:
+        length = 0.0
+        with _container(descriptor, limits) as container:
+            media = _checked(container, os.fstat(descriptor).st_size, limits)
+            if media.duration > 0:
+                yield media
+                return
+            length = _measured(media)
+        with _container(descriptor, limits) as container:
+            yield _checked(container, os.fstat(descriptor).st_size, limits, length)
+
+
+def _container(descriptor: int, limits: Limits) -> InputContainer:
+    """The only demuxer that fits reads the open file; no protocol could open another one."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    head = os.read(descriptor, HEAD)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    name = container_of(head)
+    if name is None:
+        raise Refused(refusal(head))
+    options = {
+        "fd": str(descriptor),
+        "protocol_whitelist": "fd",
+        "format_whitelist": ",".join(FORMATS),
+        "codec_whitelist": ",".join(CODECS),
+        "max_streams": str(limits.streams + 1),
+    }
+    try:
+        return av.open("fd:", format=name, options=options, metadata_errors="replace")
+    except (av.error.FFmpegError, ValueError) as error:
+        raise Refused(f"no video that can be read ({reason(error)})") from error
+
+
+def _checked(
+    container: InputContainer, size: int, limits: Limits, length: float | None = None
+) -> Media:
+    if len(container.streams) > limits.streams:
+        raise Refused(f"more than {limits.streams} streams")
+    pictures = [stream for stream in container.streams.video if not _is_cover(stream)]
+    if not pictures:
+        raise Refused("only sound, no video" if container.streams.audio else "no video in it")
+    stream = pictures[0]
+    codec = stream.codec_context
+    if codec is None or codec.name not in CODECS:
+        name = codec.name if codec is not None else "an unknown codec"
+        raise Refused(f"encoded with {name}, which is not on the list of decoders")
+    shape = float(stream.sample_aspect_ratio or codec.sample_aspect_ratio or 1)
+    if not 1 / WIDEST_PIXEL <= shape <= WIDEST_PIXEL:
+        shape = 1.0
+    require_size(codec.width, codec.height, limits)
+    require_size(codec.width * shape, codec.height, limits)
+    base = stream.time_base
+    if base is None or base <= 0:
+        raise Refused("its timestamps have no unit")
+    duration = _declared(container, stream) if length is None else length
+    if duration > limits.duration:
+        raise Refused(f"{duration:.0f} s long; the limit is {limits.duration:.0f} s")
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = av.stream.Discard.all
+    codec.thread_type, codec.thread_count = "NONE", 1  # one worker a core costs least
+    codec.options = {"max_pixels": str(limits.pixels)}
+    codec.open(False)  # before anything is skipped: some decoders keep the first `skip_frame`
+    return Media(container, stream, base, duration, size, shape, limits)
+
+
+def read_packets(media: Media) -> Iterator[VideoPacket]:
+    """Packets of the stream from where the file stands; the last one may be empty.
+
+    PyAV counts the streams once. Where another appears on the way, as in recordings from the
+    air, it looks past its table at the end of the file and may raise IndexError there.
+    """
+    with suppress(IndexError):
+        yield from media.container.demux(media.stream)
+
+
+def _is_cover(stream: VideoStream) -> bool:
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def require_size(width: float, height: float, limits: Limits) -> None:
+    """Refuse frames that are empty, too large or too thin."""
+    if width < 1 or height < 1:
+        raise Refused("frames of no size that is possible")
+    said = f"frames of {width:.0f} x {height:.0f} pixels"
+    if width * height > limits.pixels:
+        raise Refused(f"{said}; the limit is {limits.pixels} in all")
+    if max(width, height) > limits.aspect * min(width, height):
+        raise Refused(f"{said}; the limit is {limits.aspect:g} to 1")
+
+
+def _declared(container: InputContainer, stream: VideoStream) -> float:
+    """Length in seconds, as the stream or else the container says; 0 if neither is sane."""
+    if stream.duration is not None and stream.time_base is not None:
+        declared = float(stream.duration * stream.time_base)
+    elif container.duration is not None:
+        declared = container.duration / av.time_base
+    else:
+        return 0.0
+    return declared if math.isfinite(declared) and declared > 0 else 0.0
+
+
+def _measured(media: Media) -> float:
+    """Length in seconds by the timestamps of all packets, for files that do not say."""
+    base = float(media.base)
+    step = 1 / float(media.stream.average_rate or 25)
+    first, last = math.inf, -math.inf
+    try:
+        for packet in read_packets(media):
+            if packet.pts is not None:
+                first, last = min(first, packet.pts * base), max(last, packet.pts * base + step)
+    except av.error.FFmpegError:
+        pass  # the reading proper meets the same end, and says so
+    return max(0.0, last - first)
+
+
+def still(path: str, limits: Limits) -> Image.Image:
+    """A picture file in colour, turned as its camera was held."""
+    with regular(path) as descriptor, os.fdopen(os.dup(descriptor), "rb") as file:
+        try:
+            picture = Image.open(file, formats=PICTURES)
+            require_size(*picture.size, limits)
+            return in_colour(ImageOps.exif_transpose(picture))
+        except (Refused, MemoryError):
+            raise
+        except UnidentifiedImageError as error:
+            raise Refused(f"no picture that is read ({', '.join(PICTURES)} are)") from error
+        except Exception as error:  # Pillow raises many kinds on hostile files
+            raise Refused(f"no picture that can be read ({reason(error)})") from error
+
+
+def reason(error: BaseException) -> str:
+    """An exception in a few words, on one line, without paths or addresses."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    words = [word for word in str(text).split() if "0x" not in word and "/" not in word]
+    return " ".join(words)[:200]

@@ -1,0 +1,141 @@
+"""The process that decodes: `python -m reeltune.media._worker`, spoken to over its pipes.
+
+It imports neither torch nor anything that trains or searches, so it starts in a fraction of a
+second and can live within a small address space.
+"""
+
+import contextlib
+import io
+import os
+import sys
+import time
+from collections.abc import Iterator
+from itertools import chain
+from typing import IO, Any
+
+import av
+from PIL import Image
+
+from reeltune.media import _sandbox
+from reeltune.media._frames import Chosen
+from reeltune.media._media import Media, Refused, opened, reason, still
+from reeltune.media._pixels import fit
+from reeltune.media._wire import WireError, receive, send
+from reeltune.media.limits import Limits, minutes
+from reeltune.media.sampling import Sampling
+
+THUMBNAIL = 160  # pixels of the longer side
+BEAT = 5.0  # s between signs of life
+
+
+def main() -> None:
+    """Answer requests until the parent closes the pipe."""
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever else prints must not get between the messages
+    limits = Limits(**receive(requests)[0]["limits"])
+    av.logging.restore_default_callback()
+    av.logging.set_libav_level(av.logging.ERROR)
+    Image.MAX_IMAGE_PIXELS = limits.pixels
+    send(answers, {"kind": "hello", "sandbox": _sandbox.enter(limits.memory)})
+    with contextlib.suppress(WireError, BrokenPipeError):
+        while True:
+            request, _ = receive(requests)
+            try:
+                serve(request, limits, answers)
+            except Refused as refusal:
+                send(answers, {"kind": "refused", "reason": str(refusal)})
+            except (WireError, BrokenPipeError):
+                raise
+            except Exception as error:  # a fault of ours or of a library: the next file may do
+                send(answers, {"kind": "refused", "reason": fault(error)})
+
+
+def serve(request: dict[str, Any], limits: Limits, answers: IO[bytes]) -> None:
+    """One file: its facts, its frames, and how it ended."""
+    path, pixels = request["path"], request["pixels"]
+    _sandbox.allow_cpu(limits.cpu)
+    if request["still"]:
+        send_frame(answers, 0.0, still(path, limits), pixels)
+        send(answers, {"kind": "end", "note": "", "until": 0.0})
+        return
+    with opened(path, limits) as media:
+        _sandbox.allow_cpu(limits.cpu * (1 + minutes(media.duration, media.size)))
+        chosen = Chosen(media, Sampling.parse(request["sampling"]), Heart(answers).beat)
+        pictures = until_trouble(chosen)
+        first = next(pictures, None)
+        if first is None:
+            raise Refused(f"no frame could be decoded ({chosen.trouble or 'there is none'})")
+        width, height = first[1].size
+        send(answers, {"kind": "info", **facts(media), "width": width, "height": height})
+        for number, (seconds, seen) in enumerate(chain([first], pictures)):
+            if number == limits.frames:
+                chosen.trouble = f"the limit of {limits.frames} frames was reached"
+                break
+            send_frame(answers, seconds, seen, pixels)
+        send(answers, {"kind": "end", "note": note(chosen), "until": chosen.until()})
+
+
+class Heart:
+    """Tells the parent now and then that work goes on, where it brings no frame for long."""
+
+    def __init__(self, answers: IO[bytes]) -> None:
+        self._answers, self._last = answers, time.monotonic()
+
+    def beat(self) -> None:
+        """Call often; says a word at most every few seconds."""
+        if time.monotonic() - self._last > BEAT:
+            send(self._answers, {"kind": "alive"})
+            self._last = time.monotonic()
+
+
+def until_trouble(chosen: Chosen) -> Iterator[tuple[float, Image.Image]]:
+    """Time in s and picture of each frame, up to a fault; the fault goes into the note."""
+    try:
+        for seconds, frame in chosen:
+            yield seconds, chosen.media.picture(frame)
+    except (WireError, BrokenPipeError):
+        raise
+    except Exception as error:
+        chosen.trouble = fault(error)
+
+
+def facts(media: Media) -> dict[str, object]:
+    """What a video says of itself, but for its size."""
+    stream = media.stream
+    return {
+        "duration": media.duration,
+        "frame_rate": float(stream.average_rate or 0),
+        "codec": stream.codec_context.codec.canonical_name,
+        "container": media.container.format.name,
+    }
+
+
+def note(chosen: Chosen) -> str:
+    """What was wrong with a video of which something could be used; nothing if all was well."""
+    duration = chosen.media.duration
+    if chosen.is_short():
+        said = f"only the first {chosen.seen:.1f} s of {duration:.1f} s could be decoded"
+        return f"{said} ({chosen.trouble or 'the rest is missing'})"
+    return f"damaged in places ({chosen.trouble})" if chosen.trouble else ""
+
+
+def fault(error: BaseException) -> str:
+    """An exception that nobody expected, for the user."""
+    if isinstance(error, MemoryError):
+        return "it needs more memory than is allowed"
+    return str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {reason(error)}"
+
+
+def send_frame(answers: IO[bytes], seconds: float, seen: Image.Image, pixels: Any) -> None:
+    """The square that the model reads, and a small JPEG of the whole picture."""
+    share = min(1.0, THUMBNAIL / max(seen.size))
+    size = max(1, round(seen.width * share)), max(1, round(seen.height * share))
+    jpeg = io.BytesIO()
+    small = seen.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    small.save(jpeg, "JPEG", quality=80)
+    header = {"kind": "frame", "time": seconds, "width": seen.width, "height": seen.height}
+    send(answers, header, fit(seen, **pixels).tobytes(), jpeg.getvalue())
+
+
+if __name__ == "__main__":
+    main()

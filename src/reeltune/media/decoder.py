@@ -1,0 +1,194 @@
+"""Frames out of files that may be hostile: decoding happens in a process of its own.
+
+The worker has no network, little memory and few rights, is killed when it falls silent, and can
+send nothing back but text and bytes of expected sizes (SECURITY.md). One bad file costs a worker
+at most; the next file gets a new one.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from reeltune.errors import MediaError
+from reeltune.media._answers import Alive, End, Info, Picture, Refusal
+from reeltune.media._process import Patience, WorkerProcess
+from reeltune.media._wire import WireError
+from reeltune.media.limits import Limits, minutes
+from reeltune.media.sampling import Sampling
+from reeltune.types import Pixels
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What a file says of itself; width and height in pixels as displayed."""
+
+    duration: float  # s; 0 where nobody knows
+    width: int
+    height: int
+    frame_rate: float  # 1/s, on average
+    codec: str
+    container: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame: the square that the model reads, and a small JPEG of the whole picture."""
+
+    time: float  # s since the stream's beginning
+    pixels: UInt8[np.ndarray, "3 S S"]
+    thumbnail: bytes
+    width: int  # as displayed
+    height: int
+
+
+class Decoder:
+    """Owns one worker process, started at the first file; use one decoder per thread."""
+
+    def __init__(
+        self, pixels: Pixels, sampling: Sampling = Sampling(), limits: Limits = Limits()
+    ) -> None:
+        self.pixels, self.sampling, self.limits = pixels, sampling, limits
+        self._worker: WorkerProcess | None = None
+        self._reading: Reading | None = None  # the file that the worker is busy with
+
+    def __enter__(self) -> "Decoder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self, path: Path) -> "Reading":
+        """Start reading a video; raises MediaError if nothing of it can be read."""
+        return self._read(path, still=False)
+
+    def image(self, path: Path) -> Frame:
+        """A picture file as a frame; raises MediaError if it cannot be read."""
+        with self._read(path, still=True) as reading:
+            frames = list(reading)
+        if not frames:
+            raise MediaError(str(path), "decoding failed: no picture came")
+        return frames[0]
+
+    def close(self) -> None:
+        """End the worker; a later file would start a new one."""
+        worker, self._worker, self._reading = self._worker, None, None
+        if worker is not None:
+            worker.kill()
+
+    def worker(self) -> WorkerProcess:
+        """The process that decodes; a new one where there is none, or it has ended."""
+        if self._worker is None or not self._worker.is_running():
+            self.close()
+            self._worker = WorkerProcess(self.limits)
+        return self._worker
+
+    def _read(self, path: Path, still: bool) -> "Reading":
+        if self._reading is not None and not self._reading.is_done:
+            self.close()  # the worker is in the middle of a file that was left
+        self._reading = Reading(self, path, still)
+        return self._reading
+
+
+class Reading:
+    """The chosen frames of one file, as they are decoded; leave the context to stop early."""
+
+    def __init__(self, decoder: Decoder, path: Path, still: bool) -> None:
+        self.note = ""  # after the last frame: what was wrong with the file, if anything
+        self.until = 0.0  # after the last frame: s, when it goes; 0 for a picture
+        self.is_done = False
+        self._decoder, self._path = decoder, path
+        self._patience = Patience(decoder.limits)
+        self._left = 1 if still else decoder.limits.frames
+        request = {
+            "path": os.path.abspath(path),
+            "pixels": asdict(decoder.pixels),
+            "sampling": str(decoder.sampling),
+            "still": still,
+        }
+        self.info = self._begin(request)
+
+    def __enter__(self) -> "Reading":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self.is_done:
+            self._give_up()
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self
+
+    def __next__(self) -> Frame:
+        if self.is_done:
+            raise StopIteration
+        try:
+            said, parts = self._hear()
+            if isinstance(said, Picture):
+                return self._frame(said, parts)
+            if not isinstance(said, End):
+                raise WireError("a message comes out of turn")
+        except WireError as error:
+            raise self._broken(error) from error
+        self.note, self.until, self.is_done = said.note, said.until, True
+        raise StopIteration
+
+    def _begin(self, request: dict[str, Any]) -> MediaInfo:
+        try:
+            self._worker = self._decoder.worker()
+            self._worker.send(request)
+            if request["still"]:
+                return MediaInfo(0.0, 0, 0, 0.0, "", "")
+            info, _ = self._hear()
+            if not isinstance(info, Info):
+                raise WireError("a message comes out of turn")
+        except (WireError, OSError) as error:
+            raise self._broken(error) from error
+        self._patience.grant(minutes(info.duration, _size(self._path)))
+        return MediaInfo(**info.model_dump(exclude={"kind", "parts"}))
+
+    def _hear(self) -> tuple[Any, list[bytes]]:
+        """The next message that says something."""
+        while True:
+            said, parts = self._patience.wait(self._worker)
+            if isinstance(said, Refusal):
+                self.is_done = True
+                raise MediaError(str(self._path), said.reason)
+            if not isinstance(said, Alive):
+                return said, parts
+
+    def _frame(self, said: Picture, parts: list[bytes]) -> Frame:
+        size = self._decoder.pixels.size
+        self._left -= 1
+        if len(parts[0]) != 3 * size * size or self._left < 0:
+            raise WireError("frames of the wrong size or number")
+        square = np.frombuffer(bytearray(parts[0]), np.uint8).reshape(3, size, size)
+        return Frame(said.time, square, parts[1], said.width, said.height)
+
+    def _broken(self, error: Exception) -> MediaError:
+        """The worker died, is late or babbles: it is ended, and the file named."""
+        self._give_up()
+        return MediaError(str(self._path), f"decoding failed: {error}")
+
+    def _give_up(self) -> None:
+        self.is_done = True
+        self._decoder.close()
+
+
+def sandbox() -> dict[str, bool]:
+    """What the decoding process gives up on this system, measure by measure."""
+    with Decoder(Pixels(size=8)) as decoder:
+        try:
+            return decoder.worker().sandbox
+        except WireError as error:
+            raise MediaError("no file", f"the decoder does not start: {error}") from error
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0

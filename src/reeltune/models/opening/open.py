@@ -1,0 +1,98 @@
+"""Any model by its name: a component, a local folder or a hub id."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+from torch import nn
+
+from reeltune.errors import CheckpointError
+from reeltune.models.opening.hub import HUB_ID, fetch
+from reeltune.models.opening.trial import require_vectors
+from reeltune.models.opening.weights import CARD, read_card, wants_int8
+from reeltune.nn.quantize import fits_int8, quantize
+from reeltune.registry import find, names
+from reeltune.types import DualEncoder
+
+
+def open_model(name: str, device: str | None = None, dtype: str | None = None) -> DualEncoder:
+    """The model called `name`, ready to encode: in eval mode, and no weight asks for a gradient.
+
+    `name` is a component that brings its weights (`lite`), a folder that `save_pretrained` or
+    transformers wrote, a hub id (`openai/clip-vit-base-patch32`, or with `@revision`), or the
+    dotted path of a module outside Reeltune.
+    Errors: `CheckpointError` if it cannot be found or loaded whole, or makes no vectors,
+    `ConfigError` for a device or precision that is not there.
+    """
+    require_named(name)
+    folder = Path(name).expanduser()
+    if (component := component_named(name)) is not None:
+        model = component.load(None, device, dtype)
+    elif folder.is_dir():
+        model = _open_folder(folder, device, dtype)
+    else:
+        model = find("models", "clip").load(fetch(name), device, dtype)
+    if isinstance(model, nn.Module):
+        model.eval().requires_grad_(False)
+    model.name = name
+    if name not in names("models"):  # what is packaged is tested with the package
+        require_vectors(model)
+    return model
+
+
+def require_named(name: str) -> None:
+    """Raise CheckpointError unless `name` is that of a component, a folder, or like a hub id."""
+    folder = Path(name).expanduser()
+    if component_named(name) is not None or folder.is_dir() or HUB_ID.fullmatch(name):
+        return
+    if folder.is_absolute():
+        raise CheckpointError(
+            f"no model {name!r}: there is no such folder; if it was moved, say where it is now"
+        )
+    raise CheckpointError(
+        f"no model {name!r}: it is neither a folder nor one of "
+        f"{', '.join(names('models'))}, nor a hub id such as openai/clip-vit-base-patch32"
+    )
+
+
+def placed_name(name: str) -> str:
+    """The name of a model as it is stored: a folder by its absolute path, whatever was given.
+
+    So what is stored is an absolute path for a folder, the name of a component for what is
+    packaged, and else a hub id, wherever it is read again.
+    """
+    folder = Path(name).expanduser()
+    is_folder = folder.is_dir() and component_named(name) is None
+    return os.path.abspath(folder) if is_folder else name
+
+
+ModelName = Annotated[str, AfterValidator(placed_name)]
+
+
+def component_named(name: str) -> ModuleType | None:
+    """The module of a component, or of a dotted path outside Reeltune; none if there is none."""
+    if name in names("models"):
+        return find("models", name)
+    dotted = all(part.isidentifier() for part in name.split(".")) and "." in name
+    if not dotted or find_spec(name.split(".")[0]) is None:
+        return None
+    return find("models", name)
+
+
+def _open_folder(folder: Path, device: str | None, dtype: str | None) -> DualEncoder:
+    """A checkpoint of our own says its component in `config.yaml`; others are Hugging Face's."""
+    if (folder / CARD).is_file():
+        component, _ = read_card(folder)
+        model: Any = find("models", component).load(folder, device, dtype)
+        if wants_int8(folder) and fits_int8(model):
+            model = quantize(model)
+        return model
+    if (folder / "config.json").is_file():
+        return find("models", "clip").load(folder, device, dtype)
+    raise CheckpointError(
+        f"{folder} holds neither {CARD} nor config.json, so it is no model; "
+        "give the folder that holds model.safetensors"
+    )

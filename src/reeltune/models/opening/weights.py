@@ -1,0 +1,178 @@
+"""Weights in safetensors files, read whole: every key that does not fit is named."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from reeltune.errors import CheckpointError
+from reeltune.nn.packed import packed_name, read_packed
+from reeltune.settings.faults import first_fault
+
+WEIGHTS = "model.safetensors"
+SHARDS = "model.safetensors.index.json"
+CARD = "config.yaml"  # of our own checkpoints: which component, and its settings
+PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+NAMED = 5  # keys a message spells out before it counts the rest
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+def fingerprint(tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> str:
+    """32 hexadecimal digits that change when a weight or a fact of the preprocessing changes.
+
+    Floats are hashed as float32, so a model stored in half precision keeps its fingerprint
+    when it is saved again in full.
+    """
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach()
+        tensor = tensor.float() if tensor.is_floating_point() else tensor
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.cpu().contiguous().reshape(-1).numpy().data)
+    return digest.hexdigest()[:32]
+
+
+def require_weights(folder: Path) -> None:
+    """Refuse a folder without safetensors; a pickle runs code when it is opened, so none is."""
+    known = (folder / WEIGHTS, folder / SHARDS, packed_name(folder / WEIGHTS))
+    if any(path.is_file() for path in known):
+        return
+    pickled = sorted(path.name for pattern in PICKLED for path in folder.glob(pattern))
+    if pickled:
+        raise CheckpointError(
+            f"{folder} holds its weights only as {pickled[0]}, a pickle, and Reeltune reads "
+            f'{WEIGHTS}; convert it once with: python -c "from transformers import AutoModel; '
+            f"AutoModel.from_pretrained('{folder}').save_pretrained('{folder}')\""
+        )
+    raise CheckpointError(f"{folder} holds no {WEIGHTS}; give a folder with a whole model")
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Every tensor of one safetensors file, on the CPU; of its packed form if only that is there.
+
+    `reeltune prune` writes the packed form, `model.packed.safetensors`.
+    """
+    packed = packed_name(path)
+    if packed.is_file() and not path.exists():
+        return read_packed(packed)
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read as safetensors ({error}); copy or download it again"
+        ) from error
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Fill `module` from a safetensors file; a key that is missing, left over or misshapen
+    is an error that names it."""
+    given, wanted = read_tensors(path), module.state_dict()
+    shared = given.keys() & wanted.keys()
+    misshapen = [
+        f"{key} {tuple(given[key].shape)} for {tuple(wanted[key].shape)}"
+        for key in shared
+        if given[key].shape != wanted[key].shape
+    ]
+    require_all_keys(
+        path,
+        missing=wanted.keys() - given.keys(),
+        unexpected=given.keys() - wanted.keys(),
+        misshapen=misshapen,
+    )
+    module.load_state_dict(given)
+
+
+def require_all_keys(
+    path: Path,
+    *,
+    missing: Iterable[str],
+    unexpected: Iterable[str],
+    misshapen: Iterable[str] = (),
+) -> None:
+    """Raise unless weights and model fit key for key."""
+    found = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
+    faults = [
+        f"{len(keys)} {kind} ({_some(keys)})"
+        for kind, some in found.items()
+        if (keys := sorted(some))
+    ]
+    if faults:
+        raise CheckpointError(
+            f"{path} does not fit its model: {'; '.join(faults)}; "
+            "take weights and configuration from the same place"
+        )
+
+
+def _some(keys: list[str]) -> str:
+    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
+    return ", ".join(keys[:NAMED]) + more
+
+
+def write_card(folder: Path, model: str, config: Mapping[str, object], **more: str) -> None:
+    """Say in `config.yaml` which component the folder holds, and its settings."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump({"model": model, **more, "config": dict(config)}, sort_keys=False)
+    (folder / CARD).write_text(text, encoding="utf-8")
+
+
+def ask_for_int8(folder: Path) -> None:
+    """Say in `config.yaml` that layers are to compute in int8 where that is possible."""
+    component, config = read_card(folder)
+    write_card(folder, component, config, layers="int8")
+
+
+def wants_int8(folder: Path) -> bool:
+    """Whether `ask_for_int8` said so."""
+    return _card(folder).get("layers") == "int8"
+
+
+def read_card(folder: Path) -> tuple[str, dict[str, object]]:
+    """Component and settings that `write_card` wrote."""
+    card = _card(folder)
+    return card["model"], card["config"]
+
+
+def _card(folder: Path) -> dict[str, Any]:
+    path = folder / CARD
+    try:
+        card = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return {**card, "model": str(card["model"]), "config": dict(card.get("config") or {})}
+    except (
+        OSError,
+        UnicodeDecodeError,
+        yaml.YAMLError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        ValueError,
+    ) as error:
+        first = str(error).splitlines()[0]
+        raise CheckpointError(
+            f"{path} does not say which model the folder holds ({first}); "
+            "it needs a line such as 'model: lite'"
+        ) from error
+
+
+def card_settings(folder: Path, kind: type[Settings]) -> Settings:
+    """The settings that a checkpoint says its model has; CheckpointError names a wrong one."""
+    component, config = read_card(folder)
+    try:
+        return kind.model_validate(config)
+    except ValidationError as error:
+        place, fault = first_fault(error)
+        raise CheckpointError(
+            f"{folder / CARD} has {place} wrong for {component} ({fault}); "
+            "take the file from the same place as the weights"
+        ) from error
+
+
+def versions(module: nn.Module) -> int:
+    """A number that grows whenever a parameter is changed in place, as an optimiser does."""
+    return sum(parameter._version for parameter in module.parameters())

@@ -1,0 +1,127 @@
+"""What MELTR learned, as plots and JSON."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from rich.table import Table
+
+from reeltune.papers.loss_slopes import Epoch, Melted, WeightedSum
+
+COLUMNS = 4  # panels of responses in a row
+
+
+def write_pages(found: Melted, out: Path, other: Melted | None = None) -> list[Path]:
+    """`losses.json` and the plots; with `other`, slopes of both runs beside each other."""
+    mpl.use("Agg")
+    out.mkdir(parents=True, exist_ok=True)
+    facts = found.as_dict() | ({"beside": other.as_dict()} if other else {})
+    (out / "losses.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    plots = {"slopes.png": slopes_plot([found, *([other] if other else [])])}
+    if found.response:
+        plots["response.png"] = response_plot(found)
+    if found.weighted_sum is not None:
+        plots["weighted-sum.png"] = weighted_sum_plot(found, found.weighted_sum)
+    for name, figure in plots.items():
+        figure.savefig(out / name, dpi=120, bbox_inches="tight")
+    return [out / "losses.json", *(out / name for name in plots)]
+
+
+def slopes_table(found: Melted) -> Table:
+    """Slopes of each loss in the first and the last epoch, for a terminal."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("dL_aux / dl_t", no_wrap=True)
+    for name in ("first epoch", "last epoch", "middle 80 %", "below 0"):
+        table.add_column(name, justify="right", no_wrap=True)
+    steps = sum(one.steps for one in found.epochs)
+    for task in found.tasks:
+        first, last = (one.slopes[task] for one in (found.epochs[0], found.epochs[-1]))
+        below = sum(one.steps * one.slopes[task].negative for one in found.epochs) / steps
+        middle = f"{last.low:.3g} to {last.high:.3g}"
+        name = f"[bold]{task}[/] (primary)" if task == found.primary else task
+        table.add_row(name, f"{first.mean:.3g}", f"{last.mean:.3g}", middle, f"{below:.0%}")
+    return table
+
+
+def slopes_plot(runs: Sequence[Melted]) -> Figure:
+    """Slope of each loss by epoch, a panel for each run; the primary one in black."""
+    figure = Figure(figsize=(6.4 * len(runs), 4.2), layout="constrained")
+    panels = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
+    for axes, run in zip(panels, runs, strict=True):
+        _dress(axes, run.run if len(runs) > 1 else "", "epoch", "dL_aux / dl_t")
+        for task in run.tasks:
+            _slope_line(axes, run.epochs, task, task == run.primary)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if any(slopes.low < 0 for one in run.epochs for slopes in one.slopes.values()):
+            axes.axhline(0, color="grey", linewidth=0.8)
+    panels[-1].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def _slope_line(axes: Axes, epochs: Sequence[Epoch], task: str, is_primary: bool) -> None:
+    places = [one.epoch for one in epochs]
+    slopes = [one.slopes[task] for one in epochs]
+    style = {"color": "black", "linewidth": 2.0} if is_primary else {"linewidth": 1.2}
+    label = f"{task} (primary)" if is_primary else task
+    (line,) = axes.plot(places, [s.mean for s in slopes], label=label, **style)
+    low, high = [s.low for s in slopes], [s.high for s in slopes]
+    axes.fill_between(places, low, high, color=line.get_color(), alpha=0.12, linewidth=0)
+
+
+def response_plot(found: Melted) -> Figure:
+    """A panel for each loss: the melted loss and its slope as that loss varies."""
+    rows = -(-len(found.response) // COLUMNS)
+    across = min(COLUMNS, len(found.response))
+    figure = Figure(figsize=(3.4 * across, 2.9 * rows), layout="constrained")
+    panels = figure.subplots(rows, across, squeeze=False).flat
+    for axes, (task, one) in zip(panels, found.response.items(), strict=False):
+        _dress(axes, task, "l_t", "L_aux")
+        axes.axvspan(*one.seen, color="grey", alpha=0.15, linewidth=0)
+        axes.plot(one.loss, one.melted, color="tab:blue")
+        axes.tick_params("y", colors="tab:blue")
+        beside = axes.twinx()
+        beside.plot(one.loss, one.slope, "--", color="tab:orange")
+        beside.tick_params("y", colors="tab:orange")
+        beside.set_ylabel("dL_aux / dl_t")
+        beside.spines["top"].set_visible(False)
+    for axes in list(figure.axes)[len(found.response) : rows * across]:
+        axes.set_visible(False)
+    return figure
+
+
+def weighted_sum_plot(found: Melted, nearest: WeightedSum) -> Figure:
+    """Left, what MELTR learned against its best weighted sum; right, slopes against weights."""
+    figure = Figure(figsize=(9.6, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    what = "L_aux - sum of losses" if found.residual else "L_aux"
+    title = f"{100 * nearest.explained:.1f} % of the variance explained"
+    _dress(left, title, f"{what}, by the nearest weighted sum", f"{what}, by MELTR")
+    left.plot(nearest.fitted, nearest.learned, ".", alpha=0.4)
+    ends = [min(nearest.fitted), max(nearest.fitted)]
+    left.plot(ends, ends, color="grey", linewidth=0.8)
+    last = {task: one.mean for task, one in found.epochs[-1].slopes.items()}
+    _bars(right, {"MELTR, mean slope of the last epoch": last, "weighted sum": nearest.weights})
+    return figure
+
+
+def _bars(axes: Axes, named: Mapping[str, Mapping[str, float]]) -> None:
+    tasks = list(next(iter(named.values())))
+    places, width = np.arange(len(tasks)), 0.8 / len(named)
+    for number, (label, values) in enumerate(named.items()):
+        axes.barh(places + number * width, [values[t] for t in tasks], width, label=label)
+    _dress(axes, "", "slope, weight", "")
+    axes.set_yticks(places + 0.4 - width / 2, tasks)
+    axes.invert_yaxis()
+    axes.axvline(0, color="grey", linewidth=0.8)
+    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.12))
+
+
+def _dress(axes: Axes, title: str, across: str, up: str) -> None:
+    axes.set(title=title, xlabel=across, ylabel=up)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.3)

@@ -1,0 +1,366 @@
+"""Recipes: a benchmark and a method, each a YAML file, read into one checked object.
+
+`msrvtt-9k/vop` is `recipes/benchmarks/msrvtt-9k.yaml` with `recipes/methods/vop.yaml`: the first
+says data, base model and training, the second what is tuned and how fast it learns. What the
+papers report stands beside, under `expected`.
+
+What a benchmark gives models of one component that read features is a section of its own:
+    components: {univl: {features: {folder: f}, config: {width: 64}, training: {batch: 16}}}
+It holds fields of a `Recipe`, and `only: [univl]` where not all methods of the component fit;
+`base`, `frames` and `training` at the top are for CLIPs. What a benchmark gives one method alone
+goes below `methods`: config, meltr, and settings of training as they are. Where `options.size`
+says how much data there is, `sizes: {tiny: {training.batch: 8}}` has what `--set` would be given
+for that size, and what is given goes first. Figures of the papers are `t2v` and `v2t`, in the
+order of `FIGURES`, and `captions: {BLEU-4: 17.9}` by name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
+
+from reeltune.errors import ConfigError
+from reeltune.evaluation.protocols import V2tRule
+from reeltune.meltr import transformer
+from reeltune.meltr.step import Settings as MeltrSettings
+from reeltune.models._dual_encoding._vocabulary import Letters
+from reeltune.models.opening.initial import pin_of
+from reeltune.models.opening.open import placed_name
+from reeltune.recipes.own import OwnRecipe, is_path, merge, read_own
+from reeltune.registry import find
+from reeltune.settings.faults import lacking, refusal, settings_of
+from reeltune.training.settings import Settings
+
+MODELS_BESIDE = ("base", "encoder", "sentence_encoder")  # settings that name another model
+ROOT = files("reeltune").joinpath("recipes")
+
+
+class FromFeatures(BaseModel):
+    """Frame features that a model reads in place of frames."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    folder: Path | None = None  # None: the dataset's own, or made by the model's encoder
+    every: PositiveFloat = 0.5  # s between frames, where they are made
+    at_most: PositiveInt | None = None  # frames that are read of a clip; None: all
+
+
+class Words(BaseModel):
+    """What is learned of the training captions before the training."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    at_least: PositiveInt = 5  # times that a word must occur to be known
+    letters: Letters = "ascii"  # of words: a to z and digits, as published, or of every script
+    # A folder of feature.bin, id.txt, shape.txt; None: the dataset's own, where they are there.
+    word2vec: Path | Literal["none"] | None = None
+    # video_label_th_1.txt; None: the dataset's own where they are there, else "captions".
+    tags: Path | Literal["captions"] | None = None
+    tag_vocabulary: Path | None = None  # tag_vocab_512.json, which goes with the path of tags
+
+
+class Melting(BaseModel):
+    """MELTR: the losses of a model melted by a transformer that is trained beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    scheme: str = "aid-fp-lite"  # of meltr/schemes
+    options: dict[str, Any] = {}  # of the scheme
+    kind: Literal["transformer", "linear"] = "transformer"
+    sizes: dict[str, Any] = {}  # of the transformer
+    warm_start: NonNegativeInt = 0  # steps in which the transformer is fitted to the sum at first
+    weights: dict[str, NonNegativeFloat] = {}  # of losses by name, for the scheme multi-task
+    outer: Literal["held-out", "recent"] = "held-out"  # validation split, or late training batches
+    step: MeltrSettings = MeltrSettings()
+
+
+class Recipe(BaseModel):
+    """What to run: data, model, training, and what the paper found."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+    dataset: str  # a component of data/
+    options: dict[str, Any] = {}  # of the dataset
+    differs: tuple[str, ...] = ()  # what of the data is not as the benchmark has it; a run says it
+    frames: PositiveInt = 12  # per clip
+    features: FromFeatures | None = None  # read in place of frames
+    words: Words = Words()
+    init: Path | None = None  # a run whose weights training starts from
+    init_pin: str | None = None  # what its file of weights holds; a stored recipe says it
+    component: str  # of models/
+    config: dict[str, Any] = {}  # of the component
+    meltr: Melting | None = None  # None: losses are summed
+    tunes: bool = True  # false: the model is evaluated as it is
+    training: Settings = Settings()
+    expected: dict[str, float] = {}  # figures of the paper: t2v, or of captions
+    expected_v2t: dict[str, float] = {}
+    source: str = ""  # of the expected figures
+    test_hash: str = ""  # of the published test split (evaluation/protocols); "": not known
+    v2t: V2tRule = "grouped"  # how a video with several captions is ranked (evaluation/protocols)
+
+    @property
+    def data_name(self) -> str:
+        """The dataset, and the collection where it holds several."""
+        return "/".join([self.dataset, *([c] if (c := self.options.get("collection")) else [])])
+
+    @field_validator("config")
+    @classmethod
+    def _placed(cls, config: dict[str, Any]) -> dict[str, Any]:
+        """Folders of models by their absolute paths, so that they are found from anywhere."""
+        named = {name: config[name] for name in MODELS_BESIDE if config.get(name)}
+        return config | {name: placed_name(str(model)) for name, model in named.items()}
+
+    def model_config_of(self) -> Any:
+        """The checked settings of the model."""
+        try:
+            return find("models", self.component).Config(**self.config)
+        except ValidationError as error:
+            fault = refusal(error, "config", known_settings(dict(self)))
+            raise ConfigError(f"recipe {self.name}: {fault}") from error
+
+    def dataset_config(self, **given: object) -> Any:
+        """The checked settings of the dataset; `given`, such as its folder, go first."""
+        wanted = {**self.options, **{name: value for name, value in given.items() if value}}
+        try:
+            return find("data", self.dataset).Config(**wanted)
+        except ValidationError as error:
+            if "folder" in lacking(error):
+                raise ConfigError(
+                    f"recipe {self.name} reads {self.dataset}, and its folder is not given; give "
+                    f"--data FOLDER (`reeltune datasets {self.dataset}` says how it must look)"
+                ) from error
+            fault = refusal(error, "options", known_settings(dict(self)))
+            raise ConfigError(
+                f"recipe {self.name}, dataset {self.dataset}: {fault}; "
+                f"`reeltune datasets {self.dataset}` says what it needs"
+            ) from error
+
+
+def known_settings(recipe: Mapping[str, Any]) -> list[str]:
+    """Every setting of a recipe with these components, such as `training.lr`."""
+    melting = recipe.get("meltr")
+    scheme = (
+        melting.get("scheme") if isinstance(melting, dict) else getattr(melting, "scheme", None)
+    )
+    classes = {
+        "options": find("data", recipe["dataset"]).Config,
+        "config": find("models", recipe["component"]).Config,
+        "meltr.options": find("meltr.schemes", scheme or Melting().scheme).Config,
+        "meltr.sizes": transformer.Config,
+    }
+    own = [path for path in settings_of(Recipe) if path not in classes]
+    return own + [path for section, kind in classes.items() for path in settings_of(kind, section)]
+
+
+def recipe_names() -> list[str]:
+    """Every benchmark with every method that it has what it takes for."""
+    methods = {name: _open("methods", name) for name in _names("methods")}
+    return [
+        f"{place}/{method}"
+        for place in _names("benchmarks")
+        for benchmark in [_open("benchmarks", place)]
+        for method, how in methods.items()
+        if not _lacks(benchmark, method, how)
+    ]
+
+
+def is_packaged(name: str) -> bool:
+    """Whether `name` is one of `recipe_names`, without a look at the others."""
+    place, _, method = name.partition("/")
+    if place not in _names("benchmarks") or method not in _names("methods"):
+        return False
+    return not _lacks(_open("benchmarks", place), method, _open("methods", method))
+
+
+def require_frames(benchmark: str, model: str) -> None:
+    """Raise ConfigError where a benchmark has no frames for a model that reads no features."""
+    own = [name for name in recipe_names() if name.startswith(f"{benchmark}/")]
+    if own and f"{benchmark}/zero-shot" not in own:
+        raise ConfigError(
+            f"{model} is no folder of a model on stored features, and {benchmark} has nothing else "
+            "to read; give the folder of a run on features, or of a converted model"
+        )
+
+
+def _lacks(benchmark: dict[str, Any], method: str, how: dict[str, Any]) -> str:
+    """What a method needs and a benchmark has not: a CLIP, or a section for its component."""
+    if how.get("needs", "base") == "base":
+        return "" if "base" in benchmark else "base"
+    section = benchmark.get("components", {}).get(how["component"])
+    if section is None:
+        return f"components.{how['component']}"
+    named = method in section.get("only", [method])
+    return "" if named else f"its name in components.{how['component']}.only"
+
+
+def read_recipe(name: str, changes: dict[str, Any] | None = None) -> Recipe:
+    """The recipe called `name`, or in the YAML file `name`, with `changes` such as
+    `{"training.lr": 1e-4}`.
+
+    Errors: `ConfigError` names what is unknown, and what there is.
+    """
+    own = read_own(Path(name)) if is_path(name) else OwnRecipe(name, {})
+    asked = changes or {}
+    fields = own.settings if own.named is None else _composed(own, asked)
+    for path, value in asked.items():
+        _change(fields, path, value)
+    title = name if is_path(name) else f"recipe {name}"
+    try:
+        recipe = Recipe(**fields)
+    except ValidationError as error:
+        fault = refusal(error, "", known_settings(fields), asked)
+        raise ConfigError(f"{title}: {fault}") from error
+    recipe.model_config_of()
+    recipe.dataset_config(folder=recipe.options.get("folder", "."))
+    _refuse_sections(recipe, {**(own.settings if own.named else {}), **asked})
+    return _pinned(recipe)
+
+
+def _refuse_sections(recipe: Recipe, asked: Mapping[str, Any]) -> None:
+    """Raise ConfigError where a setting was `asked` for that the model of the recipe never reads.
+
+    A model that reads stored features has their width among its settings, and one that learns words
+    of the captions is told their number.
+    """
+    settings = find("models", recipe.component).Config.model_fields
+    on_features = "features" in settings
+    unread = {
+        "features": "" if on_features else "it reads frames",
+        "frames": "it reads stored features" if on_features else "",
+        "words": "" if "embedding" in settings else "it learns no words of the captions",
+    }
+    for path, value in asked.items():
+        why = unread.get(path.partition(".")[0])
+        if why and value is not None:
+            switch = f"--set {path}={value}" if "." in path else f"--set {path}"
+            raise ConfigError(
+                f"recipe {recipe.name}: {path} is not read by {recipe.component}, for {why}; leave "
+                f"out {switch}"
+            )
+
+
+def _pinned(recipe: Recipe) -> Recipe:
+    """The recipe with what the run that it starts from holds; ConfigError where that changed."""
+    if recipe.init is None:
+        return recipe
+    run = recipe.init.expanduser().absolute()
+    pin = pin_of(run)
+    if recipe.init_pin not in (None, pin):
+        raise ConfigError(
+            f"recipe {recipe.name} starts from {run}, whose weights are others now; leave init_pin "
+            "out to start from these"
+        )
+    return recipe.model_copy(update={"init": run, "init_pin": pin})
+
+
+def _composed(own: OwnRecipe, asked: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a recipe from its two files, changed as a file of one's own says.
+
+    `asked` may say which size of the data is meant.
+    """
+    name = str(own.named)
+    place, _, method = name.partition("/")
+    benchmark = _read("benchmarks", place, name)
+    how = _read("methods", method, name)
+    if lacks := _lacks(benchmark, method, how):
+        raise ConfigError(
+            f"{place} has no recipe for {method}, which needs {lacks} there; "
+            f"there are: {', '.join(n for n in recipe_names() if n.endswith('/' + method))}"
+        )
+    expected = benchmark.pop("expected", {}).get(method, {})
+    adapted = benchmark.pop("methods", {}).get(method, {})
+    sizes = benchmark.pop("sizes", {})
+    ground = _ground(benchmark, how)
+    melting = {**how.get("meltr", {}), **adapted.pop("meltr", {})}
+    fields: dict[str, Any] = {
+        "name": name,
+        **benchmark,
+        **ground.fields,
+        "component": how["component"],
+        "tunes": how.get("tunes", True),
+        "meltr": melting or None,
+        "config": {**ground.config, **how.get("config", {}), **adapted.pop("config", {})},
+        "training": {**ground.training, **how.get("training", {}), **adapted},
+        "expected": {
+            **dict(zip(FIGURES, expected.get("t2v", ()), strict=False)),
+            **expected.get("captions", {}),
+        },
+        "expected_v2t": dict(zip(FIGURES, expected.get("v2t", ()), strict=False)),
+    }
+    for path, value in sizes.get(_size(fields, {**own.settings, **asked}), {}).items():
+        _change(fields, path, value)
+    merge(fields, own.settings)
+    return fields
+
+
+FIGURES = ("R@1", "R@5", "R@10", "MnR", "MdR")
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a benchmark gives every method of a kind."""
+
+    fields: dict[str, Any]  # of the recipe
+    config: dict[str, Any]  # of the model
+    training: dict[str, Any]
+
+
+def _ground(benchmark: dict[str, Any], how: dict[str, Any]) -> Ground:
+    """Takes what is for CLIPs and what is for components out of `benchmark`, and gives one."""
+    section = dict(benchmark.pop("components", {}).get(how["component"], {}))
+    training = benchmark.pop("training", {})
+    tied = {name: benchmark.pop(name, None) for name in ("base", "frames")}
+    if how.get("needs", "base") == "features":
+        section.pop("only", None)
+        config, training = section.pop("config", {}), section.pop("training", {})
+        options = {**benchmark.pop("options", {}), **section.pop("options", {})}
+        return Ground({"features": {}, "options": options, **section}, config, training)
+    wanted: list[Literal["base", "frames"]] = how.get("from_benchmark", [])
+    return Ground({"frames": tied["frames"]}, {name: tied[name] for name in wanted}, training)
+
+
+def _size(fields: dict[str, Any], changes: dict[str, Any]) -> object:
+    """The size of the dataset that is asked for, where a benchmark has several."""
+    options = {**fields.get("options", {}), **changes.get("options", {})}
+    return changes.get("options.size", options.get("size"))
+
+
+def _change(fields: dict[str, Any], path: str, value: object) -> None:
+    *parents, last = path.split(".")
+    for parent in parents:
+        fields = fields.setdefault(parent, {})
+        if not isinstance(fields, dict):
+            raise ConfigError(f"{path} leads into {parent}, which holds no settings here")
+    fields[last] = value
+
+
+def _names(kind: str) -> list[str]:
+    found = (file.name for file in ROOT.joinpath(kind).iterdir())
+    return sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml"))
+
+
+def _read(kind: str, name: str, whole: str) -> dict[str, Any]:
+    if name not in _names(kind):
+        raise ConfigError(
+            f"no recipe {whole!r}; a recipe is one of {', '.join(_names('benchmarks'))}, a slash, "
+            f"and one of {', '.join(_names('methods'))}"
+        )
+    return _open(kind, name)
+
+
+def _open(kind: str, name: str) -> dict[str, Any]:
+    return dict(yaml.safe_load(ROOT.joinpath(kind, f"{name}.yaml").read_text(encoding="utf-8")))

@@ -1,0 +1,44 @@
+"""The recipe that a run leaves beside its weights: what they were trained by, and on what."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from reeltune.errors import CheckpointError
+from reeltune.recipes.read import Recipe
+from reeltune.settings.faults import first_fault
+
+RECIPE = "recipe.yaml"
+
+
+def as_stored(recipe: Recipe) -> dict[str, Any]:
+    """The settings as the file has them, where a folder given as a path is the same as its name."""
+    return recipe.model_dump(mode="json")
+
+
+def write_recipe(recipe: Recipe, folder: Path) -> None:
+    """Leave every setting in the folder of a checkpoint."""
+    text = yaml.safe_dump(as_stored(recipe), sort_keys=False, allow_unicode=True)
+    (folder / RECIPE).write_text(text, encoding="utf-8")
+
+
+def stored_recipe(folder: Path) -> Recipe | None:
+    """What a checkpoint says it was trained by; None where it says nothing.
+
+    Errors: `CheckpointError` for a file that is no recipe, or one of another version.
+    """
+    path = folder / RECIPE
+    if not path.is_file():
+        return None
+    try:
+        return Recipe(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        fault = ": ".join(first_fault(error))
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
+        fault = str(error).splitlines()[0]
+    raise CheckpointError(
+        f"{path} is no recipe that this version reads ({fault}); remove it to use the weights "
+        "without it, or train them anew"
+    )

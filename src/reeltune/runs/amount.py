@@ -1,0 +1,47 @@
+"""How much a recipe trains: pairs of an epoch, and steps in all."""
+
+from dataclasses import dataclass
+
+from reeltune.batches.loader import Order
+from reeltune.data._published import Published
+from reeltune.recipes.read import Recipe
+from reeltune.training.settings import Settings
+
+
+@dataclass(frozen=True)
+class Amount:
+    """What an epoch goes through, and the most steps that are taken."""
+
+    videos: int | None  # None: of the source the captions alone are known
+    pairs: int  # of a video and a caption, in each epoch
+    steps: int  # fewer where patience ends training before its last epoch
+
+    def said(self, settings: Settings) -> str:
+        of = "" if self.videos is None else f" of {self.videos:,} videos"
+        most = "at most " if settings.patience is not None else ""
+        size = settings.batch * settings.accumulate
+        return (
+            f"{self.pairs:,} pairs{of} an epoch, {most}{self.steps:,} steps of {size} in "
+            f"{settings.epochs} epochs"
+        )
+
+
+def amount_of(order: Order, settings: Settings) -> Amount:
+    """Of training in this order, by all processes together."""
+    videos = len({pair.video for pair in order.pairs})
+    pairs = len(order.pairs) if order.every_caption else videos
+    return Amount(videos, pairs, order.batches // settings.accumulate * settings.epochs)
+
+
+def published_amount(recipe: Recipe) -> Amount | None:
+    """Of the data as published, in one process; None where these are not known."""
+    data = recipe.dataset_config(folder=recipe.options.get("folder", "."))
+    size = data.published().get("train") if isinstance(data, Published) else None
+    if size is None or not recipe.tunes:
+        return None
+    training = recipe.training
+    pairs = size.captions if training.every_caption else size.videos
+    if pairs is None:
+        return None
+    steps = pairs // training.batch // training.accumulate * training.epochs
+    return Amount(size.videos, pairs, steps)

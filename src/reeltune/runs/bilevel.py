@@ -1,0 +1,87 @@
+"""MELTR in a run: the step that a recipe's `meltr` asks for."""
+
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ValidationError
+from torch import Tensor, nn
+
+from reeltune.batches.loader import Loader
+from reeltune.errors import ConfigError
+from reeltune.meltr import linear, transformer
+from reeltune.meltr.combiner import Total
+from reeltune.meltr.outer import HeldOut, Outer, Recent
+from reeltune.meltr.scheme import Scheme
+from reeltune.meltr.step import Meltr
+from reeltune.meltr.warm_start import warm_start
+from reeltune.nn.draw import Draw
+from reeltune.objectives.named import device_of, named_losses
+from reeltune.recipes.read import Melting
+from reeltune.registry import find
+from reeltune.settings.faults import refusal, settings_of
+from reeltune.training.settings import Settings
+
+
+def melting_step(
+    model: Any, melting: Melting, loader: Loader, held_out: Loader | None, settings: Settings
+) -> Meltr:
+    """The losses of `model` melted; judged on `held_out`, or on late batches of training."""
+    first = first_losses(model, loader)
+    combiner = combiner_of(melting, tuple(first))
+    combiner.to(device_of(model))
+    if melting.warm_start:
+        _start_warm(combiner, torch.stack(list(first.values())), melting.warm_start)
+    judges = held_out if melting.outer == "held-out" else None
+    outer: Outer = HeldOut(judges.epoch) if judges else Recent()
+    precision = {"precision": settings.precision}
+    own = melting.step.model_copy(update=precision)
+    return Meltr(model, combiner, scheme_of(melting), outer, own)
+
+
+def _start_warm(combiner: nn.Module, losses: Tensor, steps: int) -> None:
+    if not isinstance(combiner, transformer.MeltrTransformer):
+        raise ConfigError(
+            f"meltr.warm_start is {steps}, but only the transformer has to be fitted to the sum; "
+            "leave it out where meltr.kind is linear or meltr.scheme is multi-task"
+        )
+    warm_start(combiner, losses.float(), steps)
+
+
+def scheme_of(melting: Melting) -> Scheme:
+    """How the combiner is taught; ConfigError for an option that the scheme does not have."""
+    kind = find("meltr.schemes", melting.scheme).Config
+    return _settings(kind, "meltr.options", melting.options).build()
+
+
+def _settings(kind: type[BaseModel], section: str, given: dict[str, Any]) -> Any:
+    """Checked settings of one section of a recipe; ConfigError names what is wrong in it."""
+    try:
+        return kind(**given)
+    except ValidationError as error:
+        raise ConfigError(refusal(error, section, settings_of(kind, section))) from error
+
+
+def combiner_of(melting: Melting, tasks: tuple[str, ...]) -> nn.Module:
+    """What makes one loss of those named `tasks`: MELTR, a line, or a sum that learns nothing.
+
+    Errors: `ConfigError` for weights set by hand under a scheme that learns them.
+    """
+    if not scheme_of(melting).batches:
+        return Total(tasks, melting.weights)
+    if melting.weights:
+        raise ConfigError(
+            f"meltr.weights set the losses by hand, but the scheme {melting.scheme} learns them; "
+            "leave weights out, or set meltr.scheme=multi-task"
+        )
+    if melting.kind == "linear":
+        return linear.Config(tasks=tasks).build()
+    sizes = _settings(transformer.Config, "meltr.sizes", {**melting.sizes, "tasks": tasks})
+    made: nn.Module = sizes.build()
+    return made
+
+
+def first_losses(model: Any, loader: Loader) -> dict[str, Tensor]:
+    """Losses by name in the model's own order, as they are in its first batch."""
+    batches = loader.epoch(0)
+    with Draw(device_of(model)).again(), torch.no_grad():
+        return named_losses(model, next(batches))

@@ -1,0 +1,71 @@
+"""Which frozen model made the features that a run reads: a model of them knows it by its hash."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from reeltune.errors import ConfigError, ReeltuneError
+from reeltune.features.index import Making
+from reeltune.models.opening.open import open_model
+from reeltune.recipes.read import Recipe
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What made the features of some folders; without a fingerprint nobody knows."""
+
+    making: Making
+    folder: Path  # the first of them, for messages
+
+    def known_to(self, recipe: Recipe, device: str | None) -> Recipe:
+        """The recipe with the maker as its model's encoder, pinned by its fingerprint.
+
+        Features that do not say what made them leave the recipe as it is.
+        Errors: `ConfigError` for a recipe that names another encoder.
+        """
+        pinned, named = self.making.fingerprint, recipe.config.get("encoder")
+        is_beside = "encoder_fingerprint" in type(recipe.model_config_of()).model_fields
+        if not (pinned and is_beside):
+            return recipe
+        if named is not None and (found := open_model(named, device).fingerprint) != pinned:
+            raise ConfigError(
+                f"config.encoder is {named} of fingerprint {found}, and the features in "
+                f"{self.folder} were made by {self.making.model} of fingerprint {pinned}; give "
+                f"--set config.encoder={self.making.model}, or make features by "
+                f"`reeltune features VIDEOS --model {named}`"
+            )
+        maker = {"encoder": named or self.making.model, "encoder_fingerprint": pinned}
+        return recipe.model_copy(update={"config": recipe.config | maker})
+
+    def said(self, recipe: Recipe) -> tuple[str, ...]:
+        """A sentence where the recipe's encoder cannot be checked."""
+        named = recipe.config.get("encoder")
+        if named is None or self.making.fingerprint:
+            return ()
+        return (f"what made the features in {self.folder} is not known; {named} is taken for it",)
+
+    def require_of(self, model: Any) -> None:
+        """Raises ConfigError for a model that was trained on features of another maker."""
+        pinned = getattr(getattr(model, "config", None), "encoder_fingerprint", None)
+        if pinned and self.making.fingerprint and pinned != self.making.fingerprint:
+            raise ConfigError(
+                f"{model.name} was trained on features of {model.config.encoder} with fingerprint "
+                f"{pinned}, and those in {self.folder} were made by {self.making.model} with "
+                f"fingerprint {self.making.fingerprint}; give --set features.folder=FOLDER of "
+                "features that the former made"
+            )
+
+
+@torch.inference_mode()
+def why_not_to_index(folder: Path) -> str:
+    """What keeps the model in `folder` from reading pictures; nothing where it reads them."""
+    try:
+        model = open_model(str(folder))
+        side = model.pixels.size
+        picture = torch.zeros(1, 1, 3, side, side, dtype=torch.uint8)
+        model.encode_video(picture, torch.ones(1, 1, dtype=torch.bool))
+    except ReeltuneError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,72 @@
+"""What a finished run leaves beside its weights, and how it is known again."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from reeltune.errors import CheckpointError
+from reeltune.evaluation.protocols import split_hash
+from reeltune.recipes.read import Recipe
+from reeltune.recipes.stored import RECIPE, as_stored, stored_recipe, write_recipe
+from reeltune.tasks.judge import figures_table
+from reeltune.tasks.reports import AnyReport, read_report
+from reeltune.types import Split
+
+METRICS = "metrics.json"
+
+
+def write_run(out: Path, recipe: Recipe, report: AnyReport, said: Sequence[str] = ()) -> None:
+    """What was run and what came out, beside the weights."""
+    write_recipe(recipe, out)
+    (out / "README.md").write_text(model_card(recipe, report, said), encoding="utf-8")
+    report.write(out / METRICS)  # last: a run without it is not finished
+
+
+def finished_run(recipe: Recipe, out: Path, test: Split) -> AnyReport | None:
+    """The report of a run that is done; None where there is none yet.
+
+    Errors: `CheckpointError` for one of another recipe or of other test videos.
+    """
+    if not (out / METRICS).is_file():
+        return None
+    report = read_report(out / METRICS)
+    same = report.protocol.asked_hash == hash_of(test)
+    if same and is_run_of(recipe, out):
+        return report
+    other = "other settings" if same else "other test videos"
+    raise CheckpointError(
+        f"{out} holds a finished run of {other}; give another folder with --out, or remove that one"
+    )
+
+
+def hash_of(split: Split) -> str:
+    """Hash of all pairs of a split, as its dataset gave it."""
+    return split_hash(split.pairs)
+
+
+def is_run_of(recipe: Recipe, out: Path) -> bool:
+    """Whether the folder of a run says that it was of this recipe, with all its settings."""
+    stored = stored_recipe(out)
+    return stored is not None and as_stored(stored) == as_stored(recipe)
+
+
+def model_card(recipe: Recipe, report: AnyReport, said: Sequence[str] = ()) -> str:
+    """What the weights are, how they were made, from what they started (`said`), and how good they
+    are."""
+    return "\n".join(
+        [
+            f"# {recipe.name}",
+            "",
+            f"Made by `reeltune train {recipe.name}` with seed {recipe.training.seed}; "
+            f"`{RECIPE}` holds every setting. The weights inherit the terms of what they stand "
+            f"on ({_stands_on(recipe)}) and of the dataset ({recipe.data_name}).",
+            "",
+            *([*(f"- {sentence}" for sentence in said), ""] if said else []),
+            *figures_table(report),
+            "",
+            report.protocol.markdown(),
+        ]
+    )
+
+
+def _stands_on(recipe: Recipe) -> str:
+    return str(recipe.config.get("base") or recipe.config.get("encoder") or "stored features")

@@ -1,0 +1,275 @@
+"""Videos and photos to stored frame features, by any model that reads frames alone."""
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+
+from reeltune.errors import ConfigError, DataError, MediaError
+from reeltune.features.index import Making
+from reeltune.features.store import PICTURES, SAFE, as_id
+from reeltune.features.writer import FeatureWriter, Format
+from reeltune.media.decoder import Decoder, Frame
+from reeltune.media.files import candidates
+from reeltune.media.sampling import Sampling
+from reeltune.models.opening.open import open_model, placed_name
+from reeltune.search.engines.local import Meter, Progress
+from reeltune.search.ingest import Silent
+from reeltune.storage.content import content_hash
+from reeltune.storage.outputs import require_folder
+from reeltune.types import DualEncoder, FrameEncoder, LeftOut, collect_left_out
+
+BATCH = 32  # frames encoded at once
+AHEAD = 4  # batches that are decoded while one is encoded
+BRIEF = 0.04  # s that a photo is shown, as a clip
+
+
+Decoded = list[Frame] | float  # batches, and after the last one when its last frame goes, in s
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """How features are to be made."""
+
+    every: float = 0.5  # s between frames; the published features have one every half second
+    format: Format = "own"
+    dtype: Literal["float16", "float32"] | None = None  # None: float16, or float32 if official
+    photos: bool = False  # also take photos in folders, each as a clip of one frame
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.every < 1e6:
+            raise ConfigError(f"every is {self.every:g} s; give seconds above 0, such as 0.5")
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling("fps", 1 / self.every)
+
+
+@dataclass
+class FeatureReport:
+    """What a run did, for people and for scripts."""
+
+    folder: str
+    model: str
+    width: int
+    made: list[str] = field(default_factory=list)  # ids
+    unchanged: list[str] = field(default_factory=list)  # ids
+    faults: dict[str, str] = field(default_factory=dict)  # path -> why it has no features
+    rows: int = 0  # of all videos in the folder
+    elapsed: float = 0.0  # s
+    interrupted: bool = False
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Files without features, counted by the reason."""
+        return collect_left_out("file", self.faults.items())
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"left_out": [asdict(entry) for entry in self.left_out]}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file and the id of its features."""
+
+    path: str
+    id: str
+    size: int  # bytes
+
+
+def make_features(
+    paths: Sequence[str],
+    model: str,
+    out: Path,
+    wish: Wish = Wish(),
+    progress: Progress | None = None,
+) -> FeatureReport:
+    """Encode frames of the videos at `paths` into the folder `out`, which is made if need be.
+
+    Videos already there are passed over, so a run that was stopped goes on when it is started
+    again. A file that cannot be used is named in the report's faults and never stops the run.
+    Raises DataError if a path is not there, if another process writes to `out`, or if `out` holds
+    features made in another way; ConfigError for a model that does not read frames alone.
+    """
+    begun = time.monotonic()
+    encoder = _opened(model, wish)
+    sources = sources_of(paths, wish.photos)
+    making = _making(encoder, model, wish)
+    if not sources:
+        raise DataError(
+            f"there is no video in {', '.join(paths)}"
+            + ("" if wish.photos else " (photos are taken by --photos alone)")
+            + "; give a folder of videos"
+        )
+    require_folder(out)
+    report = FeatureReport(folder=str(out), model=model, width=making.width)
+    meter = Meter(progress or Silent())
+    meter.progress.begin(len(sources), sum(source.size for source in sources))
+    with FeatureWriter(out, making, wish.format) as writer:
+        try:
+            _make_all(sources, encoder, writer, report, meter, wish.sampling)
+        except KeyboardInterrupt:
+            report.interrupted = True
+        report.rows = sum(entry.count for entry in writer.videos.values())
+    report.elapsed = time.monotonic() - begun
+    return report
+
+
+def sources_of(paths: Sequence[str], photos: bool = False) -> list[Source]:
+    """Files to read; the id of one in a folder is its path from that folder, without suffix."""
+    found: dict[str, Source] = {}
+    for path in paths:
+        files = [candidate.path for candidate in candidates([path])]
+        if photos and Path(path).is_dir():
+            files.extend(map(str, _photos(Path(path))))
+        for file in sorted(files):
+            start = path if Path(path).is_dir() else Path(path).parent
+            name = as_id(Path(os.path.relpath(file, start)))
+            found.setdefault(file, Source(file, name, os.path.getsize(file)))
+    return list(found.values())
+
+
+def _photos(folder: Path) -> Iterator[Path]:
+    for place, below, names in os.walk(folder):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        shown = (Path(place, name) for name in sorted(names) if not name.startswith("."))
+        yield from (path for path in shown if path.suffix.lower() in PICTURES)
+
+
+def _opened(model: str, wish: Wish) -> FrameEncoder:
+    encoder: DualEncoder = open_model(model, device=wish.device)
+    if not isinstance(encoder, FrameEncoder):
+        raise ConfigError(
+            f"{model} reads whole clips, not frames alone, so it has no frame features; "
+            "give lite, a CLIP folder or a hub id such as openai/clip-vit-base-patch32"
+        )
+    return encoder
+
+
+def _making(encoder: FrameEncoder, model: str, wish: Wish) -> Making:
+    size = encoder.pixels.size
+    black = np.zeros((1, 3, size, size), np.uint8)
+    return Making(
+        width=_encoded(encoder, black).shape[1],
+        dtype=wish.dtype or ("float32" if wish.format == "official" else "float16"),
+        model=placed_name(model),
+        fingerprint=encoder.fingerprint,
+        sampling=str(wish.sampling),
+    )
+
+
+@torch.inference_mode()
+def _encoded(
+    encoder: FrameEncoder, frames: UInt8[np.ndarray, "T 3 S S"]
+) -> Float[np.ndarray, "T F"]:
+    return encoder.encode_frames(torch.from_numpy(frames)).float().cpu().numpy()
+
+
+def _make_all(
+    sources: Sequence[Source],
+    encoder: FrameEncoder,
+    writer: FeatureWriter,
+    report: FeatureReport,
+    meter: Meter,
+    sampling: Sampling,
+) -> None:
+    with Decoder(encoder.pixels, sampling) as decoder:
+        for source in sources:
+            try:
+                _make_one(source, encoder, writer, report, decoder)
+            except DataError as error:
+                reason = error.reason if isinstance(error, MediaError) else str(error)
+                report.faults[source.path] = reason
+            meter.done(source.path, source.size)
+
+
+def _make_one(
+    source: Source,
+    encoder: FrameEncoder,
+    writer: FeatureWriter,
+    report: FeatureReport,
+    decoder: Decoder,
+) -> None:
+    """Store one file's features, unless they are there. Raises DataError if that cannot be."""
+    name = quote(source.id, safe=SAFE) if writer.format == "official" else source.id
+    content = content_hash(source.path)
+    stored = writer.videos.get(name)
+    if stored is not None:
+        if stored.content != content:
+            raise DataError(
+                f"another file, or another version of it, has the id {name!r}; "
+                "give a new folder, or name the folder that holds both"
+            )
+        report.unchanged.append(name)
+        return
+    times: list[float] = []
+    parts = []
+    for found in _batches(Path(source.path), decoder):
+        if isinstance(found, float):
+            times.append(found)
+            break
+        times.extend(frame.time for frame in found)
+        parts.append(_encoded(encoder, np.stack([frame.pixels for frame in found])))
+    if not parts:
+        raise DataError("not one frame could be decoded")
+    writer.append(name, np.concatenate(parts), times, content)
+    report.made.append(name)
+
+
+def _batches(path: Path, decoder: Decoder) -> Iterator[Decoded]:
+    """Frames of a file in batches, decoded in a thread while the model is busy with others."""
+    if path.suffix.lower() in PICTURES:
+        yield [decoder.image(path)]
+        yield BRIEF
+        return
+    waiting: queue.Queue[Decoded | BaseException] = queue.Queue(AHEAD)
+    left = threading.Event()  # by the reader of the batches, before the end
+    thread = threading.Thread(target=_decode, args=(path, decoder, waiting, left), daemon=True)
+    thread.start()
+    try:
+        found: Decoded | BaseException = []
+        while not isinstance(found, float):
+            found = waiting.get()
+            if isinstance(found, BaseException):
+                raise found
+            yield found
+    finally:
+        left.set()
+        with suppress(queue.Empty):
+            while True:
+                waiting.get_nowait()
+        thread.join()
+
+
+def _decode(
+    path: Path,
+    decoder: Decoder,
+    waiting: "queue.Queue[Decoded | BaseException]",
+    left: threading.Event,
+) -> None:
+    batch: list[Frame] = []
+    try:
+        with decoder.open(path) as reading:
+            for frame in reading:
+                batch.append(frame)
+                if len(batch) == BATCH:
+                    waiting.put(batch)
+                    batch = []
+                if left.is_set():
+                    return
+        if batch:
+            waiting.put(batch)
+        waiting.put(reading.until)
+    except BaseException as error:  # of any kind: it is raised again where the batches are read
+        waiting.put(error)

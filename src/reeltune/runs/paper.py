@@ -1,0 +1,36 @@
+"""Whether a paper's figures may stand beside ours."""
+
+from reeltune.evaluation.protocols import CaptionCard, ProtocolCard
+from reeltune.recipes.read import Recipe
+from reeltune.tasks.reports import AnyReport
+
+
+def paper_beside(recipe: Recipe, report: AnyReport) -> tuple[dict[str, float], tuple[str, ...]]:
+    """The paper's figures where the split measured is the published one, and what is to be said.
+
+    The published one is known by the hash of its captions; where that is not, by size alone.
+    Where the data differ from the benchmark's, the card of the report says so, and nothing else is
+    to be said.
+    """
+    card = report.protocol
+    if card.differs or not recipe.expected:
+        return {}, ()
+    if card.incomplete or recipe.test_hash not in ("", card.split_hash):
+        return {}, (f"the paper's figures are not set beside these: {_unlike(recipe, card)}",)
+    if not recipe.test_hash:
+        return recipe.expected, (
+            "the paper's test split is known by its size alone, not caption by caption",
+        )
+    return recipe.expected, ()
+
+
+def _unlike(recipe: Recipe, card: ProtocolCard | CaptionCard) -> str:
+    """By how much the split that was measured is not the published one."""
+    gone = sum(one.count for one in card.left_out.get(card.split, ()) if one.missing)
+    if gone:
+        there = card.clips if isinstance(card, CaptionCard) else card.gallery
+        return f"{there:,} of {there + gone:,} videos of {card.split} were measured"
+    return (
+        f"{card.split} of {card.dataset} as it was measured (hash {card.split_hash}) has other "
+        f"captions than the one that was published (hash {recipe.test_hash})"
+    )

@@ -1,0 +1,126 @@
+"""One indexing run: events of the readers in, commits and a report out."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from reeltune.media.decoder import Frame
+from reeltune.search._gather import Gatherer
+from reeltune.search._known import Known, Verdict
+from reeltune.search.engines.local_readers import (
+    Broken,
+    Ended,
+    Event,
+    Frames,
+    Opened,
+    Readers,
+    Settled,
+)
+from reeltune.search.report import Failed, Indexed, Report
+from reeltune.search.store import table as _table
+from reeltune.search.store.manifest import Manifest
+from reeltune.search.store.schema import Moments, VideoFile
+
+COMMIT_SECONDS = 1.0  # work that a killed run may have to repeat, beside the files in hand
+
+
+@runtime_checkable
+class Progress(Protocol):
+    """Told how the work goes; sizes are bytes of video files."""
+
+    def begin(self, files: int, size: int) -> None: ...
+
+    def advance(self, path: str, size: int) -> None: ...
+
+
+@dataclass
+class Meter:
+    """Turns frames into bytes done, so that a bar moves within a long file too."""
+
+    progress: Progress
+    seen: dict[str, int] = field(default_factory=dict)  # path -> bytes told so far
+
+    def frames(self, file: VideoFile, frames: Sequence[Frame], duration: float) -> None:
+        if frames and duration > 0:
+            share = min(frames[-1].time / duration, 1.0)
+            self._tell(file.path, int(share * file.size))
+
+    def done(self, path: str, size: int) -> None:
+        self._tell(path, size)
+        self.seen.pop(path, None)
+
+    def _tell(self, path: str, until: int) -> None:
+        before = self.seen.get(path, 0)
+        if until >= before:
+            self.seen[path] = until
+            self.progress.advance(path, until - before)
+
+
+@dataclass
+class Run:
+    """State of a run. `handle` takes one event; `store` commits what is complete."""
+
+    folder: Path
+    manifest: Manifest
+    known: Known
+    gatherer: Gatherer
+    meter: Meter
+    report: Report
+    durations: dict[VideoFile, float] = field(default_factory=dict)
+    complete: list[Moments] = field(default_factory=list)
+    stored_at: float = field(default_factory=time.monotonic)
+
+    def all(self, readers: Readers) -> None:
+        """Take every event; Ctrl-C keeps the files that are complete."""
+        try:
+            with readers as events:
+                for event in events:
+                    self.handle(event)
+                    self.complete.extend(self.gatherer.ready())
+                    if time.monotonic() - self.stored_at >= COMMIT_SECONDS:
+                        self.store()
+                self.complete.extend(self.gatherer.ready(flush=True))
+        except KeyboardInterrupt:
+            self.report.interrupted = True
+        self.store()
+
+    def handle(self, event: Event) -> None:
+        match event:
+            case Settled(candidate, verdict, video):
+                self._settle(candidate.path, verdict)
+                if verdict in (Verdict.MOVED, Verdict.TOUCHED):
+                    _table.move(self.folder, video, candidate)
+                self.meter.done(candidate.path, candidate.size)
+            case Opened(file, info):
+                self.durations[file] = info.duration
+                self.gatherer.open(file, info)
+            case Frames(file, frames):
+                self.gatherer.add(file, frames)
+                self.meter.frames(file, frames, self.durations[file])
+            case Ended(file, note):
+                self.gatherer.end(file, note)
+                self.meter.done(file.path, file.size)
+            case Broken(candidate, reason):
+                self.gatherer.drop(candidate.location)
+                self.report.failed.append(Failed(candidate.path, reason))
+                self.meter.done(candidate.path, candidate.size)
+
+    def store(self) -> None:
+        """Commit the complete files, all at once, and only then count them as indexed."""
+        if self.complete:
+            _table.append(self.folder, self.complete, self.manifest)
+        for done in self.complete:
+            entry = Indexed(done.file.path, len(done.start), done.duration, done.note)
+            self.report.indexed.append(entry)
+        self.complete, self.stored_at = [], time.monotonic()
+
+    def _settle(self, path: str, verdict: Verdict) -> None:
+        lists = {
+            Verdict.UNCHANGED: self.report.unchanged,
+            Verdict.TOUCHED: self.report.unchanged,
+            Verdict.MOVED: self.report.moved,
+            Verdict.COPY: self.report.copies,
+        }
+        lists[verdict].append(path)

@@ -1,0 +1,183 @@
+"""Files to frames in the background: one thread judges files, others decode the new ones.
+
+Each decoding thread owns one sandboxed decoder process. Queues are short, so memory stays flat
+and decoding runs just ahead of the encoder.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reeltune.errors import DataError
+from reeltune.media.decoder import Decoder, Frame, MediaInfo
+from reeltune.media.files import Candidate
+from reeltune.search._known import Known, Verdict
+from reeltune.search.store.schema import VideoFile
+
+CHUNK = 16  # frames handed over at a time
+AHEAD = 8  # chunks that may wait for the encoder
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A file that needs no decoding."""
+
+    candidate: Candidate
+    verdict: Verdict
+    video: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Frames of this file follow."""
+
+    file: VideoFile
+    info: MediaInfo
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Some frames of an opened file, in order."""
+
+    file: VideoFile
+    frames: list[Frame]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """All frames of the file have been handed over."""
+
+    file: VideoFile
+    note: str
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Nothing, or nothing more, can be read of this file."""
+
+    candidate: Candidate
+    reason: str
+
+
+Event = Settled | Opened | Frames | Ended | Broken
+
+
+class Readers:
+    """Iterate over the events of all `files`; leave the context to stop early."""
+
+    def __init__(
+        self,
+        files: Sequence[Candidate],
+        known: Known,
+        decoder: Callable[[], Decoder],
+        threads: int,
+    ) -> None:
+        self._files, self._known, self._decoder = files, known, decoder
+        self._work: queue.Queue[tuple[Candidate, str] | None] = queue.Queue(maxsize=threads)
+        self._events: queue.Queue[Event | BaseException | None] = queue.Queue(maxsize=AHEAD)
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(self._judge,), daemon=True)]
+        for _ in range(threads):
+            self._threads.append(
+                threading.Thread(target=self._run, args=(self._decode,), daemon=True)
+            )
+
+    def __enter__(self) -> "Readers":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def __iter__(self) -> Iterator[Event]:
+        running = len(self._threads)
+        while running:
+            event = self._events.get()
+            if event is None:
+                running -= 1
+            elif isinstance(event, BaseException):
+                raise event
+            else:
+                yield event
+
+    def _run(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+            self._put(self._events, None)
+        except _StoppedError:
+            pass
+        except BaseException as error:  # handed to the consumer, which raises it
+            self._put_quietly(error)
+
+    def _judge(self) -> None:
+        for candidate in self._files:
+            try:
+                verdict, video = self._known.judge(candidate)
+            except DataError as error:
+                self._put(self._events, Broken(candidate, str(error)))
+                continue
+            if verdict is Verdict.NEW:
+                self._put(self._work, (candidate, video))
+            else:
+                self._put(self._events, Settled(candidate, verdict, video))
+        for _ in self._threads[1:]:
+            self._put(self._work, None)
+
+    def _decode(self) -> None:
+        with self._decoder() as decoder:
+            while (task := self._get()) is not None:
+                candidate, video = task
+                try:
+                    self._read(decoder, candidate, video)
+                except DataError as error:
+                    self._put(self._events, Broken(candidate, str(error)))
+
+    def _read(self, decoder: Decoder, candidate: Candidate, video: str) -> None:
+        file = VideoFile(
+            path=candidate.path,
+            location=candidate.location,
+            size=candidate.size,
+            modified_ns=candidate.modified_ns,
+            video=video,
+        )
+        with decoder.open(Path(file.location)) as reading:
+            self._put(self._events, Opened(file, reading.info))
+            chunk: list[Frame] = []
+            for frame in reading:
+                chunk.append(frame)
+                if len(chunk) == CHUNK:
+                    self._put(self._events, Frames(file, chunk))
+                    chunk = []
+            self._put(self._events, Frames(file, chunk))
+            self._put(self._events, Ended(file, reading.note))
+
+    def _put(self, to: "queue.Queue[Any]", item: object) -> None:
+        while not self._stop.is_set():
+            try:
+                return to.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+        raise _StoppedError
+
+    def _put_quietly(self, error: BaseException) -> None:
+        with suppress(_StoppedError):
+            self._put(self._events, error)
+
+    def _get(self) -> tuple[Candidate, str] | None:
+        while not self._stop.is_set():
+            try:
+                return self._work.get(timeout=0.1)
+            except queue.Empty:
+                continue
+        raise _StoppedError
+
+
+class _StoppedError(Exception):
+    """The consumer left; the thread should end."""

@@ -1,0 +1,192 @@
+"""Looking after a library: what is in it, whether it is sound, and how to mend and tidy it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import lance
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Shaped
+from pydantic import ValidationError
+
+from reeltune.errors import LibraryError
+from reeltune.search.store import table as _table
+from reeltune.search.store.gallery import ANN_ROWS
+from reeltune.search.store.lock import sole_writer
+from reeltune.search.store.manifest import FILE_NAME, Manifest
+from reeltune.search.store.nearest import build_index, vectors_of
+from reeltune.search.store.schema import REST, schema
+
+CHECKED = ("id", "unit", "part", "parts", "path", "location", "vector", REST)
+UNIT_LENGTH = 1e-3  # how far from 1 the length of a stored vector may be
+
+
+@dataclass
+class Health:
+    """Outcome of `verify`: `faults` must be mended, `remarks` need not."""
+
+    files: int = 0
+    moments: int = 0
+    faults: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    units: list[str] = field(default_factory=list)  # files at fault, as units of work
+
+
+def info(folder: Path) -> dict[str, object]:
+    """Size, settings and contents of a library."""
+    manifest, table = Manifest.read(folder), _table.open_table(folder)
+    firsts = table.to_table(columns=["duration", "size"], filter="part = 0")
+    on_disk = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+    return {
+        "library": str(folder),
+        "files": firsts.num_rows,
+        "moments": table.count_rows(),
+        "seconds": round(pc.sum(firsts["duration"]).as_py() or 0.0, 1),
+        "video_bytes": pc.sum(firsts["size"]).as_py() or 0,
+        "library_bytes": on_disk,
+        "version": table.version,
+        "fragments": len(table.get_fragments()),
+        "ann_index": any(index.name == "vector_idx" for index in table.describe_indices()),
+        **manifest.model_dump(exclude_none=True),
+    }
+
+
+def verify(folder: Path) -> Health:
+    """Check that every file is there whole and once, and that every vector can be searched."""
+    manifest, table = Manifest.read(folder), _table.open_table(folder)
+    health = Health()
+    if not table.schema.equals(schema(manifest)):
+        health.faults.append("the table's columns are not those of this schema version")
+        return health
+    try:
+        table.validate()
+        columns = [name for name in CHECKED if name in table.schema.names]
+        rows = table.to_table(columns=columns)
+    except (OSError, ValueError) as error:
+        health.faults.append(f"the table cannot be read: {str(error).splitlines()[0]}")
+        return health
+    health.files, health.moments = len(pc.unique(rows["unit"])), rows.num_rows
+    _check_units(rows, manifest, health)
+    _check_vectors(rows, health)
+    for location in pc.unique(rows["location"]).to_pylist():
+        if not Path(location).exists():
+            health.remarks.append(f"{location} is gone; reeltune index DIR --prune takes it out")
+    return health
+
+
+def _check_units(rows: pa.Table, manifest: Manifest, health: Health) -> None:
+    found = Counter(zip(rows["unit"].to_pylist(), rows["part"].to_pylist(), strict=True))
+    expected = dict(zip(rows["unit"].to_pylist(), rows["parts"].to_pylist(), strict=True))
+    for unit, parts in expected.items():
+        counts = [found[unit, part] for part in range(parts)]
+        if max(counts) > 1:
+            health.faults.append(f"unit {unit} is there {max(counts)} times")
+        if min(counts) < 1:
+            health.faults.append(f"unit {unit} lacks {counts.count(0)} of {parts} moments")
+        if not unit.endswith(manifest.settings_hash()):
+            health.faults.append(f"unit {unit} was made with other settings")
+        if min(counts) != 1 or max(counts) != 1 or not unit.endswith(manifest.settings_hash()):
+            health.units.append(unit)
+    places: dict[str, set[str]] = {}
+    for location, unit in zip(rows["location"].to_pylist(), rows["unit"].to_pylist(), strict=True):
+        places.setdefault(location, set()).add(unit)
+    for location, units in places.items():
+        if len(units) > 1:
+            health.faults.append(f"{location} stands for {len(units)} contents")
+            health.units.extend(units)
+
+
+def _check_vectors(rows: pa.Table, health: Health) -> None:
+    vectors = vectors_of(rows)  # (N, D)
+    wrong = ~(np.abs(np.linalg.norm(vectors, axis=1) - 1) < UNIT_LENGTH)  # also where not finite
+    units = np.array(rows["unit"].to_pylist(), dtype=str)
+    _blame(units[wrong], "has vectors that are not of length 1", health)
+    if REST in rows.column_names:
+        broken = ~np.isfinite(vectors_of(rows, REST)).all(axis=1)
+        _blame(units[broken], "has vectors whose rest is not finite", health)
+
+
+def _blame(units: Shaped[np.ndarray, " N"], fault: str, health: Health) -> None:
+    for unit in sorted(set(units)):
+        health.faults.append(f"unit {unit} {fault}")
+        health.units.append(str(unit))
+
+
+def repair(folder: Path) -> list[str]:
+    """Mend what `verify` finds; returns what was done, in words.
+
+    Files at fault are taken out, so that the next `index` run makes them again. A table whose
+    newest version cannot be read goes back to the newest one that can.
+    """
+    done: list[str] = []
+    if not (folder / FILE_NAME).exists() and not _table.exists(folder):
+        Manifest.read(folder)  # says that there is no library
+    with sole_writer(folder):
+        _restore_table(folder, done)
+        _restore_manifest(folder, done)
+        health = verify(folder)
+        if health.units:
+            listed = ", ".join(f"'{unit}'" for unit in set(health.units))
+            _table.open_table(folder).delete(f"unit IN ({listed})")
+            done.append(f"took out {len(set(health.units))} files at fault; index them again")
+    return done
+
+
+def _restore_manifest(folder: Path, done: list[str]) -> None:
+    try:
+        Manifest.read(folder)
+    except LibraryError:
+        kept = (_table.open_table(folder).schema.metadata or {}).get(b"reeltune")
+        try:
+            Manifest.model_validate_json(kept or b"").write(folder)
+        except ValidationError as error:
+            raise LibraryError(
+                f"{folder} cannot be mended: neither {FILE_NAME} nor the table says what made it; "
+                f"index again: reeltune index VIDEOS --library NEW"
+            ) from error
+        done.append(f"wrote {FILE_NAME} again from the table")
+
+
+def _restore_table(folder: Path, done: list[str]) -> None:
+    if not _table.exists(folder):
+        _table.create(folder, Manifest.read(folder))
+        done.append("made the missing table, empty; index the videos again")
+        return
+    if _is_readable(folder, None):
+        return
+    names = (folder / _table.NAME / "_versions").glob("*.manifest")
+    for version in sorted((_version(path) for path in names), reverse=True):
+        if _is_readable(folder, version):
+            lance.dataset(str(folder / _table.NAME), version=version).restore()
+            done.append(f"went back to version {version}, the newest that can be read")
+            return
+    raise LibraryError(
+        f"{folder} cannot be mended: no version of its table can be read; "
+        f"index again: reeltune index VIDEOS --library NEW"
+    )
+
+
+def _version(path: Path) -> int:
+    """Number of a version from its file's name; newer layouts count down from 2^64 - 1."""
+    number = int(path.stem)
+    return number if number < 1 << 63 else (1 << 64) - 1 - number
+
+
+def _is_readable(folder: Path, version: int | None) -> bool:
+    try:
+        lance.dataset(str(folder / _table.NAME), version=version).to_table()
+    except (ValueError, OSError):
+        return False
+    return True
+
+
+def optimize(folder: Path) -> dict[str, object]:
+    """Join fragments, drop old versions, and build or extend the ANN index where it pays."""
+    Manifest.read(folder)
+    with sole_writer(folder):
+        if _table.open_table(folder).count_rows() > ANN_ROWS:
+            build_index(_table.open_table(folder))
+        _table.tidy(folder)
+    return info(folder)

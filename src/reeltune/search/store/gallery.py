@@ -1,0 +1,303 @@
+"""One version of a library's moments, ready to be compared with queries."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import lance
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Bool, Float, Int, UInt64
+
+from reeltune.errors import LibraryError
+from reeltune.search._confidence import KNOWN, Usual, usual
+from reeltune.search.store.nearest import Groups, best_rows, by_index, exact_scores, vectors_of
+from reeltune.search.store.schema import REST
+from reeltune.search.store.where import refused_by_table, where
+
+ANN_ROWS = 1_000_000  # beyond this, vectors stay on disk behind an index
+ANN_LOOK = 4096  # most moments asked of the index for one answer
+NUMBERS = ("start", "end", "duration", "dhash")
+COLUMNS = ("id", "video", "path", *NUMBERS, "vector", REST)  # the last where there is one
+FILTERS = 64  # filters whose outcome is remembered
+SAMPLE = 500  # moments that tell how alike moments are in general
+
+
+@dataclass(frozen=True)
+class Found:
+    """Moments with their scores, best first; equal scores stand in the order of their ids."""
+
+    id: list[str]
+    path: list[str]
+    video: Int[np.ndarray, " M"]  # equal numbers are one video
+    start: Float[np.ndarray, " M"]
+    end: Float[np.ndarray, " M"]
+    duration: Float[np.ndarray, " M"]
+    dhash: Int[np.ndarray, " M"]
+    vector: Float[np.ndarray, "M E"]  # what is indexed: the first E of D columns
+    rest: Float[np.ndarray, "M R"]  # the others
+    score: Float[np.ndarray, " M"]  # the cosine, unless put in order by another
+    complete: int  # no moment that is missing scores higher than any of the first so many
+    has_all: bool  # no moment is missing
+    has_videos: bool  # no video is missing
+
+    @classmethod
+    def of(
+        cls,
+        rows: pa.Table,
+        vector: Float[np.ndarray, "M E"],
+        score: Float[np.ndarray, " M"],
+        rest: Float[np.ndarray, "M R"] | None = None,
+        **extent: int,
+    ) -> "Found":
+        """Put rows in order of their cosines; `extent` gives the last three fields."""
+        rest = np.empty((len(vector), 0), np.float32) if rest is None else rest
+        order = np.lexsort((pc.rank(rows["id"]).to_numpy(), -score))
+        rows = rows.take(order)
+        return cls(
+            id=rows["id"].to_pylist(),
+            path=rows["path"].to_pylist(),
+            video=rows["video"].combine_chunks().dictionary_encode().indices.to_numpy(),
+            vector=vector[order],
+            rest=rest[order],
+            score=score[order],
+            **{name: rows[name].to_numpy() for name in NUMBERS},
+            complete=extent["complete"],
+            has_all=bool(extent["has_all"]),
+            has_videos=bool(extent["has_videos"]),
+        )
+
+    @property
+    def whole(self) -> Float[np.ndarray, "M D"]:
+        """The vectors as the model made them."""
+        return np.concatenate([self.vector, self.rest], axis=1)
+
+    def ordered_by(self, score: Float[np.ndarray, " M"]) -> "Found":
+        """The same moments in the order of another score, as if there were no others."""
+        order = np.lexsort((np.array(self.id), -score))
+        arrays = ("video", *NUMBERS, "vector", "rest")
+        return replace(
+            self,
+            id=[self.id[row] for row in order],
+            path=[self.path[row] for row in order],
+            score=score[order],
+            **{name: getattr(self, name)[order] for name in arrays},
+            complete=len(order),
+        )
+
+
+class Gallery:
+    """All moments of one version of a library's table.
+
+    Up to `ann_rows` moments are held in memory and every query is compared with all of them.
+    Beyond that the table's index names candidates and their stored vectors give exact scores.
+    """
+
+    def __init__(self, dataset: lance.LanceDataset, ann_rows: int = ANN_ROWS) -> None:
+        self.version: int = dataset.version
+        self.uri: str = dataset.uri
+        self.count: int = dataset.count_rows()
+        self._dataset = dataset
+        self._held = _Held.read(dataset) if self.count <= ann_rows else None
+        self.usual = _usual(dataset)
+
+    @classmethod
+    def read(cls, dataset: lance.LanceDataset) -> "Gallery":
+        return cls(dataset)
+
+    def rank(self, query: Float[np.ndarray, " D"], filter: str | None = None) -> "Ranking":
+        """Compare a unit vector with every moment that passes the filter.
+
+        Raises ConfigError for a filter that is wrong, and LibraryError where the query or the
+        stored vectors cannot be compared.
+        """
+        dim = self._dataset.schema.field("vector").type.list_size
+        if query.shape != (dim,) or not np.isfinite(query).all():
+            raise LibraryError(
+                f"a query must have {dim} finite numbers as the library's moments have, got "
+                f"{query.shape[0]} of which {np.isfinite(query).sum()} are finite; "
+                f"encode it with the library's own model"
+            )
+        if self._held is None:
+            return _ByIndex(self._dataset, query, filter)
+        return _ByAll(self._held, query, self._held.passing(filter))
+
+
+class Ranking(Protocol):
+    """Moments in the order of their score for one query, looked up as far as is needed."""
+
+    size: int  # moments that pass the filter
+    limit: int  # most moments that can be asked for
+
+    def best(self, count: int, every_video: bool = False) -> Found:
+        """The `count` best moments; `every_video` adds the best moment of `count` videos."""
+        ...
+
+
+@dataclass
+class _Held:
+    """What is kept in memory: N moments, thumbnails never."""
+
+    dataset: lance.LanceDataset
+    vectors: Float[np.ndarray, "N E"]
+    rest: Float[np.ndarray, "N R"]
+    rows: pa.Table
+    row_ids: UInt64[np.ndarray, " N"]
+    groups: Groups
+    filters: dict[str, Bool[np.ndarray, " N"]]
+
+    @classmethod
+    def read(cls, dataset: lance.LanceDataset) -> "_Held":
+        scanner = dataset.scanner(columns=_columns(dataset), with_row_id=True)
+        wide = {
+            name: _room(dataset, name) for name in ("vector", REST) if name in _columns(dataset)
+        }
+        others, at = [scanner.projected_schema.empty_table().drop_columns(list(wide))], 0
+        for batch in scanner.to_batches():  # one by one: two copies of the vectors never meet
+            for name, matrix in wide.items():
+                part = batch.column(name).flatten().to_numpy()
+                matrix[at : at + batch.num_rows] = part.reshape(-1, matrix.shape[1])
+            at += batch.num_rows
+            others.append(pa.table(batch).drop_columns(list(wide)))
+        rows = pa.concat_tables(others).combine_chunks()
+        videos = rows["video"].combine_chunks().dictionary_encode().indices.to_numpy()
+        row_ids = rows["_rowid"].to_numpy()
+        return cls(
+            dataset=dataset,
+            vectors=wide["vector"],
+            rest=wide.get(REST, np.empty((len(rows), 0), np.float32)),
+            rows=rows.drop_columns(["_rowid"]),
+            row_ids=row_ids,
+            groups=Groups.of(videos),
+            filters={},
+        )
+
+    def passing(self, filter: str | None) -> Bool[np.ndarray, " N"] | None:
+        """Which moments pass, None for all; a version never changes, so it is remembered."""
+        if filter is None:
+            return None
+        if filter not in self.filters:
+            rows = _scan(self.dataset, filter, columns=[], with_row_id=True)
+            if len(self.filters) >= FILTERS:
+                self.filters.clear()
+            self.filters[filter] = np.isin(self.row_ids, rows["_rowid"].to_numpy())
+        return self.filters[filter]
+
+
+class _ByAll:
+    """Every moment is compared."""
+
+    def __init__(
+        self,
+        held: _Held,
+        query: Float[np.ndarray, " D"],
+        passing: Bool[np.ndarray, " N"] | None,
+    ) -> None:
+        self._held, self._query = held, query
+        scores = held.vectors @ query.astype(np.float32)  # (N,)
+        if len(scores) and not np.isfinite(scores.sum()):
+            raise LibraryError(not_finite(held.dataset.uri))
+        self._scores = scores if passing is None else np.where(passing, scores, -np.inf)
+        self.size = self.limit = len(scores) if passing is None else int(passing.sum())
+
+    def best(self, count: int, every_video: bool = False) -> Found:
+        rows = best_rows(self._scores, count)
+        first = self._held.groups.best_rows(self._scores, count) if every_video else rows[:0]
+        rows = np.union1d(rows, first)
+        vectors = self._held.vectors[rows]
+        videos = int(self._held.groups.starts.size)
+        return Found.of(
+            self._held.rows.take(rows),
+            vectors,
+            exact_scores(vectors, self._query),
+            self._held.rest[rows],
+            complete=min(count, self.size),
+            has_all=count >= self.size,
+            has_videos=count >= self.size or (every_video and count >= videos),
+        )
+
+
+class _ByIndex:
+    """The table's index names the moments to compare."""
+
+    def __init__(
+        self, dataset: lance.LanceDataset, query: Float[np.ndarray, " D"], filter: str | None
+    ) -> None:
+        self._dataset, self._query, self._filter = dataset, query, filter
+        self._passing = None if filter is None else _count(dataset, filter)
+        self.size = dataset.count_rows() if self._passing is None else self._passing
+        self.limit = min(self.size, ANN_LOOK)
+
+    def best(self, count: int, every_video: bool = False) -> Found:
+        count = min(count, self.limit)
+        if count == 0:
+            rows = self._dataset.schema.empty_table().select(_columns(self._dataset))
+        else:
+            nearest = by_index(count, self._query, self._passing)
+            options = {"columns": _columns(self._dataset), "nearest": nearest, "prefilter": True}
+            rows = _scan(self._dataset, self._filter, **options)
+        vectors = vectors_of(rows)
+        return Found.of(
+            rows,
+            vectors,
+            exact_scores(vectors, self._query),
+            vectors_of(rows, REST) if REST in rows.column_names else None,
+            complete=rows.num_rows,
+            has_all=count >= self.limit,
+            has_videos=count >= self.limit,
+        )
+
+
+def not_finite(uri: str) -> str:
+    """What is said of a library whose stored vectors cannot be compared."""
+    return (
+        f"{uri} holds vectors that are not finite; "
+        f"find and mend them with: reeltune library verify, reeltune library repair"
+    )
+
+
+def _columns(dataset: lance.LanceDataset) -> list[str]:
+    return [name for name in COLUMNS if name in dataset.schema.names]
+
+
+def _room(dataset: lance.LanceDataset, column: str) -> Float[np.ndarray, "N D"]:
+    width = dataset.schema.field(column).type.list_size
+    return np.empty((dataset.count_rows(), width), np.float32)
+
+
+def _usual(dataset: lance.LanceDataset) -> Usual:
+    """What is usual for the library's model, else for the library itself."""
+    kept = json.loads((dataset.schema.metadata or {}).get(b"reeltune", b"{}"))
+    if kept.get("model") in KNOWN:
+        return KNOWN[kept["model"]]
+    rows = dataset.to_table(columns=["baseline_mean", "baseline_std"])
+    places = np.linspace(0, max(len(rows) - 1, 0), min(SAMPLE, len(rows))).astype(int)
+    some = dataset.take(places.tolist(), columns=["vector", "video"])
+    mean, std = (rows[name].to_numpy() for name in rows.column_names)
+    return usual(mean, std, vectors_of(some), some["video"].to_numpy())
+
+
+def _scan(dataset: lance.LanceDataset, filter: str | None, **options: object) -> pa.Table:
+    checked = where(filter) if filter is not None else None
+    try:
+        scanner = dataset.scanner(filter=checked, disable_scoring_autoprojection=True, **options)
+        return scanner.to_table()
+    except (ValueError, OSError) as error:
+        if filter is None:
+            raise
+        raise refused_by_table(filter, error) from error
+
+
+def _count(dataset: lance.LanceDataset, filter: str) -> int:
+    return _scan(dataset, filter, columns=[], with_row_id=True).num_rows
+
+
+def thumbnails(dataset: lance.LanceDataset, ids: Sequence[str]) -> dict[str, bytes]:
+    """Small pictures (JPEG) of moments, by id."""
+    if not ids:
+        return {}
+    listed = ", ".join("'" + one.replace("'", "''") + "'" for one in ids)
+    rows = dataset.to_table(columns=["id", "thumbnail"], filter=f"id IN ({listed})")
+    return dict(zip(rows["id"].to_pylist(), rows["thumbnail"].to_pylist(), strict=True))

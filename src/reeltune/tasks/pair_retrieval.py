@@ -1,0 +1,98 @@
+"""Retrieval by a model that sees a text and a video at once: every pair is scored."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reeltune.batches.loader import ClipReader
+from reeltune.evaluation.beside import NOTHING, Asked, Scored, with_asked
+from reeltune.evaluation.retrieval import Report, report_beside, retrieval_report
+from reeltune.tasks.retrieval import (
+    Named,
+    card_of,
+    clip_batches,
+    evaluate,
+    gallery_of,
+    text_batches,
+)
+from reeltune.types import DualEncoder, Pair, Split, Tokens
+
+TEXTS_AT_ONCE, CLIPS_AT_ONCE = 128, 64
+FEW = 2  # captions of a video in a quick evaluation: pairs are many
+
+
+@runtime_checkable
+class PairScorer(DualEncoder, Protocol):
+    """A model that is judged by its scores of pairs where `scores_pairs` is true.
+
+    `align` gives (Q, N) for what `read_text` and `read_video` made of Q texts and N videos.
+    """
+
+    scores_pairs: bool
+
+    def read_text(self, tokens: Tokens) -> Any: ...
+
+    def read_video(self, frames: Tensor, mask: Tensor) -> Any: ...
+
+    def align(self, text: Any, video: Any) -> Tensor: ...
+
+
+def evaluate_pairs(
+    model: PairScorer,
+    reader: ClipReader,
+    split: Split,
+    named: Named,
+    quick: bool = False,
+    asked: Asked = NOTHING,
+) -> Report:
+    """Retrieval figures by scores of all pairs; what vectors alone give stands beside.
+
+    `quick`, for validation, takes the first captions of each video and gives nothing beside.
+    """
+    pairs = _first_captions(split.pairs) if quick else split.pairs
+    split = replace(split, pairs=pairs)
+    gallery, clips = gallery_of(pairs)
+    texts = [pair.caption for pair in pairs]
+    scores = pair_scores(model, reader, texts, clips)
+    card = replace(card_of(model, reader, split, gallery, named), scores="pairs")
+    report = retrieval_report(scores, pairs, gallery, card)
+    if quick:
+        return report
+    other = evaluate(model, reader, split, named)
+    report = report_beside(report, {"similarity": other})
+    scored = Scored(
+        scores,
+        of_texts=lambda others: pair_scores(model, reader, others, clips),
+        of_clips=lambda others: pair_scores(model, reader, texts, others),
+    )
+    return with_asked(report, asked, scored, pairs, gallery)
+
+
+@torch.inference_mode()
+def pair_scores(
+    model: PairScorer, reader: ClipReader, texts: Sequence[str], clips: Sequence[Pair]
+) -> Float[np.ndarray, "Q N"]:
+    """Scores of all texts with all clips; held are the clips as they are read, and some texts."""
+    videos = [model.read_video(*batch) for batch in clip_batches(reader, clips, CLIPS_AT_ONCE)]
+    rows: dict[str, Tensor] = {}
+    for some in text_batches(texts, TEXTS_AT_ONCE):
+        read = model.read_text(model.tokenize(some))
+        found = torch.cat([model.align(read, video).float().cpu() for video in videos], dim=1)
+        rows.update(zip(some, found, strict=True))
+    return torch.stack([rows[text] for text in texts]).numpy()
+
+
+def _first_captions(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
+    seen: Counter[str] = Counter()
+    kept = []
+    for pair in pairs:
+        seen[pair.video] += 1
+        if seen[pair.video] <= FEW:
+            kept.append(pair)
+    return tuple(kept)

@@ -1,0 +1,35 @@
+"""What must be said beside figures: which of them tell nothing, and what they lack."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reeltune.evaluation.left_out import sentences
+from reeltune.evaluation.retrieval import Report
+from reeltune.evaluation.trivial import trivial, trivial_said
+from reeltune.tasks.reports import AnyReport
+
+
+@dataclass(frozen=True)
+class Remarks:
+    """Of one report or of several of one split."""
+
+    trivial: list[str]  # names of figures that are not shown
+    said: list[str]  # sentences
+    incomplete: bool  # whether the split that was measured lacks something
+
+
+def remarks_of(reports: Sequence[AnyReport]) -> Remarks:
+    """Each sentence once, in the order of the reports."""
+    known: dict[str, None] = {}
+    said: dict[str, None] = {}
+    for report in reports:
+        if isinstance(report, Report):
+            known |= dict.fromkeys(trivial(report))
+            said |= dict.fromkeys(trivial_said(report))
+        said |= dict.fromkeys(sentences(report.protocol.left_out))
+    return Remarks([*known], [*said], any(r.protocol.incomplete for r in reports))
+
+
+def all_said(remarks: Sequence[Remarks]) -> list[str]:
+    """The sentences of several, each once."""
+    return [*dict.fromkeys(sentence for one in remarks for sentence in one.said)]

@@ -1,0 +1,28 @@
+"""Texts that a model does not read, or not to their end."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from reeltune.tasks.retrieval import TEXTS_AT_ONCE, text_batches
+from reeltune.types import LeftOut, Tokens, collect_left_out
+
+UNKNOWN, CUT = "no word that the model knows", "longer than the model reads, and cut"
+SHOWN = 60  # letters of a text by which it is named
+
+
+def unread(
+    tokenize: Callable[[Sequence[str]], Tokens], texts: Iterable[tuple[str, str]], what: str
+) -> tuple[LeftOut, ...]:
+    """Texts, each with the id of its video, that `tokenize` finds no known word in, or cuts.
+
+    They stay in the figures: a text without a known word has the vector of an empty one.
+    """
+    texts = list(texts)
+    reasons: dict[str, str] = {}
+    for some in text_batches([text for _, text in texts], TEXTS_AT_ONCE):
+        tokens = tokenize(some)
+        unknown = None if tokens.known is None else ~tokens.known
+        for reason, rows in ((CUT, tokens.cut), (UNKNOWN, unknown)):
+            if rows is not None:
+                reasons |= {some[row]: reason for row in rows.nonzero().flatten().tolist()}
+    named = ((f"{video}: {t:.{SHOWN}}", reasons[t]) for video, t in texts if t in reasons)
+    return collect_left_out(what, named, missing=False)

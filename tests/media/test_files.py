@@ -1,0 +1,64 @@
+"""Which files are taken, and how their content is named."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from reeltune.errors import DataError
+from reeltune.media.files import candidates
+from reeltune.storage.content import content_hash
+
+
+def test_a_folder_gives_its_videos_in_order_without_hidden_ones(tmp_path: Path) -> None:
+    for name in ("b.MP4", "a.webm", "notes.txt", ".hidden.mp4", "sub/c.mkv", ".git/d.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    found = [Path(c.path).relative_to(tmp_path).as_posix() for c in candidates([str(tmp_path)])]
+    assert found == ["a.webm", "b.MP4", "sub/c.mkv"]
+
+
+def test_paths_are_kept_as_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "a.mp4").write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    (found,) = candidates(["clips"])
+    assert found.path == os.path.join("clips", "a.mp4")
+    assert found.location == os.path.realpath(tmp_path / "clips" / "a.mp4")
+
+
+def test_a_file_given_twice_or_through_a_link_counts_once(tmp_path: Path) -> None:
+    file, link = tmp_path / "a.mp4", tmp_path / "link.mp4"
+    file.write_bytes(b"x")
+    link.symlink_to(file)
+    assert len(candidates([str(file), str(tmp_path), str(link)])) == 1
+
+
+def test_a_named_file_is_taken_whatever_its_name(tmp_path: Path) -> None:
+    (tmp_path / "video.bin").write_bytes(b"x")
+    assert len(candidates([str(tmp_path / "video.bin")])) == 1
+
+
+def test_a_missing_path_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere is not there; give a video or a folder"):
+        candidates([str(tmp_path / "nowhere")])
+
+
+def test_the_content_names_a_file_whatever_its_place(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"same")
+    (tmp_path / "b").write_bytes(b"same")
+    (tmp_path / "c").write_bytes(b"other")
+    a, b, c = (content_hash(str(tmp_path / name)) for name in "abc")
+    assert a == b != c
+    assert len(a) == 32
+
+
+def test_a_named_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(DataError, match=r"pipe\.mp4 is not a regular file; give a video file"):
+        content_hash(str(tmp_path / "pipe.mp4"))
+
+
+def test_a_file_that_vanished_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"gone\.mp4 cannot be read: No such file"):
+        content_hash(str(tmp_path / "gone.mp4"))
