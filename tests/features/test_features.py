@@ -250,7 +250,7 @@ import os, sys
 from pathlib import Path
 import numpy as np
 from reeltune.features.index import Making
-from reeltune.data import _feature_writer as module
+from reeltune.features import writer as module
 left = int(sys.argv[2])
 def counted(real):
     def call(*given, **named):

@@ -15,7 +15,7 @@ if not sys.platform.startswith("linux"):
     pytest.skip("the measures are those of Linux", allow_module_level=True)
 TRY = """
 import os, socket, sys
-from reeltune.data import _sandbox
+from reeltune.media import _sandbox
 _sandbox.enter(1 << 32)
 try:
     {deed}
