@@ -15,10 +15,13 @@ from reeltune.papers.meltr_costs import costs
 from reeltune.papers.plan import missing_of
 from reeltune.papers.vop import Plan, jobs_of
 from reeltune.recipes.read import Recipe
-from reeltune.runs.ready import lacks_of
+from reeltune.runs.finished import METRICS
+from reeltune.runs.ready import left_out_of
 from reeltune.runs.train import Place, run_recipe
 from reeltune.runs.tune import tune
 from reeltune.training.checkpoint import STATE
+from reeltune.training.loop import Outcome
+from reeltune.training.settings import Settings
 from reeltune.types import Pair, Split
 
 WITHOUT = "there is none, so the weights of the last epoch are kept"
@@ -133,12 +136,65 @@ def test_tune_keeps_the_last_weights_where_nothing_validates(
     assert WITHOUT in str(tuning.after.protocol.left_out["val"])
 
 
-@pytest.mark.parametrize(("videos", "said"), [(2, True), (4, True), (5, False)])
-def test_few_videos_are_said_to_choose_hardly_between_epochs(videos: int, said: bool) -> None:
-    pairs = (Pair(video=str(n), path=Path("v.mp4"), caption="a box") for n in range(videos))
-    found = lacks_of(Split(pairs=tuple(pairs), captions="single"))
-    reasons = [f"it has {videos} videos, and so few can hardly choose between epochs"] * said
-    assert [entry.reason for entry in found] == reasons
+def notes_of(videos: int, best: float, **settings: Any) -> list[str]:
+    """What is said of a validation split of so many videos, by which `best` was the best figure."""
+    parts = [
+        Split(
+            pairs=tuple(
+                Pair(video=str(n), path=Path("v.mp4"), caption="a box") for n in range(count)
+            ),
+            captions="single",
+        )
+        for count in (4, videos)
+    ]
+    outcome = Outcome(steps=4, best_epoch=0, best=float(best), seconds=0.0)
+    found = left_out_of((parts[0], parts[1]), Settings(batch=4, **settings), outcome)
+    return [entry.reason for entry in found["val"]]
+
+
+def test_the_state_beside_a_finished_tuning_goes_at_the_next_call(
+    without_val: Path, tmp_path: Path
+) -> None:
+    """A kill between the last two files, the figures and the removal, leaves both."""
+    command = without_val / "captions.csv", without_val, "tiny-clip", Place(out=tmp_path)
+    (tmp_path / METRICS).write_text("{}")
+    (tmp_path / STATE).write_bytes(b"state")
+    with pytest.raises(ConfigError, match=r"holds a finished tuning or run; give another folder"):
+        tune(*command)
+    assert [path.name for path in tmp_path.iterdir()] == [METRICS]
+
+
+@pytest.mark.parametrize(("videos", "said"), [(1, "1 video"), (5, "5 videos"), (6, None)])
+def test_videos_that_show_no_difference_beyond_chance_are_said_to_choose_hardly(
+    videos: int, said: str | None
+) -> None:
+    reason = f"it has {said}, and on fewer than 6 no difference between epochs is beyond chance"
+    assert notes_of(videos, best=599.0) == [reason] * (said is not None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "top", "kept"),
+    [
+        ({}, 600, "the first of the largest mean margin"),
+        ({"judged_by": "v2t SumR"}, 300, "the first of the largest mean margin"),
+        ({"judged_by": "t2v R@1", "schedule": "halve"}, 100, "the first"),
+        ({"judged_by": "t2v mAP", "schedule": "reload"}, 100, "the last"),
+    ],
+)
+def test_a_figure_at_its_top_is_said_not_to_choose_and_what_does_is_named(
+    settings: dict[str, Any], top: float, kept: str
+) -> None:
+    name = settings.get("judged_by", "SumR")
+    assert notes_of(9, best=top, **settings) == [
+        f"{name} reached {top}, the highest it can be, so it cannot choose among the epochs that "
+        f"reached it, of which {kept} is kept"
+    ]
+    assert notes_of(9, best=top - 0.1, **settings) == []
+
+
+@pytest.mark.parametrize("name", ["margin", "CIDEr-D"])
+def test_a_figure_without_a_bound_is_never_at_its_top(name: str) -> None:
+    assert notes_of(9, best=100.0, judged_by=name) == []
 
 
 @pytest.mark.parametrize("make", [own_recipe, own_dual_encoding])
@@ -148,6 +204,9 @@ def test_one_video_to_validate_by_does_not_end_a_run(
     done = run_recipe(make(), Place(out=tmp_path, data=one_to_validate))
     assert done.outcome is not None
     assert [epoch["SumR"] for epoch in done.outcome.history] == [600.0, 600.0]
+    card = (tmp_path / "README.md").read_text()
+    assert "SumR reached 600, the highest it can be" in card
+    assert "SumR reached 600" in json.dumps(done.report.figures(), default=str)
 
 
 @pytest.mark.parametrize(

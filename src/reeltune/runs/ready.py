@@ -1,6 +1,6 @@
 """What can be known to be wrong with a run before any clip of it is read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -8,18 +8,20 @@ import torch
 
 from reeltune.batches.loader import Order
 from reeltune.errors import ConfigError, DataError
+from reeltune.evaluation.compare import FEWEST
 from reeltune.meltr.step import Meltr
 from reeltune.models._contrast import is_contrasted
 from reeltune.recipes.read import Melting, Recipe
 from reeltune.runs.bilevel import scheme_of
 from reeltune.runs.clips import clips_there
-from reeltune.tasks.judge import require_judged_by
+from reeltune.tasks.judge import highest_of, require_judged_by
 from reeltune.training import distributed
+from reeltune.training.loop import Outcome
+from reeltune.training.schedule import kept_of_equals
 from reeltune.training.settings import OF_STEPS, Settings, require_read
 from reeltune.training.step import Contrast, Sum
 from reeltune.types import LeftOut, Pair, Split
 
-FEW = 5  # validation videos below which a remark is made; our choice, no measured bound
 Learned = tuple[Split, Split | None]  # that of training, and that of validation where there is one
 
 
@@ -92,25 +94,38 @@ def order_of(pairs: Sequence[Pair], settings: Settings) -> Order:
     )
 
 
-def left_out_of(learned: Learned, settings: Settings) -> dict[str, tuple[LeftOut, ...]]:
-    """What training and validation lack, by split; for training also what fills no batch."""
+def left_out_of(
+    learned: Learned, settings: Settings, outcome: Outcome
+) -> dict[str, tuple[LeftOut, ...]]:
+    """What training and validation lack, by split; for training also what fills no batch, and for
+    validation why it hardly chose the epoch that was kept, where it hardly did."""
     train_split, val = learned
     unfilled = order_of(train_split.pairs, settings).left_out
-    return {"train": (*train_split.left_out, *unfilled), "val": lacks_of(val)}
-
-
-def lacks_of(val: Split | None) -> tuple[LeftOut, ...]:
-    """What is left out of the validation split, and why it chooses no epoch where it does not."""
-    note = partial(LeftOut, what="validation split", count=1, missing=False)
+    train, note = (*train_split.left_out, *unfilled), partial(_note, "validation split")
     if val is None:
-        return (note(reason="there is none, so the weights of the last epoch are kept"),)
-    if val.videos == 1:
-        reason = "it has one video, which cannot tell epochs apart"
-    elif val.videos < FEW:
-        reason = f"it has {val.videos} videos, and so few can hardly choose between epochs"
-    else:
-        return val.left_out
-    return (*val.left_out, note(reason=reason))
+        why = note("there is none, so the weights of the last epoch are kept")
+        return {"train": train, "val": (why,)}
+    notes = map(note, _why_it_hardly_chose(val, settings, outcome))
+    return {"train": train, "val": (*val.left_out, *notes)}
+
+
+def _note(what: str, reason: str) -> LeftOut:
+    return LeftOut(what=what, reason=reason, count=1, missing=False)
+
+
+def _why_it_hardly_chose(val: Split, settings: Settings, outcome: Outcome) -> Iterator[str]:
+    """Too few videos to tell epochs apart beyond chance; a figure that no epoch can exceed."""
+    if val.videos < FEWEST:
+        yield (
+            f"it has {val.videos} video{'s' * (val.videos != 1)}, and on fewer than {FEWEST} no "
+            "difference between epochs is beyond chance"
+        )
+    name = settings.judged_by
+    if outcome.best == highest_of(name):
+        yield (
+            f"{name} reached {outcome.best:g}, the highest it can be, so it cannot choose among "
+            f"the epochs that reached it, of which {kept_of_equals(settings.schedule)} is kept"
+        )
 
 
 def _shape_of(recipe: Recipe) -> Any:

@@ -118,8 +118,8 @@ def run_recipe(recipe: Recipe, place: Place) -> Trained:
             require_read(recipe.training, kind_of_step(model, recipe.meltr).reads, bool(learned[1]))
             val = learned[1] and ground.taken(learned[1], place, recipe.meltr is not None)
             kept = ground.taken(learned[0], place, learned=True), val
-            left_out = left_out_of(kept, recipe.training)
             outcome = tune_model(ground, kept, recipe.training, place, recipe.name, recipe.meltr)
+            left_out = left_out_of(kept, recipe.training, outcome)
         report = judge(model, reader, ground.taken(test, place), named, ground.texts)
         report = report.also_without(left_out)
     if rank == 0:

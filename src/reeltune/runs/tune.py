@@ -65,6 +65,7 @@ def tune(captions: Path, videos: Path, model: str, place: Place, seed: int = 0) 
     One that was stopped goes on where it stopped; one that is finished is not written over.
     """
     if (place.out / METRICS).is_file():
+        remove_state(place.out)  # of a tuning that was stopped between its last two files
         raise ConfigError(
             f"{place.out} holds a finished tuning or run; give another folder with --out, or "
             "remove that one"
@@ -82,12 +83,12 @@ def tune(captions: Path, videos: Path, model: str, place: Place, seed: int = 0) 
         train_split, test = (ground.taken(split, place) for split in (train_split, test))
         val = ground.taken(val, place) if val is not None else None
         settings = settings_for(tuned, train_split, seed, validates=val is not None)
-        left_out = left_out_of((train_split, val), settings)
         named = Named("folder", "test")
         before = evaluate(open_model(model, place.device), reader, test, named)
-        tune_model(ground, (train_split, val), settings, place, f"tune {model}")
+        learned = train_split, val
+        outcome = tune_model(ground, learned, settings, place, f"tune {model}")
         after = evaluate(tuned, reader, test, Named("folder", "test", seed))
-    after = after.also_without(left_out)
+    after = after.also_without(left_out_of(learned, settings, outcome))
     tuned.save_pretrained(place.out)
     before.write(place.out / "before.json")
     after.write(place.out / METRICS)  # last: a tuning without it is not finished

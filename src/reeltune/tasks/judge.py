@@ -81,6 +81,15 @@ def require_judged_by(name: str, writes: bool, videos: int) -> None:
         )
 
 
+def highest_of(name: str) -> float | None:
+    """The highest that a figure of validation can be; None for those without a bound, the margin
+    and CIDEr-D."""
+    if name in ("margin", "CIDEr-D"):
+        return None
+    recalls = {"SumR": 6}.get(name, 3 if name.endswith(" SumR") else 1)
+    return 100.0 * recalls
+
+
 def figures_of(report: AnyReport) -> dict[str, float]:
     """Of captions their scores; of retrieval all recalls, SumR of both directions and the margin,
     where there is one."""

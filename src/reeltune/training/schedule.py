@@ -46,6 +46,13 @@ def is_better(rule: Rule, score: Score, best: Score) -> bool:
     return score.figure > best.figure if rule == "halve" else score > best
 
 
+def kept_of_equals(rule: Rule) -> str:
+    """Which epoch `is_better` leaves of several with equal figures, in words."""
+    if rule in ("patient", "reload"):
+        return "the last"
+    return "the first" if rule == "halve" else "the first of the largest mean margin"
+
+
 def after_epoch(rule: Rule, trend: Trend, improved: bool) -> bool:
     """Bring `trend` up to date; true where the best weights are to come back."""
     trend.bad = 0 if improved else trend.bad + 1
