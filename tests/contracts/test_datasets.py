@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from reeltune.data._splits import PARTS, Part, read_if_any
+from reeltune.data.splits.part import PARTS, Part, read_if_any
 from reeltune.errors import ConfigError, NoSplitError
 from reeltune.features.store import Features
 from reeltune.registry import find, names

@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from reeltune.data._nearest import hint, nearest
-from reeltune.data._splits import PARTS
 from reeltune.data.folder import Config
+from reeltune.data.splits.part import PARTS
 from reeltune.errors import DataError, NoSplitError
 from reeltune.types import Split
 

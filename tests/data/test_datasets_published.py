@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from reeltune.data import activitynet, didemo, lsmdc, msrvtt, msvd
-from reeltune.data._splits import PARTS
+from reeltune.data.splits.part import PARTS
 from reeltune.evaluation.protocols import split_hash
 from reeltune.features.official import write_official
 from reeltune.features.store import FeatureReader, Features

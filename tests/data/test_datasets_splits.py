@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltune.data._splits import hold_out, place, split_by_place, split_named
+from reeltune.data.splits.by_place import hold_out, place, split_by_place
+from reeltune.data.splits.part import split_named
 from reeltune.errors import ConfigError, DataError
 
 PINNED = ["video2250", "video3624", "video8010"]

@@ -17,7 +17,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from reeltune.batches.loader import FrameReader
-from reeltune.data._splits import PARTS
 from reeltune.data._toybox.language import (
     CAPTIONS,
     COLOUR_WORDS,
@@ -33,6 +32,7 @@ from reeltune.data._toybox.language import (
 from reeltune.data._toybox.make import FINISHED, SIZES, VERSION, Task, make_toybox, tasks
 from reeltune.data._toybox.render import FRAMES, RATE, SIDE, Look, frames
 from reeltune.data._toybox.world import Event, Script, draw_script
+from reeltune.data.splits.part import PARTS
 from reeltune.data.toybox import Config
 from reeltune.errors import DataError
 from reeltune.media.decoder import Decoder

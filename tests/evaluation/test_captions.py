@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reeltune.errors import ConfigError, DataError
-from reeltune.evaluation import _java, captions
-from reeltune.evaluation._bleu import bleu
+from reeltune.evaluation import captions
+from reeltune.evaluation import java as _java
 from reeltune.evaluation._cider_d import cider_d
 from reeltune.evaluation._rouge_l import longest_common, rouge_l
+from reeltune.evaluation.bleu import bleu
 from reeltune.evaluation.captions import caption_report, split_words
 
 WORDS = st.lists(st.sampled_from(tuple("amtro,.")), min_size=1, max_size=9)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from reeltune.batches.loader import ClipReader
 from reeltune.errors import ConfigError, DataError
-from reeltune.evaluation._bleu import counted
+from reeltune.evaluation.bleu import counted
 from reeltune.evaluation.captions import caption_report
 from reeltune.tasks.captioning import (
     CaptioningReport,

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from reeltune.cli.app import app
 from reeltune.errors import ConfigError
-from reeltune.evaluation._bleu import bleu
+from reeltune.evaluation.bleu import bleu
 from reeltune.evaluation.captions import caption_report, split_words
 from reeltune.evaluation.protocols import CaptionCard
 from reeltune.evaluation.retrieval import Report

@@ -123,7 +123,7 @@ def evaluate(
     Example: `reeltune evaluate runs/toybox/vop-fp/seed0 --benchmark toybox --post dsl:0.01`
     """
     from reeltune.cli.output import show_figures, show_said
-    from reeltune.data._splits import split_named
+    from reeltune.data.splits.part import split_named
     from reeltune.evaluation.beside import Asked, require_scores_file
     from reeltune.evaluation.protocols import postprocessing_named
     from reeltune.runs.train import Place, evaluate_checkpoint, evaluation_recipe

@@ -7,9 +7,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, RootModel
 
 from reeltune.data._annotations import Row, Text, find_file, find_files, read_json
-from reeltune.data._published import Size, Sizes, held_out
-from reeltune.data._splits import Part, refuse_leak, split_named, take_split
 from reeltune.data._videos import list_videos, paragraphs, write_empty
+from reeltune.data.splits.by_place import refuse_leak, take_split
+from reeltune.data.splits.part import Part, split_named
+from reeltune.data.splits.published import Size, Sizes, held_out
 from reeltune.types import Caption, Split
 
 HOW = """\

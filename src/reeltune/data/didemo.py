@@ -6,9 +6,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, RootModel
 
 from reeltune.data._annotations import Row, Text, find_file, find_files, read_json
-from reeltune.data._published import Size, Sizes, sizes
-from reeltune.data._splits import PARTS, Part, refuse_leak, split_named
 from reeltune.data._videos import list_videos, paragraphs, write_empty
+from reeltune.data.splits.by_place import refuse_leak
+from reeltune.data.splits.part import PARTS, Part, split_named
+from reeltune.data.splits.published import Size, Sizes, sizes
 from reeltune.media.names import stem
 from reeltune.types import Caption, Split
 

@@ -16,8 +16,9 @@ from reeltune.data._annotations import (
     require_folder,
 )
 from reeltune.data._nearest import hint
-from reeltune.data._splits import PARTS, Part, refuse_leak, split_by_place, split_named
 from reeltune.data._videos import is_video, left_out, one_caption_each, write_empty
+from reeltune.data.splits.by_place import refuse_leak, split_by_place
+from reeltune.data.splits.part import PARTS, Part, split_named
 from reeltune.errors import DataError, NoSplitError
 from reeltune.types import Caption, Pair, Split
 

@@ -8,9 +8,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from reeltune.data._annotations import find_file, read_lines, require_folder
-from reeltune.data._published import Size, Sizes, sizes
-from reeltune.data._splits import PARTS, Part, refuse_leak, split_named
 from reeltune.data._videos import left_out, one_caption_each
+from reeltune.data.splits.by_place import refuse_leak
+from reeltune.data.splits.part import PARTS, Part, split_named
+from reeltune.data.splits.published import Size, Sizes, sizes
 from reeltune.errors import DataError
 from reeltune.features.official import write_official
 from reeltune.features.store import Features

@@ -5,9 +5,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from reeltune.data._annotations import Row, Text, find_file, find_files, read_tabs
-from reeltune.data._published import Size, Sizes, sizes
-from reeltune.data._splits import Part, refuse_leak, split_named
 from reeltune.data._videos import list_videos, one_caption_each, write_empty
+from reeltune.data.splits.by_place import refuse_leak
+from reeltune.data.splits.part import Part, split_named
+from reeltune.data.splits.published import Size, Sizes, sizes
 from reeltune.types import Caption, Split
 
 HOW = """\

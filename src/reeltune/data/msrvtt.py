@@ -14,9 +14,10 @@ from reeltune.data._annotations import (
     read_csv,
     read_json,
 )
-from reeltune.data._published import Size, Sizes, held_out, sizes
-from reeltune.data._splits import Part, refuse_leak, split_named, take_split
 from reeltune.data._videos import Videos, list_videos, write_empty
+from reeltune.data.splits.by_place import refuse_leak, take_split
+from reeltune.data.splits.part import Part, split_named
+from reeltune.data.splits.published import Size, Sizes, held_out, sizes
 from reeltune.errors import DataError
 from reeltune.features.store import Features
 from reeltune.types import Caption, Split

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
-from reeltune.data._published import Size, Sizes
-from reeltune.data._splits import PARTS, Part, split_named
 from reeltune.data._toybox.make import SIZES, VERSION, Progress, make_toybox
+from reeltune.data.splits.part import PARTS, Part, split_named
+from reeltune.data.splits.published import Size, Sizes
 from reeltune.errors import DataError
 from reeltune.storage.cache import cache_folder
 from reeltune.types import Pair, Split

@@ -9,9 +9,10 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from reeltune.data._annotations import require_folder
-from reeltune.data._splits import Part, refuse_leak, split_named, take_split
 from reeltune.data._videos import left_out
 from reeltune.data._youcook2 import DATA, LISTS, NAME, SILENT, Steps, listed_in, told_in
+from reeltune.data.splits.by_place import refuse_leak, take_split
+from reeltune.data.splits.part import Part, split_named
 from reeltune.errors import DataError
 from reeltune.features.index import Making
 from reeltune.features.store import Features

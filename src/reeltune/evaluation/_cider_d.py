@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reeltune.evaluation._bleu import ORDERS, Words, ngrams
+from reeltune.evaluation.bleu import ORDERS, Words, ngrams
 
 SIGMA = 6.0  # of the penalty for another length, in words
 

@@ -18,10 +18,10 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from reeltune.errors import ConfigError, DataError
-from reeltune.evaluation._bleu import bleu_of, counted
 from reeltune.evaluation._cider_d import cider_d
-from reeltune.evaluation._java import meteor, ptb, why_not
 from reeltune.evaluation._rouge_l import rouge_l
+from reeltune.evaluation.bleu import bleu_of, counted
+from reeltune.evaluation.java import meteor, ptb, why_not
 
 Tokens = Literal["bert", "ptb"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 from reeltune.errors import ConfigError
-from reeltune.evaluation._bootstrap import (
+from reeltune.evaluation.bootstrap import (
     FIGURES,
     bounds,
     recalls_of,

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from reeltune.errors import DataError
-from reeltune.evaluation._bootstrap import DRAWS, bounds, resampled_means, sums_by_group
+from reeltune.evaluation.bootstrap import DRAWS, bounds, resampled_means, sums_by_group
 
 CHUNK = 1 << 22  # scores looked at together, so that masks of a large matrix stay small
 

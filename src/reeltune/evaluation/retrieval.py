@@ -10,15 +10,14 @@ from jaxtyping import Float, Int
 from pydantic import ConfigDict
 
 from reeltune.errors import ConfigError, DataError
-from reeltune.evaluation._bootstrap import (
+from reeltune.evaluation._margin import mean_margin
+from reeltune.evaluation.bootstrap import (
     FIGURES,
     bounds,
     recalls_of,
     resampled_means,
     sums_by_group,
 )
-from reeltune.evaluation._margin import mean_margin
-from reeltune.evaluation._report_file import checked, write_fields
 from reeltune.evaluation.left_out import BySplit
 from reeltune.evaluation.metrics import (
     average_precision,
@@ -28,6 +27,7 @@ from reeltune.evaluation.metrics import (
     summary,
 )
 from reeltune.evaluation.protocols import ProtocolCard, also_without, split_hash
+from reeltune.evaluation.report_file import checked, write_fields
 from reeltune.types import Pair
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from reeltune.evaluation._bootstrap import CUTS
+from reeltune.evaluation.bootstrap import CUTS
 from reeltune.evaluation.retrieval import Report
 
 

@@ -17,9 +17,9 @@ from reeltune.models import clip
 from reeltune.models._device import device_named, precision_named
 from reeltune.models._preprocessor import read_preprocessor
 from reeltune.models._tokenizer import read_tokenizer
-from reeltune.models._towers import read_settings, towers_of
 from reeltune.models.opening.open import ModelName, component_named, open_model
 from reeltune.models.opening.published import PUBLISHED
+from reeltune.models.opening.towers import read_settings, towers_of
 from reeltune.models.opening.weights import (
     CARD,
     card_settings,

@@ -28,7 +28,7 @@ from reeltune.models._preprocessor import (
     write_preprocessor,
 )
 from reeltune.models._tokenizer import byte_tokenizer, read_tokenizer
-from reeltune.models._towers import (
+from reeltune.models.opening.towers import (
     FAMILIES,
     quiet,
     read_settings,

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from reeltune.batches.loader import ClipReader
 from reeltune.compress.prune import Census, census, prune
-from reeltune.data._splits import PARTS, read_if_any
+from reeltune.data.splits.part import PARTS, read_if_any
 from reeltune.errors import DataError
 from reeltune.evaluation.retrieval import Report, retrieval_report
 from reeltune.models._dual_encoding._hybrid import Extremes, Hybrid, Normalisation

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from reeltune.evaluation._bleu import ORDERS, bleu_of
+from reeltune.evaluation.bleu import ORDERS, bleu_of
 from reeltune.evaluation.retrieval import Report
 from reeltune.papers.meltr_rows import Entry, Section
 from reeltune.papers.vop import Bounds, Job, Plan, bounds, chosen, drawn, mean_of, require_rule

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from reeltune.data._splits import read_if_any
+from reeltune.data.splits.part import read_if_any
 from reeltune.errors import ConfigError
 from reeltune.recipes.read import Melting, Recipe
 from reeltune.runs.bilevel import melting_step

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from reeltune.data._splits import read_if_any
+from reeltune.data.splits.part import read_if_any
 from reeltune.errors import ConfigError, DataError, ReeltuneError
 from reeltune.models.opening.open import open_model
 from reeltune.papers.processes import Ended, run_all

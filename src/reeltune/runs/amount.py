@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from reeltune.batches.loader import Order
-from reeltune.data._published import Published
+from reeltune.data.splits.published import Published
 from reeltune.recipes.read import Recipe
 from reeltune.training.settings import Settings
 

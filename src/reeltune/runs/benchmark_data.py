@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from reeltune.data._published import Published
-from reeltune.data._splits import Part
+from reeltune.data.splits.part import Part
+from reeltune.data.splits.published import Published
 from reeltune.recipes.read import Recipe, is_packaged, read_recipe
 from reeltune.types import Split
 

@@ -14,7 +14,7 @@ from filelock import FileLock
 from jaxtyping import Float
 from torch import nn
 
-from reeltune.data._splits import PARTS
+from reeltune.data.splits.part import PARTS
 from reeltune.errors import ConfigError, DataError
 from reeltune.features.index import Making
 from reeltune.features.store import FeatureReader, Features, names_of

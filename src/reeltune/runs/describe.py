@@ -8,11 +8,11 @@ from rich.table import Table
 from torch import nn
 
 from reeltune.errors import CheckpointError, ConfigError
-from reeltune.models._towers import read_settings, towers_of
 from reeltune.models.opening.count import Part, count_parameters
 from reeltune.models.opening.hub import find_cached
 from reeltune.models.opening.open import component_named
 from reeltune.models.opening.published import PUBLISHED
+from reeltune.models.opening.towers import read_settings, towers_of
 from reeltune.models.opening.weights import CARD, read_card
 from reeltune.recipes.own import is_path
 from reeltune.recipes.read import Recipe, read_recipe, recipe_names

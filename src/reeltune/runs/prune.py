@@ -22,7 +22,7 @@ from reeltune.compress.prune import Census, Masks, apply_masks, global_l1, pruna
 from reeltune.compress.report import Comparison, Row, latencies
 from reeltune.compress.structured import choose, remove_units
 from reeltune.compress.units import dual_encoding_units
-from reeltune.data._splits import Part
+from reeltune.data.splits.part import Part
 from reeltune.errors import ConfigError
 from reeltune.evaluation.retrieval import Report
 from reeltune.evaluation.trivial import trivial

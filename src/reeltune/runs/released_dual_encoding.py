@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reeltune.data import hybrid_space
-from reeltune.data._splits import PARTS
+from reeltune.data.splits.part import PARTS
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.evaluation.left_out import sentences
 from reeltune.evaluation.retrieval import Report

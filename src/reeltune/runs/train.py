@@ -14,7 +14,7 @@ import torch
 from reeltune.batches.frame_cache import FrameCache
 from reeltune.batches.loader import ClipReader, FrameReader, Loader, Order, Target, Text, readable
 from reeltune.data import toybox
-from reeltune.data._splits import PARTS, Part, read_if_any
+from reeltune.data.splits.part import PARTS, Part, read_if_any
 from reeltune.errors import DataError
 from reeltune.evaluation.beside import NOTHING, Asked, bank_of
 from reeltune.evaluation.protocols import V2tRule

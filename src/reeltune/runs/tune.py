@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from reeltune.data import folder as own_videos
-from reeltune.data._splits import read_if_any
+from reeltune.data.splits.part import read_if_any
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.compare import Comparison, compare
 from reeltune.evaluation.retrieval import Report

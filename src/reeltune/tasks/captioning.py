@@ -14,13 +14,13 @@ from torch import Tensor
 
 from reeltune.batches.loader import ClipReader
 from reeltune.errors import DataError
-from reeltune.evaluation._bleu import ORDERS, bleu_of
-from reeltune.evaluation._bootstrap import bounds, resampled_means
-from reeltune.evaluation._java import why_not
-from reeltune.evaluation._report_file import checked, write_fields
+from reeltune.evaluation.bleu import ORDERS, bleu_of
+from reeltune.evaluation.bootstrap import bounds, resampled_means
 from reeltune.evaluation.captions import CaptionReport, caption_report
+from reeltune.evaluation.java import why_not
 from reeltune.evaluation.left_out import BySplit
 from reeltune.evaluation.protocols import CaptionCard, also_without, split_hash
+from reeltune.evaluation.report_file import checked, write_fields
 from reeltune.tasks.retrieval import Named, clip_batches, gallery_of
 from reeltune.types import Pair, Split, Tokens
 

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool
 
-from reeltune.evaluation._bootstrap import bounds
+from reeltune.evaluation.bootstrap import bounds
 from reeltune.evaluation.compare import Comparison, Difference, alone, named, require_like
 from reeltune.tasks.captioning import PTB, CaptioningReport, resampled_bleu, resampled_mean
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from reeltune.batches.loader import ClipReader, Text
 from reeltune.errors import ConfigError
-from reeltune.evaluation._bleu import ORDERS
 from reeltune.evaluation.beside import NOTHING, Asked
+from reeltune.evaluation.bleu import ORDERS
 from reeltune.evaluation.protocols import V2tRule
 from reeltune.evaluation.retrieval import Report
 from reeltune.evaluation.trivial import shown, trivial, trivial_said

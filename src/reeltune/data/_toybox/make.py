@@ -14,10 +14,10 @@ import numpy as np
 from filelock import FileLock
 from jaxtyping import UInt8
 
-from reeltune.data._splits import Part
 from reeltune.data._toybox.language import captions, mood, questions, transcript
 from reeltune.data._toybox.render import FRAMES, RATE, SIDE, Look, frames
 from reeltune.data._toybox.world import Script, draw_scripts
+from reeltune.data.splits.part import Part
 from reeltune.errors import DataError
 
 VERSION = 5  # of the world; a new one where any file would come out different

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reeltune.data._splits import Part
+from reeltune.data.splits.part import Part
 
 Thing = tuple[str, str]  # colour and shape
 COLOURS = {

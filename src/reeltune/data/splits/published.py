@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from reeltune.data._splits import Part
+from reeltune.data.splits.part import Part
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,35 @@
+"""The splits that a dataset may have, by their names."""
+
+from typing import Literal, Protocol, get_args, runtime_checkable
+
+from reeltune.errors import ConfigError, NoSplitError
+from reeltune.types import Split
+
+Part = Literal["train", "val", "test"]
+PARTS: tuple[Part, ...] = get_args(Part)
+_OFTEN = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
+
+
+def split_named(name: str) -> Part:
+    """The split called `name`, which is one of `PARTS` to the letter; ConfigError otherwise."""
+    for part in PARTS:
+        if part == name:
+            return part
+    meant = _OFTEN.get(name.lower(), name.lower())
+    hint = f"; did you mean {meant}?" if meant in PARTS else ""
+    raise ConfigError(f"no split {name!r}; a split is one of {', '.join(PARTS)}{hint}")
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """Settings of a component of data/."""
+
+    def read(self, split: Part | str) -> Split: ...
+
+
+def read_if_any(dataset: Dataset, split: Part) -> Split | None:
+    """A split, or None where the dataset has none of that name: val where nothing is held out."""
+    try:
+        return dataset.read(split)
+    except NoSplitError:
+        return None
