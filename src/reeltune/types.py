@@ -180,6 +180,29 @@ class Rescored(DualEncoder, Protocol):
     indexed: int  # `dim` where the inner product is all there is
 
 
+@runtime_checkable
+class Contrasted(Protocol):
+    """A dual encoder with a temperature, all of whose losses are functions of its vectors.
+
+    `vector_losses` has the losses of `losses`, under the same names, of vectors that are there
+    already: rows of one `group` show the same video. A model with a further loss of vectors adds
+    it there; one with any other further loss has no `vector_losses`, or sets it to None.
+    """
+
+    @property
+    def logit_scale(self) -> Tensor: ...
+
+    def encode_text(self, tokens: Tokens) -> Tensor: ...
+
+    def encode_video(self, frames: Tensor, mask: Tensor) -> Tensor: ...
+
+    def similarity(self, text: Tensor, video: Tensor) -> Tensor: ...
+
+    def vector_losses(self, text: Tensor, video: Tensor, group: Tensor) -> dict[str, Tensor]: ...
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Hit:
     """One moment that answers a query."""

@@ -20,8 +20,8 @@ from reeltune.meltr.scheme import Scheme
 from reeltune.meltr.schemes import aid_fp_lite, multi_task
 from reeltune.meltr.step import Meltr, Settings
 from reeltune.meltr.vectors import dot
-from reeltune.models._contrast import is_contrasted
 from reeltune.registry import find, names
+from reeltune.training.contrasted import is_contrasted
 from reeltune.training.step import Contrast, Sum
 from reeltune.types import Batch
 

@@ -161,6 +161,7 @@ class Clip(nn.Module):
 
     mean: Tensor
     std: Tensor
+    is_clip = True  # a run that tuned one says it of the towers that it holds
 
     def __init__(
         self,

@@ -24,7 +24,10 @@ from reeltune.models._device import device_named, precision_named
 from reeltune.models._dual_encoding._beside import Beside, remedy
 from reeltune.models._dual_encoding._build import text_parts, video_tower
 from reeltune.models._dual_encoding._concept_names import read_concept_names, write_concept_names
-from reeltune.models._dual_encoding._hybrid import Hybrid, Normalisation, hybrid_scores
+from reeltune.models._dual_encoding._hybrid import Extremes as Extremes
+from reeltune.models._dual_encoding._hybrid import Hybrid as Hybrid
+from reeltune.models._dual_encoding._hybrid import Normalisation as Normalisation
+from reeltune.models._dual_encoding._hybrid import hybrid_scores
 from reeltune.models._dual_encoding._levels import real_first
 from reeltune.models._dual_encoding._space import Encoded
 from reeltune.models._dual_encoding._towers import TextTower

@@ -117,6 +117,12 @@ class Lite(nn.Module):
         weight = self.config.conse / (1 + self.config.conse)
         return torch.cat([(1 - weight) ** 0.5 * head, weight**0.5 * words], dim=1)
 
+    def to_tune(self) -> nn.Module:
+        """This model with a trainable head, which remembers its frozen features while it learns."""
+        from reeltune.models._lite.remembered import Remembered
+
+        return Remembered(self)
+
     def save_pretrained(self, folder: Path | str) -> None:
         """Write the head, the only part that is ours, and say which model it belongs to."""
         write_card(Path(folder), "lite", self.config.model_dump())

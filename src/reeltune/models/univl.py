@@ -25,7 +25,8 @@ from reeltune.models._univl.frame_encoder import FrozenFrames
 from reeltune.models._univl.network import Network, pooled_text, pooled_video, precise, rows
 from reeltune.models._univl.released import KeyReport, fill, read_released, unique
 from reeltune.models._univl.targets import Caption, Reads, text_read, what_is_hidden
-from reeltune.models._univl.tasks import TASKS, Scene, Task, task_losses
+from reeltune.models._univl.tasks import TASKS as TASKS
+from reeltune.models._univl.tasks import Scene, Task, task_losses
 from reeltune.models._univl.words import FILE, WordPieces, read_vocabulary
 from reeltune.models._univl.writing import Writing
 from reeltune.models.opening.open import ModelName

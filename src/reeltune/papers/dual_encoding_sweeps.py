@@ -20,8 +20,7 @@ from reeltune.compress.prune import Census, census, prune
 from reeltune.data.splits.part import PARTS, read_if_any
 from reeltune.errors import DataError
 from reeltune.evaluation.retrieval import Report, retrieval_report
-from reeltune.models._dual_encoding._hybrid import Extremes, Hybrid, Normalisation
-from reeltune.models.dual_encoding import DualEncoding, load
+from reeltune.models.dual_encoding import DualEncoding, Extremes, Hybrid, Normalisation, load
 from reeltune.recipes.read import Recipe
 from reeltune.runs.clips import stored_clips
 from reeltune.runs.finished import METRICS, hash_of

@@ -7,7 +7,7 @@ Tables 8 to 10 of the paper are of retrieval (MSR-VTT 7k, text to video), 7 and 
 from dataclasses import dataclass, field
 from typing import Any
 
-from reeltune.models._univl.tasks import TASKS
+from reeltune.models.univl import TASKS
 
 Changes = dict[str, Any]
 

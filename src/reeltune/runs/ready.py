@@ -10,12 +10,12 @@ from reeltune.batches.loader import Order
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.compare import FEWEST
 from reeltune.meltr.step import Meltr
-from reeltune.models._contrast import is_contrasted
 from reeltune.recipes.read import Melting, Recipe
 from reeltune.runs.bilevel import scheme_of
 from reeltune.runs.clips import clips_there
 from reeltune.tasks.judge import highest_of, require_judged_by
 from reeltune.training import distributed
+from reeltune.training.contrasted import is_contrasted
 from reeltune.training.loop import Outcome
 from reeltune.training.schedule import kept_of_equals
 from reeltune.training.settings import OF_STEPS, Settings, require_read

@@ -20,7 +20,6 @@ from reeltune.evaluation.beside import NOTHING, Asked, bank_of
 from reeltune.evaluation.protocols import V2tRule
 from reeltune.meltr import combiner
 from reeltune.meltr.step import Meltr
-from reeltune.models._contrast import is_contrasted
 from reeltune.models.opening.initial import take_weights
 from reeltune.models.opening.open import open_model, require_named
 from reeltune.models.opening.weights import CARD, read_card
@@ -48,6 +47,7 @@ from reeltune.tasks.reports import AnyReport
 from reeltune.tasks.retrieval import Named, Ranged
 from reeltune.training import distributed
 from reeltune.training.checkpoint import remove_state
+from reeltune.training.contrasted import is_contrasted
 from reeltune.training.log import Watcher
 from reeltune.training.loop import Outcome, Run, train
 from reeltune.training.settings import Settings, require_read

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -12,9 +12,6 @@ from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.compare import Comparison, compare
 from reeltune.evaluation.retrieval import Report
 from reeltune.models import lite, vop
-from reeltune.models._adapter import HoldsClip
-from reeltune.models._lite.remembered import Remembered
-from reeltune.models.clip import Clip
 from reeltune.models.opening.open import open_model
 from reeltune.runs.finished import METRICS
 from reeltune.runs.ready import left_out_of
@@ -29,6 +26,14 @@ VOP_FP = (vop.Text(), vop.Generic(length=4), vop.Position(), vop.Joint())
 LEAST = 8  # training videos; fewer fill no batch worth contrasting
 BATCH = 32
 STEPS = 400  # about as many as pay on a small collection; fewer epochs where it is large
+
+
+@runtime_checkable
+class MayBeClip(Protocol):
+    """A CLIP, or a model that tuned one and may have left its towers without anything new."""
+
+    @property
+    def is_clip(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -100,10 +105,10 @@ def tune(captions: Path, videos: Path, model: str, place: Place, seed: int = 0) 
 def start(name: str, device: str | None) -> Any:
     """The model as tuning begins."""
     base: Any = open_model(name, device)
-    if isinstance(base, Clip) or (isinstance(base, HoldsClip) and base.is_clip):
+    if isinstance(base, MayBeClip) and base.is_clip:
         return vop.Config(base=name, prompts=VOP_FP, frames=FRAMES).start(device)
     if isinstance(base, lite.Lite):
-        return Remembered(base)
+        return base.to_tune()
     raise ConfigError(
         f"{name} is a {type(base).__name__}; tune a CLIP (a folder or a hub id), tiny-clip, or lite"
     )

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from reeltune.errors import ConfigError
-from reeltune.models._contrast import Contrasted, is_contrasted
 from reeltune.nn.draw import Draw
 from reeltune.objectives.named import device_of, named_losses
+from reeltune.training.contrasted import is_contrasted
 from reeltune.training.distributed import gather, gather_ids
-from reeltune.types import Batch, Tokens
+from reeltune.types import Batch, Contrasted, Tokens
 
 Precision = Literal["fp32", "bf16"]
 
