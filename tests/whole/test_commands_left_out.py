@@ -14,7 +14,9 @@ from reeltune.cli.app import app
 from reeltune.data.toybox import Config
 from reeltune.features.official import write_official
 from reeltune.papers.vop import Plan, jobs_of
+from reeltune.recipes.read import read_recipe
 from reeltune.recipes.stored import write_recipe
+from reeltune.registry import find
 from reeltune.runs.train import Place, run_recipe
 
 TRAIN, TEST = [f"video{n}" for n in range(14)], [f"video{n}" for n in range(7010, 7014)]
@@ -128,6 +130,21 @@ def test_a_table_names_what_its_runs_lack_and_ends_with_3(damaged: Path, tmp_pat
     assert done.exit_code == 3, done.output
     assert "video7011" in done.stdout
     assert "video7012" in done.stdout
+
+
+def test_prune_names_test_videos_that_are_absent_or_broken(damaged: Path, tmp_path: Path) -> None:
+    source, out = tmp_path / "dense", tmp_path / "small"
+    find("models", "clip").Config.tiny().build().save_pretrained(source)
+    write_recipe(read_recipe("msrvtt-9k/zero-shot", {"frames": 2}), source)
+    done = run("prune", source, "--out", out, "--data", damaged)
+    assert done.exit_code == 3, done.output
+    assert "left out of test: 1 video (not in the folder videos): video7012" in done.stdout
+    told = run("prune", source, "--out", tmp_path / "again", "--data", damaged, "--json")
+    assert told.exit_code == 3
+    stored = json.loads((out / "metrics.json").read_text())
+    for card in (stored["protocol"], json.loads(told.stdout)["protocol"]):
+        names = [entry["names"] for entry in card["left_out"]["test"]]
+        assert names == [["video7012"], ["video7011"]]
 
 
 def test_nothing_is_said_and_the_exit_code_is_0_where_all_is_there(tmp_path: Path) -> None:
