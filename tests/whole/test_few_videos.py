@@ -1,6 +1,7 @@
 """Runs with no validation split, with one of a single video, and with batches of one."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from reeltune.models.opening.open import open_model
 from reeltune.papers.dual_encoding_sweeps import Cut, HeldOut, alpha_sums, pruned
 from reeltune.papers.meltr_costs import costs
 from reeltune.papers.plan import missing_of
-from reeltune.papers.vop import Plan, jobs_of
+from reeltune.papers.vop import Plan, jobs_of, rows_of
+from reeltune.papers.vop_pages import write_pages
 from reeltune.recipes.read import Recipe
 from reeltune.runs.finished import METRICS
 from reeltune.runs.ready import left_out_of
@@ -104,7 +106,7 @@ def test_ranges_of_hybrid_scores_are_those_of_training_where_nothing_validates(
 
 
 def test_a_table_of_a_benchmark_that_holds_nothing_out_can_be_run(
-    without_val: Path, tmp_path: Path
+    without_val: Path, trained: Path, tmp_path: Path
 ) -> None:
     changes = {"config.base": "tiny-clip", "training.batch": 4, "training.patience": None}
     plan = Plan(
@@ -117,6 +119,10 @@ def test_a_table_of_a_benchmark_that_holds_nothing_out_can_be_run(
     )
     jobs = jobs_of(plan)[:3]
     assert missing_of(plan, jobs) == jobs
+    for job in jobs_of(plan):  # one run stands for all
+        shutil.copytree(trained, job.folder)
+    pages = write_pages(plan, rows_of(plan))
+    assert [page.name for page in pages] == ["table.md", "table.json", "parameters.png"]
 
 
 def test_costs_of_meltr_are_measured_where_nothing_validates(

@@ -24,16 +24,18 @@ from reeltune.papers.dual_encoding import (
     UNI,
     Row,
     held_out,
+    papers_figures,
     rows_of,
     strategy_jobs,
     strategy_rows,
 )
-from reeltune.papers.dual_encoding_pages import make_tables
+from reeltune.papers.dual_encoding_pages import make_tables, markdown
 from reeltune.papers.dual_encoding_sweeps import ALPHAS, Cut, HeldOut, alpha_sums, pruned
-from reeltune.papers.vop import Plan, drawn, jobs_of
+from reeltune.papers.vop import Plan, drawn, is_papers_own, jobs_of
 from reeltune.recipes.read import read_recipe
 from reeltune.runs.finished import METRICS
 from reeltune.runs.train import Place, run_recipe
+from reeltune.types import LeftOut
 
 SMALL = {"options.size": "tiny", "training.epochs": 2, "training.batch": 16}
 
@@ -121,13 +123,40 @@ def test_figures_are_those_of_the_runs(plan: Plan, rows: dict[str, Row]) -> None
         assert low <= row.figures[name] <= high, name
 
 
-def test_the_papers_figures_are_beside(rows: dict[str, Row]) -> None:
+def test_the_papers_figures_are_those_of_its_table() -> None:
+    papers = {entry.name: papers_figures(entry) for entry in ENTRIES}
     sums = {"DE": 210.2, "[A]": 211.2, "[B]": 214.4, "[C]": 212.9}
     sums |= {"[D]": 211.7, "[E]": 212.5, "[F]": 212.6}
-    assert {name: row.paper["SumR"] for name, row in rows.items()} == pytest.approx(sums, abs=0.06)
-    assert [row.paper_size for row in rows.values()] == [1, 1, 1, 0.83, 0.66, 0.66, 0.66]
-    assert rows["[D]"].paper["t2v MnR"] == 118.47
-    assert "t2v MnR" not in rows["DE"].paper
+    assert {name: found["SumR"] for name, found in papers.items()} == pytest.approx(sums, abs=0.06)
+    assert [entry.size for entry in ENTRIES] == [1, 1, 1, 0.83, 0.66, 0.66, 0.66]
+    assert papers["[D]"]["t2v MnR"] == 118.47
+    assert "t2v MnR" not in papers["DE"]
+
+
+def test_the_papers_table_is_given_where_its_own_test_data_were_measured(
+    plan: Plan, rows: dict[str, Row]
+) -> None:
+    theirs = [
+        replace(row, paper=papers_figures(entry))
+        for entry, row in zip(ENTRIES, rows.values(), strict=True)
+    ]
+    text = markdown(plan, theirs, [])
+    assert "| [E] | 0.66 | 12.0 | 31.9 | 43.2 | 117.3 | 87.1 |" in text
+    assert "v2t R@1 (any) | v2t R@5 (any)" in text
+    assert "ranked by the rule grouped here and any in the paper" in text
+
+
+def test_figures_of_other_data_are_not_those_that_a_paper_measured(
+    plan: Plan, rows: dict[str, Row]
+) -> None:
+    report = report_of(plan, UNI)
+    assert is_papers_own(plan, "toybox", UNI, [report])
+    assert not is_papers_own(plan, "msrvtt-official", UNI, [report]), "another benchmark"
+    gone = LeftOut(what="video", reason="gone", count=1)
+    for change in ({"left_out": {"test": (gone,)}}, {"differs": ("test has 3 videos",)}):
+        less = replace(report, protocol=replace(report.protocol, **change))
+        assert not is_papers_own(plan, "toybox", UNI, [report, less])
+    assert all(row.paper == {} for row in rows.values())
 
 
 def test_the_padding_strategy_changes_no_rank(plan: Plan) -> None:
@@ -236,14 +265,15 @@ def test_the_command_writes_tables_and_plots_and_a_second_one_measures_nothing(p
     assert text in done.output
     for start in ("| DE | Dual Encoding as released | 1.000 (", "| [F] | [C], 0.22 of weights and"):
         assert start in text
-    assert "| [E] | 0.66 | 12.0 | 31.9 | 43.2 | 117.3 | 87.1 |" in text
+    assert (
+        "The paper's figures are of the whole test split of msrvtt-official, which is not what "
+        "was measured here, so they are left out." in text
+    )
     padding = next(row for row in text.splitlines() if row.startswith("| padding |"))
     assert "| rank by rank the same |" in padding
     assert text.count("rank by rank the same") < 2 + len(STRATEGIES), "not said of a row itself"
     assert "v2t R@5 (grouped)" in text
-    assert "| row | size | t2v R@1 | t2v R@5 |" in text
-    assert "v2t R@1 (any) | v2t R@5 (any)" in text, "the paper's"
-    assert "ranked by the rule grouped here and any in the paper" in text
+    assert "(any)" not in text, "the paper's"
     tables = json.loads((plan.out / "table.json").read_text())
     assert tables["v2t"] == "grouped"
     assert [row["name"] for row in tables["one at a time"]] == ["none", *STRATEGIES]

@@ -17,7 +17,7 @@ from reeltune.evaluation.retrieval import Report
 from reeltune.papers import vop as table
 from reeltune.papers.meltr import drawn_captions, entry_jobs, epoch_seconds, jobs_of, rows_of
 from reeltune.papers.meltr_costs import Cost, costs, stored_costs
-from reeltune.papers.meltr_pages import make_meltr_tables
+from reeltune.papers.meltr_pages import make_meltr_tables, markdown
 from reeltune.papers.meltr_rows import MELTR, SCHEMES, TABLES, Section
 from reeltune.papers.vop import FAMILIES, Plan
 from reeltune.recipes.read import read_recipe
@@ -214,7 +214,7 @@ def test_figures_and_differences_are_those_of_the_runs(small: Path) -> None:
 
 
 @pytest.mark.parametrize("family", ["meltr-schemes", "meltr-losses"])
-def test_the_command_prints_the_paper_beside_and_trains_nothing_twice(
+def test_the_command_leaves_figures_of_other_data_out_and_trains_nothing_twice(
     small: Path, family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(TABLES, family, shortened(family))
@@ -226,15 +226,30 @@ def test_the_command_prints_the_paper_beside_and_trains_nothing_twice(
     name = family.removeprefix("meltr-")
     text = (small / f"{name}.md").read_text()
     assert text in done.output
+    papers = {"meltr-schemes": "msrvtt-7k", "meltr-losses": "youcook2"}[family]
+    assert f"The paper's figures are of the whole test split of {papers}, which is not" in text
+    assert "| paper " not in text
+    assert (small / f"{name}.png").stat().st_size > 5_000
+    (rows,) = json.loads((small / f"{name}.json").read_text())["tables"].values()
+    assert [row["name"] for row in rows] == [e.name for e in shortened(family)[0].entries]
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+@pytest.mark.parametrize("family", ["meltr-schemes", "meltr-losses"])
+def test_the_papers_columns_are_given_where_its_own_test_data_were_measured(
+    small: Path, family: str
+) -> None:
+    plan = plan_of(family, small, changes=settings_of(family))
+    section = replace(shortened(family)[0], benchmark="toybox")
+    text = markdown(plan, {section.title: rows_of(plan, section)}, {})
     row, paper = {
         "meltr-schemes": ("aid-fp-lite", "| 28.5 | 574 |"),
         "meltr-losses": ("MELTR", "| 24.12 | 17.92 | 22.56 | 47.04 | 190 |"),
     }[family]
     assert next(x for x in text.splitlines() if x.startswith(f"| {row} |")).endswith(paper)
-    assert (small / f"{name}.png").stat().st_size > 5_000
-    (rows,) = json.loads((small / f"{name}.json").read_text())["tables"].values()
-    assert [row["name"] for row in rows] == [e.name for e in shortened(family)[0].entries]
-    assert before == {path: path.stat().st_mtime_ns for path in before}
+    assert (
+        "The paper's columns are of msrvtt-7k, one run each." in text or family != "meltr-schemes"
+    )
 
 
 def test_what_schemes_cost_is_measured_once(tmp_path: Path) -> None:

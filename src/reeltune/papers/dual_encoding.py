@@ -27,6 +27,7 @@ from reeltune.papers.vop import (
     Plan,
     bounds,
     drawn,
+    is_papers_own,
     jobs_of,
     mean_of,
     measured,
@@ -143,7 +144,16 @@ def rows_of(plan: Plan, held: HeldOut) -> list[Row]:
     """DE and [A] to [F], from the runs on disk; what is pruned is measured where it is missing."""
     found = {entry.name: _tested_entry(plan, entry, held) for entry in ENTRIES}
     return [
-        _row(entry.name, entry.what, found[entry.name], found["DE"], _paper(entry), entry.size)
+        _row(
+            entry.name,
+            entry.what,
+            found[entry.name],
+            found["DE"],
+            papers_figures(entry)
+            if is_papers_own(plan, PAPER, entry.method, found[entry.name].reports)
+            else {},
+            entry.size,
+        )
         for entry in ENTRIES
     ]
 
@@ -249,7 +259,7 @@ def _figures(reports: Sequence[Report]) -> dict[str, float]:
     return {**found, "SumR": found["t2v SumR"] + found["v2t SumR"]}
 
 
-def _paper(entry: Entry) -> dict[str, float]:
+def papers_figures(entry: Entry) -> dict[str, float]:
     """The paper's figures on MSR-VTT, with the sums of its recalls."""
     if entry.name in PAPER_PRUNED:
         names = (*RECALLS, "MnR")

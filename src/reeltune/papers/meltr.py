@@ -16,7 +16,17 @@ from jaxtyping import Float
 from reeltune.evaluation.bleu import ORDERS, bleu_of
 from reeltune.evaluation.retrieval import Report
 from reeltune.papers.meltr_rows import Entry, Section
-from reeltune.papers.vop import Bounds, Job, Plan, bounds, chosen, drawn, mean_of, require_rule
+from reeltune.papers.vop import (
+    Bounds,
+    Job,
+    Plan,
+    bounds,
+    chosen,
+    drawn,
+    is_papers_own,
+    mean_of,
+    require_rule,
+)
 from reeltune.recipes.read import read_recipe
 from reeltune.runs.finished import METRICS
 from reeltune.tasks.captioning import CaptioningReport
@@ -94,15 +104,22 @@ def rows_of(plan: Plan, section: Section) -> list[Row]:
     folders = {e.name: [job.folder for job in entry_jobs(plan, e)] for e in section.entries}
     tested = {name: _tested(plan, own) for name, own in folders.items()}
     return [
-        _row(section, entry, tested, _seconds(plan, entry, folders[entry.name]))
+        _row(
+            section,
+            entry,
+            tested,
+            _seconds(plan, entry, folders[entry.name]),
+            is_papers_own(plan, section.benchmark, entry.method, tested[entry.name].reports),
+        )
         for entry in section.entries
     ]
 
 
 @dataclass(frozen=True)
 class Tested:
-    """All seeds of a row: figures of each, and figures of each draw of videos and seeds."""
+    """All seeds of a row: reports, figures of each, and of each draw of videos and seeds."""
 
+    reports: list[AnyReport]
     figures: list[dict[str, float]]
     draws: Draws
     remarks: Remarks
@@ -113,7 +130,7 @@ def _tested(plan: Plan, folders: Sequence[Path]) -> Tested:
     for folder, report in zip(folders, reports, strict=True):
         require_rule(plan, folder, report)
     figures = [figures_of(report) for report in reports]
-    return Tested(figures, draws_of(reports), remarks_of(reports))
+    return Tested(reports, figures, draws_of(reports), remarks_of(reports))
 
 
 def draws_of(reports: Sequence[AnyReport]) -> Draws:
@@ -162,6 +179,7 @@ def _row(
     entry: Entry,
     tested: Mapping[str, Tested],
     seconds: tuple[float, float | None],
+    has_papers: bool,
 ) -> Row:
     own = tested[entry.name]
 
@@ -181,7 +199,7 @@ def _row(
         to_primary=less(section.primary),
         to_origin=less(entry.origin),
         to_summed=less(entry.summed),
-        paper=dict(entry.paper),
+        paper=dict(entry.paper) if has_papers else {},
         seconds=seconds[0],
         meta_seconds=seconds[1],
         remarks=own.remarks,

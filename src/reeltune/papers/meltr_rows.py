@@ -36,6 +36,7 @@ class Section:
 
     title: str
     said: str  # below the title
+    benchmark: str  # that the paper measured on
     figures: tuple[str, ...]
     compared: tuple[str, ...]  # figures of which differences are given
     base: str  # the row of the plain sum
@@ -56,6 +57,7 @@ def _retrieval(title: str, said: str, *entries: Entry) -> Section:
     return Section(
         title=title,
         said=said,
+        benchmark="msrvtt-7k",
         figures=RETRIEVAL,
         compared=("SumR", "t2v R@1"),
         base="sum",
@@ -147,6 +149,7 @@ EIGHTFOLD = {"scheme": "multi-task", "weights": {"decoder": 8.0, "m_decoder": 8.
 _MANUAL = Section(
     title="Coefficients by hand (Table 7)",
     said="Each row is a sum of UniVL's eight losses with the weights 0, 1 or 8; MELTR learns it.",
+    benchmark="youcook2",
     figures=CAPTIONS,
     compared=("CIDEr-D", "BLEU-4"),
     base="(C) all eight",
@@ -216,6 +219,7 @@ _MASKED = Section(
     title="The masked losses (Table 11)",
     said="Five losses are UniVL's own; the paper adds those of masked inputs. Which of its columns "
     "is m_joint and which m_align is our reading.",
+    benchmark="youcook2",
     figures=CAPTIONS,
     compared=("CIDEr-D", "BLEU-4"),
     base="five losses + all three, sum",
@@ -259,6 +263,7 @@ _ON_RETRIEVAL = _retrieval("The regulariser in retrieval", _BATCH, *_regularised
 _ON_CAPTIONS = Section(
     title="The regulariser in captions with speech",
     said=_BATCH,
+    benchmark="youcook2",
     figures=CAPTIONS,
     compared=("CIDEr-D", "BLEU-4"),
     base="sum of all eight",

@@ -4,7 +4,7 @@ Which runs there are, and what comes out of them; `table_runs` makes them. Inter
 over videos and seeds together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -20,7 +20,7 @@ from reeltune.models.opening.count import count_parameters
 from reeltune.recipes.read import Recipe, read_recipe
 from reeltune.runs.benchmark_data import on_data
 from reeltune.runs.finished import METRICS
-from reeltune.runs.paper import paper_beside
+from reeltune.runs.paper import is_published, paper_beside
 from reeltune.tasks.remarks import Remarks, remarks_of
 from reeltune.tasks.reports import AnyReport
 from reeltune.training.log import read_log
@@ -211,6 +211,14 @@ def recipe_of(plan: Plan, method: str, changes: Mapping[str, Any] | None = None)
             f"{plan.benchmark}; give --dataset {place}, or change the benchmark in the file"
         )
     return on_data(recipe, plan.data)
+
+
+def is_papers_own(plan: Plan, benchmark: str, method: str, reports: Iterable[AnyReport]) -> bool:
+    """Whether reports of a method are of the test data that a paper measured on `benchmark`."""
+    if plan.benchmark != benchmark:
+        return False
+    recipe = recipe_of(plan, method)
+    return all(is_published(recipe, report) for report in reports)
 
 
 def rule_of(plan: Plan) -> V2tRule:

@@ -60,12 +60,9 @@ def write_pages(plan: Plan, rows: Sequence[Row]) -> list[Path]:
     pages = {"table.md": markdown(plan, rows), "table.json": _json(rows, rule_of(plan))}
     for name, text in pages.items():
         (plan.out / name).write_text(text, encoding="utf-8")
-    plots = {
-        "parameters.png": _parameters(rows),
-        "curves.png": _curves(curves_of(plan)),
-    }
-    if sweep := _sweep(plan):
-        plots["after.png"] = sweep
+    plots = {"parameters.png": _parameters(rows)}
+    found = {"curves.png": _curves(curves_of(plan)), "after.png": _sweep(plan)}
+    plots |= {name: figure for name, figure in found.items() if figure is not None}
     for name, figure in plots.items():
         figure.savefig(plan.out / name, dpi=120, bbox_inches="tight")
     return [plan.out / name for name in (*pages, *plots)]
@@ -185,7 +182,10 @@ def _parameters(rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def _curves(curves: Mapping[str, Sequence[tuple[int, float]]]) -> Figure:
+def _curves(curves: Mapping[str, Sequence[tuple[int, float]]]) -> Figure | None:
+    """R@1 of validation by step, where there was a validation."""
+    if not any(curves.values()):
+        return None
     figure, axes = _axes("Validation while training, seed 0", "optimizer step", "t2v R@1, %")
     for method, points in curves.items():
         if points:

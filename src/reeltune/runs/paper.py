@@ -15,13 +15,20 @@ def paper_beside(recipe: Recipe, report: AnyReport) -> tuple[dict[str, float], t
     card = report.protocol
     if card.differs or not recipe.expected:
         return {}, ()
-    if card.incomplete or recipe.test_hash not in ("", card.split_hash):
+    if not is_published(recipe, report):
         return {}, (f"the paper's figures are not set beside these: {_unlike(recipe, card)}",)
     if not recipe.test_hash:
         return recipe.expected, (
             "the paper's test split is known by its size alone, not caption by caption",
         )
     return recipe.expected, ()
+
+
+def is_published(recipe: Recipe, report: AnyReport) -> bool:
+    """Whether a report is of the test split that was published, whole and with its captions."""
+    card = report.protocol
+    of_others = card.differs or card.incomplete
+    return not of_others and recipe.test_hash in ("", card.split_hash)
 
 
 def _unlike(recipe: Recipe, card: ProtocolCard | CaptionCard) -> str:
