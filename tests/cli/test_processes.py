@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from reeltune.errors import DataError
-from reeltune.papers import processes
-from reeltune.papers.processes import Ended, run_all
+from reeltune.papers.table import processes
+from reeltune.papers.table.processes import Ended, run_all
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and process groups of POSIX")
 
@@ -111,7 +111,7 @@ def test_a_signal_to_the_parent_leaves_no_orphans(
 ) -> None:
     files = [tmp_path / name for name in ("one", "two")]
     program = (
-        "import os\nfrom reeltune.papers.processes import run_all\n"
+        "import os\nfrom reeltune.papers.table.processes import run_all\n"
         f"run_all({[sleeper(file) for file in files]!r}, 2, print, os.environ)"
     )
     parent = subprocess.Popen(python(program), stderr=subprocess.DEVNULL)

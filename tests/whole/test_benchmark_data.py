@@ -13,7 +13,7 @@ from reeltune.data import activitynet, msrvtt
 from reeltune.errors import DataError
 from reeltune.features.official import write_official
 from reeltune.papers.dual_encoding import held_out
-from reeltune.papers.plan import missing_of
+from reeltune.papers.table.missing import missing_of
 from reeltune.papers.vop import Plan, jobs_of
 from reeltune.recipes.read import read_recipe, recipe_names
 from reeltune.runs.benchmark_data import on_data, sizes_differ

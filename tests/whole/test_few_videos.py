@@ -11,9 +11,9 @@ from own_clips import own_dual_encoding, own_recipe, write_own
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.evaluation.retrieval import Report
 from reeltune.models.opening.open import open_model
-from reeltune.papers.dual_encoding_sweeps import Cut, HeldOut, alpha_sums, pruned
-from reeltune.papers.meltr_costs import costs
-from reeltune.papers.plan import missing_of
+from reeltune.papers._dual_encoding_sweeps import Cut, HeldOut, alpha_sums, pruned
+from reeltune.papers._meltr_costs import costs
+from reeltune.papers.table.missing import missing_of
 from reeltune.papers.vop import Plan, jobs_of, rows_of
 from reeltune.papers.vop_pages import write_pages
 from reeltune.recipes.read import Recipe

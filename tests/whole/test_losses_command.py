@@ -14,7 +14,8 @@ from reeltune.cli.app import app
 from reeltune.errors import DataError
 from reeltune.meltr import linear, transformer
 from reeltune.meltr.combiner import load
-from reeltune.papers.loss_slopes import (
+from reeltune.papers.slopes.pages import write_pages
+from reeltune.papers.slopes.read import (
     BEYOND,
     Epoch,
     Melted,
@@ -25,7 +26,6 @@ from reeltune.papers.loss_slopes import (
     responses,
     weighted_sum,
 )
-from reeltune.papers.loss_slopes_pages import write_pages
 from reeltune.recipes.read import read_recipe
 from reeltune.runs.train import MELTR, Place, run_recipe
 from reeltune.training.log import LOG, read_log

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from reeltune.cli.app import app
 from reeltune.data.toybox import Config
 from reeltune.errors import ConfigError
-from reeltune.papers.plan import _command
+from reeltune.papers.table.missing import _command
 from reeltune.papers.vop import Plan, jobs_of, recipe_of
 from reeltune.recipes.read import read_recipe
 from reeltune.recipes.stored import write_recipe

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from reeltune.errors import ConfigError, DataError
-from reeltune.papers.plan import missing_of, train_missing
+from reeltune.papers.table.missing import missing_of, train_missing
 from reeltune.papers.vop import Job, Plan, jobs_of
 from reeltune.recipes.read import read_recipe
 from reeltune.runs.train import Place, run_recipe

@@ -16,6 +16,7 @@ from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.retrieval import Report
 from reeltune.models.dual_encoding import Config, load
 from reeltune.papers import vop as table
+from reeltune.papers._dual_encoding_sweeps import ALPHAS, Cut, HeldOut, alpha_sums, pruned
 from reeltune.papers.dual_encoding import (
     BASELINE,
     ENTRIES,
@@ -30,7 +31,6 @@ from reeltune.papers.dual_encoding import (
     strategy_rows,
 )
 from reeltune.papers.dual_encoding_pages import make_tables, markdown
-from reeltune.papers.dual_encoding_sweeps import ALPHAS, Cut, HeldOut, alpha_sums, pruned
 from reeltune.papers.vop import Plan, drawn, is_papers_own, jobs_of
 from reeltune.recipes.read import read_recipe
 from reeltune.runs.finished import METRICS

@@ -15,8 +15,8 @@ from reeltune.evaluation.captions import caption_report, split_words
 from reeltune.evaluation.protocols import CaptionCard
 from reeltune.evaluation.retrieval import Report
 from reeltune.papers import vop as table
+from reeltune.papers._meltr_costs import Cost, costs, stored_costs
 from reeltune.papers.meltr import drawn_captions, entry_jobs, epoch_seconds, jobs_of, rows_of
-from reeltune.papers.meltr_costs import Cost, costs, stored_costs
 from reeltune.papers.meltr_pages import make_meltr_tables, markdown
 from reeltune.papers.meltr_rows import MELTR, SCHEMES, TABLES, Section
 from reeltune.papers.vop import FAMILIES, Plan

@@ -23,8 +23,8 @@ def losses(
     Example: `reeltune losses runs/toybox/univl-meltr/seed0`
     """
     from reeltune.cli.output import console
-    from reeltune.papers.loss_slopes import melted
-    from reeltune.papers.loss_slopes_pages import slopes_table, write_pages
+    from reeltune.papers.slopes.pages import slopes_table, write_pages
+    from reeltune.papers.slopes.read import melted
 
     found = melted(run)
     pages = write_pages(found, out or run / "losses", melted(beside) if beside else None)

@@ -20,7 +20,7 @@ from reeltune.evaluation.retrieval import Report
 from reeltune.models.dual_encoding import Config
 from reeltune.models.opening.count import count_parameters
 from reeltune.models.opening.weights import card_settings
-from reeltune.papers.dual_encoding_sweeps import Cut, HeldOut, Sums, alpha_sums, pruned
+from reeltune.papers._dual_encoding_sweeps import Cut, HeldOut, Sums, alpha_sums, pruned
 from reeltune.papers.vop import (
     Bounds,
     Job,

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from reeltune.evaluation.protocols import V2tRule
 from reeltune.evaluation.trivial import shown
+from reeltune.papers._dual_encoding_sweeps import ALPHAS, NORMALISATIONS, HeldOut, Sums
 from reeltune.papers.dual_encoding import (
     AMOUNTS,
     BASELINE,
@@ -26,8 +27,7 @@ from reeltune.papers.dual_encoding import (
     strategy_jobs,
     strategy_rows,
 )
-from reeltune.papers.dual_encoding_sweeps import ALPHAS, NORMALISATIONS, HeldOut, Sums
-from reeltune.papers.plan import train_missing
+from reeltune.papers.table.missing import train_missing
 from reeltune.papers.vop import Made, Plan, jobs_of, rule_of
 from reeltune.papers.vop_pages import between, difference, line, noted, ruled
 from reeltune.recipes.read import read_recipe

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from reeltune.evaluation.protocols import V2tRule
 from reeltune.evaluation.trivial import shown
+from reeltune.papers._meltr_costs import Cost, stored_costs
 from reeltune.papers.meltr import Row, jobs_of, rows_of
-from reeltune.papers.meltr_costs import Cost, stored_costs
 from reeltune.papers.meltr_rows import MELTR, SCHEMES, TABLES, Section
-from reeltune.papers.plan import train_missing
+from reeltune.papers.table.missing import train_missing
 from reeltune.papers.vop import Made, Plan, recipe_of, rule_of
 from reeltune.papers.vop_pages import between, difference, line, noted, ruled
 from reeltune.runs.train import Place

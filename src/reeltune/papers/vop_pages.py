@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from reeltune.evaluation.protocols import V2tRule
 from reeltune.evaluation.retrieval import Report
 from reeltune.evaluation.trivial import shown
-from reeltune.papers.plan import train_missing
+from reeltune.papers.table.missing import train_missing
 from reeltune.papers.vop import (
     Bounds,
     Made,

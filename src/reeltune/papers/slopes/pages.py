@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from rich.table import Table
 
-from reeltune.papers.loss_slopes import Epoch, Melted, WeightedSum
+from reeltune.papers.slopes.read import Epoch, Melted, WeightedSum
 
 COLUMNS = 4  # panels of responses in a row
 
