@@ -29,7 +29,8 @@ from reeltune.nn.quantize import quantize
 from reeltune.recipes.read import read_recipe
 from reeltune.runs.clips import StoredClips
 from reeltune.runs.make_features import Wish, make_features
-from reeltune.runs.train import Place, run_recipe
+from reeltune.runs.place import RunPlace
+from reeltune.runs.train import run_recipe
 from reeltune.storage.cache import cache_folder
 from reeltune.tasks.retrieval import (
     Named,
@@ -132,7 +133,7 @@ def main() -> None:
     for method in METHODS:
         recipe = read_recipe(f"flickr8k/{method}")
         start = time.monotonic()
-        trained = run_recipe(recipe, Place(out=given.out / "runs" / method, data=given.out))
+        trained = run_recipe(recipe, RunPlace(out=given.out / "runs" / method, data=given.out))
         seconds[method] = round(time.monotonic() - start)
         report = trained.report
         if not isinstance(report, Report):

@@ -18,8 +18,8 @@ from reeltune.nn.int8 import Int8Matrix
 from reeltune.recipes.read import read_recipe
 from reeltune.recipes.stored import stored_recipe
 from reeltune.registry import find
+from reeltune.runs.place import RunPlace
 from reeltune.runs.prune import Amounts, prune_checkpoint
-from reeltune.runs.train import Place
 
 TEXTS = ["rain", "a man plays the guitar"]
 WHOLE = ("clip", "lite", "vop", "tuned", "dual-encoding", "univl")
@@ -47,7 +47,7 @@ def files_of(folder: Path) -> list[str]:
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_pruned_model_opens_and_is_the_masked_one(name: str, tmp_path: Path) -> None:
     source, out = saved(name, tmp_path / "dense"), tmp_path / "small"
-    found = prune_checkpoint(str(source), Amounts(weights=0.5), Place(out=out), repeats=2)
+    found = prune_checkpoint(str(source), Amounts(weights=0.5), RunPlace(out=out), repeats=2)
     assert all(file.endswith(".packed.safetensors") for file in files_of(out))
     model, dense = open_model(str(out), "cpu"), open_model(str(source), "cpu")
     tensors = {k: t for p in out.glob("*.safetensors") for k, t in read_tensors(p_dense(p)).items()}
@@ -69,7 +69,7 @@ def p_dense(packed: Path) -> Path:
 
 def test_amount_zero_changes_nothing(tmp_path: Path) -> None:
     source, out = saved("clip", tmp_path / "dense"), tmp_path / "small"
-    prune_checkpoint(str(source), Amounts(weights=0.0), Place(out=out), repeats=2)
+    prune_checkpoint(str(source), Amounts(weights=0.0), RunPlace(out=out), repeats=2)
     model, dense = open_model(str(out), "cpu"), open_model(str(source), "cpu")
     assert model.fingerprint == dense.fingerprint
     tokens = model.tokenize(TEXTS)
@@ -79,7 +79,7 @@ def test_amount_zero_changes_nothing(tmp_path: Path) -> None:
 def test_units_are_taken_out_of_dual_encoding(tmp_path: Path) -> None:
     source, out = saved("dual-encoding", tmp_path / "dense"), tmp_path / "small"
     amounts = Amounts(weights=0.3, units=0.5)
-    found = prune_checkpoint(str(source), amounts, Place(out=out), repeats=2)
+    found = prune_checkpoint(str(source), amounts, RunPlace(out=out), repeats=2)
     model, dense = open_model(str(out), "cpu"), open_model(str(source), "cpu")
     assert (model.config.hidden, model.config.filters) == (3, 2)
     assert found.census.parameters == sum(w.numel() for w in model.parameters())
@@ -88,7 +88,7 @@ def test_units_are_taken_out_of_dual_encoding(tmp_path: Path) -> None:
     assert vectors.isfinite().all()
     with pytest.raises(ConfigError, match=r"dual-encoding alone, and this is a Clip.*--units"):
         prune_checkpoint(
-            str(saved("clip", tmp_path / "clip")), Amounts(units=0.5), Place(out=tmp_path / "x")
+            str(saved("clip", tmp_path / "clip")), Amounts(units=0.5), RunPlace(out=tmp_path / "x")
         )
 
 
@@ -96,7 +96,7 @@ def test_units_are_taken_out_of_dual_encoding(tmp_path: Path) -> None:
 def test_int8_opens_with_int8_layers_on_a_cpu(name: str, tmp_path: Path) -> None:
     source, out = saved(name, tmp_path / "dense"), tmp_path / "fast"
     found = prune_checkpoint(
-        str(source), Amounts(weights=0.0, values="int8"), Place(out=out), repeats=2
+        str(source), Amounts(weights=0.0, values="int8"), RunPlace(out=out), repeats=2
     )
     dense_row, small_row = found.comparison.rows
     assert small_row.size < dense_row.size
@@ -106,12 +106,12 @@ def test_int8_opens_with_int8_layers_on_a_cpu(name: str, tmp_path: Path) -> None
     assert near.min() > 0.98
     assert model.fingerprint != dense.fingerprint
     with pytest.raises(ConfigError, match="in int8 already; prune the model that it was made of"):
-        prune_checkpoint(str(out), Amounts(), Place(out=tmp_path / "again"))
+        prune_checkpoint(str(out), Amounts(), RunPlace(out=tmp_path / "again"))
 
 
 def test_other_precisions_open_int8_checkpoints_as_floats(tmp_path: Path) -> None:
     source, out = saved("clip", tmp_path / "dense"), tmp_path / "fast"
-    prune_checkpoint(str(source), Amounts(weights=0.0, values="int8"), Place(out=out), repeats=2)
+    prune_checkpoint(str(source), Amounts(weights=0.0, values="int8"), RunPlace(out=out), repeats=2)
     half = open_model(str(out), "cpu", "bfloat16")
     assert not any(isinstance(part, Int8Matrix) for part in half.modules())  # type: ignore[attr-defined]
 
@@ -119,7 +119,7 @@ def test_other_precisions_open_int8_checkpoints_as_floats(tmp_path: Path) -> Non
 def test_int8_is_for_models_that_are_stored_whole(tmp_path: Path) -> None:
     source = saved("lite", tmp_path / "dense")
     with pytest.raises(ConfigError, match=r"that its checkpoint does not store.*leave --int8 out"):
-        prune_checkpoint(str(source), Amounts(values="int8"), Place(out=tmp_path / "fast"))
+        prune_checkpoint(str(source), Amounts(values="int8"), RunPlace(out=tmp_path / "fast"))
 
 
 def test_one_rounding_alone(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_one_rounding_alone(tmp_path: Path) -> None:
 def test_bfloat16_rounds_weights_and_spares_statistics(tmp_path: Path) -> None:
     source, out = saved("dual-encoding", tmp_path / "dense"), tmp_path / "small"
     amounts = Amounts(weights=0.36, values="bfloat16")
-    found = prune_checkpoint(str(source), amounts, Place(out=out), repeats=2)
+    found = prune_checkpoint(str(source), amounts, RunPlace(out=out), repeats=2)
     assert found.comparison.as_dict()[1]["size_ratio"] < 0.75, "headers weigh at this size"
     model, dense = open_model(str(out), "cpu"), open_model(str(source), "cpu")
     for name, weight in model.named_parameters():
@@ -171,14 +171,14 @@ def test_the_table_is_for_people(tmp_path: Path) -> None:
 def test_what_cannot_be_pruned_is_refused(tmp_path: Path) -> None:
     source = saved("clip", tmp_path / "dense")
     with pytest.raises(ConfigError, match=r"is the checkpoint itself; give another folder"):
-        prune_checkpoint(str(source), Amounts(), Place(out=source))
+        prune_checkpoint(str(source), Amounts(), RunPlace(out=source))
     with pytest.raises(ConfigError, match=r"is not empty; give a new folder"):
-        prune_checkpoint(str(source), Amounts(), Place(out=tmp_path))
+        prune_checkpoint(str(source), Amounts(), RunPlace(out=tmp_path))
     with pytest.raises(ConfigError, match=r"lite-zero has no weights of its own|stores no linear"):
-        prune_checkpoint("lite-zero", Amounts(), Place(out=tmp_path / "zero"))
+        prune_checkpoint("lite-zero", Amounts(), RunPlace(out=tmp_path / "zero"))
     (source / "recipe.yaml").write_text("- 1")
     with pytest.raises(CheckpointError, match=r"recipe\.yaml is no recipe.*remove it to use"):
-        prune_checkpoint(str(source), Amounts(), Place(out=tmp_path / "x"), repeats=2)
+        prune_checkpoint(str(source), Amounts(), RunPlace(out=tmp_path / "x"), repeats=2)
 
 
 def test_a_refused_prune_leaves_its_folder_free_for_the_mended_command(tmp_path: Path) -> None:
@@ -187,15 +187,15 @@ def test_a_refused_prune_leaves_its_folder_free_for_the_mended_command(tmp_path:
     with pytest.raises(
         ConfigError, match=r"share of weights to prune is 36, .* give 0\.36 for 36 %"
     ):
-        prune_checkpoint(str(source), Amounts(weights=36.0), Place(out=out))
+        prune_checkpoint(str(source), Amounts(weights=36.0), RunPlace(out=out))
     with pytest.raises(ConfigError, match=r"dual-encoding alone"):
-        prune_checkpoint(str(source), Amounts(units=0.5), Place(out=out))
+        prune_checkpoint(str(source), Amounts(units=0.5), RunPlace(out=out))
     (source / "recipe.yaml").write_text(
         yaml.safe_dump(read_recipe("msrvtt-9k/zero-shot").model_dump(mode="json"))
     )
     with pytest.raises(DataError):  # its data are not there
-        prune_checkpoint(str(source), Amounts(), Place(out=out, data=tmp_path / "none"))
+        prune_checkpoint(str(source), Amounts(), RunPlace(out=out, data=tmp_path / "none"))
     (source / "recipe.yaml").unlink()
     assert sorted(tmp_path.rglob("*")) == before
-    prune_checkpoint(str(source), Amounts(), Place(out=out), repeats=2)
+    prune_checkpoint(str(source), Amounts(), RunPlace(out=out), repeats=2)
     assert files_of(out) == ["model.packed.safetensors"]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from reeltune.errors import ConfigError
 from reeltune.models import clip, vop
 from reeltune.models._contrast import batch_losses, contrastive
-from reeltune.runs.train import step_of
+from reeltune.runs.step import step_of
 from reeltune.training.settings import Settings
 from reeltune.training.step import Contrast, Step, Sum, chunks, names_of_losses
 from reeltune.types import Batch, Tokens

@@ -17,7 +17,8 @@ from reeltune.papers.table.missing import missing_of
 from reeltune.papers.vop import Plan, jobs_of
 from reeltune.recipes.read import read_recipe, recipe_names
 from reeltune.runs.benchmark_data import on_data, sizes_differ
-from reeltune.runs.train import Place, run_recipe
+from reeltune.runs.place import RunPlace
+from reeltune.runs.train import run_recipe
 
 SMALL = (
     *("config.features=4", "config.hidden=4", "config.filters=2", "config.latent=4"),
@@ -141,7 +142,8 @@ def test_a_table_knows_its_finished_runs_again_on_data_of_any_name(
     )
     job = jobs_of(plan)[0]
     run_recipe(
-        read_recipe("msrvtt-yu/dual-encoding", plan.changes), Place(out=job.folder, data=plan.data)
+        read_recipe("msrvtt-yu/dual-encoding", plan.changes),
+        RunPlace(out=job.folder, data=plan.data),
     )
     assert missing_of(plan, [job]) == []
     held = held_out(plan)

@@ -17,7 +17,8 @@ from reeltune.papers.vop import Plan, jobs_of
 from reeltune.recipes.read import read_recipe
 from reeltune.recipes.stored import write_recipe
 from reeltune.registry import find
-from reeltune.runs.train import Place, run_recipe
+from reeltune.runs.place import RunPlace
+from reeltune.runs.train import run_recipe
 
 TRAIN, TEST = [f"video{n}" for n in range(14)], [f"video{n}" for n in range(7010, 7014)]
 TINY = ("--set", "config.base=tiny-clip")
@@ -119,7 +120,7 @@ def test_a_table_names_what_its_runs_lack_and_ends_with_3(damaged: Path, tmp_pat
         changes=changes,
     )
     first = next(job for job in jobs_of(plan) if job.method == "vop")
-    run_recipe(first.recipe(plan), Place(out=first.folder, data=damaged))
+    run_recipe(first.recipe(plan), RunPlace(out=first.folder, data=damaged))
     for job in jobs_of(plan):  # one run stands for all
         if job != first:
             shutil.copytree(first.folder, job.folder)

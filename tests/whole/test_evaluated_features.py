@@ -18,7 +18,9 @@ from reeltune.models.opening.weights import read_tensors, write_card
 from reeltune.recipes.read import read_recipe
 from reeltune.recipes.stored import stored_recipe
 from reeltune.runs.clips import FEATURES
-from reeltune.runs.train import Place, evaluate_opened, evaluation_recipe
+from reeltune.runs.evaluate import evaluate_opened
+from reeltune.runs.evaluation_recipe import evaluation_recipe
+from reeltune.runs.place import RunPlace
 from reeltune.storage.cache import cache_folder
 
 SMALL = (
@@ -79,7 +81,7 @@ def test_a_pruned_one_has_ranges_of_its_own(trained: Path, tmp_path: Path) -> No
     assert not stored.equal(read_tensors(trained / "model.safetensors")["divisors"])
     model: Any = open_model(str(out), "cpu")
     recipe = stored_recipe(out)
-    evaluate_opened(model, out, recipe, Place(out=tmp_path), "val", settle=True)
+    evaluate_opened(model, out, recipe, RunPlace(out=tmp_path), "val", settle=True)
     torch.testing.assert_close(model.divisors, stored)
 
 

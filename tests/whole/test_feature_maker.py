@@ -18,9 +18,12 @@ from reeltune.features.index import FILE_NAME, Making
 from reeltune.models import clip, dual_encoding
 from reeltune.models.opening.open import open_model
 from reeltune.recipes.read import read_recipe
+from reeltune.runs.evaluate import evaluate_checkpoint
+from reeltune.runs.evaluation_recipe import evaluation_recipe
 from reeltune.runs.feature_maker import Maker, why_not_to_index
 from reeltune.runs.make_features import Wish, make_features
-from reeltune.runs.train import Place, evaluate_checkpoint, evaluation_recipe, run_recipe
+from reeltune.runs.place import RunPlace
+from reeltune.runs.train import run_recipe
 
 TINY = {
     "options.size": "tiny",
@@ -60,7 +63,7 @@ def made(toybox: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(made: Path, toybox: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Dual Encoding of these features, whose recipe names no encoder."""
     out = tmp_path_factory.mktemp("trained") / "run"
-    run_recipe(recipe_of(made), Place(out=out, data=toybox))
+    run_recipe(recipe_of(made), RunPlace(out=out, data=toybox))
     return out
 
 
@@ -82,7 +85,7 @@ def test_another_encoder_of_the_same_width_is_refused_before_training(
     recipe = recipe_of(made, str(other))
     message = r"config\.encoder is .*other.* were made by tiny-clip .*--set config\.encoder=tiny-cl"
     with pytest.raises(ConfigError, match=message):
-        run_recipe(recipe, Place(out=tmp_path / "run", data=toybox))
+        run_recipe(recipe, RunPlace(out=tmp_path / "run", data=toybox))
 
 
 def test_features_of_another_maker_are_refused_in_evaluation(
@@ -93,7 +96,7 @@ def test_features_of_another_maker_are_refused_in_evaluation(
     recipe = evaluation_recipe(str(trained), "toybox", changes)
     message = r"was trained on features of tiny-clip .* were made by .*other.*features\.folder=FOLD"
     with pytest.raises(ConfigError, match=message):
-        evaluate_checkpoint(str(trained), recipe, Place(out=tmp_path, data=toybox), "test")
+        evaluate_checkpoint(str(trained), recipe, RunPlace(out=tmp_path, data=toybox), "test")
 
 
 def test_an_encoder_that_has_changed_since_is_refused_in_indexing(

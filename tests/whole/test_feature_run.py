@@ -21,7 +21,9 @@ from reeltune.media.sampling import Sampling
 from reeltune.models.clip import Config as Clip
 from reeltune.recipes.read import Recipe, read_recipe
 from reeltune.runs.clips import StoredClips, made_clips, started, stored_clips
-from reeltune.runs.train import Place, run_recipe, without_faults
+from reeltune.runs.inputs import without_faults
+from reeltune.runs.place import RunPlace
+from reeltune.runs.train import run_recipe
 from reeltune.types import Pair, Pixels, Split
 
 OPTIONS = Config(size="tiny")
@@ -140,12 +142,12 @@ def test_runs_that_ask_at_once_share_features_that_are_made_once(
 def test_a_run_reads_what_another_made(folder: Path, cache: Path, tmp_path: Path) -> None:
     before = (folder / "features.npy").read_bytes()
     there = set(cache.glob("features/*"))
-    trained = run_recipe(recipe(), Place(out=tmp_path))
+    trained = run_recipe(recipe(), RunPlace(out=tmp_path))
     assert not trained.report.protocol.incomplete
     assert set(cache.glob("features/*")) == there
     assert (folder / "features.npy").read_bytes() == before
     assert trained.report.protocol.frames.startswith("features tiny-clip fps 5")
-    assert run_recipe(recipe(), Place(out=tmp_path)).report == trained.report
+    assert run_recipe(recipe(), RunPlace(out=tmp_path)).report == trained.report
 
 
 def test_other_weights_of_an_encoder_make_features_of_their_own(
@@ -206,10 +208,10 @@ def test_clips_without_features_are_named(splits: list[Split], tmp_path: Path) -
     with pytest.raises(DataError, match=message):
         reader.read(pair)
     with pytest.raises(DataError, match=r"no video of the split can be read; the first is .*mp4"):
-        without_faults(reader, splits[1], Place(out=tmp_path))
+        without_faults(reader, splits[1], RunPlace(out=tmp_path))
     known = Pair(video="video1", path=Path("video1"), caption="")
     both = Split(pairs=(known, pair), captions="single")
-    kept = without_faults(reader, both, Place(out=tmp_path))
+    kept = without_faults(reader, both, RunPlace(out=tmp_path))
     assert [one.video for one in kept.pairs] == ["video1"]
     [entry] = kept.left_out
     assert (entry.what, entry.count, entry.names) == ("video", 1, (pair.video,))
@@ -230,7 +232,7 @@ def test_a_video_whose_features_are_not_finite_is_left_out_by_name(
     data[entry["first"]] = np.nan
     np.save(broken / "features.npy", data)
     own = recipe(features__folder=str(broken))
-    done = run_recipe(own, Place(out=tmp_path / "run"))
+    done = run_recipe(own, RunPlace(out=tmp_path / "run"))
     said = next(one for one in done.report.protocol.left_out["train"] if one.what == "video")
     assert said.names == (videos[place],)
     assert "are not finite numbers" in said.reason
@@ -247,7 +249,7 @@ def test_why_a_video_gave_no_features_is_kept(
     split = Split(pairs=(whole, lost), captions="multiple")
     for _ in range(2):  # the second time, the features of the other are there
         reader = stored_clips(recipe(), Config(size="tiny"), [split], silent)
-        kept = without_faults(reader, split, Place(out=tmp_path))
+        kept = without_faults(reader, split, RunPlace(out=tmp_path))
         (entry,) = kept.left_out
         assert kept.pairs == (whole,)
         assert (entry.what, entry.names) == ("video", ("lost",))

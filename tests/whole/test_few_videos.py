@@ -18,8 +18,9 @@ from reeltune.papers.vop import Plan, jobs_of, rows_of
 from reeltune.papers.vop_pages import write_pages
 from reeltune.recipes.read import Recipe
 from reeltune.runs.finished import METRICS
+from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import left_out_of
-from reeltune.runs.train import Place, run_recipe
+from reeltune.runs.train import run_recipe
 from reeltune.runs.tune import tune
 from reeltune.training.checkpoint import STATE
 from reeltune.training.loop import Outcome
@@ -57,7 +58,7 @@ def one_to_validate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(without_val: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "vop"
-    done = run_recipe(own_recipe(), Place(out=out, data=without_val))
+    done = run_recipe(own_recipe(), RunPlace(out=out, data=without_val))
     assert done.outcome is not None
     assert done.outcome.best_epoch == 1
     return out
@@ -74,7 +75,7 @@ def test_the_state_of_a_finished_run_is_gone_and_the_run_is_still_known(
     trained: Path, without_val: Path
 ) -> None:
     assert not (trained / STATE).exists()
-    place = Place(out=trained, data=without_val, watcher=Untouched())
+    place = RunPlace(out=trained, data=without_val, watcher=Untouched())
     assert run_recipe(own_recipe(), place).report.protocol.gallery == 3
 
 
@@ -84,20 +85,20 @@ def test_a_finished_run_of_other_settings_or_videos_is_not_written_over(
     longer = own_recipe(training={"epochs": 3, "batch": 4})
     message = r"holds a finished run of other settings; give another folder with --out"
     with pytest.raises(CheckpointError, match=message):
-        run_recipe(longer, Place(out=trained, data=without_val))
+        run_recipe(longer, RunPlace(out=trained, data=without_val))
     with pytest.raises(CheckpointError, match=r"holds a finished run of other test videos"):
-        run_recipe(own_recipe(), Place(out=trained, data=one_to_validate))
+        run_recipe(own_recipe(), RunPlace(out=trained, data=one_to_validate))
 
 
 def test_ranges_of_hybrid_scores_are_those_of_training_where_nothing_validates(
     without_val: Path, tmp_path: Path
 ) -> None:
-    done = run_recipe(own_dual_encoding(), Place(out=tmp_path, data=without_val))
+    done = run_recipe(own_dual_encoding(), RunPlace(out=tmp_path, data=without_val))
     [entry] = done.report.protocol.left_out["val"]
     assert entry.reason == WITHOUT
     model: Any = open_model(str(tmp_path))
     assert all(divisor not in (0, 1) for divisor in model.divisors.tolist())
-    held = HeldOut(own_dual_encoding(), Place(out=tmp_path, data=without_val))
+    held = HeldOut(own_dual_encoding(), RunPlace(out=tmp_path, data=without_val))
     assert list(held.splits) == ["train", "test"]
     found = pruned(tmp_path, Cut(0.0), tmp_path / "pruned", held)
     assert found.report.ranks == Report.read(tmp_path / "metrics.json").ranks, "nothing is cut"
@@ -129,14 +130,14 @@ def test_costs_of_meltr_are_measured_where_nothing_validates(
     without_val: Path, tmp_path: Path
 ) -> None:
     recipe = own_dual_encoding(meltr={"outer": "recent", "step": {"every": 1}})
-    place = Place(out=tmp_path, data=without_val)
+    place = RunPlace(out=tmp_path, data=without_val)
     assert list(costs(recipe, ["aid-fp-lite"], place, rounds=1)) == ["aid-fp-lite"]
 
 
 def test_tune_keeps_the_last_weights_where_nothing_validates(
     without_val: Path, tmp_path: Path
 ) -> None:
-    place = Place(out=tmp_path / "tuned")
+    place = RunPlace(out=tmp_path / "tuned")
     tuning = tune(without_val / "captions.csv", without_val, "tiny-clip", place)
     assert tuning.trained_on == 8
     assert WITHOUT in str(tuning.after.protocol.left_out["val"])
@@ -162,7 +163,7 @@ def test_the_state_beside_a_finished_tuning_goes_at_the_next_call(
     without_val: Path, tmp_path: Path
 ) -> None:
     """A kill between the last two files, the figures and the removal, leaves both."""
-    command = without_val / "captions.csv", without_val, "tiny-clip", Place(out=tmp_path)
+    command = without_val / "captions.csv", without_val, "tiny-clip", RunPlace(out=tmp_path)
     (tmp_path / METRICS).write_text("{}")
     (tmp_path / STATE).write_bytes(b"state")
     with pytest.raises(ConfigError, match=r"holds a finished tuning or run; give another folder"):
@@ -207,7 +208,7 @@ def test_a_figure_without_a_bound_is_never_at_its_top(name: str) -> None:
 def test_one_video_to_validate_by_does_not_end_a_run(
     make: Any, one_to_validate: Path, tmp_path: Path
 ) -> None:
-    done = run_recipe(make(), Place(out=tmp_path, data=one_to_validate))
+    done = run_recipe(make(), RunPlace(out=tmp_path, data=one_to_validate))
     assert done.outcome is not None
     assert [epoch["SumR"] for epoch in done.outcome.history] == [600.0, 600.0]
     card = (tmp_path / "README.md").read_text()
@@ -231,14 +232,14 @@ def test_batches_of_one_are_refused_before_a_clip_is_read(
         r"training\.batch is 1, .* no wrong answers to learn from; give --set training\.batch=2"
     )
     with pytest.raises(ConfigError, match=message):
-        run_recipe(recipe, Place(out=tmp_path, data=without_val, watcher=Untouched()))
+        run_recipe(recipe, RunPlace(out=tmp_path, data=without_val, watcher=Untouched()))
 
 
 def test_one_video_to_train_on_is_refused_before_it_is_read(tmp_path: Path) -> None:
     own = write_own(tmp_path / "own", {"train": 1, "test": 2}, captions=4)
     recipe = own_recipe(training={"batch": 4, "every_caption": True})
     with pytest.raises(DataError, match=r"is the only video to train on, and one has no wrong"):
-        run_recipe(recipe, Place(out=tmp_path / "out", data=own, watcher=Untouched()))
+        run_recipe(recipe, RunPlace(out=tmp_path / "out", data=own, watcher=Untouched()))
 
 
 def test_meltr_that_is_judged_on_held_out_videos_wants_two_of_them(
@@ -247,24 +248,24 @@ def test_meltr_that_is_judged_on_held_out_videos_wants_two_of_them(
     recipe = own_dual_encoding(meltr={})
     message = r"no validation split to judge by; give --set meltr\.outer=recent, or hold videos out"
     with pytest.raises(ConfigError, match=message):
-        run_recipe(recipe, Place(out=tmp_path, data=without_val, watcher=Untouched()))
+        run_recipe(recipe, RunPlace(out=tmp_path, data=without_val, watcher=Untouched()))
     message = r"the only video of the validation split, by which MELTR is judged, .*outer=recent"
     with pytest.raises(DataError, match=message):
-        run_recipe(recipe, Place(out=tmp_path, data=one_to_validate, watcher=Untouched()))
+        run_recipe(recipe, RunPlace(out=tmp_path, data=one_to_validate, watcher=Untouched()))
 
 
 def test_meltr_that_is_judged_on_late_batches_needs_no_validation_split(
     without_val: Path, tmp_path: Path
 ) -> None:
     recipe = own_dual_encoding(meltr={"outer": "recent", "step": {"every": 1}})
-    done = run_recipe(recipe, Place(out=tmp_path, data=without_val))
+    done = run_recipe(recipe, RunPlace(out=tmp_path, data=without_val))
     assert WITHOUT in str(done.report.protocol.left_out["val"])
 
 
 def test_what_nothing_reads_is_refused_before_a_clip_is_read(
     without_val: Path, tmp_path: Path
 ) -> None:
-    place = Place(out=tmp_path, data=without_val, watcher=Untouched())
+    place = RunPlace(out=tmp_path, data=without_val, watcher=Untouched())
     with pytest.raises(ConfigError, match=r"training\.chunk is 2, which is not read by the step"):
         run_recipe(own_dual_encoding(training={"batch": 4, "chunk": 2}), place)
     with pytest.raises(ConfigError, match=r"training\.patience is 3, which is not read without a"):

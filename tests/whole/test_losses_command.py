@@ -27,7 +27,9 @@ from reeltune.papers.slopes.read import (
     weighted_sum,
 )
 from reeltune.recipes.read import read_recipe
-from reeltune.runs.train import MELTR, Place, run_recipe
+from reeltune.runs.learning import MELTR
+from reeltune.runs.place import RunPlace
+from reeltune.runs.train import run_recipe
 from reeltune.training.log import LOG, read_log
 
 TASKS = ("match", "words")
@@ -172,7 +174,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     changes = {"training.batch": 4, "training.epochs": 4, "options.size": "tiny"}
     for name, kind in (("own", "transformer"), ("linear", "linear")):
         changes |= {"meltr.step.every": 2, "meltr.step.lr": 0.01, "meltr.kind": kind}
-        run_recipe(read_recipe("toybox/dual-encoding-meltr", changes), Place(out=out / name))
+        run_recipe(read_recipe("toybox/dual-encoding-meltr", changes), RunPlace(out=out / name))
     return out
 
 

@@ -10,7 +10,9 @@ from safetensors.torch import load_file
 from reeltune.errors import ConfigError
 from reeltune.meltr.combiner import load
 from reeltune.recipes.read import read_recipe
-from reeltune.runs.train import MELTR, Place, run_recipe
+from reeltune.runs.learning import MELTR
+from reeltune.runs.place import RunPlace
+from reeltune.runs.train import run_recipe
 from reeltune.training.log import read_log
 
 TASKS = ("triplet_latent", "triplet_concept", "concepts_video", "concepts_text")
@@ -48,7 +50,7 @@ def test_a_warm_start_is_near_the_sum_and_changes_no_draw(tmp_path: Path) -> Non
     first = []
     for steps in (0, 300):
         own = {"training.epochs": 1, "meltr.sizes": sizes, "meltr.warm_start": steps}
-        run_recipe(small(**own), Place(out=tmp_path / str(steps)))
+        run_recipe(small(**own), RunPlace(out=tmp_path / str(steps)))
         first.append(next(r for r in read_log(tmp_path / str(steps)) if r["kind"] == "step"))
     cold, warm = first
     assert {task: cold[task] for task in TASKS} == {task: warm[task] for task in TASKS}
@@ -61,14 +63,14 @@ def test_what_is_the_sum_already_is_not_started_warm(
     other: dict[str, object], tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=r"meltr\.warm_start is 5, but only the transformer"):
-        run_recipe(small(**other, **{"meltr.warm_start": 5}), Place(out=tmp_path / "run"))
+        run_recipe(small(**other, **{"meltr.warm_start": 5}), RunPlace(out=tmp_path / "run"))
 
 
 def test_meltr_learns_and_a_stopped_run_ends_the_same(tmp_path: Path) -> None:
-    run_recipe(small(), Place(out=tmp_path / "whole"))
+    run_recipe(small(), RunPlace(out=tmp_path / "whole"))
     with pytest.raises(KeyboardInterrupt):
-        run_recipe(small(), Place(out=tmp_path / "stopped", watcher=Stopper(5)))
-    run_recipe(small(), Place(out=tmp_path / "stopped"))
+        run_recipe(small(), RunPlace(out=tmp_path / "stopped", watcher=Stopper(5)))
+    run_recipe(small(), RunPlace(out=tmp_path / "stopped"))
     for name in (MELTR, "model.safetensors"):
         whole, again = (load_file(tmp_path / run / name) for run in ("whole", "stopped"))
         assert all(torch.equal(whole[key], again[key]) for key in whole), name
@@ -83,9 +85,9 @@ def test_meltr_learns_and_a_stopped_run_ends_the_same(tmp_path: Path) -> None:
 
 def test_weights_by_hand_are_not_for_what_is_learned(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"scheme aid-fp-lite learns them.*scheme=multi-task"):
-        run_recipe(small(**{"meltr.weights": {"triplet_latent": 8.0}}), Place(out=tmp_path))
+        run_recipe(small(**{"meltr.weights": {"triplet_latent": 8.0}}), RunPlace(out=tmp_path))
 
 
 def test_a_chunk_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"training\.chunk is 4, which is not read by the step"):
-        run_recipe(small(**{"training.chunk": 4}), Place(out=tmp_path))
+        run_recipe(small(**{"training.chunk": 4}), RunPlace(out=tmp_path))

@@ -14,7 +14,8 @@ from reeltune.errors import ConfigError, DataError
 from reeltune.papers.table.missing import missing_of, train_missing
 from reeltune.papers.vop import Job, Plan, jobs_of
 from reeltune.recipes.read import read_recipe
-from reeltune.runs.train import Place, run_recipe
+from reeltune.runs.place import RunPlace
+from reeltune.runs.train import run_recipe
 from reeltune.training.checkpoint import STATE
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -132,7 +133,7 @@ def test_a_table_whose_folder_cannot_be_made_starts_no_run(tmp_path: Path) -> No
 
 def test_runs_of_other_settings_are_not_taken_for_those_of_the_table(tmp_path: Path) -> None:
     recipe = read_recipe("toybox/zero-shot", SMALL)
-    run_recipe(recipe, Place(out=tmp_path / "zero-shot" / "seed0"))
+    run_recipe(recipe, RunPlace(out=tmp_path / "zero-shot" / "seed0"))
     plan = plan_of(tmp_path)
     assert "zero-shot" not in {job.method for job in missing_of(plan, jobs_of(plan))}
     other = plan_of(tmp_path, frames=3)

@@ -34,7 +34,8 @@ from reeltune.papers.dual_encoding_pages import make_tables, markdown
 from reeltune.papers.vop import Plan, drawn, is_papers_own, jobs_of
 from reeltune.recipes.read import read_recipe
 from reeltune.runs.finished import METRICS
-from reeltune.runs.train import Place, run_recipe
+from reeltune.runs.place import RunPlace
+from reeltune.runs.train import run_recipe
 from reeltune.types import LeftOut
 
 SMALL = {"options.size": "tiny", "training.epochs": 2, "training.batch": 16}
@@ -53,7 +54,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     singles = [job for jobs in strategy_jobs(plan).values() for job in jobs]
     for job in [*jobs_of(plan), *singles]:
         changes = {**dict(job.changes), "training.seed": job.seed}
-        run_recipe(read_recipe(f"toybox/{job.method}", changes), Place(out=job.folder))
+        run_recipe(read_recipe(f"toybox/{job.method}", changes), RunPlace(out=job.folder))
     return plan
 
 

@@ -22,7 +22,8 @@ from reeltune.papers.meltr_rows import MELTR, SCHEMES, TABLES, Section
 from reeltune.papers.vop import FAMILIES, Plan
 from reeltune.recipes.read import read_recipe
 from reeltune.runs.finished import METRICS
-from reeltune.runs.train import Place, run_recipe
+from reeltune.runs.place import RunPlace
+from reeltune.runs.train import run_recipe
 from reeltune.tasks.captioning import CaptioningReport, captioning_report
 from reeltune.training.log import read_log
 
@@ -182,7 +183,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
         plan = plan_of(family, out, changes=settings_of(family))
         for job in jobs_of(plan, shortened(family)):
             changes = {**dict(job.changes), "training.seed": job.seed}
-            run_recipe(read_recipe(f"toybox/{job.method}", changes), Place(out=job.folder))
+            run_recipe(read_recipe(f"toybox/{job.method}", changes), RunPlace(out=job.folder))
     return out
 
 
@@ -253,7 +254,7 @@ def test_the_papers_columns_are_given_where_its_own_test_data_were_measured(
 
 
 def test_what_schemes_cost_is_measured_once(tmp_path: Path) -> None:
-    recipe, place = read_recipe(f"toybox/{MELTR}", SMALL), Place(out=tmp_path)
+    recipe, place = read_recipe(f"toybox/{MELTR}", SMALL), RunPlace(out=tmp_path)
     found = stored_costs(recipe, ["aid-fp-lite", "neumann"], place, rounds=2)
     assert 0 < found["aid-fp-lite"].meta_step < found["neumann"].meta_step, "products cost more"
     assert found["neumann"].every == 1
@@ -270,7 +271,7 @@ def test_overhead_is_the_meta_step_shared_by_k_steps() -> None:
 
 def test_costs_of_a_recipe_that_melts_nothing_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"univl has no meltr; take one that has"):
-        costs(read_recipe("toybox/univl"), list(SCHEMES), Place(out=tmp_path))
+        costs(read_recipe("toybox/univl"), list(SCHEMES), RunPlace(out=tmp_path))
 
 
 def test_an_unknown_table_of_meltr_is_named(tmp_path: Path) -> None:

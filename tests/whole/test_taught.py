@@ -12,8 +12,9 @@ from reeltune.errors import ConfigError, DataError
 from reeltune.features.official import write_official
 from reeltune.recipes.read import Recipe, read_recipe
 from reeltune.runs.clips import started
+from reeltune.runs.place import RunPlace
 from reeltune.runs.taught import Started
-from reeltune.runs.train import Place, run_recipe
+from reeltune.runs.train import run_recipe
 
 SIZES = {"features": 4, "embedding": 3, "hidden": 4, "filters": 4, "latent": 6, "concepts": 2}
 SMALL = {f"config.{name}": size for name, size in SIZES.items()} | {"words.at_least": 1}
@@ -186,7 +187,7 @@ def test_the_card_and_the_watcher_say_what_the_model_was_given(
     watcher, out = Listener(), tmp_path / "run"
     own = {"options__collection": "toy", "options__feature": "made-up"}
     wanted = recipe(training__epochs=1, training__batch=2, **own)
-    run_recipe(wanted, Place(out=out, data=options.folder, device="cpu", watcher=watcher))
+    run_recipe(wanted, RunPlace(out=out, data=options.folder, device="cpu", watcher=watcher))
     *_, tags, vectors, _ = watcher.heard
     assert tags.startswith("warning: no tags at")
     assert vectors.startswith("word vectors of")

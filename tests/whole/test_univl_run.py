@@ -20,8 +20,11 @@ from reeltune.evaluation.retrieval import Report
 from reeltune.models.univl import Univl
 from reeltune.recipes.read import Recipe, read_recipe
 from reeltune.runs.clips import started
+from reeltune.runs.evaluate import evaluate_checkpoint
+from reeltune.runs.evaluation_recipe import evaluation_recipe
+from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import require_ready
-from reeltune.runs.train import Place, evaluate_checkpoint, evaluation_recipe, run_recipe
+from reeltune.runs.train import run_recipe
 from reeltune.tasks.captioning import CaptioningReport
 from reeltune.tasks.compare_files import compare_files
 from reeltune.tasks.judge import (
@@ -172,7 +175,7 @@ def test_transcripts_come_with_each_pair_and_are_read(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def captioned(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     out = tmp_path_factory.mktemp("captions")
-    run_recipe(recipe("univl-caption-meltr", meltr__step__every=1), Place(out=out))
+    run_recipe(recipe("univl-caption-meltr", meltr__step__every=1), RunPlace(out=out))
     return out
 
 
@@ -194,7 +197,7 @@ def test_a_run_of_captions_leaves_its_report_and_its_card(captioned: Path) -> No
 
 def test_a_checkpoint_is_judged_again_alike(captioned: Path) -> None:
     wanted = evaluation_recipe(str(captioned), "toybox", {})
-    again = evaluate_checkpoint(str(captioned), wanted, Place(out=captioned), "test")
+    again = evaluate_checkpoint(str(captioned), wanted, RunPlace(out=captioned), "test")
     before = read_report(captioned / "metrics.json")
     assert isinstance(again, CaptioningReport)
     assert isinstance(before, CaptioningReport)
@@ -205,13 +208,13 @@ def test_a_checkpoint_is_judged_again_alike(captioned: Path) -> None:
 
 def test_a_finished_run_is_not_run_again(captioned: Path) -> None:
     before = (captioned / "metrics.json").stat().st_mtime_ns
-    done = run_recipe(recipe("univl-caption-meltr", meltr__step__every=1), Place(out=captioned))
+    done = run_recipe(recipe("univl-caption-meltr", meltr__step__every=1), RunPlace(out=captioned))
     assert done.outcome is None
     assert (captioned / "metrics.json").stat().st_mtime_ns == before
 
 
 def test_retrieval_trains_and_is_judged_by_pairs(captioned: Path, tmp_path: Path) -> None:
-    trained: Any = run_recipe(recipe("univl-primary"), Place(out=tmp_path))
+    trained: Any = run_recipe(recipe("univl-primary"), RunPlace(out=tmp_path))
     assert trained.report.protocol.scores == "pairs"
     assert "| similarity t2v |" in (tmp_path / "README.md").read_text()
     with pytest.raises(ConfigError, match=r"of retrieval and of captions, and cannot be compared"):
@@ -224,7 +227,7 @@ def test_the_figures_that_may_choose_epochs_are_those_that_validation_gives(
     captioned: Path, tmp_path: Path
 ) -> None:
     """But ranks, of which less is better; so a name is refused before the first step."""
-    run_recipe(recipe("univl-joint", training__epochs=1), Place(out=tmp_path))
+    run_recipe(recipe("univl-joint", training__epochs=1), RunPlace(out=tmp_path))
     told = {
         run: {name for line in read_log(run) if line["kind"] == "epoch" for name in line}
         for run in (captioned, tmp_path)
@@ -254,12 +257,15 @@ def test_a_figure_that_cannot_choose_epochs_is_refused_before_any_clip_is_read(
 
 
 def test_univl_joint_trains_its_joint_loss_and_is_judged_by_vectors(tmp_path: Path) -> None:
-    trained: Any = run_recipe(recipe("univl-joint"), Place(out=tmp_path))
+    trained: Any = run_recipe(recipe("univl-joint"), RunPlace(out=tmp_path))
     assert (trained.report.protocol.scores, trained.report.beside) == ("similarity", {})
     steps = [line for line in read_log(tmp_path) if line["kind"] == "step"]
     assert all(line["loss"] == line["joint"] for line in steps)
     again = evaluate_checkpoint(
-        str(tmp_path), evaluation_recipe(str(tmp_path), "toybox", {}), Place(out=tmp_path), "test"
+        str(tmp_path),
+        evaluation_recipe(str(tmp_path), "toybox", {}),
+        RunPlace(out=tmp_path),
+        "test",
     )
     assert again.t2v == trained.report.t2v  # type: ignore[union-attr]
 

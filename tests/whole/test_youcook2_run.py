@@ -10,7 +10,10 @@ from reeltune.data import _youcook2
 from reeltune.data._univl_pickles import convert_s3d
 from reeltune.errors import ConfigError, DataError
 from reeltune.recipes.read import Recipe, read_recipe
-from reeltune.runs.train import Place, evaluate_checkpoint, evaluation_recipe, run_recipe
+from reeltune.runs.evaluate import evaluate_checkpoint
+from reeltune.runs.evaluation_recipe import evaluation_recipe
+from reeltune.runs.place import RunPlace
+from reeltune.runs.train import run_recipe
 from reeltune.training.log import read_log
 
 VIDEOS = [f"video{n}abcdef" for n in range(8)]  # five to train, one of them held out, three to test
@@ -65,7 +68,7 @@ def recipe(method: str, **changes: object) -> Recipe:
 
 
 def test_captions_of_what_is_seen_and_said(tmp_path: Path) -> None:
-    place = Place(out=tmp_path / "run", data=release(tmp_path / "data"), device="cpu")
+    place = RunPlace(out=tmp_path / "run", data=release(tmp_path / "data"), device="cpu")
     trained = run_recipe(recipe("univl-caption-speech-meltr"), place)
     steps = [line for line in read_log(place.out) if line["kind"] == "step"]
     assert len(steps) == 2
@@ -78,20 +81,24 @@ def test_captions_of_what_is_seen_and_said(tmp_path: Path) -> None:
 
 
 def test_a_model_that_listens_is_told_where_nobody_speaks(tmp_path: Path) -> None:
-    place = Place(out=tmp_path / "run", data=release(tmp_path / "data", spoken=False), device="cpu")
+    place = RunPlace(
+        out=tmp_path / "run", data=release(tmp_path / "data", spoken=False), device="cpu"
+    )
     with pytest.raises(DataError, match=r"no transcript of any clip.*univl-caption"):
         run_recipe(recipe("univl-caption-speech"), place)
 
 
 def test_retrieval_of_clips(tmp_path: Path) -> None:
-    place = Place(out=tmp_path / "run", data=release(tmp_path / "data", spoken=False), device="cpu")
+    place = RunPlace(
+        out=tmp_path / "run", data=release(tmp_path / "data", spoken=False), device="cpu"
+    )
     trained = run_recipe(recipe("univl-primary"), place)
     assert trained.report.protocol.split == "test"
     assert 0 < trained.report.t2v["R@1"] <= trained.report.t2v["R@10"] == 100
 
 
 def test_features_of_another_width_are_refused(tmp_path: Path) -> None:
-    place = Place(out=tmp_path / "run", data=release(tmp_path / "data"), device="cpu")
+    place = RunPlace(out=tmp_path / "run", data=release(tmp_path / "data"), device="cpu")
     changed = recipe("univl-primary", **{"config.features": 1024})
     with pytest.raises(
         ConfigError, match=r"have width 6, and the model reads 1024; give --set config\.fe"

@@ -36,8 +36,8 @@ def prune(
     """
     from reeltune.cli.output import show_remarks, show_said
     from reeltune.errors import ConfigError
+    from reeltune.runs.place import RunPlace
     from reeltune.runs.prune import Amounts, prune_checkpoint
-    from reeltune.runs.train import Place
 
     if bf16 and int8:
         raise ConfigError("--bf16 and --int8 both say how weights are rounded; give one of them")
@@ -48,7 +48,7 @@ def prune(
         embeddings=embedding,
         values="int8" if int8 else "bfloat16" if bf16 else "float32",
     )
-    found = prune_checkpoint(checkpoint, amounts, Place(out=out, data=data))
+    found = prune_checkpoint(checkpoint, amounts, RunPlace(out=out, data=data))
     if as_json:
         typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
     else:

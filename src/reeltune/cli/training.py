@@ -82,14 +82,15 @@ def train(
     from reeltune.recipes.own import is_path
     from reeltune.recipes.read import read_recipe
     from reeltune.runs.feature_maker import why_not_to_index
-    from reeltune.runs.train import Place, run_recipe
+    from reeltune.runs.place import RunPlace
+    from reeltune.runs.train import run_recipe
 
     named = {"training.seed": seed, "init": init and str(init)}
     chosen = read_recipe(recipe, changes_of(settings, **named))
     parts = [Path(recipe).stem] if is_path(recipe) else recipe.split("/")
     out = out or Path("runs", *parts, f"seed{chosen.training.seed}")
     with TrainingBar(hidden=as_json) as bar:
-        place = Place(out=out, data=data, device=device, watcher=bar, tensorboard=tensorboard)
+        place = RunPlace(out=out, data=data, device=device, watcher=bar, tensorboard=tensorboard)
         trained = run_recipe(chosen, place)
     if not trained.leads:
         return
@@ -126,7 +127,9 @@ def evaluate(
     from reeltune.data.splits.part import split_named
     from reeltune.evaluation.beside import Asked, require_scores_file
     from reeltune.evaluation.protocols import postprocessing_named
-    from reeltune.runs.train import Place, evaluate_checkpoint, evaluation_recipe
+    from reeltune.runs.evaluate import evaluate_checkpoint
+    from reeltune.runs.evaluation_recipe import evaluation_recipe
+    from reeltune.runs.place import RunPlace
     from reeltune.storage.outputs import require_file
 
     part = split_named(split)
@@ -136,7 +139,7 @@ def evaluate(
     for path in (file for file in (out, scores) if file is not None):
         require_file(path)
     recipe = evaluation_recipe(model, benchmark, changes_of(settings))
-    place = Place(out=Path("."), data=data, device=device)
+    place = RunPlace(out=Path("."), data=data, device=device)
     report = evaluate_checkpoint(model, recipe, place, part, asked)
     if out is not None:
         report.write(out)
@@ -251,11 +254,11 @@ def tune(
     Example: `reeltune tune captions.csv --videos ~/Videos --model openai/clip-vit-base-patch32`
     """
     from reeltune.cli.output import TrainingBar, show_tuning
-    from reeltune.runs.train import Place
+    from reeltune.runs.place import RunPlace
     from reeltune.runs.tune import tune as run
 
     with TrainingBar(hidden=as_json) as bar:
-        place = Place(out=out, device=device, watcher=bar)
+        place = RunPlace(out=out, device=device, watcher=bar)
         tuning = run(captions, videos, model, place, seed)
     if as_json:
         found = {"verdict": tuning.verdict(), **tuning.comparison.as_dict()}

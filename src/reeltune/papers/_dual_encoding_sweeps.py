@@ -24,7 +24,8 @@ from reeltune.models.dual_encoding import DualEncoding, Extremes, Hybrid, Normal
 from reeltune.recipes.read import Recipe
 from reeltune.runs.clips import stored_clips
 from reeltune.runs.finished import METRICS, hash_of
-from reeltune.runs.train import Place, without_faults
+from reeltune.runs.inputs import without_faults
+from reeltune.runs.place import RunPlace
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.tasks.retrieval import Named, encode_clips, encode_texts, evaluate, gallery_of
 from reeltune.types import Split
@@ -57,7 +58,7 @@ Sums = dict[str, dict[str, list[float]]]  # normalisation -> "test t2v" -> SumR 
 class HeldOut:
     """Validation and test of a recipe on stored features, read when first asked for."""
 
-    def __init__(self, recipe: Recipe, place: Place) -> None:
+    def __init__(self, recipe: Recipe, place: RunPlace) -> None:
         self.recipe, self.place = recipe, place
 
     @cached_property

@@ -22,7 +22,8 @@ from reeltune.data.splits.part import read_if_any
 from reeltune.errors import ConfigError
 from reeltune.recipes.read import Melting, Recipe
 from reeltune.runs.bilevel import melting_step
-from reeltune.runs.train import Place, ground_of
+from reeltune.runs.place import RunPlace
+from reeltune.runs.setup import open_inputs
 from reeltune.training.optim import optimizer_of, trainable
 from reeltune.training.settings import Settings
 from reeltune.types import Batch
@@ -44,7 +45,7 @@ class Cost:
 
 
 def stored_costs(
-    recipe: Recipe, schemes: Sequence[str], place: Place, rounds: int = ROUNDS
+    recipe: Recipe, schemes: Sequence[str], place: RunPlace, rounds: int = ROUNDS
 ) -> dict[str, Cost]:
     """From `costs.json` in the folder of `place` if that is of this recipe; else measured."""
     path, asked = place.out / "costs.json", [recipe.model_dump(mode="json"), [*schemes], rounds]
@@ -59,7 +60,7 @@ def stored_costs(
 
 
 def costs(
-    recipe: Recipe, schemes: Sequence[str], place: Place, rounds: int = ROUNDS
+    recipe: Recipe, schemes: Sequence[str], place: RunPlace, rounds: int = ROUNDS
 ) -> dict[str, Cost]:
     """Measure `schemes` with what the recipe says of model, data, MELTR and K.
 
@@ -82,21 +83,22 @@ def costs(
 
 
 def _cycles(
-    recipe: Recipe, melting: Melting, schemes: Sequence[str], place: Place, stack: ExitStack
+    recipe: Recipe, melting: Melting, schemes: Sequence[str], place: RunPlace, stack: ExitStack
 ) -> dict[str, Callable[[], float]]:
     """For the sum and for each scheme, what does K training steps and returns their seconds."""
     options = recipe.dataset_config(folder=place.data)
     learned, val = options.read("train"), read_if_any(options, "val")
     taught = [split for split in (learned, val) if split is not None]
-    ground = ground_of(recipe, place, options, taught, options.read("test"), stack)
+    opened = open_inputs(recipe, options, taught, options.read("test"), place)
+    inputs, _ = stack.enter_context(opened)
     settings = recipe.training
-    loader = ground.loader_of(learned, settings)
-    held = ground.loader_of(val, settings) if val is not None else None
+    loader = inputs.loader_of(learned, settings)
+    held = inputs.loader_of(val, settings) if val is not None else None
     batches = list(islice(loader.epoch(0), BATCHES))
     found: dict[str, Callable[[], float]] = {}
     for name in ("multi-task", *schemes):
         own = melting.model_copy(update={"scheme": name, "options": {}})
-        model = deepcopy(ground.model).train()
+        model = deepcopy(inputs.model).train()
         step = melting_step(model, own, loader, held, settings)
         train = partial(_cycle, model, step, optimizer_of(model, settings), settings)
         found[name] = partial(train, cycle(batches), melting.step.every)

@@ -34,7 +34,7 @@ from reeltune.papers.vop import (
     recipe_of,
 )
 from reeltune.recipes.read import read_recipe
-from reeltune.runs.train import Place
+from reeltune.runs.place import RunPlace
 from reeltune.tasks.remarks import Remarks, remarks_of
 
 BASELINE, PLUS, UNI = "dual-encoding", "dual-encoding-plus", "dual-encoding-plus-uni"
@@ -137,7 +137,7 @@ def strategy_jobs(plan: Plan) -> dict[str, list[Job]]:
 
 def held_out(plan: Plan) -> HeldOut:
     """What every run of the plan is tested on."""
-    return HeldOut(recipe_of(plan, BASELINE), Place(out=plan.out, data=plan.data))
+    return HeldOut(recipe_of(plan, BASELINE), RunPlace(out=plan.out, data=plan.data))
 
 
 def rows_of(plan: Plan, held: HeldOut) -> list[Row]:

@@ -16,7 +16,7 @@ from reeltune.papers.meltr_rows import MELTR, SCHEMES, TABLES, Section
 from reeltune.papers.table.missing import train_missing
 from reeltune.papers.vop import Made, Plan, recipe_of, rule_of
 from reeltune.papers.vop_pages import between, difference, line, noted, ruled
-from reeltune.runs.train import Place
+from reeltune.runs.place import RunPlace
 
 RARELY = 25  # training steps for one meta step: about what the paper's seconds amount to
 
@@ -39,7 +39,7 @@ def make_meltr_tables(plan: Plan, sweep: bool, said: Callable[[str], None]) -> M
 
 def _costs(plan: Plan, said: Callable[[str], None]) -> dict[str, Cost]:
     said("measuring what the schemes cost, in turns")
-    place = Place(out=plan.out, data=plan.data)
+    place = RunPlace(out=plan.out, data=plan.data)
     return stored_costs(recipe_of(plan, MELTR), list(SCHEMES), place)
 
 

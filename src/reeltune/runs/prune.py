@@ -33,8 +33,9 @@ from reeltune.models.univl import Univl
 from reeltune.nn.packed import packed_name
 from reeltune.recipes.read import Recipe
 from reeltune.recipes.stored import RECIPE, stored_recipe
+from reeltune.runs.evaluate import evaluate_opened
 from reeltune.runs.finished import METRICS
-from reeltune.runs.train import Place, evaluate_opened
+from reeltune.runs.place import RunPlace
 from reeltune.storage.outputs import new_folder
 from reeltune.tasks.judge import figures_of
 from reeltune.tasks.reports import AnyReport
@@ -84,7 +85,7 @@ class Pruned:
 
 
 def prune_checkpoint(
-    checkpoint: str, amounts: Amounts, place: Place, split: Part = "test", repeats: int = 9
+    checkpoint: str, amounts: Amounts, place: RunPlace, split: Part = "test", repeats: int = 9
 ) -> Pruned:
     """Prune the model called `checkpoint` into `place.out`, and measure both.
 
@@ -122,7 +123,7 @@ def prune_checkpoint(
 
 
 def _report(
-    name: str, called: str, source: Path, recipe: Recipe | None, place: Place, split: Part
+    name: str, called: str, source: Path, recipe: Recipe | None, place: RunPlace, split: Part
 ) -> AnyReport | None:
     """Figures on the data of the recipe, where there is one, under the name `called`."""
     if recipe is None:
@@ -133,7 +134,7 @@ def _report(
 
 
 def _settle(
-    model: nn.Module, source: Path, recipe: Recipe | None, place: Place
+    model: nn.Module, source: Path, recipe: Recipe | None, place: RunPlace
 ) -> dict[str, tuple[LeftOut, ...]]:
     """Store the ranges that the smaller model's scores have on the validation split; what that
     lacks comes back."""

@@ -1,26 +1,22 @@
 """What can be known to be wrong with a run before any clip of it is read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import torch
 
-from reeltune.batches.loader import Order
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.compare import FEWEST
-from reeltune.meltr.step import Meltr
 from reeltune.recipes.read import Melting, Recipe
 from reeltune.runs.bilevel import scheme_of
 from reeltune.runs.clips import clips_there
+from reeltune.runs.step import order_of, settings_read
 from reeltune.tasks.judge import highest_of, require_judged_by
-from reeltune.training import distributed
-from reeltune.training.contrasted import is_contrasted
 from reeltune.training.loop import Outcome
 from reeltune.training.schedule import kept_of_equals
 from reeltune.training.settings import OF_STEPS, Settings, require_read
-from reeltune.training.step import Contrast, Sum
-from reeltune.types import LeftOut, Pair, Split
+from reeltune.types import LeftOut, Split
 
 Learned = tuple[Split, Split | None]  # that of training, and that of validation where there is one
 
@@ -33,7 +29,7 @@ def require_ready(recipe: Recipe, options: Any, learned: Learned | None) -> None
     recipe.model_config_of()
     if learned is not None:
         model, val = _shape_of(recipe), learned[1]
-        reads = OF_STEPS if model is None else kind_of_step(model, recipe.meltr).reads
+        reads = OF_STEPS if model is None else settings_read(model, recipe.meltr is not None)
         require_read(recipe.training, reads, val is not None)
         if val is not None:
             writes = getattr(model, "writes", False)
@@ -71,27 +67,6 @@ def require_wrong_answers(
             f"{val.pairs[0].video} is the only video of the validation split, by which MELTR is "
             "judged, and one has no wrong answers; give two or more, or --set meltr.outer=recent"
         )
-
-
-def kind_of_step(model: Any, melting: Melting | None) -> type[Meltr | Contrast | Sum]:
-    """Which step trains a model."""
-    if melting is not None:
-        return Meltr
-    return Contrast if is_contrasted(model) else Sum
-
-
-def order_of(pairs: Sequence[Pair], settings: Settings) -> Order:
-    """Batches for this process of all; DataError where the pairs fill none."""
-    rank, world = distributed.start()
-    return Order(
-        pairs,
-        settings.batch,
-        settings.seed,
-        settings.every_caption,
-        rank,
-        world,
-        settings.neighbours,
-    )
 
 
 def left_out_of(

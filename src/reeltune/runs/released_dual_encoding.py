@@ -15,7 +15,8 @@ from reeltune.models._dual_encoding._released import convert
 from reeltune.models._dual_encoding._released_file import Released, read_released
 from reeltune.models.dual_encoding import DualEncoding
 from reeltune.recipes.read import FromFeatures, Recipe
-from reeltune.runs.train import Place, evaluate_opened
+from reeltune.runs.evaluate import evaluate_opened
+from reeltune.runs.place import RunPlace
 
 WORDS, BAG = "rnn", "bow"  # folders of the two vocabularies
 
@@ -80,7 +81,7 @@ def _settled(model: DualEncoding, released: Released, data: Path) -> Report:
         component="dual-encoding",
         v2t="any",
     )
-    place = Place(out=data, data=data)
+    place = RunPlace(out=data, data=data)
     report = evaluate_opened(model, released.path, recipe, place, "val", settle=True)
     if not isinstance(report, Report):
         raise TypeError(f"a Dual Encoding is judged by retrieval, got {type(report).__name__}")

@@ -14,8 +14,10 @@ from reeltune.evaluation.retrieval import Report
 from reeltune.models import lite, vop
 from reeltune.models.opening.open import open_model
 from reeltune.runs.finished import METRICS
+from reeltune.runs.inputs import Inputs, frame_reader
+from reeltune.runs.learning import learn, open_learning
+from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import left_out_of
-from reeltune.runs.train import Ground, Place, frame_reader, tune_model
 from reeltune.tasks.retrieval import Named, evaluate
 from reeltune.training.checkpoint import remove_state
 from reeltune.training.settings import Settings
@@ -63,7 +65,7 @@ class Tuning:
         return f"{'better' if self.is_better else 'worse'}: {change} ({between})"
 
 
-def tune(captions: Path, videos: Path, model: str, place: Place, seed: int = 0) -> Tuning:
+def tune(captions: Path, videos: Path, model: str, place: RunPlace, seed: int = 0) -> Tuning:
     """Tune a CLIP by VoP^{F+P}, or the head of `lite`, on captions of one's own videos.
 
     The captions are split by video; the test part is looked at before and after, and never else.
@@ -84,14 +86,14 @@ def tune(captions: Path, videos: Path, model: str, place: Place, seed: int = 0) 
     torch.manual_seed(seed)
     tuned = start(model, place.device)
     with frame_reader(tuned, FRAMES) as reader:
-        ground = Ground(tuned, reader)
-        train_split, test = (ground.taken(split, place) for split in (train_split, test))
-        val = ground.taken(val, place) if val is not None else None
+        inputs = Inputs(tuned, reader)
+        train_split, test = (inputs.taken(split, place) for split in (train_split, test))
+        val = inputs.taken(val, place) if val is not None else None
         settings = settings_for(tuned, train_split, seed, validates=val is not None)
         named = Named("folder", "test")
         before = evaluate(open_model(model, place.device), reader, test, named)
         learned = train_split, val
-        outcome = tune_model(ground, learned, settings, place, f"tune {model}")
+        outcome = learn(open_learning(f"tune {model}", inputs, learned, settings), place)
         after = evaluate(tuned, reader, test, Named("folder", "test", seed))
     after = after.also_without(left_out_of(learned, settings, outcome))
     tuned.save_pretrained(place.out)

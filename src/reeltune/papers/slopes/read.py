@@ -18,7 +18,7 @@ from torch import nn
 from reeltune.errors import DataError
 from reeltune.meltr import combiner, transformer
 from reeltune.models.opening.open import open_model
-from reeltune.runs.train import MELTR
+from reeltune.runs.learning import MELTR
 from reeltune.training.log import LOG, read_log
 
 POINTS = 101  # of a response curve

@@ -1,0 +1,77 @@
+"""Figures of a checkpoint, or of any model, under the protocol of a recipe."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from reeltune.batches.loader import FrameReader
+from reeltune.data.splits.part import PARTS, Part, read_if_any
+from reeltune.evaluation.beside import NOTHING, Asked, bank_of
+from reeltune.models.opening.open import open_model
+from reeltune.recipes.read import Recipe
+from reeltune.recipes.stored import as_stored, stored_recipe
+from reeltune.runs.benchmark_data import sizes_differ
+from reeltune.runs.clips import StoredClips, stored_clips
+from reeltune.runs.finished import hash_of
+from reeltune.runs.inputs import Inputs, frame_reader
+from reeltune.runs.place import RunPlace
+from reeltune.runs.setup import open_data
+from reeltune.tasks.judge import judge, require_scores, texts_of
+from reeltune.tasks.reports import AnyReport
+from reeltune.tasks.retrieval import Named
+
+
+def evaluate_checkpoint(
+    name: str, recipe: Recipe, place: RunPlace, split: Part, asked: Asked = NOTHING
+) -> AnyReport:
+    """Figures of any model under the data of a recipe, clips read as the recipe says."""
+    model = open_model(name, place.device)
+    return evaluate_opened(model, Path(name), recipe, place, split, asked=asked)
+
+
+def evaluate_opened(
+    model: Any,
+    folder: Path,
+    recipe: Recipe,
+    place: RunPlace,
+    split: Part,
+    settle: bool = False,
+    asked: Asked = NOTHING,
+) -> AnyReport:
+    """As `evaluate_checkpoint`, for a model in memory that came from `folder`; `settle` is as in
+    `tasks.retrieval.evaluate`."""
+    require_scores(model, asked)
+    recipe, dataset = open_data(recipe, place)
+    bank = bank_of(asked, dataset, split)
+    data, stored = dataset.read(split), stored_recipe(folder)
+    clips: FrameReader | StoredClips
+    if recipe.features is None:
+        clips = frame_reader(model, recipe.frames)
+    else:  # of all splits where training has made them together
+        together = _shares_features(stored, recipe)
+        there = [read_if_any(dataset, part) for part in PARTS] if together else [data, bank]
+        splits = [part for part in there if part is not None]
+        clips = stored_clips(recipe, dataset, splits, place.progress)
+        clips.maker.require_of(model)
+    with clips as reader:
+        inputs = Inputs(model, reader, texts=texts_of(model, dataset, recipe.dataset))
+        differs = recipe.differs + sizes_differ(dataset, {split: data})
+        seed = _seed_of(stored)
+        named = Named(recipe.data_name, split, seed, recipe.v2t, hash_of(data), differs)
+        if bank is not None:
+            asked = replace(asked, bank=inputs.taken(bank, place))
+        taken = inputs.taken(data, place)
+        return judge(model, reader, taken, named, inputs.texts, settle, asked)
+
+
+def _shares_features(stored: Recipe | None, recipe: Recipe) -> bool:
+    """Whether what `stored` trained reads the very features of this recipe."""
+    if stored is None:
+        return False
+    there, wanted = as_stored(stored), as_stored(recipe)
+    return all(there[name] == wanted[name] for name in ("dataset", "options", "features"))
+
+
+def _seed_of(stored: Recipe | None) -> int | None:
+    """The seed a checkpoint was trained with, where its recipe says so."""
+    return stored.training.seed if stored is not None and stored.tunes else None

@@ -1,0 +1,59 @@
+"""Which recipe a model is measured by on a benchmark."""
+
+from pathlib import Path
+from typing import Any
+
+from reeltune.models.opening.open import require_named
+from reeltune.models.opening.weights import CARD, read_card
+from reeltune.recipes.read import Recipe, read_recipe, recipe_names, require_frames
+from reeltune.recipes.stored import stored_recipe
+from reeltune.registry import find
+
+OF_CLIPS = {"options", "frames", "v2t"}  # what a recipe says of the clips that a run is tested on
+
+
+def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Recipe:
+    """What a model is measured by: data of the benchmark, clips as the model was trained on them.
+
+    On the benchmark of its training these are the data of the run, such as its size of Toybox.
+    A model that was trained on stored features reads such features, and on the benchmark of its
+    training the very same ones. One of a component that reads features, and which has no recipe
+    beside it, as a converted one, is measured as the benchmark's own method of that component. Any
+    other model reads frames.
+    """
+    trained = stored_recipe(Path(name))
+    if trained is None and (method_of := _method_on_features(Path(name), benchmark)):
+        return read_recipe(method_of[0], {**method_of[1], **changes})
+    if trained is None or trained.features is None:
+        require_named(name)
+        require_frames(benchmark, name)
+        own_data = trained is not None and trained.name.partition("/")[0] == benchmark
+        alike = trained.model_dump(mode="json", include=OF_CLIPS) if trained and own_data else {}
+        return read_recipe(f"{benchmark}/zero-shot", {**alike, **changes})
+    own, _, method = trained.name.partition("/")
+    kept = trained.model_dump(mode="json", include={"component", "config", "features"})
+    if own == benchmark:
+        kept["options"] = trained.options
+    else:
+        kept["features"]["folder"] = None
+    wanted = f"{benchmark}/{method}"
+    known = wanted if wanted in recipe_names() else f"{benchmark}/zero-shot"
+    return read_recipe(known, {**kept, **changes})
+
+
+def _method_on_features(folder: Path, benchmark: str) -> tuple[str, dict[str, Any]] | None:
+    """The benchmark's first method of the component in `folder`, where it reads features.
+
+    With it come the settings that say which features these are.
+    """
+    if not (folder / CARD).is_file():
+        return None
+    component, config = read_card(folder)
+    for name in recipe_names():
+        recipe = read_recipe(name) if name.startswith(f"{benchmark}/") else None
+        if recipe and recipe.component == component and recipe.features is not None:
+            named = "feature" in find("data", recipe.dataset).Config.model_fields
+            known = {"config.encoder": config.get("encoder")}
+            known |= {"options.feature": config.get("feature")} if named else {}
+            return name, {path: value for path, value in known.items() if value is not None}
+    return None

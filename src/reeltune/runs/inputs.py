@@ -1,0 +1,64 @@
+"""A model beside the clips that it reads, and splits without what it cannot read."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from reeltune.batches.frame_cache import FrameCache
+from reeltune.batches.loader import ClipReader, FrameReader, Loader, Order, Target, Text, readable
+from reeltune.errors import DataError
+from reeltune.runs.place import RunPlace
+from reeltune.storage.cache import cache_folder
+from reeltune.tasks.judge import unread_of
+from reeltune.training.settings import Settings
+from reeltune.types import Split, collect_left_out
+
+FRAME_CACHE = "frames"  # below the cache folder
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A model, its clips, and what its losses want of each pair beside clip and caption."""
+
+    model: Any
+    clips: ClipReader
+    targets: dict[str, Target] = field(default_factory=dict)
+    texts: dict[str, Text] = field(default_factory=dict)
+
+    def taken(self, split: Split, place: RunPlace, learned: bool = False) -> Split:
+        """The split without clips that cannot be read; it names them, and captions that the model
+        cannot read, of which those of a writer only count where it has `learned` from them."""
+        kept = without_faults(self.clips, split, place)
+        also = unread_of(self.model, kept, self.texts, learned)
+        return replace(kept, left_out=(*kept.left_out, *also))
+
+    def loader(self, order: Order) -> Loader:
+        """Batches in this order, as the losses of the model want them."""
+        return Loader(
+            self.clips, order, self.model.tokenize, targets=self.targets, texts=self.texts
+        )
+
+    def loader_of(self, split: Split, settings: Settings) -> Loader:
+        """Batches of a split in one process; a batch shrinks to fit a small split."""
+        batch = min(settings.batch, split.videos)
+        return self.loader(Order(split.pairs, batch, settings.seed))
+
+
+def frame_reader(model: Any, frames: int) -> FrameReader:
+    """Reads clips as the model wants them, through the cache that all runs share."""
+    return FrameReader(model.pixels, frames, FrameCache(cache_folder() / FRAME_CACHE))
+
+
+def without_faults(clips: ClipReader, split: Split, place: RunPlace) -> Split:
+    """The split without clips that cannot be read, which it names.
+
+    Errors: `DataError` where none can be read.
+    """
+    what = "decoding" if isinstance(clips, FrameReader) else "reading features"
+    pairs, faults = readable(clips, split.pairs, place.progress(what))
+    if not pairs:
+        raise DataError(
+            f"no video of the split can be read; the first is {split.pairs[0].path}: "
+            f"{faults[split.pairs[0].video]}"
+        )
+    left_out = (*split.left_out, *collect_left_out("video", faults.items()))
+    return replace(split, pairs=tuple(pairs), left_out=left_out)
