@@ -66,6 +66,7 @@ class Meltr:
         self._recent = Recent(scheme.batches - 1)  # with the current one, those of the scheme
         self._share, self._since, self._meta_steps = 0.0, 0, 0
         self._said = {"meta loss": 0.0, "meta gradient": 0.0}  # of the last meta step
+        self._slope_sum, self._slopes = 0.0, 0  # of the primary loss in this epoch
 
     def __call__(self, batch: Batch, share: float = 1.0) -> dict[str, float]:
         """Gradients of `share` of a step; returns losses, their slopes, the last meta step's
@@ -95,8 +96,16 @@ class Meltr:
         ]
         torch.autograd.backward([x for x, _ in reached], [share * f for _, f in reached])
         named = dict(zip(tasks, values.tolist(), strict=True))
+        self._slope_sum += float(factors[tasks.index(self.model.primary)])
+        self._slopes += 1
         turned = {f"slope {t}": f for t, f in zip(tasks, factors.tolist(), strict=True)}
         return {"loss": melted.item(), **named, **turned}
+
+    def end_epoch(self) -> dict[str, float]:
+        """`primary slope`: how strongly the epoch trained the loss that the model is judged by."""
+        found = {"primary slope": self._slope_sum / self._slopes} if self._slopes else {}
+        self._slope_sum, self._slopes = 0.0, 0
+        return found
 
     def _count(self, share: float) -> None:
         """Shares add up to whole steps; a sum of thirds may miss 1 by rounding."""
@@ -195,7 +204,8 @@ class Meltr:
 
     def state_dict(self) -> dict[str, Tensor]:
         """All that resuming needs, for one safetensors file."""
-        places = [self._since, self._meta_steps, *self._said.values()]
+        slopes = (self._slope_sum, self._slopes)
+        places = [self._since, self._meta_steps, *self._said.values(), *slopes]
         state = {"places": torch.tensor(places, dtype=torch.float64)}
         parts = {
             "phi": self.combiner.state_dict(),
@@ -219,8 +229,9 @@ class Meltr:
         self._load_combiner(parts["phi"], parts["adam"])
         self.outer.load_state_dict(parts["outer"])
         self._recent.load_state_dict(parts["recent"])
-        since, done, loss, norm = state["places"].tolist()
-        self._since, self._meta_steps, self._share = int(since), int(done), 0.0
+        since, done, loss, norm, self._slope_sum, slopes = _places(state)
+        self._since, self._meta_steps, self._slopes = int(since), int(done), int(slopes)
+        self._share = 0.0
         self._said = {"meta loss": loss, "meta gradient": norm}
 
     def _load_combiner(self, phi: Mapping[str, Tensor], adam: Mapping[str, Tensor]) -> None:
@@ -240,6 +251,16 @@ class Meltr:
             self.optimizer.state[parameter] = {
                 key: t if key == "step" else t.to(parameter.device) for key, t in stored.items()
             }
+
+
+def _places(state: Mapping[str, Tensor]) -> list[float]:
+    """Counters of a step; raises CheckpointError for those of another version."""
+    if (found := state["places"]).shape != (6,):
+        raise CheckpointError(
+            f"the stored state of meltr has {found.numel()} counters, and this version writes 6; "
+            "remove state.safetensors from the folder of the run to start it anew"
+        )
+    return found.tolist()
 
 
 def _require_kinds(combiner: nn.Module, scheme: Scheme, outer: Outer) -> None:

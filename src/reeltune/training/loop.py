@@ -14,11 +14,11 @@ from reeltune.errors import ConfigError, DataError
 from reeltune.training.checkpoint import Place, load_state, save_state, step_state
 from reeltune.training.distributed import average_gradients, same_start, world
 from reeltune.training.interrupts import Interrupts
-from reeltune.training.log import Log, Watcher, read_log
+from reeltune.training.log import Log, Watcher
 from reeltune.training.optim import learning_rate, optimizer_of, trainable
 from reeltune.training.schedule import Score, after_epoch, is_better
 from reeltune.training.settings import Settings, require_read
-from reeltune.training.step import Stateful, Step
+from reeltune.training.step import Reporting, Stateful, Step
 
 Validate = Callable[[], dict[str, float]]  # figures of the held-out split
 
@@ -184,7 +184,8 @@ class _Training:
 
     def _validate(self) -> None:
         run, place = self.run, self.place
-        found = {"epoch": float(place.epoch), **self._primary_slope()}
+        said = run.step.end_epoch() if isinstance(run.step, Reporting) else {}
+        found = {"epoch": float(place.epoch), **said}
         if run.validate is not None:
             run.model.eval()
             found |= run.validate()
@@ -200,19 +201,6 @@ class _Training:
             self.log.write("epoch", place.step, found)
         if run.watcher:
             run.watcher.epoch(found)
-
-    def _primary_slope(self) -> dict[str, float]:
-        """How strongly the epoch trained the loss that the model is judged by, where losses are
-        melted; from the log, which has the steps before a stop too."""
-        name, place = f"slope {getattr(self.run.model, 'primary', None)}", self.place
-        steps = [
-            line[name]
-            for line in (read_log(self.run.folder) if self.log else [])
-            if line["kind"] == "step"
-            and line["step"] > place.step - self.per_epoch
-            and name in line
-        ]
-        return {"primary slope": sum(steps) / len(steps)} if steps else {}
 
     def _judge(self, found: dict[str, float]) -> Score:
         """How good an epoch was; without validation, the last is best."""

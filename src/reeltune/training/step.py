@@ -39,6 +39,15 @@ class Stateful(Protocol):
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None: ...
 
 
+@runtime_checkable
+class Reporting(Protocol):
+    """A step that has something to say of each epoch, beside what it says of its batches."""
+
+    def end_epoch(self) -> dict[str, float]:
+        """Figures of the epoch that has just ended; the next one begins with none."""
+        ...
+
+
 class Sum:
     """Weighted sum of the losses that the model names; a loss without a weight counts once."""
 
