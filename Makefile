@@ -40,8 +40,8 @@ bench: setup     ## run every benchmark; one JSON line each, appended to benchma
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps -r locks/bench.txt
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file | tee -a benchmarks/results.jsonl || exit 1; done
 
-docs: setup      ## build the documentation into site/
-	$(BIN)/mkdocs build --strict --quiet
+docs: setup      ## build the documentation, with the API reference, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:           ## remove everything that was built
 	rm -rf .venv .venv-newest build dist site demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,12 +1,9 @@
-"""The scripts that make an environment, importable, and a small checkout for them to work in."""
+"""A small checkout for the scripts that make an environment to work in."""
 
-import sys
 from pathlib import Path
 
 import pytest
-from small_checkout import SCRIPTS, write_checkout
-
-sys.path.insert(0, str(SCRIPTS))  # they import each other by name
+from small_checkout import write_checkout
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Batches of clips and captions, in an order that a seed decides."""

@@ -1,0 +1,1 @@
+"""Smaller models: pruning, packed files, and a report of what was taken out."""

@@ -1,0 +1,1 @@
+"""Figures and the protocol that they were obtained under; no model is needed here."""

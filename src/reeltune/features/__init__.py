@@ -1,0 +1,1 @@
+"""Stored frame features: written once, read in place of the videos."""

@@ -113,6 +113,7 @@ def words_of(caption: str) -> list[str]:
 
 @cache
 def stop_words() -> frozenset[str]:
+    """English words that are too common to be a concept."""
     lines = (
         resources.files("reeltune.features").joinpath("_stop_words.txt").read_text().splitlines()
     )

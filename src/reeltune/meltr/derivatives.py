@@ -77,7 +77,7 @@ def _pulled(found: list[Tensor], factors: Tensor, weights: Weights, again: bool 
 def along(
     losses: Losses, weights: Weights, direction: Weights, way: Along
 ) -> tuple[Float[Tensor, " T"], Float[Tensor, " T"]]:
-    """Values of the losses, and their slopes c[t] = <gradient of l[t], direction>.
+    """Values of the losses, and their slopes `c[t] = <gradient of l[t], direction>`.
 
     `jvp` is one forward pass in forward mode, `vjp` one forward and T backward passes, and
     `difference` two forward passes without a graph, in full precision: in bfloat16 the rounding

@@ -19,6 +19,7 @@ def added(left: Weights, right: Weights) -> Weights:
 
 
 def times(vector: Weights, scale: float | Tensor) -> Weights:
+    """A vector at another scale; no graph."""
     with torch.no_grad():
         return {name: scale * tensor for name, tensor in vector.items()}
 
@@ -29,6 +30,7 @@ def dot(left: Weights, right: Weights) -> Tensor:
 
 
 def norm(vector: Weights) -> Tensor:
+    """Euclidean length, a scalar tensor that carries a graph where the vector does."""
     return torch.stack([tensor.norm() for tensor in vector.values()]).norm()
 
 

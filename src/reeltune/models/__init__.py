@@ -1,0 +1,1 @@
+"""Models: one file each, with a `Config` that builds it."""

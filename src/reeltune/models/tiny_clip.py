@@ -31,4 +31,5 @@ class Config(BaseModel):
 def load(
     folder: Path | None = None, device: str | None = None, dtype: str | None = None
 ) -> clip.Clip:
+    """The packaged model, or one of its kind that `save_pretrained` wrote to `folder`."""
     return clip.load(folder or FOLDER, device, dtype)

@@ -1,0 +1,1 @@
+"""The tables of papers: rows, the runs that they need, and the pages that they fill."""

@@ -1,0 +1,1 @@
+"""Recipes: a benchmark and a method, read from YAML and checked."""

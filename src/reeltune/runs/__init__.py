@@ -1,0 +1,1 @@
+"""Whole runs: train a recipe, evaluate a checkpoint, tune, prune, make features."""

@@ -1,0 +1,1 @@
+"""Libraries of videos: index them, search them, look after them."""

@@ -1,0 +1,1 @@
+"""What is wrong with settings, said in one sentence."""

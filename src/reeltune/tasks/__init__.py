@@ -1,0 +1,1 @@
+"""Tasks: how a model is judged, and how two results are compared."""

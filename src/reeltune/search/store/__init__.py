@@ -1,0 +1,1 @@
+"""What a library is on disk: a table of moments, a manifest and a lock."""

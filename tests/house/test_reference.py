@@ -1,0 +1,96 @@
+"""The API reference has what is public, what is public says what it is, and nothing else is in."""
+
+import ast
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import yaml
+
+import reeltune
+import reference_pages
+
+ROOT = Path(__file__).parents[2]
+INDEX = (ROOT / "docs" / "reference" / "index.md").read_text(encoding="utf-8")
+PAGES = reference_pages.public_modules()
+SHARED = re.findall(r"^::: (\S+)$", INDEX, re.MULTILINE)
+MODULES = [*SHARED, *(module for modules in PAGES.values() for module in modules)]
+
+
+def docstrings(module: str) -> dict[str, str]:
+    """The docstring of a module and of each public class and function at its top."""
+    tree = ast.parse(reference_pages.module_file(module).read_text(encoding="utf-8"))
+    found = {module: ast.get_docstring(tree) or ""}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+            found[f"{module}.{node.name}"] = ast.get_docstring(node) or ""
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_is_public_says_what_it_is(module: str) -> None:
+    lacking = [name for name, text in docstrings(module).items() if not text]
+    assert not lacking, f"{lacking} have no docstring; say what they are, or begin them with _"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_docstring_is_taken_for_html(module: str) -> None:
+    for name, text in docstrings(module).items():
+        prose = re.sub(r"`[^`]*`|^    .*$", "", text, flags=re.MULTILINE)
+        assert not re.search(r"<\w", prose), f"{name}: put what begins with < into backticks"
+
+
+@pytest.mark.parametrize("part", PAGES)
+def test_every_folder_says_what_it_is_for(part: str) -> None:
+    assert reference_pages.first_line(reference_pages.PACKAGE / part / "__init__.py")
+
+
+def test_the_navigation_names_every_page_of_the_reference_once() -> None:
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    named = re.findall(r"reference/(\w+)\.md", text)
+    assert sorted(named) == sorted(["index", *PAGES])
+
+
+def test_private_modules_are_in_no_page() -> None:
+    assert not [m for m in MODULES if any(name.startswith("_") for name in m.split("."))]
+    assert not [module for module in MODULES if module.split(".")[1] == reference_pages.COMMANDS]
+
+
+def test_modules_at_the_top_are_named_by_hand() -> None:
+    top = {f"reeltune.{path.stem}" for path in reference_pages.PACKAGE.glob("[!_]*.py")}
+    assert set(SHARED) == top
+
+
+def test_what_import_reeltune_gives_is_documented_and_there() -> None:
+    rows = re.findall(r"^\| `reeltune\.(\w+)` \|", INDEX, re.MULTILINE)
+    assert sorted(rows) == sorted(reeltune.__all__)
+    links = re.findall(r"^\| `reeltune\.(\w+)` \| \[.*?\]\[(.+?)\]", INDEX, re.MULTILINE)
+    for name, home in links:
+        module, _, attribute = home.rpartition(".")
+        assert getattr(reeltune, name) is getattr(import_module(module), attribute)
+        assert getattr(reeltune, name).__doc__
+        assert module in MODULES
+
+
+def test_names_of_the_package_are_sorted_and_those_that_type_checkers_see() -> None:
+    tree = ast.parse((reference_pages.PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    (checked,) = [node for node in tree.body if isinstance(node, ast.If)]
+    names = [
+        name for node in checked.body if isinstance(node, ast.ImportFrom) for name in node.names
+    ]
+    imported = [name.asname or name.name for name in names]
+    assert reeltune.__all__ == sorted(reeltune.__all__)
+    assert sorted([*imported, "__version__"]) == reeltune.__all__
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'reeltune' has no attribute 'nothing'"):
+        _ = reeltune.nothing  # type: ignore[attr-defined]
+
+
+def test_the_configuration_asks_nothing_of_the_network() -> None:
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    theme = yaml.safe_load(text)["theme"]
+    assert theme["font"] is False
+    assert "://" not in text
