@@ -26,6 +26,7 @@ class Published(Protocol):
 
 
 def sizes(train: Size, val: Size, test: Size) -> Sizes:
+    """Three splits, by their names."""
     return {"train": train, "val": val, "test": test}
 
 

@@ -123,6 +123,7 @@ def require_fit(folder: Path, settings: PreTrainedConfig, pixels: Pixels, tokeni
 
 
 def shared_width(settings: PreTrainedConfig) -> int:
+    """Width of the space that both towers end in; CheckpointError where they end in two."""
     if settings.model_type == "clip":
         return settings.projection_dim
     text, vision = settings.text_config.projection_size, settings.vision_config.hidden_size
