@@ -79,7 +79,7 @@ class LeftOut:
     reason: str  # such as "not in the folder videos"
     count: int
     names: tuple[str, ...] = ()  # the first few
-    missing: bool = True  # whether a figure lacks it; else it is there in part, or unasked for
+    missing: bool = True  # whether a figure lacks it; else it is there in some way, or unasked for
 
     def __str__(self) -> str:
         named = ", ".join([*self.names, *["..."] * (self.count > len(self.names) > 0)])

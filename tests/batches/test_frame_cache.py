@@ -83,6 +83,14 @@ def test_a_changed_file_misses_also_in_the_same_run(tmp_path: Path, cache: Frame
     assert make.calls == 2
 
 
+def test_what_cannot_be_read_is_left_out_as_what_cannot_be_decoded(
+    tmp_path: Path, cache: FrameCache
+) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(MediaError, match="is not a regular file"):
+        cache.get(Wanted(tmp_path / "pipe.mp4", RULE, PIXELS), Maker())
+
+
 @pytest.mark.parametrize(
     "other",
     [

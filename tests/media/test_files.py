@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from reeltune.errors import DataError
+from reeltune.errors import DataError, MediaError
 from reeltune.media.files import candidates
-from reeltune.storage.content import content_hash
+from reeltune.storage.content import content_hash, known_hash
 
 
 def test_a_folder_gives_its_videos_in_order_without_hidden_ones(tmp_path: Path) -> None:
@@ -55,10 +55,24 @@ def test_the_content_names_a_file_whatever_its_place(tmp_path: Path) -> None:
 
 def test_a_named_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
-    with pytest.raises(DataError, match=r"pipe\.mp4 is not a regular file; give a video file"):
+    with pytest.raises(DataError, match=r"pipe\.mp4: is not a regular file; give a video file"):
         content_hash(str(tmp_path / "pipe.mp4"))
 
 
 def test_a_file_that_vanished_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"gone\.mp4 cannot be read: No such file"):
+    with pytest.raises(DataError, match=r"gone\.mp4: cannot be read: No such file"):
         content_hash(str(tmp_path / "gone.mp4"))
+
+
+def test_a_file_is_hashed_once_until_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"first")
+    os.utime(path, ns=(0, 0))
+    first = known_hash(path)
+    path.write_bytes(b"other")
+    os.utime(path, ns=(0, 0))
+    assert known_hash(path) == first, "nothing said that it changed, so it was not read again"
+    os.utime(path, ns=(0, 1))
+    assert known_hash(path) == content_hash(str(path)) != first
+    with pytest.raises(MediaError, match=r"gone\.mp4: cannot be read: No such file"):
+        known_hash(tmp_path / "gone.mp4")

@@ -179,6 +179,24 @@ def test_tune_names_lines_whose_video_is_absent_or_broken(tmp_path: Path) -> Non
     assert stored["protocol"]["left_out"] == left_out["b"]
 
 
+def test_evaluate_and_its_report_name_copies_of_a_video(tmp_path: Path) -> None:
+    lines = ["path,caption,split"]
+    for name, toy in zip(("a.mp4", "b.mp4", "z.mp4"), (*clips()[:2], clips()[0]), strict=True):
+        (tmp_path / name).write_bytes(toy.read_bytes())
+        lines.append(f"{name},a toy called {name},test")
+    (tmp_path / "captions.csv").write_text("\n".join(lines) + "\n")
+    command = ("evaluate", "tiny-clip", "--benchmark", "folder", "--data", tmp_path)
+    done = run(*command, "--json")
+    assert done.exit_code == 0, done.output
+    protocol = json.loads(done.stdout)["protocol"]
+    assert (protocol["gallery"], protocol["left_out"]["test"][0]["names"]) == (
+        2,
+        ["z.mp4 (as a.mp4)"],
+    )
+    copies = "1 file (of the same content as another, so one video with it): z.mp4 (as a.mp4)"
+    assert f"note on test: {copies}" in " ".join(run(*command).output.split())
+
+
 def write_collection(folder: Path, caption: Callable[[int, int], str]) -> Path:
     """30 made-up videos in the layout of hybrid_space; `caption` is of video and place."""
     text, feature = folder / "mine" / "TextData", folder / "mine" / "FeatureData" / "noise"

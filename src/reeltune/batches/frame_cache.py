@@ -16,9 +16,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from reeltune.errors import MediaError
 from reeltune.media.sampling import Sampling
-from reeltune.storage.content import content_hash
+from reeltune.storage.content import known_hash
 from reeltune.types import Pixels
 
 VERSION = 2  # of what is stored; a new one where the same clip would give other frames
@@ -46,7 +45,6 @@ class FrameCache:
         folder.mkdir(parents=True, exist_ok=True)
         self._drop_abandoned()
         self._size = sum(status.st_size for status, _ in self._files("*.npy"))
-        self._hashes: dict[tuple[Path, int, int], str] = {}
         self._evicting = threading.Lock()
 
     def get(self, wanted: Wanted, make: Callable[[Wanted], Frames]) -> Frames:
@@ -61,19 +59,8 @@ class FrameCache:
 
     def _key(self, wanted: Wanted) -> str:
         geometry = sorted(asdict(wanted.pixels).items())
-        facts = (VERSION, self._content(wanted.path), str(wanted.sampling), geometry)
+        facts = (VERSION, known_hash(wanted.path), str(wanted.sampling), geometry)
         return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
-
-    def _content(self, path: Path) -> str:
-        """The hash of a file, read once as long as the file stays as it is."""
-        try:
-            status = path.stat()
-        except OSError as error:
-            raise MediaError(str(path), f"cannot be read: {error.strerror}") from error
-        version = (path, status.st_size, status.st_mtime_ns)
-        if version not in self._hashes:
-            self._hashes[version] = content_hash(str(path))
-        return self._hashes[version]
 
     def _write(self, file: Path, frames: Frames) -> None:
         # Two threads may miss the same clip at once, and each needs a name of its own.

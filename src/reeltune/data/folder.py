@@ -15,6 +15,7 @@ from reeltune.data._annotations import (
     read_jsonl,
     require_folder,
 )
+from reeltune.data._copies import find_originals, note_copies, refuse_copies_across
 from reeltune.data._nearest import hint
 from reeltune.data._videos import is_video, left_out, one_caption_each, write_empty
 from reeltune.data.splits.by_place import refuse_leak, split_by_place
@@ -45,7 +46,8 @@ tags      optional, words; reports show the lines of each tag also alone
 
 Other columns are passed over. Without split, each video gets one by a hash of its path: about
 80 % train, 10 % val, 10 % test, so that all captions of a video are in one split and stay there
-when you add videos. Terms are yours: nothing leaves your machine.
+when you add videos. Files of one content, byte for byte, are one video, called by the first of
+their paths by the alphabet. Terms are yours: nothing leaves your machine.
 """
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 NAMES = ("captions.csv", "captions.jsonl")
@@ -97,26 +99,29 @@ class Config(BaseModel):
         source = self.captions or find_file(self.folder, NAMES, "folder")
         there = _files(self.folder)
         lines = _lines(source, self.folder)
-        parts = _parts(lines, source)
+        named = {name for name, _ in lines}
+        originals = find_originals({name: there[name] for name in named & there.keys()})
+        parts = _parts(lines, originals, source)
         chosen = [(name, line) for name, line in lines if parts[name] == split]
-        pairs = tuple(_pair(name, line, there[name]) for name, line in chosen if name in there)
         if not chosen:
             raise NoSplitError(
                 f"{source} has no line whose split is {split}; give some, or leave the column out"
             )
-        unnamed = [name for name in there if is_video(name) and name not in parts]
+        unnamed = [name for name in there if is_video(name) and name not in named]
+        taken = [(originals.get(name, name), line) for name, line in chosen]
+        pairs = tuple(_pair(name, line, there[name]) for name, line in taken if name in there)
         if not pairs:
             wanted = [name for name, _ in chosen]
             raise DataError(_none_there(wanted, unnamed, split, source, self.folder))
+        absent = (name for name, _ in chosen if name not in there)
         return Split(
             pairs=pairs,
             captions=one_caption_each(
-                [Caption(line.moment(name), line.caption) for name, line in chosen]
+                [Caption(line.moment(name), line.caption) for name, line in taken]
             ),
-            left_out=left_out(
-                (name for name, _ in chosen if name not in there),
-                unnamed,
-                self.folder,
+            left_out=(
+                *left_out(absent, unnamed, self.folder),
+                *note_copies((name for name, _ in chosen), originals),
             ),
         )
 
@@ -172,12 +177,18 @@ def _files(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _parts(lines: list[tuple[str, Line]], source: Path) -> dict[str, Part]:
-    """The split of each video: as the file says, or by a hash of its name where it does not."""
+def _parts(
+    lines: list[tuple[str, Line]], originals: dict[str, str], source: Path
+) -> dict[str, Part]:
+    """The split of each video: as the file says, or by a hash of its name where it does not.
+
+    Copies are in the split of their original.
+    """
     names = [name for name, _ in lines]
     given: dict[str, Part] = {name: line.split for name, line in lines if line.split}
     if not given:
-        return split_by_place(names)
+        parts = split_by_place(originals.get(name, name) for name in names)
+        return {name: parts[originals.get(name, name)] for name in names}
     without = [name for name, line in lines if not line.split]
     if without:
         raise DataError(
@@ -186,6 +197,7 @@ def _parts(lines: list[tuple[str, Line]], source: Path) -> dict[str, Part]:
         )
     listed = {part: {name for name, line in lines if line.split == part} for part in PARTS}
     refuse_leak(listed, str(source))
+    refuse_copies_across(given, originals, source)
     return given
 
 

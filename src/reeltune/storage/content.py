@@ -3,24 +3,41 @@
 import hashlib
 import os
 import stat
+from functools import cache
+from pathlib import Path
 
-from reeltune.errors import DataError
+from reeltune.errors import MediaError
 
 CHUNK = 1 << 20
 
 
 def content_hash(location: str) -> str:
-    """BLAKE2b of a file's bytes, 32 hex digits; raises DataError if it cannot be read."""
+    """BLAKE2b of a file's bytes, 32 hex digits; raises MediaError if it cannot be read."""
     digest = hashlib.blake2b(digest_size=16)
     try:
         with open(location, "rb", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise DataError(f"{location} is not a regular file; give a video file")
+                raise MediaError(location, "is not a regular file; give a video file")
             while chunk := file.read(CHUNK):
                 digest.update(chunk)
     except OSError as error:
-        raise DataError(f"{location} cannot be read: {error.strerror}") from error
+        raise MediaError(location, f"cannot be read: {error.strerror}") from error
     return digest.hexdigest()
+
+
+def known_hash(path: Path) -> str:
+    """`content_hash` of a file, read once in a process as long as the file stays as it is."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise MediaError(str(path), f"cannot be read: {error.strerror}") from error
+    return _hash_of(str(path), status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _hash_of(location: str, size: int, changed: int) -> str:
+    """Size and time of change are part of the key alone: another version is read anew."""
+    return content_hash(location)
 
 
 def _without_waiting(path: str, flags: int) -> int:

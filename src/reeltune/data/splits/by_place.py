@@ -50,7 +50,7 @@ def split_by_place(videos: Iterable[str]) -> dict[str, Part]:
     if len(ordered) < 3:
         raise DataError(
             f"{len(ordered)} video{'s' * (len(ordered) != 1)} cannot be split in train, val and "
-            "test; caption at least three"
+            "test, where copies of a file count as one; caption at least three"
         )
     below = [sum(place(video) < share for video in ordered) for share in (TEST, TEST + VAL)]
     test = min(max(below[0], 1), len(ordered) - 2)
