@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from reeltune.data._annotations import read_csv
 from reeltune.data._nearest import hint, nearest
-from reeltune.data.folder import Config
+from reeltune.data.folder import Config, Line
 from reeltune.data.splits.part import PARTS
 from reeltune.errors import DataError, NoSplitError
 from reeltune.types import Split
@@ -53,7 +54,7 @@ def test_a_key_that_is_there_twice_in_a_line_is_refused(tmp_path: Path) -> None:
     line = '{"path": "cat.mov", "caption": "a cat", "caption": "a dog", "split": "val"}'
     path.write_text(f'{{"path": "rain.webm", "caption": "rain", "split": "test"}}\n{line}\n')
     with refused(
-        "told.jsonl, line 2: the key 'caption' is there 2 times in one object; give it once, or"
+        "told.jsonl, line 2: the key 'caption' is there 2 times in one object; give it once ("
     ):
         config.model_copy(update={"captions": path}).read("val")
 
@@ -153,13 +154,37 @@ def test_a_span_that_ends_before_it_starts_is_refused(tmp_path: Path, end: str) 
         ("a.mp4,a toy,-1,", "line 2, start: Input should be greater than or equal to 0 (got '-1')"),
         ("a.mp4,a toy,1:20,", "line 2, start: Input should be a valid number, ... (got '1:20')"),
         ("a.mp4,a toy,nan,", "line 2, start: Input should be a finite number (got 'nan')"),
-        ("a.mp4,,,", "line 2, caption: Field required; mend it"),
+        ("a.mp4,,,", "line 2, caption: the cell is empty; fill it or remove the line (`reeltune"),
+        ('a.mp4," ",,', "line 2, caption: the cell is empty; fill it or remove the line"),
+        (",a toy,,", "line 2, path: the cell is empty; fill it or remove the line"),
+        ("a.mp4", "line 2, ends after 1 of 4 cells, before caption (at a line break within a"),
+        ('a.mp4,"a\ntoy",-1,', "line 2, start: Input should be greater than or equal to 0"),
+        ("\n\na.mp4,,,", "line 4, caption: the cell is empty"),
+        ('a.mp4,"a\ntoy"\na.mp4,,,', "line 4, caption: the cell is empty"),
+        ('a.mp4,"a toy\nand\nmore', "line 2: what begins there is not CSV (unexpected end of"),
+        ("a.mp4,a toy,,,,b", "line 2, has 1 cell more than the 4 wanted ('b' is too many)"),
         ("a.mp4,a toy,,dev", "line 2, split: Input should be 'train', 'val' or 'test' (got 'dev')"),
     ],
 )
 def test_a_broken_line_is_named(tmp_path: Path, cells: str, wanted: str) -> None:
     with refused(wanted):
         written(tmp_path, "path,caption,start,split", cells).read("test")
+
+
+def test_optional_cells_may_be_empty_blank_or_not_there(tmp_path: Path) -> None:
+    lines = ["a.mp4,a toy", "a.mp4,a toy,,,,", 'a.mp4,"a\ntoy", ," "', " ", "a.mp4,a toy,1,2"]
+    (tmp_path / "captions.csv").write_text("\n".join(["path,caption,start,end", *lines]))
+    rows = list(read_csv(tmp_path / "captions.csv", Line, "folder"))
+    assert [number for number, _ in rows] == [2, 3, 4, 7]
+    assert [(row.start, row.end) for _, row in rows] == [(0, None)] * 3 + [(1, 2)]
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_empty_text_of_json_is_named(tmp_path: Path, text: str) -> None:
+    line = json.dumps({"path": "a.mp4", "caption": text})
+    (tmp_path / "captions.jsonl").write_text(line)
+    with refused("captions.jsonl, line 1, caption: the text is empty; fill it or remove its entry"):
+        Config(folder=tmp_path).read("test")
 
 
 def test_a_broken_line_of_json_is_named(tmp_path: Path) -> None:

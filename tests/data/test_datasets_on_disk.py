@@ -99,7 +99,7 @@ def test_a_broken_json_file_is_named_with_the_key(tmp_path: Path) -> None:
     config = activitynet.Config.tiny(tmp_path)
     path = tmp_path / "val_1.json"
     path.write_text('{"v_x": {"sentences": ["a man", "  "]}}')
-    with refused("val_1.json, v_x.sentences.1: String ... at least 1 character (got '  '); mend"):
+    with refused("val_1.json, v_x.sentences.1: the text is empty; fill it or remove"):
         config.read("test")
     path.write_text('{"v_x": {"timestamps": []}}')
     with refused("val_1.json, v_x.sentences: Field required; ...`reeltune datasets activitynet`"):
@@ -119,13 +119,13 @@ def test_a_broken_line_of_a_table_is_named(tmp_path: Path) -> None:
     config = msrvtt.Config.tiny(tmp_path)
     path, header = tmp_path / msrvtt.TEST, "key,vid_key,video_id,sentence\n"
     path.write_text(header + "ret0,msr7010,video7010,\n")
-    with refused("test.csv, line 2, sentence: Field required; mend it or get the file again"):
+    with refused("test.csv, line 2, sentence: the cell is empty; fill it or remove the line (`re"):
         config.read("test")
     path.write_text(header + "ret0,msr7010,video7010,a man, a dog\n")
-    with refused("test.csv, line 2, has 1 cells more than the 4 wanted ('a dog' is too many)"):
+    with refused("test.csv, line 2, has 1 cell more than the 4 wanted ('a dog' is too many)"):
         config.read("test")
     path.write_text(header + 'ret0,msr7010,video7010,"a man\n')
-    with refused("test.csv, line 2, is not CSV (unexpected end of data); mend"):
+    with refused("test.csv, line 2: what begins there is not CSV (unexpected end of data); mend"):
         config.read("test")
     path.write_text("key;video_id;sentence\n")
     with refused("line 1: there is no column video_id or sentence among key;video_id;sentence;"):
@@ -139,10 +139,13 @@ def test_a_broken_line_between_tabs_is_named(tmp_path: Path) -> None:
     path.write_text(good.replace(".\n", ".\t\n"))
     assert len(config.read("test").pairs) == 1, "a tab at the end is no cell"
     path.write_text(good + "3086_UGLY_TRUTH_x\t00.23.23.000\n")
-    with refused("publictect.csv, line 2, sentence: Field required; mend"):
+    with refused("publictect.csv, line 2, ends after 2 of 6 cells, before sentence (at a line"):
+        config.read("test")
+    path.write_text(good + "3086_UGLY_TRUTH_x" + "\t00.23.23.000" * 4 + "\t \n")
+    with refused("publictect.csv, line 2, sentence: the cell is empty; fill it or remove the line"):
         config.read("test")
     path.write_text(good.replace("her hips", "her\thips"))
-    with refused("line 1, has 1 cells more than the 6 wanted ('hips.' is too many); put a text"):
+    with refused("line 1, has 1 cell more than the 6 wanted ('hips.' is too many); put a text"):
         config.read("test")
 
 

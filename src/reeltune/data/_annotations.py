@@ -5,10 +5,10 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
@@ -77,29 +77,32 @@ def read_jsonl(path: Path, kind: type[RowT], dataset: str) -> Iterator[tuple[int
 
 
 def read_csv(path: Path, kind: type[RowT], dataset: str) -> Iterator[tuple[int, RowT]]:
-    """Line numbers and rows of a CSV file with a header; an empty cell is as good as none."""
+    """Rows of a CSV file with a header, each with the number of the line that it begins in.
+
+    An optional cell may be empty, which is as good as none; blank lines are passed over.
+    """
     lines = io.StringIO(_text_of(path, dataset), newline="")
-    reader = csv.DictReader(lines, strict=True, skipinitialspace=True)
+    reader = csv.reader(lines, strict=True, skipinitialspace=True)
+    number = 1  # a text in quotes may hold line breaks, so `reader.line_num` is where a row ends
     try:
-        _require_columns(reader.fieldnames or [], kind, path, dataset)
-        for cells in reader:
-            place = f"{path}, line {reader.line_num}"
-            yield reader.line_num, _row(cells, kind, place, dataset)
+        columns = next(reader, [])
+        _require_columns(columns, kind, path, dataset)
+        number = reader.line_num + 1
+        for values in reader:
+            if values not in ([], [""]):
+                yield number, _row(columns, values, kind, f"{path}, line {number}", dataset)
+            number = reader.line_num + 1
     except csv.Error as error:
         raise DataError(
-            f"{path}, line {reader.reader.line_num}, is not CSV ({error}); mend it or get the file "
-            f"again (`reeltune datasets {dataset}`)"
+            f"{path}, line {number}: what begins there is not CSV ({error}); mend it "
+            f"(`reeltune datasets {dataset}` describes the file)"
         ) from None
 
 
 def read_tabs(path: Path, kind: type[RowT], columns: Sequence[str], dataset: str) -> Iterator[RowT]:
     """Rows of a file of tab-separated `columns` without header or quotes."""
     for number, line in read_lines(path, dataset):
-        values = line.rstrip().split("\t")
-        cells: dict[Any, Any] = dict(zip(columns, values, strict=False))
-        if len(values) > len(columns):
-            cells[None] = values[len(columns) :]
-        yield _row(cells, kind, f"{path}, line {number}", dataset)
+        yield _row(columns, line.split("\t"), kind, f"{path}, line {number}", dataset)
 
 
 def read_lines(path: Path, dataset: str) -> Iterator[tuple[int, str]]:
@@ -118,8 +121,8 @@ def _require_keys_once(text: str, place: str, dataset: str) -> None:
             counts = Counter(key for key, _ in pairs)
             key, times = counts.most_common(1)[0]
             raise DataError(
-                f"{place}: the key {key!r:.60} is there {times} times in one object; give it once, "
-                f"or get the file again (`reeltune datasets {dataset}`)"
+                f"{place}: the key {key!r:.60} is there {times} times in one object; give it once "
+                f"(`reeltune datasets {dataset}` describes the file)"
             )
         return found
 
@@ -128,8 +131,7 @@ def _require_keys_once(text: str, place: str, dataset: str) -> None:
 
 
 def _require_columns(columns: Sequence[str], kind: type[Row], path: Path, dataset: str) -> None:
-    wanted = [name for name, field in kind.model_fields.items() if field.is_required()]
-    lacking = [name for name in wanted if name not in columns]
+    lacking = _lacking(kind, columns)
     doubled = [name for name, times in Counter(columns).items() if name and times > 1]
     if doubled:
         raise DataError(
@@ -144,16 +146,39 @@ def _require_columns(columns: Sequence[str], kind: type[Row], path: Path, datase
         )
 
 
-def _row(cells: dict[Any, Any], kind: type[RowT], place: str, dataset: str) -> RowT:
-    """Check one line; `csv` puts what is left over under the key None."""
-    if None in cells:
+def _lacking(kind: type[Row], given: Container[str]) -> list[str]:
+    """Names of required fields that are not given."""
+    fields = kind.model_fields.items()
+    return [name for name, field in fields if field.is_required() and name not in given]
+
+
+def _row(
+    columns: Sequence[str], values: Sequence[str], kind: type[RowT], place: str, dataset: str
+) -> RowT:
+    """Check one line; cells of nothing but space are empty, also those beyond the columns."""
+    surplus = [value for value in values[len(columns) :] if value.strip()]
+    if surplus:
         raise DataError(
-            f"{place}, has {len(cells[None])} cells more than the {len(cells) - 1} wanted "
-            f"({cells[None][0]!r:.60} is too many); put a text that holds the separator in double "
-            f"quotes, or get the file again (`reeltune datasets {dataset}`)"
+            f"{place}, has {len(surplus)} cell{'s' * (len(surplus) != 1)} more than the "
+            f"{len(columns)} wanted ({surplus[0]!r:.60} is too many); put a text that holds the "
+            f"separator in double quotes (`reeltune datasets {dataset}` describes the file)"
+        )
+    told = dict(zip(columns, values, strict=False))
+    cells = {column: value for column, value in told.items() if value.strip()}
+    short, empty = _lacking(kind, told), _lacking(kind, cells)
+    if short:
+        raise DataError(
+            f"{place}, ends after {len(values)} of {len(columns)} cells, before {short[0]} (at a "
+            "line break within a text?); give the rest, or remove the line "
+            f"(`reeltune datasets {dataset}` describes the file)"
+        )
+    if empty:
+        raise DataError(
+            f"{place}, {empty[0]}: the cell is empty; fill it or remove the line "
+            f"(`reeltune datasets {dataset}` describes the file)"
         )
     try:
-        return kind.model_validate({key: cell for key, cell in cells.items() if cell})
+        return kind.model_validate(cells)
     except ValidationError as error:
         raise _refused(place, error, dataset) from None
 
@@ -172,9 +197,12 @@ def _refused(place: str, error: ValidationError, dataset: str) -> DataError:
     """The first thing wrong, where it is, and what was wanted."""
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"])
-    says_all = first["type"] in ("json_invalid", "missing", "value_error")
-    got = "" if says_all else f" (got {first['input']!r:.60})"
+    if first["type"] == "string_too_short":
+        what = "the text is empty; fill it or remove its entry"
+    else:
+        says_all = first["type"] in ("json_invalid", "missing", "value_error")
+        got = "" if says_all else f" (got {first['input']!r:.60})"
+        what = f"{first['msg']}{got}; mend it"
     return DataError(
-        f"{place}{', ' * bool(key)}{key}: {first['msg']}{got}; mend it or get the file again "
-        f"(`reeltune datasets {dataset}`)"
+        f"{place}{', ' * bool(key)}{key}: {what} (`reeltune datasets {dataset}` describes the file)"
     )
