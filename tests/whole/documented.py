@@ -1,4 +1,4 @@
-"""The command lines that README.md, docs/*.md and `--help` show, and their smallest sizes."""
+"""The command lines that README.md, docs/**/*.md and `--help` show, and their smallest sizes."""
 
 import re
 import shlex
@@ -12,7 +12,7 @@ from typer.main import get_command
 from reeltune.cli.app import app
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
 PROGRAM = get_command(app)
 

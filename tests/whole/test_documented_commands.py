@@ -1,4 +1,4 @@
-"""Every command line of README.md, docs/*.md and `--help` runs, at its smallest size."""
+"""Every command line of README.md, docs/**/*.md and `--help` runs, at its smallest size."""
 
 import shlex
 from collections.abc import Iterator
