@@ -73,7 +73,7 @@ def test_weights_of_univl_are_told_key_by_key(tmp_path: Path) -> None:
     gone = [name for name in state if name.startswith("similarity_dense")]
     kept = {name: weight for name, weight in state.items() if name not in gone}
     torch.save({**kept, "more": torch.ones(1)}, tmp_path / "u.bin")
-    sizes = [part for name, size in SMALL.items() for part in ("--set", f"{name}={size}")]
+    sizes = [part for name, size in SMALL.items() for part in ("--set", f"config.{name}={size}")]
     facts = told("univl", tmp_path / "u.bin", tmp_path / "model", *sizes)
     assert (facts["missing"], facts["unexpected"]) == (gone, ["more"])
     assert set(facts["loaded"]) == set(kept)
@@ -125,10 +125,32 @@ def test_the_source_is_read_before_anything_is_built(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_weights_of_other_names_or_shapes_are_refused_before_a_network_is_drawn(
+    tmp_path: Path,
+) -> None:
+    state = univl.Config(**SMALL).build().network.state_dict()
+    before = torch.get_rng_state()
+    for name, weights, said in (
+        ("other", {"stem": torch.ones(2)}, "has no key of UniVL (its first is 'stem')"),
+        ("small", dict(state), "weights of another shape than the model"),
+    ):
+        torch.save(weights, tmp_path / name)
+        code, text = run("univl", tmp_path / name, tmp_path / "new")
+        assert (code, said in text) == (1, True), text
+    assert torch.equal(torch.get_rng_state(), before)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "small"]
+
+
 def test_a_size_of_univl_that_is_none_is_refused(tmp_path: Path) -> None:
     code, text = run("univl", tmp_path / "u.bin", tmp_path / "model", "--set", "layers=3")
     assert code == 1
-    assert "error: there is no setting layers; did you mean --set " in text
+    assert "error: there is no setting layers; did you mean --set config." in text
+    code, text = run("univl", tmp_path / "u.bin", tmp_path / "m", "--set", "config.video_layer=3")
+    assert code == 1
+    assert "no setting config.video_layer; did you mean --set config.video_layers" in text
+    code, text = run("univl", tmp_path / "u.bin", tmp_path / "m", "--set", "config.positions=x")
+    assert code == 1
+    assert "error: config.positions: " in text
 
 
 def test_a_dual_encoding_comes_with_its_words(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from reeltune.evaluation.beside import (
     Asked,
     Scored,
     bank_of,
+    require_hubs,
     require_scores_file,
     with_asked,
     write_scores,
@@ -120,6 +121,17 @@ def test_what_is_no_post_processing_is_refused(given: str) -> None:
         ConfigError, match=rf"--post {given} is no post-processing; give --post dsl"
     ):
         postprocessing_named(given)
+
+
+def test_more_hubs_than_there_are_candidates_are_refused() -> None:
+    split = Split(pairs=tuple(PAIRS), captions="multiple")
+    most = min(split.videos, len(PAIRS))
+    require_hubs(Asked(post=(f"qb-norm 20 {most}", "dsl 9")), split)
+    message = (
+        rf"--post qb-norm:20:{most + 1} asks for the best {most + 1} of {most}, .* 1 to {most}"
+    )
+    with pytest.raises(ConfigError, match=message):
+        require_hubs(Asked(post=(f"qb-norm 20 {most + 1}",)), split)
 
 
 def test_the_bank_is_never_the_split_that_is_measured() -> None:

@@ -154,6 +154,22 @@ def test_broken_files_are_named(tmp_path: Path, rest: str) -> None:
         read_tags(tmp_path / "none.txt")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("v\tman:2 dog:1 man:3\n", r"line 1: tag 'man' of v is there twice; keep one count of it"),
+        ("v\tman:2\nw\t\nv\tdog:1\n", r"line 3: tags of v are there twice; keep one line of each"),
+    ],
+)
+def test_what_is_there_twice_in_a_file_of_tags_is_refused(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text(text)
+    with pytest.raises(DataError, match=rf"labels\.txt, {said}"):
+        read_tags(path)
+
+
 def test_without_hanta_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "HanTa.HanoverTagger", None)
     _concepts._tagger.cache_clear()

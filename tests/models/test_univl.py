@@ -258,7 +258,7 @@ def test_what_cannot_be_read_is_refused() -> None:
     model = small()
     features, mask = videos()
     with pytest.raises(
-        DataError, match=r"features have width 9.*reads 10; give --set config\.features=9"
+        DataError, match=r"features have width 9.*reads 10; give .* by --set config\.features=9"
     ):
         model.encode_video(features[..., :9], mask)
     pictures = torch.zeros(4, 6, 3, 8, 8, dtype=torch.uint8)

@@ -102,6 +102,7 @@ def test_what_cannot_be_had_beside_the_figures_is_refused_at_once(tmp_path: Path
         ("--scores", tmp_path / "s.csv"): "give one that ends in .npy",
         ("--scores", tmp_path / "s.npy" / "s.npy"): "is a file",
         ("--post", "qb-norm:20:1", "--split", "train"): "measure val or test",
+        ("--post", "qb-norm:20:99"): "asks for the best 99 of",
     }
     (tmp_path / "s.npy").write_text("")
     for given, message in wrong.items():

@@ -31,7 +31,8 @@ def univl(
     source: Annotated[Path, typer.Argument(help="univl.pretrained.bin, or weights tuned of it.")],
     out: OutArgument,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A size of its own, e.g. video_layers=4.")
+        list[str] | None,
+        typer.Option("--set", help="A size of its own, e.g. config.video_layers=4."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -41,17 +42,11 @@ def univl(
     """
     from dataclasses import asdict
 
-    from pydantic import ValidationError
-
-    from reeltune.errors import ConfigError
     from reeltune.models.univl import Config, convert
-    from reeltune.settings.faults import refusal, settings_of
+    from reeltune.settings.faults import settings_given
     from reeltune.storage.outputs import new_folder
 
-    try:
-        config = Config(**changes_of(settings))
-    except ValidationError as error:
-        raise ConfigError(refusal(error, "", settings_of(Config))) from error
+    config = settings_given(Config, changes_of(settings), "config")
     with new_folder(out) as folder:
         found = convert(source, folder, config)
     report = {name: list(keys) for name, keys in asdict(found).items()}

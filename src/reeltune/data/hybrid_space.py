@@ -204,7 +204,8 @@ def _chosen(folder: Path, what: str, name: str | None, promised: Mapping[str, An
     if name not in _names(folder, what):
         raise DataError(
             f"{folder} holds no {what} {name}, only {', '.join(_names(folder, what)) or 'none'}; "
-            f"name one by --set options.{what}=NAME (`reeltune datasets hybrid-space`)"
+            f"name one by --set options.{what}=NAME, or, where a command takes no settings, give "
+            "one that name (`reeltune datasets hybrid-space`)"
         )
     return name
 
@@ -225,5 +226,6 @@ def _only(folder: Path, what: str, wanted: str | None = None) -> str:
     lacks = f"no {wanted}, but " if wanted else ""
     raise DataError(
         f"{folder} holds {lacks}{len(names)} {what}s ({', '.join(names) or 'none'}); "
-        f"name one by --set options.{what}=NAME (`reeltune datasets hybrid-space`)"
+        f"name one by --set options.{what}=NAME, or, where a command takes no settings, give one "
+        "that name (`reeltune datasets hybrid-space`)"
     )

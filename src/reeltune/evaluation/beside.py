@@ -52,6 +52,21 @@ def bank_of(asked: Asked, options: Any, split: str) -> Split | None:
     return found
 
 
+def require_hubs(asked: Asked, split: Split) -> None:
+    """Raise ConfigError where QB-Norm asks for more hubs of a query than the split has videos, or
+    captions, since a video is ranked among these."""
+    most = min(split.videos, len(split.pairs))
+    for name in asked.post:
+        kind, *numbers = name.split()
+        if kind == TRAINING and int(numbers[1]) > most:
+            given = ":".join([kind, *numbers])
+            raise ConfigError(
+                f"--post {given} asks for the best {numbers[1]} of {most:,}, the videos or "
+                f"captions that are ranked; give --post {kind}:{numbers[0]}:K with K from 1 to "
+                f"{most}"
+            )
+
+
 @dataclass(frozen=True)
 class Scored:
     """Scores of a split, and how other texts, or other clips, are scored with its own."""

@@ -159,18 +159,29 @@ def read_tags(labels: Path) -> Tags:
         lines = labels.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{labels} cannot be read as UTF-8 text ({error}); copy it again") from None
-    tags = {}
+    tags: dict[str, dict[str, int]] = {}
     for number, line in enumerate(lines, start=1):
         if line.strip():
             video, _, rest = line.strip().partition("\t")
-            pairs = (part.rpartition(":") for part in rest.split())
+            pairs = [part.rpartition(":") for part in rest.split()]
             try:
-                tags[video] = {tag: _count(count) for tag, _, count in pairs if tag or count}
+                counts = [(tag, _count(count)) for tag, _, count in pairs if tag or count]
             except ValueError:
                 raise DataError(
                     f"{labels}, line {number}: {rest!r:.60} is not tag:count with spaces between; "
                     "mend it, or copy the file again"
                 ) from None
+            if twice := [name for name, n in Counter(tag for tag, _ in counts).items() if n > 1]:
+                raise DataError(
+                    f"{labels}, line {number}: tag {twice[0]!r} of {video} is there twice; keep "
+                    "one count of it"
+                )
+            if video in tags:
+                raise DataError(
+                    f"{labels}, line {number}: tags of {video} are there twice; keep one line of "
+                    "each video"
+                )
+            tags[video] = dict(counts)
     return tags
 
 

@@ -23,7 +23,7 @@ from reeltune.models._univl import towers
 from reeltune.models._univl.beam import beam_search
 from reeltune.models._univl.frame_encoder import FrozenFrames
 from reeltune.models._univl.network import Network, pooled_text, pooled_video, precise, rows
-from reeltune.models._univl.released import KeyReport, fill, read_released, unique
+from reeltune.models._univl.released import KeyReport, fill, read_released, require_fits, unique
 from reeltune.models._univl.targets import Caption, Reads, text_read, what_is_hidden
 from reeltune.models._univl.tasks import TASKS as TASKS
 from reeltune.models._univl.tasks import Scene, Task, task_losses
@@ -323,7 +323,8 @@ class Univl(nn.Module):
         if frames.shape[-1] != self.config.features:
             raise DataError(
                 f"features have width {frames.shape[-1]}, and the model reads "
-                f"{self.config.features}; give --set config.features={frames.shape[-1]}"
+                f"{self.config.features}; give features of that width, or train a model on these "
+                f"by --set config.features={frames.shape[-1]}"
             )
         features = frames.to(self.device, self.network.similarity_dense.weight.dtype)
         return features.masked_fill(~mask[..., None], 0), mask
@@ -356,8 +357,10 @@ def load(folder: Path | None, device: str | None = None, dtype: str | None = Non
 def convert(released: Path | str, folder: Path | str, config: Config | None = None) -> KeyReport:
     """Write the folder of a released checkpoint such as `univl.pretrained.bin`, and say what
     became of each of its keys; what it lacks has random weights."""
-    given = read_released(Path(released))  # before a network is built for nothing
-    model = (config or Config()).build()
+    given, config = read_released(Path(released)), config or Config()
+    with torch.device("meta"):  # before a network is drawn for nothing
+        require_fits(config.build().network, given, Path(released))
+    model = config.build()
     report = fill(model.network, given, Path(released))
     model.save_pretrained(folder)
     return report

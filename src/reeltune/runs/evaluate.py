@@ -6,7 +6,7 @@ from typing import Any
 
 from reeltune.batches.loader import FrameReader
 from reeltune.data.splits.part import PARTS, Part, read_if_any
-from reeltune.evaluation.beside import NOTHING, Asked, bank_of
+from reeltune.evaluation.beside import NOTHING, Asked, bank_of, require_hubs
 from reeltune.models.opening.open import open_model
 from reeltune.recipes.read import Recipe
 from reeltune.recipes.stored import as_stored, stored_recipe
@@ -44,6 +44,7 @@ def evaluate_opened(
     recipe, dataset = open_data(recipe, place)
     bank = bank_of(asked, dataset, split)
     data, stored = dataset.read(split), stored_recipe(folder)
+    require_hubs(asked, data)
     clips: FrameReader | StoredClips
     if recipe.features is None:
         clips = frame_reader(model, recipe.frames)

@@ -53,8 +53,8 @@ class Maker:
             raise ConfigError(
                 f"{model.name} was trained on features of {model.config.encoder} with fingerprint "
                 f"{pinned}, and those in {self.folder} were made by {self.making.model} with "
-                f"fingerprint {self.making.fingerprint}; give --set features.folder=FOLDER of "
-                "features that the former made"
+                f"fingerprint {self.making.fingerprint}; give features that the former made, to "
+                "train and evaluate by --set features.folder=FOLDER"
             )
 
 

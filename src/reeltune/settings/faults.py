@@ -1,13 +1,16 @@
 """What is wrong with settings that pydantic refuses, in one line."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from reeltune.errors import ConfigError
+
 NEAREST = 3  # settings that a message names where one is not known
+Settings = TypeVar("Settings", bound=BaseModel)
 ALIKE = 0.7  # of difflib, for names to be taken for slips of each other
 
 
@@ -66,6 +69,21 @@ def settings_of(kind: type[BaseModel], section: str = "") -> list[str]:
         within = list(_classes(field.annotation))
         found += [one for part in within for one in settings_of(part, path)] or [path]
     return found
+
+
+def settings_given(kind: type[Settings], changes: Mapping[str, object], section: str) -> Settings:
+    """Settings of a class of them, each change by its path below `section`.
+
+    Errors: `ConfigError` names the first fault, and the nearest settings.
+    """
+    known, start = settings_of(kind, section), f"{section}."
+    for path in changes:
+        if not path.startswith(start):
+            raise ConfigError(f"there is no setting {path}{did_you_mean(path, known)}")
+    try:
+        return kind(**{path.removeprefix(start): value for path, value in changes.items()})
+    except ValidationError as error:
+        raise ConfigError(refusal(error, section, known)) from error
 
 
 def _classes(annotation: Any) -> Iterator[type[BaseModel]]:

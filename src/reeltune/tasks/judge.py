@@ -110,8 +110,8 @@ def texts_of(model: Any, options: Any, dataset: str) -> dict[str, Text]:
         return {}
     if not hasattr(options, SPOKEN):
         raise ConfigError(
-            f"the model reads transcripts, and dataset {dataset} has none; give "
-            "--set config.reads=nothing"
+            f"the model reads transcripts, and dataset {dataset} has none; measure it on one that "
+            "has, or train it with --set config.reads=nothing"
         )
     return {SPOKEN: options.transcript}
 

@@ -144,8 +144,9 @@ class _Training:
         norm = nn.utils.clip_grad_norm_(self.weights.values(), settings.clip_norm or float("inf"))
         if not norm.isfinite():
             raise DataError(
-                f"the gradient of step {place.step + 1} is not finite; lower --set training.lr "
-                f"(it is {rates['lr']:.3g}), or use --set training.precision=fp32"
+                f"the gradient of step {place.step + 1} is not finite at a learning rate of "
+                f"{rates['lr']:.3g}; lower it where the command takes settings, by --set "
+                "training.lr, or use --set training.precision=fp32"
             )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -168,9 +169,9 @@ class _Training:
         if bad:
             name = next((name for name in bad if name != "loss"), "loss")
             raise DataError(
-                f"the loss {name} of step {self.place.step + 1} is {bad[name]}; lower --set "
-                "training.lr, use --set training.precision=fp32, or look for what is not finite "
-                "in the batch"
+                f"the loss {name} of step {self.place.step + 1} is {bad[name]}; look for what is "
+                "not finite in the batch, or, where the command takes settings, lower --set "
+                "training.lr or use --set training.precision=fp32"
             )
         return facts
 

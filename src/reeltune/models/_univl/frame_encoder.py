@@ -60,7 +60,8 @@ class FrozenFrames:
         if found.shape[1] != self.features:
             raise ConfigError(
                 f"encoder {self.name} makes features of width {found.shape[1]}, and the model "
-                f"reads {self.features}; give --set config.features={found.shape[1]}"
+                f"reads {self.features}; give --set config.features={found.shape[1]} in training, "
+                "or set encoder in the config.yaml beside the weights to the one of its training"
             )
         return found.to(device)
 

@@ -57,16 +57,10 @@ def read_released(path: Path) -> dict[str, Tensor]:
 def fill(network: nn.Module, given: Mapping[str, Tensor], path: Path) -> KeyReport:
     """Copy what fits into `network`.
 
-    Errors: `CheckpointError` names weights of another shape, copies of one tied weight that
-    differ, and a file of which nothing fits.
+    Errors: `CheckpointError` as of `require_fits`, and for copies of one tied weight that differ.
     """
+    require_fits(network, given, path)
     wanted = network.state_dict(keep_vars=True)
-    _require_shapes(wanted, given, path)
-    if not given.keys() & wanted.keys():
-        raise CheckpointError(
-            f"{path} has no key of UniVL (its first is {next(iter(given), 'none')!r}); give a "
-            "file such as univl.pretrained.bin"
-        )
     names: dict[int, list[str]] = defaultdict(list)  # of each weight
     for name, weight in wanted.items():
         names[id(weight)].append(name)
@@ -85,6 +79,20 @@ def fill(network: nn.Module, given: Mapping[str, Tensor], path: Path) -> KeyRepo
         unexpected=tuple(name for name in given if name not in wanted),
         tied=tuple(name for group in names.values() for name in group[1:]),
     )
+
+
+def require_fits(network: nn.Module, given: Mapping[str, Tensor], path: Path) -> None:
+    """Raise CheckpointError for weights of another shape, and for a file of which nothing fits.
+
+    The weights of `network` are not read, so it may be one without storage.
+    """
+    wanted = network.state_dict(keep_vars=True)
+    _require_shapes(wanted, given, path)
+    if not given.keys() & wanted.keys():
+        raise CheckpointError(
+            f"{path} has no key of UniVL (its first is {next(iter(given), 'none')!r}); give a "
+            "file such as univl.pretrained.bin"
+        )
 
 
 def unique(network: nn.Module) -> dict[str, Tensor]:
