@@ -17,7 +17,9 @@ from reeltune.models.opening.initial import take_weights
 from reeltune.models.opening.open import open_model
 from reeltune.recipes.read import read_recipe
 from reeltune.runs.describe import describe
+from reeltune.runs.finished import model_card
 from reeltune.runs.tune import start
+from reeltune.tasks.reports import read_report
 
 TINY = ("--set", "options.size=tiny", "--set", "training.epochs=1", "--set", "frames=4")
 STILL = ("--set", "training.lr=0")  # training that changes no weight
@@ -66,6 +68,15 @@ def test_training_that_changes_nothing_ends_where_it_started(full: Path, tmp_pat
     stored = yaml.safe_load((out / "recipe.yaml").read_text())
     assert stored["init"] == str(full)
     assert len(stored["init_pin"]) == 32
+    begun = f"begun from the weights of {full}, whose content has the hash {stored['init_pin']}"
+    assert begun in (out / "README.md").read_text()
+    assert "begun from the weights" not in (full / "README.md").read_text()
+
+
+def test_the_card_names_the_release_that_training_began_from(full: Path) -> None:
+    recipe = read_recipe("youcook2/univl", {"config.pretrained": "univl-release"})
+    card = model_card(recipe, read_report(full / "metrics.json"))
+    assert "begun from the weights of univl-release) and of the dataset (youcook2)" in card
 
 
 def test_the_start_is_part_of_a_run(full: Path, tmp_path: Path) -> None:

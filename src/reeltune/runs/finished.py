@@ -69,4 +69,9 @@ def model_card(recipe: Recipe, report: AnyReport, said: Sequence[str] = ()) -> s
 
 
 def _stands_on(recipe: Recipe) -> str:
-    return str(recipe.config.get("base") or recipe.config.get("encoder") or "stored features")
+    """What lies below the weights, and the weights that training began from."""
+    below = recipe.config.get("base") or recipe.config.get("encoder") or "stored features"
+    begun = recipe.config.get("pretrained")
+    if recipe.init is not None:
+        begun = f"{recipe.init}, whose content has the hash {recipe.init_pin}"
+    return f"{below}; begun from the weights of {begun}" if begun else str(below)
