@@ -17,6 +17,7 @@ import torch
 
 from _line import emit
 from reeltune.models._adapter import Based
+from reeltune.models.opening.material import Material
 from reeltune.recipes.read import read_recipe
 from reeltune.training.optim import optimizer_of
 from reeltune.training.settings import Settings
@@ -53,7 +54,7 @@ def measure(method: str, count: int, steps: int) -> dict[str, float]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     config: Based = read_recipe(f"msrvtt-9k/{method}").model_config_of()
     config = config.model_copy(update={"base": None})
-    model = config.start(device).train()  # type: ignore[attr-defined]
+    model = config.start(Material(device=device)).model.train()  # type: ignore[attr-defined]
     settings = Settings(precision="bf16" if device == "cuda" else "fp32")
     step, optimizer = Contrast(model, settings.precision), optimizer_of(model, settings)
     batch, before, times = batch_of(model, count), peak(), []

@@ -9,12 +9,13 @@ Letters in shapes:
     S  side of a square frame, in pixels
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
-from jaxtyping import Bool, Float, Int, UInt8
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from pydantic import ConfigDict
 from torch import Tensor
 
@@ -57,6 +58,9 @@ class Pair:
     start: float = 0.0  # s
     end: float | None = None  # s; None: to the end of the file
     tags: tuple[str, ...] = ()  # subsets that a report also gives alone, such as "temporal"
+
+
+Target = Callable[[Pair], Shaped[np.ndarray, "..."]]  # what a loss wants of a pair beside its clip
 
 
 class Caption(NamedTuple):

@@ -12,6 +12,7 @@ from small_prompts import FRAMES, SMALL, TEXTS, VARIANTS, ragged, shake
 from reeltune.errors import CheckpointError, ConfigError, ReeltuneError
 from reeltune.models import clip, tuned, vop
 from reeltune.models._adapter import ADAPTER, open_base, save_adapter
+from reeltune.models.opening.material import Material
 from reeltune.models.opening.open import open_model
 from reeltune.models.opening.weights import CARD
 from reeltune.runs.describe import describe
@@ -35,7 +36,7 @@ def saved_clip(folder: Path, seed: int) -> Path:
 def trained(base: Path, variant: str = "F+C") -> vop.Vop:
     """Prompts of a size that shows, on the CLIP in `base`."""
     config = vop.Config(base=str(base), prompts=VARIANTS[variant], frames=FRAMES)
-    model = config.start("cpu").eval()
+    model = config.start(Material(device="cpu")).model.eval()
     shake(model.text)
     shake(model.video)
     return model
@@ -108,9 +109,10 @@ def test_a_stored_model_is_described_without_its_weights(stored: Path) -> None:
 
 def test_a_base_can_be_pinned_before_training(base: Path) -> None:
     mark = clip.load(base).fingerprint
-    assert vop.Config(base=str(base), base_fingerprint=mark).start("cpu").clip.fingerprint == mark
+    pinned, material = vop.Config(base=str(base), base_fingerprint=mark), Material(device="cpu")
+    assert pinned.start(material).model.clip.fingerprint == mark
     with pytest.raises(CheckpointError, match=r"and base_fingerprint is abc; give the CLIP that"):
-        tuned.Config(base=str(base), base_fingerprint="abc").start("cpu")
+        tuned.Config(base=str(base), base_fingerprint="abc").start(material)
 
 
 def test_a_model_of_random_weights_is_stored_whole(tmp_path: Path) -> None:
@@ -124,7 +126,7 @@ def test_a_model_of_random_weights_is_stored_whole(tmp_path: Path) -> None:
 def test_another_clip_in_the_place_of_the_base_is_refused(
     component: object, base: Path, tmp_path: Path
 ) -> None:
-    model = component.Config(base=str(base)).start("cpu")
+    model = component.Config(base=str(base)).start(Material(device="cpu")).model
     model.save_pretrained(tmp_path / "small")
     before = clip.load(base).fingerprint
     after = clip.load(saved_clip(base, seed=1)).fingerprint

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from oracles import slow_dual_encoding as slow
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models._dual_encoding._levels import real_first
+from reeltune.models._dual_encoding._start import start_with
 from reeltune.models._dual_encoding._vocabulary import Vocabulary
 from reeltune.models.dual_encoding import Config, load
 from reeltune.models.opening.count import count_parameters
@@ -400,7 +401,7 @@ def test_folders_that_are_not_whole_are_told(tmp_path: Path) -> None:
 def test_training_starts_with_the_words_of_the_captions() -> None:
     words = Vocabulary.of(["a dog runs", "a dog", "a cat"], at_least=2)
     vectors = torch.full((6, 8), 0.5)
-    model = Config(features=9, **SMALLEST).start(words, vectors, "cpu")
+    model = start_with(Config(features=9, **SMALLEST), words, vectors, device="cpu")
     assert model.config.words == 2
     assert model.text.embedding.weight.equal(vectors)
 

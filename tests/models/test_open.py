@@ -19,6 +19,7 @@ from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models import vop
 from reeltune.models.clip import Config
 from reeltune.models.opening.hub import cached, cached_models, fetch
+from reeltune.models.opening.material import Material
 from reeltune.models.opening.open import open_model, placed_name
 from reeltune.recipes.read import read_recipe
 
@@ -140,7 +141,7 @@ def test_a_relative_folder_is_stored_by_its_absolute_path(
     assert placed_name("openai/clip-vit-base-patch32") == "openai/clip-vit-base-patch32"
     config = vop.Config(base="models/mine", prompts=(vop.Text(length=1),))
     assert config.base == str(folder.parent / "models" / "mine")
-    model = config.start("cpu")
+    model = config.start(Material(device="cpu")).model
     model.save_pretrained(folder.parent / "tuned")
     monkeypatch.chdir("/")
     assert open_model(str(folder.parent / "tuned")).fingerprint == model.eval().fingerprint

@@ -8,6 +8,7 @@ from small_univl import TEXTS, small, videos
 
 from reeltune.errors import CheckpointError
 from reeltune.models._univl.released import fill, read_released
+from reeltune.models.opening.material import Material
 from reeltune.models.univl import Config, convert, load
 
 TIED = {
@@ -48,8 +49,9 @@ def test_a_released_file_becomes_a_folder_and_every_key_is_accounted_for(tmp_pat
     features, mask = (part.float() if part.is_floating_point() else part for part in videos())
     expected = small().float().encode_video(features, mask)
     torch.testing.assert_close(model.encode_video(features, mask), expected)
-    started = settings().model_copy(update={"pretrained": str(tmp_path / "model")}).start("cpu")
-    assert started.fingerprint == model.fingerprint
+    started = settings().model_copy(update={"pretrained": str(tmp_path / "model")})
+    begun = started.start(Material(device="cpu")).model
+    assert begun.fingerprint == model.fingerprint
 
 
 def test_old_names_of_layer_norms_are_known(tmp_path: Path) -> None:

@@ -124,12 +124,12 @@ def test_where_the_maker_is_not_known_the_hint_to_index_is_not_printed(tmp_path:
 
 def test_an_encoder_of_unknown_features_is_taken_on_trust_and_said(tmp_path: Path) -> None:
     maker = Maker(Making(width=96), tmp_path)
-    recipe = recipe_of(tmp_path, "tiny-clip")
-    assert maker.known_to(recipe, "cpu") is recipe
-    assert maker.said(recipe) == (
+    config = recipe_of(tmp_path, "tiny-clip").model_config_of()
+    assert maker.known_to(config, "cpu") is config
+    assert maker.said(config) == (
         f"what made the features in {tmp_path} is not known; tiny-clip is taken for it",
     )
-    assert maker.said(recipe_of(tmp_path)) == ()
+    assert maker.said(recipe_of(tmp_path).model_config_of()) == ()
 
 
 def test_the_command_prints_the_hint_only_where_it_works(

@@ -19,8 +19,10 @@ from reeltune.features.store import Features
 from reeltune.media.decoder import Decoder
 from reeltune.media.sampling import Sampling
 from reeltune.models.clip import Config as Clip
+from reeltune.models.dual_encoding import DualEncoding
+from reeltune.models.opening.material import Material, Started
 from reeltune.recipes.read import Recipe, read_recipe
-from reeltune.runs.clips import StoredClips, made_clips, started, stored_clips
+from reeltune.runs.clips import StoredClips, made_clips, stored_clips
 from reeltune.runs.inputs import without_faults
 from reeltune.runs.place import RunPlace
 from reeltune.runs.train import run_recipe
@@ -33,6 +35,19 @@ SMALL = {"options.size": "tiny", "training.epochs": 1, "training.batch": 16}
 def recipe(**changes: object) -> Recipe:
     named = {name.replace("__", "."): value for name, value in changes.items()}
     return read_recipe("toybox/dual-encoding", {**SMALL, **named})
+
+
+def started(wanted: Recipe, splits: list[Split]) -> Started[DualEncoding]:
+    """The model of a recipe, on features that are 96 wide."""
+    material = Material(
+        title=f"recipe {wanted.name}",
+        device="cpu",
+        width=96,
+        splits=tuple(splits),
+        dataset=OPTIONS,
+        words=wanted.words,
+    )
+    return wanted.model_config_of().start(material)
 
 
 def silent(what: str) -> Callable[[int, int], None]:
@@ -60,7 +75,7 @@ def folder(splits: list[Split], cache: Path) -> Path:
 
 
 def test_words_are_those_that_the_training_captions_have_often_enough(splits: list[Split]) -> None:
-    model = started(recipe(words__at_least=40), OPTIONS, splits[:1], 96, "cpu").model
+    model = started(recipe(words__at_least=40), splits[:1]).model
     counts = Counter(w for pair in splits[0].pairs for w in re.findall("[a-z0-9]+", pair.caption))
     assert set(model.vocabulary.words) == {word for word, times in counts.items() if times >= 40}
     assert model.config.words == len(model.vocabulary) < len(counts)
@@ -70,14 +85,14 @@ def test_words_are_those_that_the_training_captions_have_often_enough(splits: li
 def test_concepts_are_as_many_as_there_are_and_at_most_as_many_as_wanted(
     splits: list[Split],
 ) -> None:
-    few = started(recipe(config__concepts=7), OPTIONS, splits[:1], 96, "cpu").model
+    few = started(recipe(config__concepts=7), splits[:1]).model
     assert few.config.concepts == 7
-    many = started(recipe(config__concepts=512), OPTIONS, splits[:1], 96, "cpu").model
+    many = started(recipe(config__concepts=512), splits[:1]).model
     assert 7 < many.config.concepts < 512
 
 
 def test_targets_are_between_0_and_1_and_of_the_pairs_own_video(splits: list[Split]) -> None:
-    begun = started(recipe(), OPTIONS, splits[:1], 96, "cpu")
+    begun = started(recipe(), splits[:1])
     of = begun.targets["concepts"]
     by_video = {pair.video: of(pair) for pair in splits[0].pairs}
     assert {len(found) for found in by_video.values()} == {begun.model.config.concepts}
@@ -91,7 +106,7 @@ def test_targets_are_between_0_and_1_and_of_the_pairs_own_video(splits: list[Spl
 
 
 def test_without_concepts_there_is_no_target(splits: list[Split]) -> None:
-    begun = started(recipe(config__concepts=0), OPTIONS, splits[:1], 96, "cpu")
+    begun = started(recipe(config__concepts=0), splits[:1])
     assert begun.targets == {}
     assert begun.model.config.concepts == 0
 
@@ -103,15 +118,15 @@ def test_concepts_may_come_from_the_users_own_files(splits: list[Split], tmp_pat
     tags.write_text("".join(lines))
     names.write_text(json.dumps(["ball", "move"]))
     given = recipe(words__tags=str(tags), words__tag_vocabulary=str(names))
-    begun = started(given, OPTIONS, splits[:1], 96, "cpu")
+    begun = started(given, splits[:1])
     first = next(pair for pair in splits[0].pairs if pair.video == videos[0])
     assert begun.model.config.concepts == 2
     assert begun.targets["concepts"](first).tolist() == [0.25, 1]
 
 
 def test_targets_of_validation_are_for_the_concepts_of_training(splits: list[Split]) -> None:
-    alone = started(recipe(), OPTIONS, splits[:1], 96, "cpu")
-    both = started(recipe(), OPTIONS, splits[:2], 96, "cpu")
+    alone = started(recipe(), splits[:1])
+    both = started(recipe(), splits[:2])
     pair, held_out = splits[0].pairs[0], splits[1].pairs[0]
     assert both.targets["concepts"](pair).tolist() == alone.targets["concepts"](pair).tolist()
     assert len(both.targets["concepts"](held_out)) == alone.model.config.concepts

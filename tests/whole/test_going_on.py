@@ -12,6 +12,7 @@ from reeltune.cli.app import app
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models import dual_encoding, tuned, vop
 from reeltune.models._adapter import open_base
+from reeltune.models._dual_encoding._start import start_with
 from reeltune.models._dual_encoding._vocabulary import Vocabulary
 from reeltune.models.opening.initial import take_weights
 from reeltune.models.opening.open import open_model
@@ -53,7 +54,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The prompts of VoP, as they are drawn."""
     out = tmp_path_factory.mktemp("runs") / "vop"
-    vop.Config(base="tiny-clip").start().save_pretrained(out)
+    vop.Config(base="tiny-clip").start().model.save_pretrained(out)
     return out
 
 
@@ -93,7 +94,7 @@ def test_the_start_is_part_of_a_run(full: Path, tmp_path: Path) -> None:
 
 def test_what_fits_is_taken_and_the_rest_is_named(prompts: Path) -> None:
     parts = (vop.Text(), vop.Generic(length=4), vop.Position())
-    model = vop.Config(base="tiny-clip", prompts=parts).start()
+    model = vop.Config(base="tiny-clip", prompts=parts).start().model
     before = {name: weight.clone() for name, weight in model.trained().items()}
     said = take_weights(model, "vop", prompts)
     given = vop.load(prompts).trained()
@@ -107,7 +108,7 @@ def test_what_fits_is_taken_and_the_rest_is_named(prompts: Path) -> None:
 
 
 def test_another_base_is_named(prompts: Path, full: Path) -> None:
-    model = vop.Config(base=str(full)).start()
+    model = vop.Config(base=str(full)).start().model
     said = take_weights(model, "vop", prompts)
     assert said[-1] == f"{prompts} stood on tiny-clip, and this model stands on {full}"
 
@@ -117,19 +118,19 @@ def test_a_run_that_cannot_be_started_from_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=r"--init .*nothing is no folder that training wrote"):
         read_recipe("toybox/vop", {"init": str(tmp_path / "nothing")})
-    model = vop.Config(base="tiny-clip").start()
+    model = vop.Config(base="tiny-clip").start().model
     with pytest.raises(
         CheckpointError, match=r"is a tuned, and the recipe trains a vop.*--set config\.base=.*full"
     ):
         take_weights(model, "vop", full)
-    lora = tuned.Config(base="tiny-clip", method="adapter-ffn").start()
+    lora = tuned.Config(base="tiny-clip", method="adapter-ffn").start().model
     with pytest.raises(CheckpointError, match=r"none of its \d+ weights has the name and the shap"):
         take_weights(lora, "tuned", full)
 
 
 def test_frozen_weights_are_not_replaced(full: Path) -> None:
     """What a run does not store must stay that of its base, or it opens as another model."""
-    model = tuned.Config(base="tiny-clip", method="bias").start()
+    model = tuned.Config(base="tiny-clip", method="bias").start().model
     frozen = {n: w.clone() for n, w in model.named_parameters() if not w.requires_grad}
     said = take_weights(model, "tuned", full)
     assert "in it, and without a place here" in said[1]
@@ -141,11 +142,11 @@ def test_a_run_of_full_is_a_clip_to_stand_on(full: Path, tmp_path: Path) -> None
     zero = tmp_path / "zero"
     run("train", "toybox/zero-shot", *TINY, "--set", f"config.base={full}", "--out", zero, "--json")
     assert figures(zero) == figures(full)
-    stood = vop.Config(base=str(full)).start()
+    stood = vop.Config(base=str(full)).start().model
     stood.save_pretrained(tmp_path / "stood")
     again = open_model(str(tmp_path / "stood"))
     assert again.fingerprint == stood.fingerprint
-    assert again.fingerprint != vop.Config(base="tiny-clip").start().fingerprint
+    assert again.fingerprint != vop.Config(base="tiny-clip").start().model.fingerprint
     assert isinstance(start(str(full), None), vop.Vop), "tune takes it as well"
 
 
@@ -156,7 +157,7 @@ def test_it_keeps_its_name_in_half_precision_and_is_counted_without_weights(full
 
 
 def test_a_run_that_put_something_into_the_towers_is_no_clip(tmp_path: Path) -> None:
-    tuned.Config(base="tiny-clip", method="adapter-attn").start().save_pretrained(tmp_path)
+    tuned.Config(base="tiny-clip", method="adapter-attn").start().model.save_pretrained(tmp_path)
     with pytest.raises(ConfigError, match=r"is no CLIP.*or a run of full, bias, proj or partial"):
         vop.Config(base=str(tmp_path)).start()
 
@@ -195,8 +196,8 @@ def test_weights_of_other_concepts_start_anew(
     """As many concepts in another order have the same shapes, and mean other things."""
     config = dual_encoding.Config.tiny().model_copy(update={"concepts": 3})
     words = Vocabulary.stand_in(16)
-    config.start(words, concept_names=names).save_pretrained(tmp_path)
-    model = config.start(words, concept_names=("ball", "dog", "run"))
+    start_with(config, words, concept_names=names).save_pretrained(tmp_path)
+    model = start_with(config, words, concept_names=("ball", "dog", "run"))
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     said = take_weights(model, "dual-encoding", tmp_path)
     given = dual_encoding.load(tmp_path).state_dict()
@@ -211,7 +212,7 @@ def test_weights_of_other_concepts_start_anew(
 
 def test_a_damaged_list_of_concepts_is_refused(tmp_path: Path) -> None:
     config = dual_encoding.Config.tiny()
-    config.start(Vocabulary.stand_in(16), concept_names="abcde").save_pretrained(tmp_path)
+    start_with(config, Vocabulary.stand_in(16), concept_names="abcde").save_pretrained(tmp_path)
     assert dual_encoding.load(tmp_path).concept_names == tuple("abcde")
     for text, message in (
         ('["a"]', r"names 1 concepts, and config\.yaml says 5; take both from the same place"),

@@ -9,6 +9,7 @@ from reeltune.data.msrvtt import Config
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.features.index import Making
 from reeltune.features.writer import FeatureWriter
+from reeltune.models.opening.material import Material
 from reeltune.recipes.read import read_recipe, recipe_names
 from reeltune.runs.clips import stored_clips
 
@@ -74,7 +75,7 @@ def test_released_weights_that_are_absent_are_named_with_the_command() -> None:
     changes = {"config.pretrained": "no-such-folder", "config.text_layers": 1}
     config = read_recipe("youcook2/univl-meltr", changes).model_config_of()
     with pytest.raises(CheckpointError, match=r"convert univl univl\.pretrained\.bin no-such-fold"):
-        config.start("cpu")
+        config.start(Material(device="cpu"))
 
 
 def test_msrvtt_is_read_from_its_own_features_or_says_what_is_missing(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ import torch
 from reeltune.data.hybrid_space import Config
 from reeltune.errors import ConfigError, DataError
 from reeltune.features.official import write_official
+from reeltune.models.dual_encoding import DualEncoding
+from reeltune.models.opening.material import Started
 from reeltune.recipes.read import Recipe, read_recipe
-from reeltune.runs.clips import started
 from reeltune.runs.place import RunPlace
-from reeltune.runs.taught import Started
+from reeltune.runs.setup import material_of
 from reeltune.runs.train import run_recipe
 
 SIZES = {"features": 4, "embedding": 3, "hidden": 4, "filters": 4, "latent": 6, "concepts": 2}
@@ -25,10 +26,12 @@ def recipe(method: str = "dual-encoding", **changes: object) -> Recipe:
     return read_recipe(f"msrvtt-yu/{method}", {**SMALL, **named})
 
 
-def begun(wanted: Recipe, options: Config) -> Started:
-    splits = [options.read(part) for part in ("train", "val")]
+def begun(wanted: Recipe, options: Config) -> Started[DualEncoding]:
+    splits = options.read("train"), options.read("val")
     torch.manual_seed(0)
-    return started(wanted, options, splits, 4, "cpu")
+    place = RunPlace(out=options.folder, device="cpu")
+    material = material_of(wanted, options, splits, 4, place)
+    return wanted.model_config_of().start(material)
 
 
 @pytest.fixture

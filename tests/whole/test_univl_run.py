@@ -17,9 +17,9 @@ from reeltune.errors import ConfigError
 from reeltune.evaluation.beside import Asked
 from reeltune.evaluation.rescore import rescored
 from reeltune.evaluation.retrieval import Report
+from reeltune.models.opening.material import Material
 from reeltune.models.univl import Univl
 from reeltune.recipes.read import Recipe, read_recipe
-from reeltune.runs.clips import started
 from reeltune.runs.evaluate import evaluate_checkpoint
 from reeltune.runs.evaluation_recipe import evaluation_recipe
 from reeltune.runs.place import RunPlace
@@ -85,7 +85,8 @@ def numbered(count: int = 5) -> Split:
 
 def model_of(method: str, **changes: object) -> Univl:
     torch.manual_seed(0)
-    return started(recipe(method, **changes), None, [numbered()], 96, "cpu").model
+    config = recipe(method, **changes).model_config_of()
+    return config.start(Material(device="cpu", width=96)).model
 
 
 def test_pairs_are_scored_as_one_by_one_whatever_the_padding() -> None:
@@ -143,7 +144,7 @@ def test_a_quick_judgement_takes_two_captions_of_each_video() -> None:
 
 def test_features_of_another_width_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"width 95, and the model reads 96; give --set config"):
-        started(recipe("univl"), None, [numbered()], 95, "cpu")
+        recipe("univl").model_config_of().start(Material(device="cpu", width=95))
 
 
 class Spoken:

@@ -17,7 +17,7 @@ from reeltune.batches.frame_cache import FrameCache, Frames, Wanted
 from reeltune.errors import DataError, MediaError
 from reeltune.media.decoder import Decoder
 from reeltune.media.sampling import Sampling
-from reeltune.types import Batch, LeftOut, Pair, Pixels, Tokens
+from reeltune.types import Batch, LeftOut, Pair, Pixels, Target, Tokens
 
 AHEAD = 2  # batches that are made while the model is busy with one
 Clip = Shaped[np.ndarray, "..."]  # pixels (T, 3, S, S) or features (T, F)
@@ -165,7 +165,6 @@ def shuffled(count: int, together: int, source: np.random.Generator) -> Int[np.n
     return np.concatenate([runs[i] for i in source.permutation(len(runs))])
 
 
-Target = Callable[[Pair], Shaped[np.ndarray, "..."]]
 Text = Callable[[Pair], str]
 
 

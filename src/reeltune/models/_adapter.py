@@ -17,6 +17,7 @@ from reeltune.models import clip
 from reeltune.models._device import device_named, precision_named
 from reeltune.models._preprocessor import read_preprocessor
 from reeltune.models._tokenizer import read_tokenizer
+from reeltune.models.opening.material import Material
 from reeltune.models.opening.open import ModelName, component_named, open_model
 from reeltune.models.opening.published import PUBLISHED
 from reeltune.models.opening.towers import read_settings, towers_of
@@ -55,6 +56,15 @@ class Based(BaseModel):
                 f"{self.base_fingerprint}; give the CLIP that has it"
             )
         return base
+
+    def base_for(self, material: Material) -> clip.Clip:
+        """The base as training begins; ConfigError where clips are stored features."""
+        if material.width is not None:
+            raise ConfigError(
+                f"{material.title} has features, and a CLIP that is tuned reads frames; leave "
+                "features out"
+            )
+        return self.opened(material.device)
 
     def skeleton(self) -> clip.Clip:
         """The base with random weights; no weight is read."""

@@ -30,8 +30,10 @@ from reeltune.models._dual_encoding._hybrid import Normalisation as Normalisatio
 from reeltune.models._dual_encoding._hybrid import hybrid_scores
 from reeltune.models._dual_encoding._levels import real_first
 from reeltune.models._dual_encoding._space import Encoded
+from reeltune.models._dual_encoding._start import start
 from reeltune.models._dual_encoding._towers import TextTower
-from reeltune.models._dual_encoding._vocabulary import PAD, SPECIALS, Vocabulary
+from reeltune.models._dual_encoding._vocabulary import FILE, PAD, SPECIALS, Vocabulary
+from reeltune.models.opening.material import Material, Started
 from reeltune.models.opening.open import ModelName
 from reeltune.models.opening.weights import (
     CARD,
@@ -48,7 +50,6 @@ from reeltune.storage.tensors import write_tensors
 from reeltune.types import Batch, Pixels, Tokens
 
 WEIGHTS_FROM = "a folder that training wrote"
-WORDS = "vocabulary.json"
 PINS = {"encoder_fingerprint", "sentence_fingerprint"}
 RELEASED_BATCH = 128  # of the released tester
 NO_PIXELS = Pixels(size=1)  # of a model that reads stored features alone
@@ -108,23 +109,9 @@ class Config(BaseModel):
         """The model with random weights, drawn from torch's global generator."""
         return DualEncoding(self, vocabulary or Vocabulary.stand_in(self.words)).eval()
 
-    def start(
-        self,
-        vocabulary: Vocabulary,
-        embedding: Float[Tensor, "V E"] | None = None,
-        device: str | None = None,
-        concept_names: Sequence[str] = (),
-    ) -> "DualEncoding":
-        """The model as training begins, for the words of its captions.
-
-        `embedding` holds word vectors, such as `embedding_from` makes of a folder;
-        `concept_names` say what each concept is, where that is known.
-        """
-        model = self.model_copy(update={"words": len(vocabulary)}).build(vocabulary)
-        model.concept_names = tuple(concept_names)
-        if embedding is not None:
-            model.set_embedding(embedding)
-        return model.to(device_named(device))
+    def start(self, material: Material = Material()) -> "Started[DualEncoding]":
+        """The model as training begins, for the words and concepts of its captions."""
+        return start(self, material)
 
 
 class DualEncoding(nn.Module):
@@ -288,7 +275,7 @@ class DualEncoding(nn.Module):
         """Write weights, settings and words; frozen models beside are named, not stored."""
         folder = Path(folder)
         write_card(folder, "dual-encoding", self._pinned().model_dump(mode="json"))
-        self.vocabulary.write(folder / WORDS)
+        self.vocabulary.write(folder / FILE)
         write_concept_names(folder, self.concept_names)
         write_tensors(folder / WEIGHTS, self.state_dict())
 
@@ -359,10 +346,10 @@ def load(folder: Path | None, device: str | None = None, dtype: str | None = Non
     if precision_named(dtype) != torch.float32:
         raise ConfigError(f"dual-encoding runs in float32 alone, got dtype {dtype!r}; leave it out")
     config = card_settings(folder, Config)
-    words = Vocabulary.read(folder / WORDS)
+    words = Vocabulary.read(folder / FILE)
     if len(words) != config.words:
         raise CheckpointError(
-            f"{folder / WORDS} has {len(words)} words, and {CARD} says {config.words}; "
+            f"{folder / FILE} has {len(words)} words, and {CARD} says {config.words}; "
             "take both from the same place"
         )
     names = read_concept_names(folder)

@@ -24,6 +24,7 @@ from reeltune.models import clip
 from reeltune.models._adapter import Based, fill, read_adapter, save_adapter
 from reeltune.models._contrast import batch_losses, contrastive
 from reeltune.models._device import precision_named
+from reeltune.models.opening.material import Material, Started
 from reeltune.models.opening.weights import fingerprint, versions
 from reeltune.types import Batch, Tokens
 
@@ -47,10 +48,10 @@ class Config(Based):
         """The model on a CLIP of random weights."""
         return Tuned(self, self.skeleton()).eval()
 
-    def start(self, device: str | None = None) -> "Tuned":
+    def start(self, material: Material = Material()) -> "Started[Tuned]":
         """The model as training begins, equal to its CLIP."""
-        base = self.opened(device)
-        return Tuned(self, base).to(base.mean.device)
+        base = self.base_for(material)
+        return Started(Tuned(self, base).to(base.mean.device))
 
 
 class Adapter(nn.Module):

@@ -29,6 +29,7 @@ from reeltune.models._univl.tasks import TASKS as TASKS
 from reeltune.models._univl.tasks import Scene, Task, task_losses
 from reeltune.models._univl.words import FILE, WordPieces, read_vocabulary
 from reeltune.models._univl.writing import Writing
+from reeltune.models.opening.material import Material, Started
 from reeltune.models.opening.open import ModelName
 from reeltune.models.opening.weights import (
     WEIGHTS,
@@ -124,19 +125,21 @@ class Config(BaseModel):
         """The model with random weights, drawn from torch's global generator."""
         return Univl(self, WordPieces(read_vocabulary(self.vocabulary))).eval()
 
-    def start_on(self, features: int, device: str | None = None) -> "Univl":
-        """The same on stored features of that width; raises ConfigError if it reads others."""
-        if features != self.features:
-            raise ConfigError(
-                f"the stored features have width {features}, and the model reads {self.features}; "
-                f"give --set config.features={features}"
-            )
-        return self.start(device)
+    def start(self, material: Material = Material()) -> "Started[Univl]":
+        """The model as training begins: with the weights of `pretrained` where it is given.
 
-    def start(self, device: str | None = None) -> "Univl":
-        """The model as training begins: with the weights of `pretrained` where it is given."""
+        Errors: `ConfigError` where it reads features of another width than are stored.
+        """
+        if material.width not in (None, self.features):
+            raise ConfigError(
+                f"the stored features have width {material.width}, and the model reads "
+                f"{self.features}; give --set config.features={material.width}"
+            )
+        return Started(self._with_weights().to(device_named(material.device)))
+
+    def _with_weights(self) -> "Univl":
         if self.pretrained is None:
-            return self.build().to(device_named(device))
+            return self.build()
         path = Path(self.pretrained).expanduser() / WEIGHTS
         if not path.is_file():
             raise CheckpointError(
@@ -146,7 +149,7 @@ class Config(BaseModel):
             )
         model = self.build()
         _fill_whole(model, path)
-        return model.to(device_named(device))
+        return model
 
 
 class Univl(nn.Module):

@@ -31,6 +31,7 @@ from reeltune.models._contrast import batch_losses, contrastive
 from reeltune.models._prompted_text import PromptedText
 from reeltune.models._prompted_video import PromptedVideo
 from reeltune.models._prompts import Rows
+from reeltune.models.opening.material import Material, Started
 from reeltune.models.opening.weights import fingerprint
 from reeltune.types import Batch, Tokens
 
@@ -99,10 +100,10 @@ class Config(Based):
         """The model on a CLIP of random weights."""
         return Vop(self, self.skeleton()).eval()
 
-    def start(self, device: str | None = None) -> "Vop":
+    def start(self, material: Material = Material()) -> "Started[Vop]":
         """The model as training begins: the CLIP's own weights, and prompts of random ones."""
-        base = self.opened(device)
-        return Vop(self, base).to(base.mean.device)
+        base = self.base_for(material)
+        return Started(Vop(self, base).to(base.mean.device))
 
 
 class Vop(nn.Module):

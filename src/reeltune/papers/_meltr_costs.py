@@ -88,8 +88,7 @@ def _cycles(
     """For the sum and for each scheme, what does K training steps and returns their seconds."""
     options = recipe.dataset_config(folder=place.data)
     learned, val = options.read("train"), read_if_any(options, "val")
-    taught = [split for split in (learned, val) if split is not None]
-    opened = open_inputs(recipe, options, taught, options.read("test"), place)
+    opened = open_inputs(recipe, options, (learned, val), options.read("test"), place)
     inputs, _ = stack.enter_context(opened)
     settings = recipe.training
     loader = inputs.loader_of(learned, settings)

@@ -36,8 +36,8 @@ from reeltune.errors import ConfigError
 from reeltune.evaluation.protocols import V2tRule
 from reeltune.meltr import transformer
 from reeltune.meltr.step import Settings as MeltrSettings
-from reeltune.models._dual_encoding._vocabulary import Letters
 from reeltune.models.opening.initial import pin_of
+from reeltune.models.opening.material import Words
 from reeltune.models.opening.open import placed_name
 from reeltune.recipes.own import OwnRecipe, is_path, merge, read_own
 from reeltune.registry import find
@@ -56,20 +56,6 @@ class FromFeatures(BaseModel):
     folder: Path | None = None  # None: the dataset's own, or made by the model's encoder
     every: PositiveFloat = 0.5  # s between frames, where they are made
     at_most: PositiveInt | None = None  # frames that are read of a clip; None: all
-
-
-class Words(BaseModel):
-    """What is learned of the training captions before the training."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    at_least: PositiveInt = 5  # times that a word must occur to be known
-    letters: Letters = "ascii"  # of words: a to z and digits, as published, or of every script
-    # A folder of feature.bin, id.txt, shape.txt; None: the dataset's own, where they are there.
-    word2vec: Path | Literal["none"] | None = None
-    # video_label_th_1.txt; None: the dataset's own where they are there, else "captions".
-    tags: Path | Literal["captions"] | None = None
-    tag_vocabulary: Path | None = None  # tag_vocab_512.json, which goes with the path of tags
 
 
 class Melting(BaseModel):

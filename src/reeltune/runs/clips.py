@@ -1,4 +1,4 @@
-"""Runs on stored frame features: where they come from, and the model that reads them.
+"""Stored frame features in place of frames: where they come from.
 
 Features lie in a folder of the dataset or of the user; or they are made, once, from the videos by
 the model's own encoder, and kept in the cache.
@@ -7,12 +7,11 @@ the model's own encoder, and kept in the cache.
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
 from jaxtyping import Float
-from torch import nn
 
 from reeltune.data.splits.part import PARTS
 from reeltune.errors import ConfigError, DataError
@@ -22,19 +21,11 @@ from reeltune.models.opening.open import open_model
 from reeltune.recipes.read import FromFeatures, Recipe
 from reeltune.runs.feature_maker import Maker
 from reeltune.runs.make_features import Wish, make_features
-from reeltune.runs.taught import Started, taught
 from reeltune.storage.cache import cache_folder
 from reeltune.types import Pair, Split
 
 FEATURES = "features"  # below the cache folder
 Said = Callable[[str], Callable[[int, int], None]]
-
-
-@runtime_checkable
-class StartsOnFeatures(Protocol):
-    """Settings of a model that learns nothing of the captions before the training."""
-
-    def start_on(self, features: int, device: str | None) -> nn.Module: ...
 
 
 class StoredClips:
@@ -156,17 +147,3 @@ class Megabytes:
     def advance(self, path: str, size: int) -> None:
         self._done += size
         self._tell(self._done >> 20, self._total >> 20)
-
-
-def started(
-    recipe: Recipe, options: Any, splits: Sequence[Split], width: int, device: str | None
-) -> Started:
-    """The model on features of that width.
-
-    `splits` are that of training and, where its losses are wanted too, that of validation;
-    `options` are those of their dataset.
-    """
-    config = recipe.model_config_of()
-    if isinstance(config, StartsOnFeatures):
-        return Started(config.start_on(width, device))
-    return taught(recipe, options, splits, width, device)

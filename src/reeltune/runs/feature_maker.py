@@ -9,7 +9,6 @@ import torch
 from reeltune.errors import ConfigError, ReeltuneError
 from reeltune.features.index import Making
 from reeltune.models.opening.open import open_model
-from reeltune.recipes.read import Recipe
 
 
 @dataclass(frozen=True)
@@ -19,16 +18,16 @@ class Maker:
     making: Making
     folder: Path  # the first of them, for messages
 
-    def known_to(self, recipe: Recipe, device: str | None) -> Recipe:
-        """The recipe with the maker as its model's encoder, pinned by its fingerprint.
+    def known_to(self, config: Any, device: str | None) -> Any:
+        """The settings of a model with the maker as its encoder, pinned by its fingerprint.
 
-        Features that do not say what made them leave the recipe as it is.
-        Errors: `ConfigError` for a recipe that names another encoder.
+        Features that do not say what made them leave the settings as they are.
+        Errors: `ConfigError` for settings that name another encoder.
         """
-        pinned, named = self.making.fingerprint, recipe.config.get("encoder")
-        is_beside = "encoder_fingerprint" in type(recipe.model_config_of()).model_fields
+        pinned, named = self.making.fingerprint, getattr(config, "encoder", None)
+        is_beside = "encoder_fingerprint" in type(config).model_fields
         if not (pinned and is_beside):
-            return recipe
+            return config
         if named is not None and (found := open_model(named, device).fingerprint) != pinned:
             raise ConfigError(
                 f"config.encoder is {named} of fingerprint {found}, and the features in "
@@ -37,11 +36,11 @@ class Maker:
                 f"`reeltune features VIDEOS --model {named}`"
             )
         maker = {"encoder": named or self.making.model, "encoder_fingerprint": pinned}
-        return recipe.model_copy(update={"config": recipe.config | maker})
+        return config.model_copy(update=maker)
 
-    def said(self, recipe: Recipe) -> tuple[str, ...]:
-        """A sentence where the recipe's encoder cannot be checked."""
-        named = recipe.config.get("encoder")
+    def said(self, config: Any) -> tuple[str, ...]:
+        """A sentence where the encoder of a model with these settings cannot be checked."""
+        named = getattr(config, "encoder", None)
         if named is None or self.making.fingerprint:
             return ()
         return (f"what made the features in {self.folder} is not known; {named} is taken for it",)

@@ -1,16 +1,17 @@
 """A model beside the clips that it reads, and splits without what it cannot read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reeltune.batches.frame_cache import FrameCache
-from reeltune.batches.loader import ClipReader, FrameReader, Loader, Order, Target, Text, readable
+from reeltune.batches.loader import ClipReader, FrameReader, Loader, Order, Text, readable
 from reeltune.errors import DataError
 from reeltune.runs.place import RunPlace
 from reeltune.storage.cache import cache_folder
 from reeltune.tasks.judge import unread_of
 from reeltune.training.settings import Settings
-from reeltune.types import Split, collect_left_out
+from reeltune.types import Split, Target, collect_left_out
 
 FRAME_CACHE = "frames"  # below the cache folder
 
@@ -21,7 +22,7 @@ class Inputs:
 
     model: Any
     clips: ClipReader
-    targets: dict[str, Target] = field(default_factory=dict)
+    targets: Mapping[str, Target] = field(default_factory=dict)
     texts: dict[str, Text] = field(default_factory=dict)
 
     def taken(self, split: Split, place: RunPlace, learned: bool = False) -> Split:

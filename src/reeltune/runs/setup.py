@@ -1,6 +1,6 @@
 """A recipe and a place turned into their parts, once: below this nobody reads a recipe."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +8,14 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
+from reeltune.batches.loader import FrameReader
 from reeltune.data.splits.part import PARTS, read_if_any
+from reeltune.errors import ConfigError
 from reeltune.models.opening.initial import take_weights
+from reeltune.models.opening.material import Material, Startable, Started
 from reeltune.recipes.read import Recipe
 from reeltune.runs.benchmark_data import on_data, sizes_differ
-from reeltune.runs.clips import started, stored_clips
+from reeltune.runs.clips import StoredClips, stored_clips
 from reeltune.runs.finished import hash_of
 from reeltune.runs.inputs import Inputs, frame_reader
 from reeltune.runs.learning import Learning, open_learning
@@ -75,8 +78,7 @@ def open_setup(recipe: Recipe, dataset: Any, test: Split, place: RunPlace) -> It
         hash_of(test),
         differs,
     )
-    splits = [split for split in (*(learned or ()),) if split is not None]
-    with open_inputs(recipe, dataset, splits, test, place) as (inputs, said):
+    with open_inputs(recipe, dataset, learned, test, place) as (inputs, said):
         learning = _open_learning(recipe, inputs, learned, place) if learned else None
         yield Setup(
             inputs=inputs, test=test, named=named, learning=learning, said=(*differs, *said)
@@ -85,28 +87,55 @@ def open_setup(recipe: Recipe, dataset: Any, test: Split, place: RunPlace) -> It
 
 @contextmanager
 def open_inputs(
-    recipe: Recipe, dataset: Any, learned: Sequence[Split], test: Split, place: RunPlace
+    recipe: Recipe, dataset: Any, learned: Learned | None, test: Split, place: RunPlace
 ) -> Iterator[tuple[Inputs, tuple[str, ...]]]:
     """The model as training begins with its clips, on frames or on stored features; and what the
-    model was given.
-
-    `learned` are the splits whose losses are wanted: that of training, then that of validation.
-    """
+    model was given."""
+    splits = [split for split in (*(learned or ()), test) if split is not None]
+    config = recipe.model_config_of()
     if recipe.features is None:
-        model = recipe.model_config_of().start(place.device)
-        said = _gone_on(model, recipe)
-        place.say(said)
-        with frame_reader(model, recipe.frames) as reader:
-            yield Inputs(model, reader), said
-        return
-    with stored_clips(recipe, dataset, (*learned, test), place.progress) as clips:
-        of_maker = clips.maker.said(recipe)
-        recipe = clips.maker.known_to(recipe, place.device)
-        begun = started(recipe, dataset, learned or [test], clips.width, place.device)
+        material = material_of(recipe, dataset, learned or (test, None), None, place)
+        begun = _start(recipe.component, config, material)
+        clips: FrameReader | StoredClips = frame_reader(begun.model, recipe.frames)
+        said = begun.said
+    else:
+        stored = stored_clips(recipe, dataset, splits, place.progress)
+        known = stored.maker.known_to(config, place.device)
+        material = material_of(recipe, dataset, learned or (test, None), stored.width, place)
+        begun, clips = _start(recipe.component, known, material), stored
+        said = (*stored.maker.said(config), *begun.said)
+    with clips as reader:
         texts = texts_of(begun.model, dataset, recipe.dataset)
-        said = (*of_maker, *begun.said, *_gone_on(begun.model, recipe))
+        said = (*said, *_gone_on(begun.model, recipe))
         place.say(said)
-        yield Inputs(begun.model, clips, begun.targets, texts), said
+        yield Inputs(begun.model, reader, begun.targets, texts), said
+
+
+def material_of(
+    recipe: Recipe, dataset: Any, learned: Learned, width: int | None, place: RunPlace
+) -> Material:
+    """What the model of a recipe may begin from; `width` is that of stored features."""
+    train, val = learned
+    held_out = recipe.meltr is not None and recipe.meltr.outer == "held-out"
+    return Material(
+        title=f"recipe {recipe.name}",
+        device=place.device,
+        seed=recipe.training.seed,
+        width=width,
+        splits=(train, val) if held_out and val is not None else (train,),
+        dataset=dataset,
+        words=recipe.words,
+        init=recipe.init,
+    )
+
+
+def _start(component: str, config: Any, material: Material) -> Started[Any]:
+    if not isinstance(config, Startable):
+        raise ConfigError(
+            f"{material.title}: {component} is a model that is used as it is, and no recipe can "
+            "set it up; name one that can be trained, such as --set component=tuned"
+        )
+    return config.start(material)
 
 
 def _gone_on(model: Any, recipe: Recipe) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.compare import Comparison, compare
 from reeltune.evaluation.retrieval import Report
 from reeltune.models import lite, vop
+from reeltune.models.opening.material import Material
 from reeltune.models.opening.open import open_model
 from reeltune.runs.finished import METRICS
 from reeltune.runs.inputs import Inputs, frame_reader
@@ -108,7 +109,8 @@ def start(name: str, device: str | None) -> Any:
     """The model as tuning begins."""
     base: Any = open_model(name, device)
     if isinstance(base, MayBeClip) and base.is_clip:
-        return vop.Config(base=name, prompts=VOP_FP, frames=FRAMES).start(device)
+        config = vop.Config(base=name, prompts=VOP_FP, frames=FRAMES)
+        return config.start(Material(device=device)).model
     if isinstance(base, lite.Lite):
         return base.to_tune()
     raise ConfigError(

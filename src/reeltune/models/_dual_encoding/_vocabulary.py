@@ -6,17 +6,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch.nn.utils.rnn import pad_sequence
 
 from reeltune.errors import CheckpointError, DataError
+from reeltune.models.opening.material import Letters
 from reeltune.settings.faults import first_fault
 from reeltune.types import Tokens
 
-Letters = Literal["ascii", "unicode"]
+FILE = "vocabulary.json"  # beside the weights
 
 PAD, START, END, UNKNOWN = range(4)
 SPECIALS = 4  # ids below this stand for no word

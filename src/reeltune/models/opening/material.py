@@ -1,0 +1,67 @@
+"""What a model may begin its training from, and the model that it then is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, PositiveInt
+
+from reeltune.types import Split, Target
+
+Letters = Literal["ascii", "unicode"]
+Model = TypeVar("Model", covariant=True)
+
+
+class Words(BaseModel):
+    """What a model that has words of its own learns of the training captions beforehand."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    at_least: PositiveInt = 5  # times that a word must occur to be known
+    letters: Letters = "ascii"  # of words: a to z and digits, as published, or of every script
+    # A folder of feature.bin, id.txt, shape.txt; None: the dataset's own, where they are there.
+    word2vec: Path | Literal["none"] | None = None
+    # video_label_th_1.txt; None: the dataset's own where they are there, else "captions".
+    tags: Path | Literal["captions"] | None = None
+    tag_vocabulary: Path | None = None  # tag_vocab_512.json, which goes with the path of tags
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """All that there is at the beginning; a model takes what it has a use for.
+
+    `splits` are those whose losses are wanted: that of training, and where MELTR is judged on it
+    that of validation. `dataset` is the dataset's settings, which may offer more by a protocol of
+    the model's.
+    """
+
+    title: str = "the material"  # what messages call it, such as "recipe toybox/vop"
+    device: str | None = None
+    seed: int = 0
+    width: int | None = None  # F of stored features; None: clips are frames
+    splits: tuple[Split, ...] = ()
+    dataset: object = None
+    words: Words = field(default_factory=Words)
+    init: Path | None = None  # a run whose weights are taken next
+
+
+@dataclass(frozen=True)
+class Started(Generic[Model]):
+    """A model before its first step, what its losses want of each pair, and what it was given."""
+
+    model: Model
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    said: tuple[str, ...] = ()  # sentences for the output and the model card
+
+
+@runtime_checkable
+class Startable(Protocol):
+    """Settings of a model that can be trained."""
+
+    def start(self, material: Material = ...) -> Started[Any]:
+        """The model as training begins; random weights are drawn from torch's global generator.
+
+        Errors: `ConfigError` or `DataError` for material that the model cannot begin from.
+        """
+        ...
