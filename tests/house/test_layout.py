@@ -6,20 +6,15 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src" / "reeltune"
-ROWS = [  # from the top; imports point down only
-    "__main__",
-    "cli __init__",
-    "papers serve",
-    "runs",
-    "recipes",
-    "tasks training search",
-    "data models meltr compress evaluation",
-    "batches features",
-    "media",
-    "objectives nn storage settings registry",
-    "errors types _version",
-]
-LEVEL = {part: row for row, parts in enumerate(reversed(ROWS)) for part in parts.split()}
+# Who may import whom: a room imports those of rows to its right, and none beside it.
+ORDER = (
+    "cli > papers serve > runs > recipes > tasks training search"
+    " > data models meltr compress evaluation > batches features > media"
+    " > objectives nn storage settings registry > errors types _version"
+)
+ROWS = [row.split() for row in ORDER.split(" > ")]
+LEVEL = {room: level for level, row in enumerate(reversed(ROWS)) for room in row}
+DOORS = {"__init__", "__main__"}  # what people and Python enter by, above every row
 FILES = sorted(PACKAGE.rglob("*.py"))
 PICKLING = {"pickle", "shelve", "marshal", "dill"}
 RESTRICTED_UNPICKLERS = {  # converters of released files, each of which names what it lets in
@@ -42,10 +37,17 @@ def test_imports_point_down(path: Path) -> None:
     here = part_of(path)
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "reeltune":
-            parts = (node.module or "").split(".")[1:] or ["_version"]
-            there = parts[0]
-            allowed = there == here or LEVEL[there] < LEVEL[here]
+            there = ((node.module or "").split(".")[1:] or ["_version"])[0]
+            allowed = here in DOORS or there == here or LEVEL[there] < LEVEL[here]
             assert allowed, f"line {node.lineno}: {here} imports {there}"
+
+
+def test_the_top_of_the_package_is_rooms_and_five_loose_files() -> None:
+    loose = {path.stem for path in PACKAGE.glob("*.py")}
+    assert loose == DOORS | {"errors", "types", "registry", "_version"}
+    rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
+    assert rooms <= LEVEL.keys()
+    assert len(ROWS) <= 10
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
