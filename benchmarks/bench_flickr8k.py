@@ -21,8 +21,10 @@ import numpy as np
 import torch
 
 from _line import ROOT, emit
+from reeltune.batches.in_order import clip_batches, gallery_of
 from reeltune.compress.report import latencies
 from reeltune.data.hybrid_space import Config
+from reeltune.evaluation.protocols import Named
 from reeltune.evaluation.retrieval import Report, retrieval_report
 from reeltune.models.opening.open import open_model
 from reeltune.nn.quantize import quantize
@@ -32,15 +34,7 @@ from reeltune.runs.make_features import Wish, make_features
 from reeltune.runs.place import RunPlace
 from reeltune.runs.train import run_recipe
 from reeltune.storage.cache import cache_folder
-from reeltune.tasks.retrieval import (
-    Named,
-    card_of,
-    clip_batches,
-    encode_texts,
-    evaluate,
-    gallery_of,
-    similarity,
-)
+from reeltune.tasks.retrieval import card_of, encode_texts, evaluate, similarity
 from reeltune.types import Split
 
 METHODS = ("dual-encoding", "dual-encoding-plus")

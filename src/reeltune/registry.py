@@ -11,6 +11,7 @@ CALLED = {  # in messages
     "models": "model",
     "objectives": "loss",
     "meltr.schemes": "scheme",
+    "tasks": "task",
 }
 
 

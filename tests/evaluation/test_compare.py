@@ -8,9 +8,10 @@ import pytest
 
 from oracles.slow_retrieval import card_for, pairs_of
 from reeltune.errors import ConfigError, DataError
-from reeltune.evaluation.compare import Difference, compare
+from reeltune.evaluation.compare import compare
+from reeltune.evaluation.comparison import Difference
 from reeltune.evaluation.retrieval import Report, retrieval_report
-from reeltune.tasks.compare_files import compare_files
+from reeltune.tasks.finding.reports import compare_files
 
 NAMES = [f"v{i}" for i in range(60)]
 PAIRS = pairs_of([name for name in NAMES for _ in range(3)], [("temporal",)] * 30 + [()] * 150)

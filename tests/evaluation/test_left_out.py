@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from oracles.slow_retrieval import card_for, pairs_of
+from reeltune.batches.unread import unread
 from reeltune.errors import DataError
 from reeltune.evaluation.compare import compare
 from reeltune.evaluation.left_out import sentences
 from reeltune.evaluation.protocols import CaptionCard, ProtocolCard, also_without
 from reeltune.evaluation.retrieval import Report, retrieval_report
-from reeltune.tasks.reports import read_report
-from reeltune.tasks.unread import unread
+from reeltune.tasks.finding.reports import read_report
 from reeltune.types import LeftOut, Tokens, collect_left_out
 
 PAIRS, GALLERY = pairs_of(["a", "b"]), ["a", "b"]

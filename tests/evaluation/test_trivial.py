@@ -7,11 +7,9 @@ import pytest
 from rich.console import Console
 
 from oracles.slow_retrieval import card_for, pairs_of
+from reeltune.evaluation.remarks import all_said, remarks_of
 from reeltune.evaluation.retrieval import Report, retrieval_report
 from reeltune.evaluation.trivial import shown, trivial, trivial_said
-from reeltune.tasks.judge import figures_table
-from reeltune.tasks.remarks import all_said, remarks_of
-from reeltune.tasks.tables import report_table
 from reeltune.types import LeftOut
 
 
@@ -39,15 +37,15 @@ def test_a_table_has_a_dash_and_a_sentence_in_their_place() -> None:
     report = worst_report(8, 1, "grouped")
     console = Console(width=200, color_system=None)
     with console.capture() as captured:
-        console.print(report_table(report))
+        console.print(report.table())
     row = next(line for line in captured.get().splitlines() if line.startswith("t2v"))
     assert row.split()[4:6] == ["-", "100.0"], "R@10, and SumR that contains it"
-    assert "| text to video | 0.0 | 0.0 | - | 8.0 |" in figures_table(report)
+    assert "| text to video | 0.0 | 0.0 | - | 8.0 |" in report.markdown()
     said = trivial_said(report)[0]
     assert said == (
         "not shown, since with so few candidates they are always 100: t2v R@10, v2t R@10"
     )
-    assert any(said[3:] in line for line in figures_table(report))
+    assert any(said[3:] in line for line in report.markdown())
     assert shown({"R@10": 100.0}, "R@10", ["t2v R@10"], "v2t") == "100.0"
 
 

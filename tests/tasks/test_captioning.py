@@ -11,17 +11,12 @@ from torch import Tensor
 from reeltune.batches.loader import ClipReader
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.bleu import counted
+from reeltune.evaluation.captioning import CaptioningReport, resampled_bleu, resampled_mean
 from reeltune.evaluation.captions import caption_report
-from reeltune.tasks.captioning import (
-    CaptioningReport,
-    evaluate_captions,
-    resampled_bleu,
-    resampled_mean,
-)
-from reeltune.tasks.compare_captions import compare_captions
-from reeltune.tasks.compare_files import compare_files
-from reeltune.tasks.reports import read_report
-from reeltune.tasks.retrieval import Named
+from reeltune.evaluation.compare import compare
+from reeltune.evaluation.protocols import Named
+from reeltune.tasks.captioning import evaluate_captions
+from reeltune.tasks.finding.reports import compare_files, read_report
 from reeltune.types import Pair, Split, Tokens
 
 TRUTH = {
@@ -50,10 +45,11 @@ class Numbers:
 class Parrot:
     """A `Writer` that says the first truth of a clip, with one word in so many left out."""
 
-    name, fingerprint, writes, longest = "parrot", "of no weights", True, 9
+    name, fingerprint, judged_as, longest = "parrot", "of no weights", "captioning", 9
 
     def __init__(self, hears: bool = False, wrong: tuple[int, ...] = ()) -> None:
-        self.hears, self.wrong, self.heard = hears, wrong, list[str]()
+        self.texts, self.wrong = ("transcript",) * hears, wrong
+        self.heard = list[str]()
 
     def tokenize(self, texts: list[str]) -> Tokens:
         self.heard += texts
@@ -63,7 +59,7 @@ class Parrot:
     def caption(
         self, frames: Tensor, mask: Tensor, transcript: Tokens | None = None, *, beams: int = 5
     ) -> list[str]:
-        assert (transcript is not None) == self.hears
+        assert (transcript is not None) == bool(self.texts)
         places = [int(row[0, 0]) for row in frames]
         return ["a box" if i in self.wrong else TRUTH[f"clip{i}"][0] for i in places]
 
@@ -135,21 +131,22 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         read_report(path)
     path.write_text("[]")
-    with pytest.raises(DataError, match=r"metrics\.json: not a retrieval report"):
+    message = r"metrics\.json has no field of a report, which are of captions, retrieval; make one"
+    with pytest.raises(DataError, match=message):
         read_report(path)
 
 
 def test_a_difference_is_that_of_the_scores_and_knows_noise() -> None:
     good, bad, worse = judged(), judged((1,)), judged((0, 1, 2, 3, 4, 5, 6))
-    found = compare_captions(worse, good)
+    found = compare(worse, good)
     assert list(found.differences) == list(good.scores)
     for name, one in found.differences.items():
         assert (one.a, one.b) == (worse.scores[name], good.scores[name])
         assert one.low <= one.b - one.a <= one.high
         assert one.changed == 7
         assert not one.inside_noise
-    assert all(one.inside_noise for one in compare_captions(bad, good).differences.values())
-    same = compare_captions(good, judged(seed=4))
+    assert all(one.inside_noise for one in compare(bad, good).differences.values())
+    same = compare(good, judged(seed=4))
     assert all(one.low == one.high == one.changed == 0 for one in same.differences.values())
 
 
@@ -157,7 +154,7 @@ def test_unlike_protocols_and_kinds_are_refused(tmp_path: Path) -> None:
     report = judged()
     other = replace(report, protocol=replace(report.protocol, beams=1))
     with pytest.raises(ConfigError, match=r"unlike protocols.*beams: 5 against 1"):
-        compare_captions(report, other)
+        compare(report, other)
     report.write(tmp_path / "a.json")
     other.write(tmp_path / "b.json")
     with pytest.raises(ConfigError, match=r"beams: 5 against 1"):

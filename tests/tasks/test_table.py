@@ -9,7 +9,6 @@ from rich.table import Table
 from oracles.slow_retrieval import card_for, pairs_of
 from reeltune.evaluation.compare import compare
 from reeltune.evaluation.retrieval import Report, retrieval_report
-from reeltune.tasks.tables import comparison_table, report_table
 
 GALLERY = [f"v{i}" for i in range(20)]
 PAIRS = pairs_of(GALLERY, [("[hard]",)] * 5 + [()] * 15)
@@ -30,7 +29,7 @@ def text_of(table: Table) -> str:
 
 def test_a_report_as_a_table() -> None:
     report = report_of(0, model="[vop]")
-    text = text_of(report_table(report))
+    text = text_of(report.table())
     assert "[vop] on toybox test: 20 x 20" in text
     assert "t2v [hard] (5)" in text
     assert "v2t (grouped)" in text
@@ -54,7 +53,7 @@ def test_recalls_that_few_candidates_make_certain_are_left_out() -> None:
     assert grouped.lacks() == [
         "not compared, since with so few candidates they are always 100: t2v R@10, v2t R@10"
     ]
-    text = text_of(report_table(reports["grouped"]))
+    text = text_of(reports["grouped"].table())
     (row,) = (line.split() for line in text.splitlines() if line.startswith("t2v"))
     assert row == ["t2v", "100.0", "(100.0-100.0)", "100.0", "-", "300.0", "1.0", "1.0", "100.0"]
 
@@ -62,12 +61,12 @@ def test_recalls_that_few_candidates_make_certain_are_left_out() -> None:
 def test_a_post_processed_report_says_so() -> None:
     report = report_of(0)
     card = replace(report.protocol, postprocessing="dsl 0.01")
-    assert "after dsl 0.01" in text_of(report_table(replace(report, protocol=card)))
+    assert "after dsl 0.01" in text_of(replace(report, protocol=card).table())
 
 
 def test_a_comparison_as_a_table() -> None:
     found = compare(report_of(0), report_of(1, model="full"))
-    text = text_of(comparison_table(found))
+    text = text_of(found.table())
     assert "vop (seed 1) against full (seed 1), v2t by grouped" in text
     assert "t2v [hard] R@1" in text
     assert text.count("inside noise") + text.count("outside noise") == len(found.differences)

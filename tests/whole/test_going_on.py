@@ -20,7 +20,7 @@ from reeltune.recipes.read import read_recipe
 from reeltune.runs.describe import describe
 from reeltune.runs.finished import model_card
 from reeltune.runs.tune import start
-from reeltune.tasks.reports import read_report
+from reeltune.tasks.finding.reports import read_report
 
 TINY = ("--set", "options.size=tiny", "--set", "training.epochs=1", "--set", "frames=4")
 STILL = ("--set", "training.lr=0")  # training that changes no weight

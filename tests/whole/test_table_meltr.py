@@ -11,12 +11,13 @@ from typer.testing import CliRunner
 from reeltune.cli.app import app
 from reeltune.errors import ConfigError
 from reeltune.evaluation.bleu import bleu
+from reeltune.evaluation.captioning import CaptioningReport, captioning_report
 from reeltune.evaluation.captions import caption_report, split_words
 from reeltune.evaluation.protocols import CaptionCard
 from reeltune.evaluation.retrieval import Report
 from reeltune.papers import vop as table
 from reeltune.papers._meltr_costs import Cost, costs, stored_costs
-from reeltune.papers.meltr import drawn_captions, entry_jobs, epoch_seconds, jobs_of, rows_of
+from reeltune.papers.meltr import draws_of, entry_jobs, epoch_seconds, jobs_of, rows_of
 from reeltune.papers.meltr_pages import make_meltr_tables, markdown
 from reeltune.papers.meltr_rows import MELTR, SCHEMES, TABLES, Section
 from reeltune.papers.vop import FAMILIES, Plan
@@ -24,7 +25,6 @@ from reeltune.recipes.read import read_recipe
 from reeltune.runs.finished import METRICS
 from reeltune.runs.place import RunPlace
 from reeltune.runs.train import run_recipe
-from reeltune.tasks.captioning import CaptioningReport, captioning_report
 from reeltune.training.log import read_log
 
 SMALL = {"options.size": "tiny", "training.epochs": 1, "training.batch": 8}
@@ -149,7 +149,7 @@ def test_draws_of_captions_are_those_of_the_slow_rule(monkeypatch: pytest.Monkey
     monkeypatch.setattr(table, "DRAWS", 5)
     texts = [CAPTIONS, ("a ball", "a blue box falls down", "the ball", "a green cone stands still")]
     reports = [written(tuple(one)) for one in texts]
-    found = drawn_captions(reports)
+    found = draws_of(reports)
     videos = np.random.default_rng(0).integers(0, 4, (5, 4))
     seeds = np.random.default_rng([1, 2]).integers(0, 2, (5, 2))
     truths = [split_words(some, "bert") for some in TRUTHS]

@@ -14,7 +14,7 @@ from reeltune.data.toybox import Config
 from reeltune.evaluation.compare import compare
 from reeltune.evaluation.retrieval import Report
 from reeltune.models.opening.open import open_model
-from reeltune.tasks.reports import read_report
+from reeltune.tasks.finding.reports import read_report
 from reeltune.training.checkpoint import STATE
 
 SMALL = ("--set", "options.size=tiny", "--set", "training.epochs=2", "--set", "training.batch=8")

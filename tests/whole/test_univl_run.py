@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from reeltune.batches.in_order import clip_batches, gallery_of
 from reeltune.batches.loader import Loader, Order
 from reeltune.cli.output import TrainingBar
 from reeltune.data.toybox import Config as Toybox
 from reeltune.errors import ConfigError
 from reeltune.evaluation.beside import Asked
+from reeltune.evaluation.captioning import CaptioningReport
+from reeltune.evaluation.protocols import Named
 from reeltune.evaluation.rescore import rescored
 from reeltune.evaluation.retrieval import Report
 from reeltune.models.opening.material import Material
@@ -25,19 +28,14 @@ from reeltune.runs.evaluation_recipe import evaluation_recipe
 from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import require_ready
 from reeltune.runs.train import run_recipe
-from reeltune.tasks.captioning import CaptioningReport
-from reeltune.tasks.compare_files import compare_files
-from reeltune.tasks.judge import (
-    OF_CAPTIONS,
-    OF_RETRIEVAL,
-    figures_of,
+from reeltune.tasks import captioning, pair_retrieval
+from reeltune.tasks.finding.judge import (
     judge,
     require_scores,
     texts_of,
 )
+from reeltune.tasks.finding.reports import compare_files, read_report
 from reeltune.tasks.pair_retrieval import evaluate_pairs, pair_scores
-from reeltune.tasks.reports import read_report
-from reeltune.tasks.retrieval import Named, clip_batches, gallery_of
 from reeltune.training.log import read_log
 from reeltune.types import Pair, Split
 
@@ -139,7 +137,7 @@ def test_a_quick_judgement_takes_two_captions_of_each_video() -> None:
     assert isinstance(report, Report)
     assert report.protocol.queries == 10
     assert report.beside == {}
-    assert figures_of(report)["SumR"] == report.t2v["SumR"] + report.v2t["SumR"]
+    assert report.values()["SumR"] == report.t2v["SumR"] + report.v2t["SumR"]
 
 
 def test_features_of_another_width_are_refused() -> None:
@@ -220,7 +218,7 @@ def test_retrieval_trains_and_is_judged_by_pairs(captioned: Path, tmp_path: Path
     trained: Any = run_recipe(recipe("univl-primary"), RunPlace(out=tmp_path))
     assert trained.report.protocol.scores == "pairs"
     assert "| similarity t2v |" in (tmp_path / "README.md").read_text()
-    with pytest.raises(ConfigError, match=r"of retrieval and of captions, and cannot be compared"):
+    with pytest.raises(ConfigError, match=r"of captions and of retrieval, and cannot be compared"):
         compare_files(captioned, tmp_path)
     fields = json.loads((tmp_path / "metrics.json").read_text())
     assert fields["beside"].keys() == {"similarity t2v", "similarity v2t"}
@@ -236,9 +234,9 @@ def test_the_figures_that_may_choose_epochs_are_those_that_validation_gives(
         for run in (captioned, tmp_path)
     }
     beside = {"kind", "step", "epoch", "time", "primary slope"}
-    assert told[captioned] - beside == set(OF_CAPTIONS)
+    assert told[captioned] - beside == set(captioning.TASK.higher(2))
     ranks = {f"{way} {name}" for way in ("t2v", "v2t") for name in ("MdR", "MnR")}
-    assert told[tmp_path] - beside - ranks == {*OF_RETRIEVAL, "margin"}
+    assert told[tmp_path] - beside - ranks == set(pair_retrieval.TASK.higher(2))
 
 
 @pytest.mark.parametrize(

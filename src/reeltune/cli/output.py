@@ -16,13 +16,13 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from reeltune.evaluation.compare import Comparison
+from reeltune.evaluation.comparison import Comparison
+from reeltune.evaluation.remarks import remarks_of
+from reeltune.evaluation.report import AnyReport
 from reeltune.search.maintain import Health
 from reeltune.search.query import may_match
 from reeltune.search.report import Report
-from reeltune.tasks.remarks import remarks_of
-from reeltune.tasks.reports import AnyReport
-from reeltune.tasks.tables import comparison_table, report_table
+from reeltune.tasks.finding.judge import all_tasks
 from reeltune.types import Hit
 
 console = Console(highlight=False)
@@ -109,16 +109,20 @@ class TrainingBar:
             Console(stderr=True).print(climbing(facts), soft_wrap=True)
         if self._progress.disable:
             return
-        epoch = f"epoch {facts['epoch']:.0f}: validation"
-        if "SumR" in facts:
-            self._progress.console.print(
-                f"{epoch} t2v R@1 {facts['t2v R@1']:.1f}, "
-                f"SumR of both directions {facts['SumR']:.1f}"
-            )
-        if "CIDEr-D" in facts:
-            self._progress.console.print(
-                f"{epoch} CIDEr-D {facts['CIDEr-D']:.1f}, BLEU-4 {facts['BLEU-4']:.1f}"
-            )
+        main = [
+            f"{called} {facts[name]:.1f}"
+            for name, called in _main_figures().items()
+            if name in facts
+        ]
+        if main:
+            said = f"epoch {facts['epoch']:.0f}: validation {'; '.join(main)}"
+            self._progress.console.print(said)
+
+
+def _main_figures() -> dict[str, str]:
+    """Those that are shown where few are, of every task, and how they are called."""
+    reports = (task.report for task in all_tasks())
+    return {name: called for report in reports for name, called in report.main.items()}
 
 
 def climbing(facts: dict[str, float]) -> str:
@@ -133,7 +137,7 @@ def climbing(facts: dict[str, float]) -> str:
 
 def show_figures(report: AnyReport) -> None:
     """Figures as a table, then what the splits lack."""
-    console.print(report_table(report))
+    console.print(report.table())
     show_remarks(report)
 
 
@@ -165,7 +169,7 @@ def show_tuning(
     folder: Path, report: AnyReport, comparison: Comparison, verdict: str, is_better: bool
 ) -> None:
     """Before and after, what the splits lack, what may be claimed, how to use a better model."""
-    console.print(comparison_table(comparison))
+    console.print(comparison.table())
     show_remarks(report)
     console.print(verdict, soft_wrap=True)
     if is_better:

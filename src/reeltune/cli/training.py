@@ -98,8 +98,7 @@ def train(
         print_json({"folder": str(out), "said": trained.said, **trained.report.figures()})
     else:
         show_figures(trained.report)
-        finds = "t2v" in trained.report.figures()
-        why_not = why_not_to_index(trained.folder) if finds else None
+        why_not = why_not_to_index(trained.folder) if trained.report.finds else None
         show_trained(trained.folder, trained.expected, why_not)
     exit_incomplete(trained.report.protocol.incomplete)
 
@@ -162,14 +161,13 @@ def compare(
     Example: `reeltune compare runs/toybox/vop/seed0 runs/toybox/vop-fp/seed0`
     """
     from reeltune.cli.output import console
-    from reeltune.tasks.compare_files import compare_files
-    from reeltune.tasks.tables import comparison_table
+    from reeltune.tasks.finding.reports import compare_files
 
     found = compare_files(a, b)
     if as_json:
         print_json(found.as_dict())
         return
-    console.print(comparison_table(found))
+    console.print(found.table())
     for sentence in found.lacks():
         console.print(sentence, soft_wrap=True)
 

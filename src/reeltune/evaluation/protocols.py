@@ -5,12 +5,13 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from pydantic import ConfigDict
 
 from reeltune.errors import ConfigError
 from reeltune.evaluation.left_out import BySplit, is_incomplete, sentences
+from reeltune.evaluation.report import AnyCard
 from reeltune.types import LeftOut, Pair
 
 TIES = "against the model"
@@ -64,11 +65,11 @@ class ProtocolCard:
 
     def unlike(self, other: "ProtocolCard") -> dict[str, tuple[object, object]]:
         """Fields that forbid a comparison, with both values; the model itself may differ."""
-        return _unlike(asdict(self), asdict(other))
+        return unlike(self, other)
 
     def markdown(self) -> str:
         """A table of two columns, for a model card."""
-        return _markdown({field.name: getattr(self, field.name) for field in fields(self)})
+        return card_markdown(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,28 +102,45 @@ class CaptionCard:
 
     def unlike(self, other: "CaptionCard") -> dict[str, tuple[object, object]]:
         """Fields that forbid a comparison, with both values; the model itself may differ."""
-        return _unlike(asdict(self), asdict(other))
+        return unlike(self, other)
 
     def markdown(self) -> str:
         """A table of two columns, for a model card."""
-        return _markdown({field.name: getattr(self, field.name) for field in fields(self)})
+        return card_markdown(self)
 
 
-Card = TypeVar("Card", ProtocolCard, CaptionCard)
+@dataclass(frozen=True)
+class Named:
+    """What a report says of its data, of how they are judged and of how the model was trained."""
+
+    dataset: str
+    split: str
+    seed: int | None = None
+    v2t: V2tRule = "grouped"
+    asked_hash: str = ""  # of the split as its dataset gave it
+    differs: tuple[str, ...] = ()  # what of the data is not as the benchmark has it
+
+
+Card = TypeVar("Card", bound=AnyCard)
 
 
 def also_without(card: Card, left_out: BySplit) -> Card:
     """The card with what splits of other names lacked; those that lacked nothing are not named."""
     others = {split: tuple(entries) for split, entries in left_out.items() if entries}
-    return replace(card, left_out=card.left_out | others)
+    found: Card = replace(cast(Any, card), left_out=card.left_out | others)
+    return found
 
 
-def _unlike(mine: dict[str, Any], others: dict[str, Any]) -> dict[str, tuple[object, object]]:
+def unlike(card: Any, other: Any) -> dict[str, tuple[object, object]]:
+    """Fields in which two cards of one kind differ, but for those that may, with both values."""
+    mine, others = asdict(card), asdict(other)
     names = [name for name in mine if name not in _MAY_DIFFER]
     return {n: (mine[n], others[n]) for n in names if mine[n] != others[n]}
 
 
-def _markdown(facts: dict[str, Any]) -> str:
+def card_markdown(card: Any) -> str:
+    """The fields of a card, which is a dataclass, as a table of two columns."""
+    facts = {field.name: getattr(card, field.name) for field in fields(card)}
     rows = [f"| {name.replace('_', ' ')} | {_cell(value)} |" for name, value in facts.items()]
     return "\n".join(["| protocol | |", "|---|---|", *rows]) + "\n"
 

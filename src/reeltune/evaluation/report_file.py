@@ -1,4 +1,4 @@
-"""What reports of every kind share: how their files are written, and how fields are checked."""
+"""What reports of every kind share: how their files are written and read, and fields checked."""
 
 import json
 from collections.abc import Mapping
@@ -18,6 +18,23 @@ def write_fields(path: Path, fields: Mapping[str, object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = (f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in fields.items())
     path.write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")
+
+
+def read_fields(path: Path) -> object:
+    """What the JSON of a report's file holds, not checked yet.
+
+    Errors: `DataError`, with the path, for a file that is absent or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror}); make a report with: reeltune evaluate"
+        ) from error
+    except ValueError as error:
+        raise DataError(
+            f"{path} is not JSON ({error}); make a report with: reeltune evaluate"
+        ) from error
 
 
 def checked(kind: type[Kind], fields: object, what: str) -> Kind:

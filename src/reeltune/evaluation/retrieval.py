@@ -1,16 +1,14 @@
 """Text-to-video and video-to-text retrieval from one matrix of scores."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Int
-from pydantic import ConfigDict
 
-from reeltune.errors import ConfigError, DataError
+from reeltune.errors import DataError
 from reeltune.evaluation._margin import mean_margin
+from reeltune.evaluation._retrieval_report import Ranks, Report
 from reeltune.evaluation.bootstrap import (
     FIGURES,
     bounds,
@@ -18,7 +16,6 @@ from reeltune.evaluation.bootstrap import (
     resampled_means,
     sums_by_group,
 )
-from reeltune.evaluation.left_out import BySplit
 from reeltune.evaluation.metrics import (
     average_precision,
     chunks,
@@ -26,112 +23,10 @@ from reeltune.evaluation.metrics import (
     ranks_of_any,
     summary,
 )
-from reeltune.evaluation.protocols import ProtocolCard, also_without, split_hash
-from reeltune.evaluation.report_file import checked, write_fields
+from reeltune.evaluation.protocols import ProtocolCard, split_hash
 from reeltune.types import Pair
 
-
-@dataclass(frozen=True, kw_only=True)
-class Ranks:
-    """Rank of every query, from 1, so that two reports can be compared query by query.
-
-    Videos are numbered as the pairs first name them, whatever the order of the gallery.
-    """
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    t2v: list[int]  # (Q,) of each pair's caption
-    video: list[int]  # (Q,) number of each pair's video
-    v2t: list[int]  # of video 0, 1, ...
-    tagged: dict[str, list[int]]  # tag -> pairs that carry it
-    # Those that figures beside are read from: "dsl 0.01 t2v" (Q,), "dsl 0.01 v2t" as `v2t`.
-    beside: dict[str, list[int]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """Retrieval figures with the protocol they were obtained under.
-
-    `t2v`, `v2t`: R@1, R@5, R@10, their SumR, and mAP in percent, higher is better; median (MdR) and
-    mean rank (MnR), lower is better. `intervals`: of "t2v R@1" and so on, 95 %, by bootstrap over
-    videos. `subsets`: for each tag the t2v figures of its queries in the whole gallery, with
-    "R@1 low", "R@1 high" and the number of "queries". `beside`: figures by other scores,
-    "similarity t2v" and "similarity v2t" of a model that is judged by pairs, and "dsl 0.01 t2v" and
-    so on after a post-processing. `margin`: by how
-    much the score of a right answer leads that of the best wrong one, a mean over both directions.
-    """
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    t2v: dict[str, float]
-    v2t: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
-    subsets: dict[str, dict[str, float]]
-    protocol: ProtocolCard
-    ranks: Ranks
-    beside: dict[str, dict[str, float]] = field(default_factory=dict)
-    margin: float | None = None
-
-    def __post_init__(self) -> None:
-        queries, videos = len(self.ranks.t2v), len(self.ranks.v2t)
-        complete = queries == len(self.ranks.video) == self.protocol.queries
-        wanted = {"t2v": queries, "v2t": videos}
-        beside = self.ranks.beside.items()
-        complete &= all(len(found) == wanted.get(name[-3:]) for name, found in beside)
-        if not complete or len(set(self.ranks.video)) != videos:
-            raise DataError(
-                f"ranks of {queries} queries and {videos} videos do not fit the "
-                f"{self.protocol.queries} queries of the protocol; evaluate again"
-            )
-
-    def tells(self, figure: str) -> bool:
-        """Whether a figure says anything: "v2t R@5" is 100 for any model where no more than 5
-        candidates are ranked. R@1 is always given."""
-        name, _, depth = figure.partition("R@")
-        if depth in ("", "1"):
-            return True
-        candidates = self.protocol.gallery
-        if "v2t" in name:
-            own = np.bincount(self.ranks.video)  # captions of each video, which do not compete
-            of_captions = self.protocol.v2t == "any"
-            candidates = 1 + int(own.sum() - own.min()) if of_captions else len(own)
-        return int(depth) < candidates
-
-    def also_without(self, left_out: BySplit) -> "Report":
-        """The same; its card also says what the splits lacked that the model was trained on."""
-        return replace(self, protocol=also_without(self.protocol, left_out))
-
-    def as_dict(self) -> dict[str, object]:
-        return asdict(self)
-
-    def figures(self) -> dict[str, object]:
-        """The same without the rank of every query, which fills screens."""
-        return {name: value for name, value in self.as_dict().items() if name != "ranks"}
-
-    @classmethod
-    def from_dict(cls, fields: object) -> "Report":
-        """The report that `as_dict` gave, also after JSON; DataError names the first bad field."""
-        return checked(cls, fields, "retrieval report")
-
-    def write(self, path: Path) -> None:
-        """JSON with one field a line."""
-        write_fields(path, self.as_dict())
-
-    @classmethod
-    def read(cls, path: Path) -> "Report":
-        """Raises DataError, with the path, for a file that is absent or is not a report."""
-        try:
-            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise DataError(
-                f"{path} cannot be read ({error.strerror}); make a report with: reeltune evaluate"
-            ) from error
-        except ValueError as error:
-            raise DataError(
-                f"{path} is not JSON ({error}); make a report with: reeltune evaluate"
-            ) from error
-        except (DataError, ConfigError) as error:
-            raise DataError(f"{path}: {error}") from error
+__all__ = ["Ranks", "Report", "report_beside", "retrieval_report"]
 
 
 def retrieval_report(

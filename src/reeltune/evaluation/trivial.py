@@ -1,18 +1,16 @@
-"""Recalls that are 100 whatever a model does, since no more than K are ranked."""
+"""Figures that tell nothing, such as recalls that are 100 since no more than K are ranked."""
 
 from collections.abc import Collection, Mapping
 
-from reeltune.evaluation.bootstrap import CUTS
-from reeltune.evaluation.retrieval import Report
+from reeltune.evaluation.report import AnyReport
 
 
-def trivial(report: Report) -> list[str]:
-    """Names of the recalls that tell nothing, such as "t2v R@10" of ten videos or fewer."""
-    names = (f"{way} R@{k}" for way in ("t2v", "v2t") for k in CUTS)
-    return [name for name in names if not report.tells(name)]
+def trivial(report: AnyReport) -> list[str]:
+    """Names of the figures that tell nothing, such as "t2v R@10" of ten videos or fewer."""
+    return [name for name in report.values() if not report.tells(name)]
 
 
-def trivial_said(report: Report) -> list[str]:
+def trivial_said(report: AnyReport) -> list[str]:
     """A sentence that names them, where there are some."""
     found = ", ".join(trivial(report))
     return [f"not shown, since with so few candidates they are always 100: {found}"] * bool(found)

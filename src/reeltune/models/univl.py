@@ -43,6 +43,7 @@ from reeltune.models.opening.weights import (
 from reeltune.storage.tensors import write_tensors
 from reeltune.types import Batch, Pixels, Tokens
 
+JUDGED_AS = {"joint": "retrieval", "align": "pair-retrieval", "decoder": "captioning"}  # by loss
 WEIGHTS_FROM = "a folder that training or `reeltune convert univl` wrote"
 NUMBERS_AT_ONCE = 1 << 18  # of pairs' states at a place, in inference through the cross encoder
 
@@ -172,8 +173,8 @@ class Univl(nn.Module):
             )
         self.tasks = tuple(task for task in TASKS if task in config.tasks)  # names of the losses
         self.dim, self.longest = config.width, min(config.words, config.positions)
-        self.scores_pairs, self.writes = self.primary == "align", self.primary == "decoder"
-        self.hears = config.reads == "transcript"
+        self.judged_as = JUDGED_AS[self.primary]
+        self.texts = ("transcript",) if config.reads == "transcript" else ()
         self.network = Network(config.sizes(len(words)))
         self._frozen = FrozenFrames(config.encoder, config.encoder_fingerprint, config.features)
         self._known: tuple[int, str] | None = None  # versions of the weights, their fingerprint

@@ -15,10 +15,12 @@ from typing import Any, NamedTuple, get_args
 import torch
 from torch import Tensor
 
+from reeltune.batches.in_order import gallery_of
 from reeltune.batches.loader import ClipReader
 from reeltune.compress.prune import Census, census, prune
 from reeltune.data.splits.part import PARTS, read_if_any
 from reeltune.errors import DataError
+from reeltune.evaluation.protocols import Named
 from reeltune.evaluation.retrieval import Report, retrieval_report
 from reeltune.models.dual_encoding import DualEncoding, Extremes, Hybrid, Normalisation, load
 from reeltune.recipes.read import Recipe
@@ -27,7 +29,7 @@ from reeltune.runs.finished import METRICS, hash_of
 from reeltune.runs.inputs import without_faults
 from reeltune.runs.place import RunPlace
 from reeltune.storage.atomic_file import write_atomically
-from reeltune.tasks.retrieval import Named, encode_clips, encode_texts, evaluate, gallery_of
+from reeltune.tasks.retrieval import encode_clips, encode_texts, evaluate
 from reeltune.types import Split
 
 ALPHAS = tuple(number / 10 for number in range(11))

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from reeltune.evaluation.remarks import Remarks, remarks_of
 from reeltune.evaluation.retrieval import Report
 from reeltune.models.dual_encoding import Config
 from reeltune.models.opening.count import count_parameters
@@ -35,7 +36,6 @@ from reeltune.papers.vop import (
 )
 from reeltune.recipes.read import read_recipe
 from reeltune.runs.place import RunPlace
-from reeltune.tasks.remarks import Remarks, remarks_of
 
 BASELINE, PLUS, UNI = "dual-encoding", "dual-encoding-plus", "dual-encoding-plus-uni"
 PAPER = "msrvtt-official"  # the benchmark of the paper's figures

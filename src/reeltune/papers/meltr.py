@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from reeltune.evaluation.bleu import ORDERS, bleu_of
-from reeltune.evaluation.retrieval import Report
+from reeltune.evaluation.remarks import Remarks, remarks_of
+from reeltune.evaluation.report import AnyReport
 from reeltune.papers.meltr_rows import Entry, Section
 from reeltune.papers.vop import (
     Bounds,
@@ -22,21 +22,16 @@ from reeltune.papers.vop import (
     Plan,
     bounds,
     chosen,
-    drawn,
     is_papers_own,
     mean_of,
     require_rule,
 )
 from reeltune.recipes.read import read_recipe
 from reeltune.runs.finished import METRICS
-from reeltune.tasks.captioning import CaptioningReport
-from reeltune.tasks.judge import figures_of
-from reeltune.tasks.remarks import Remarks, remarks_of
-from reeltune.tasks.reports import AnyReport, read_report
+from reeltune.tasks.finding.reports import read_report
 from reeltune.training.log import read_log
 
 Draws = dict[str, Float[np.ndarray, " R"]]
-DEPTHS = (1, 5, 10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,49 +124,20 @@ def _tested(plan: Plan, folders: Sequence[Path]) -> Tested:
     reports = [read_report(folder / METRICS) for folder in folders]
     for folder, report in zip(folders, reports, strict=True):
         require_rule(plan, folder, report)
-    figures = [figures_of(report) for report in reports]
+    figures = [report.values() for report in reports]
     return Tested(reports, figures, draws_of(reports), remarks_of(reports))
 
 
 def draws_of(reports: Sequence[AnyReport]) -> Draws:
     """Figures in each draw of videos and seeds; the same videos for reports of the same split."""
-    retrieval = [report for report in reports if isinstance(report, Report)]
-    if retrieval:
-        found = {
-            f"{way} R@{depth}": drawn(retrieval, way=way, depth=depth)
-            for way in ("t2v", "v2t")
-            for depth in DEPTHS
-        }
-        return {**found, "SumR": np.sum(list(found.values()), axis=0)}
-    return drawn_captions([report for report in reports if isinstance(report, CaptioningReport)])
-
-
-def drawn_captions(reports: Sequence[CaptioningReport]) -> Draws:
-    """BLEU, ROUGE-L and CIDEr-D of each draw, under BERT's words.
-
-    METEOR of a corpus is not the mean of its clips, so it is not drawn.
-    """
-    clips = len(reports[0].captions)
-    videos, seeds = chosen(clips, len(reports))
-    times = np.stack([np.bincount(one, minlength=clips) for one in videos]) / clips  # (R, N)
-    each = {name: _of_clips(reports, name) for name in ("ROUGE-L", "CIDEr-D")}  # (S, N)
-    found = {
-        name: np.take_along_axis(times @ values.T, seeds, 1).mean(1)
-        for name, values in each.items()
+    count = reports[0].videos
+    videos, seeds = chosen(count, len(reports))
+    times = np.stack([np.bincount(one, minlength=count) for one in videos])  # (R, N)
+    each = [report.drawn(times) for report in reports]
+    return {
+        name: np.take_along_axis(np.stack([one[name] for one in each], 1), seeds, 1).mean(1)
+        for name in each[0]
     }
-    counts = np.array([list(report.counts["bert"].values()) for report in reports])  # (S, N, C)
-    bleu = _bleu_of_draws(np.einsum("rn,snc->rsc", times, counts))  # (R, S, 4)
-    for order in range(1, ORDERS + 1):
-        found[f"BLEU-{order}"] = np.take_along_axis(bleu[..., order - 1], seeds, 1).mean(1)
-    return found
-
-
-def _of_clips(reports: Sequence[CaptioningReport], name: str) -> Float[np.ndarray, "S N"]:
-    return np.array([[r.segments[name][clip] for clip in reports[0].captions] for r in reports])
-
-
-def _bleu_of_draws(means: Float[np.ndarray, "R S C"]) -> Float[np.ndarray, "R S 4"]:
-    return 100 * np.array([[bleu_of(mean) for mean in row] for row in means])
 
 
 def _row(

@@ -15,14 +15,14 @@ from jaxtyping import Float, Int
 
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.protocols import V2tRule
+from reeltune.evaluation.remarks import Remarks, remarks_of
+from reeltune.evaluation.report import AnyReport
 from reeltune.evaluation.retrieval import Report
 from reeltune.models.opening.count import count_parameters
 from reeltune.recipes.read import Recipe, read_recipe
 from reeltune.runs.benchmark_data import on_data
 from reeltune.runs.finished import METRICS
 from reeltune.runs.paper import is_published, paper_beside
-from reeltune.tasks.remarks import Remarks, remarks_of
-from reeltune.tasks.reports import AnyReport
 from reeltune.training.log import read_log
 
 BASELINES = ("zero-shot", "full", "bias", "proj", "partial", "adapter-attn", "adapter-ffn", "lora")
@@ -236,8 +236,8 @@ def measured(plan: Plan, folder: Path) -> Report:
 def require_rule(plan: Plan, folder: Path, report: AnyReport) -> None:
     """Raise DataError for a report whose video to text is by another rule than the table's."""
     wanted = rule_of(plan)
-    if isinstance(report, Report) and report.protocol.v2t != wanted:
-        found = report.protocol.v2t
+    found = getattr(report.protocol, "v2t", wanted)  # captions have no such rule
+    if found != wanted:
         raise DataError(
             f"{folder} was measured with v2t={found}, and this table is by v2t={wanted}; give "
             f"--set v2t={found} for a table of what is there, or another --out to train anew"

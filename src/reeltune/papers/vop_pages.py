@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reeltune.evaluation.protocols import V2tRule
+from reeltune.evaluation.remarks import Remarks, all_said
 from reeltune.evaluation.retrieval import Report
 from reeltune.evaluation.trivial import shown
 from reeltune.papers.table.missing import train_missing
@@ -25,7 +26,6 @@ from reeltune.papers.vop import (
     sweep_of,
 )
 from reeltune.runs.finished import METRICS
-from reeltune.tasks.remarks import Remarks, all_said
 
 PAPER_NAMES = {
     "zero-shot": "zero-shot",

@@ -7,6 +7,8 @@ from typing import Any
 from reeltune.batches.loader import FrameReader
 from reeltune.data.splits.part import PARTS, Part, read_if_any
 from reeltune.evaluation.beside import NOTHING, Asked, bank_of, require_hubs
+from reeltune.evaluation.protocols import Named
+from reeltune.evaluation.report import AnyReport
 from reeltune.models.opening.open import open_model
 from reeltune.recipes.read import Recipe
 from reeltune.recipes.stored import as_stored, stored_recipe
@@ -16,9 +18,7 @@ from reeltune.runs.finished import hash_of
 from reeltune.runs.inputs import Inputs, frame_reader
 from reeltune.runs.place import RunPlace
 from reeltune.runs.setup import open_data
-from reeltune.tasks.judge import judge, require_scores, texts_of
-from reeltune.tasks.reports import AnyReport
-from reeltune.tasks.retrieval import Named
+from reeltune.tasks.finding.judge import judge, require_scores, texts_of
 
 
 def evaluate_checkpoint(

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from reeltune.errors import CheckpointError
 from reeltune.evaluation.protocols import split_hash
+from reeltune.evaluation.report import AnyReport
 from reeltune.recipes.read import Recipe
 from reeltune.recipes.stored import RECIPE, as_stored, stored_recipe, write_recipe
-from reeltune.tasks.judge import figures_table
-from reeltune.tasks.reports import AnyReport, read_report
+from reeltune.tasks.finding.reports import read_report
 from reeltune.types import Split
 
 METRICS = "metrics.json"
@@ -61,7 +61,7 @@ def model_card(recipe: Recipe, report: AnyReport, said: Sequence[str] = ()) -> s
             f"on ({_stands_on(recipe)}) and of the dataset ({recipe.data_name}).",
             "",
             *([*(f"- {sentence}" for sentence in said), ""] if said else []),
-            *figures_table(report),
+            *report.markdown(),
             "",
             report.protocol.markdown(),
         ]

@@ -9,7 +9,7 @@ from reeltune.batches.loader import ClipReader, FrameReader, Loader, Order, Text
 from reeltune.errors import DataError
 from reeltune.runs.place import RunPlace
 from reeltune.storage.cache import cache_folder
-from reeltune.tasks.judge import unread_of
+from reeltune.tasks.finding.judge import unread_of
 from reeltune.training.settings import Settings
 from reeltune.types import Split, Target, collect_left_out
 

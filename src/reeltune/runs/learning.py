@@ -17,7 +17,7 @@ from reeltune.runs.inputs import Inputs
 from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import Learned, require_wrong_answers
 from reeltune.runs.step import order_of, step_of
-from reeltune.tasks.judge import validation
+from reeltune.tasks.finding.judge import validation
 from reeltune.tasks.retrieval import Ranged
 from reeltune.training import distributed
 from reeltune.training.loop import Outcome, Run, train

@@ -1,8 +1,7 @@
 """Whether a paper's figures may stand beside ours."""
 
-from reeltune.evaluation.protocols import CaptionCard, ProtocolCard
+from reeltune.evaluation.report import AnyReport
 from reeltune.recipes.read import Recipe
-from reeltune.tasks.reports import AnyReport
 
 
 def paper_beside(recipe: Recipe, report: AnyReport) -> tuple[dict[str, float], tuple[str, ...]]:
@@ -16,7 +15,7 @@ def paper_beside(recipe: Recipe, report: AnyReport) -> tuple[dict[str, float], t
     if card.differs or not recipe.expected:
         return {}, ()
     if not is_published(recipe, report):
-        return {}, (f"the paper's figures are not set beside these: {_unlike(recipe, card)}",)
+        return {}, (f"the paper's figures are not set beside these: {_unlike(recipe, report)}",)
     if not recipe.test_hash:
         return recipe.expected, (
             "the paper's test split is known by its size alone, not caption by caption",
@@ -31,11 +30,11 @@ def is_published(recipe: Recipe, report: AnyReport) -> bool:
     return not of_others and recipe.test_hash in ("", card.split_hash)
 
 
-def _unlike(recipe: Recipe, card: ProtocolCard | CaptionCard) -> str:
+def _unlike(recipe: Recipe, report: AnyReport) -> str:
     """By how much the split that was measured is not the published one."""
+    card, there = report.protocol, report.videos
     gone = sum(one.count for one in card.left_out.get(card.split, ()) if one.missing)
     if gone:
-        there = card.clips if isinstance(card, CaptionCard) else card.gallery
         return f"{there:,} of {there + gone:,} videos of {card.split} were measured"
     return (
         f"{card.split} of {card.dataset} as it was measured (hash {card.split_hash}) has other "

@@ -24,7 +24,7 @@ from reeltune.compress.structured import choose, remove_units
 from reeltune.compress.units import dual_encoding_units
 from reeltune.data.splits.part import Part
 from reeltune.errors import ConfigError
-from reeltune.evaluation.retrieval import Report
+from reeltune.evaluation.report import AnyReport
 from reeltune.evaluation.trivial import trivial
 from reeltune.models.dual_encoding import DualEncoding
 from reeltune.models.opening.open import open_model
@@ -37,14 +37,8 @@ from reeltune.runs.evaluate import evaluate_opened
 from reeltune.runs.finished import METRICS
 from reeltune.runs.place import RunPlace
 from reeltune.storage.outputs import new_folder
-from reeltune.tasks.judge import figures_of
-from reeltune.tasks.reports import AnyReport
 from reeltune.types import LeftOut
 
-SHOWN = {  # figures by their names in a report, as they are shown
-    **{name: name for name in ("t2v R@1", "t2v R@5", "t2v R@10", "BLEU-4", "CIDEr-D")},
-    "SumR": "SumR, both ways",
-}
 FRAMES = 12  # of the clip that is timed
 TEXT = "a man plays the guitar on a stage, and people sing along"
 
@@ -254,17 +248,18 @@ def _row(
     report: AnyReport | None,
 ) -> Row:
     size, parameters, nonzeros = counts
-    known = trivial(report) if isinstance(report, Report) else []
-    figures = {} if report is None else figures_of(report)
+    accuracy = {}
+    if report is not None:
+        told = report.values().keys() - {*trivial(report)}
+        values = report.values()
+        accuracy = {called: values[name] for name, called in report.main.items() if name in told}
     return Row(
         name=name,
         size=size,
         parameters=parameters,
         nonzeros=nonzeros,
         milliseconds=times[name],
-        accuracy={
-            shown: figures[key] for key, shown in SHOWN.items() if key in figures.keys() - {*known}
-        },
+        accuracy=accuracy,
     )
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 
 from reeltune.errors import ConfigError, DataError
-from reeltune.evaluation.compare import FEWEST
+from reeltune.evaluation.comparison import FEWEST
 from reeltune.recipes.read import Melting, Recipe
 from reeltune.runs.bilevel import scheme_of
 from reeltune.runs.clips import clips_there
 from reeltune.runs.step import order_of, settings_read
-from reeltune.tasks.judge import highest_of, require_judged_by
+from reeltune.tasks.finding.judge import highest_of, require_judged_by
 from reeltune.training.loop import Outcome
 from reeltune.training.schedule import kept_of_equals
 from reeltune.training.settings import OF_STEPS, Settings, require_read
@@ -32,8 +32,7 @@ def require_ready(recipe: Recipe, options: Any, learned: Learned | None) -> None
         reads = OF_STEPS if model is None else settings_read(model, recipe.meltr is not None)
         require_read(recipe.training, reads, val is not None)
         if val is not None:
-            writes = getattr(model, "writes", False)
-            require_judged_by(recipe.training.judged_by, writes, val.videos)
+            require_judged_by(recipe.training.judged_by, model, val.videos)
         require_wrong_answers(learned, recipe.training, recipe.meltr)
         order_of(learned[0].pairs, recipe.training)
     if recipe.features is not None:

@@ -8,7 +8,7 @@ from reeltune.data import hybrid_space
 from reeltune.data.splits.part import PARTS
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.evaluation.left_out import sentences
-from reeltune.evaluation.retrieval import Report
+from reeltune.evaluation.report import AnyReport
 from reeltune.features.concepts import read_names
 from reeltune.models._dual_encoding._official_vocabulary import read_official
 from reeltune.models._dual_encoding._released import convert
@@ -26,7 +26,7 @@ class BroughtIn:
     """The model, and its figures on the validation split where that was given."""
 
     model: DualEncoding
-    validation: Report | None
+    validation: AnyReport | None
     best: float | None  # SumR by which the release chose these weights
 
     def facts(self) -> dict[str, object]:
@@ -37,7 +37,7 @@ class BroughtIn:
         facts["concepts with a name"] = len(self.model.concept_names)
         if self.validation is None:
             return facts
-        total = self.validation.t2v["SumR"] + self.validation.v2t["SumR"]
+        total = self.validation.values()["SumR"]
         lacks = sentences(self.validation.protocol.left_out)
         return facts | {"validation SumR": total, "SumR in the file": self.best, "notes": lacks}
 
@@ -68,7 +68,7 @@ def bring_in(
     return BroughtIn(model, report, released.best)
 
 
-def _settled(model: DualEncoding, released: Released, data: Path) -> Report:
+def _settled(model: DualEncoding, released: Released, data: Path) -> AnyReport:
     """Figures on the validation split, on which the ranges of single scores are taken."""
     folders = collections(released)
     same = len(set(folders.values())) == 1
@@ -82,10 +82,7 @@ def _settled(model: DualEncoding, released: Released, data: Path) -> Report:
         v2t="any",
     )
     place = RunPlace(out=data, data=data)
-    report = evaluate_opened(model, released.path, recipe, place, "val", settle=True)
-    if not isinstance(report, Report):
-        raise TypeError(f"a Dual Encoding is judged by retrieval, got {type(report).__name__}")
-    return report
+    return evaluate_opened(model, released.path, recipe, place, "val", settle=True)
 
 
 def _concept_names(released: Released, data: Path, size: int) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import torch
 from reeltune.batches.loader import FrameReader
 from reeltune.data.splits.part import PARTS, read_if_any
 from reeltune.errors import ConfigError
+from reeltune.evaluation.protocols import Named
 from reeltune.models.opening.initial import take_weights
 from reeltune.models.opening.material import Material, Startable, Started
 from reeltune.recipes.read import Recipe
@@ -23,8 +24,7 @@ from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import Learned, require_ready
 from reeltune.runs.step import settings_read
 from reeltune.storage.outputs import require_folder
-from reeltune.tasks.judge import texts_of
-from reeltune.tasks.retrieval import Named
+from reeltune.tasks.finding.judge import texts_of
 from reeltune.training.settings import require_read
 from reeltune.types import Split
 

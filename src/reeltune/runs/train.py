@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reeltune.evaluation.report import AnyReport
 from reeltune.recipes.read import Recipe
 from reeltune.runs.finished import finished_run, write_run
 from reeltune.runs.learning import learn
@@ -10,8 +11,7 @@ from reeltune.runs.paper import paper_beside
 from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import left_out_of
 from reeltune.runs.setup import Setup, open_data, open_setup
-from reeltune.tasks.judge import judge
-from reeltune.tasks.reports import AnyReport
+from reeltune.tasks.finding.judge import judge
 from reeltune.training import distributed
 from reeltune.training.checkpoint import remove_state
 from reeltune.training.loop import Outcome

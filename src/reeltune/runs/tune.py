@@ -9,7 +9,9 @@ import torch
 from reeltune.data import folder as own_videos
 from reeltune.data.splits.part import read_if_any
 from reeltune.errors import ConfigError, DataError
-from reeltune.evaluation.compare import Comparison, compare
+from reeltune.evaluation.compare import compare
+from reeltune.evaluation.comparison import Comparison
+from reeltune.evaluation.protocols import Named
 from reeltune.evaluation.retrieval import Report
 from reeltune.models import lite, vop
 from reeltune.models.opening.material import Material
@@ -19,7 +21,7 @@ from reeltune.runs.inputs import Inputs, frame_reader
 from reeltune.runs.learning import learn, open_learning
 from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import left_out_of
-from reeltune.tasks.retrieval import Named, evaluate
+from reeltune.tasks.retrieval import evaluate
 from reeltune.training.checkpoint import remove_state
 from reeltune.training.settings import Settings
 from reeltune.types import Split

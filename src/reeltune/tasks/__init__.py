@@ -1,1 +1,1 @@
-"""Tasks: how a model is judged, and how two results are compared."""
+"""Tasks: each file is one way of judging a model, found by its being here."""

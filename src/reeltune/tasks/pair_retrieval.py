@@ -1,7 +1,7 @@
 """Retrieval by a model that sees a text and a video at once: every pair is scored."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,17 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reeltune.batches.loader import ClipReader
+from reeltune.batches.in_order import clip_batches, gallery_of, text_batches
+from reeltune.batches.loader import ClipReader, Text
 from reeltune.evaluation.beside import NOTHING, Asked, Scored, with_asked
+from reeltune.evaluation.protocols import Named
 from reeltune.evaluation.retrieval import Report, report_beside, retrieval_report
-from reeltune.tasks.retrieval import (
-    Named,
-    card_of,
-    clip_batches,
-    evaluate,
-    gallery_of,
-    text_batches,
-)
+from reeltune.tasks.finding.task import Task
+from reeltune.tasks.retrieval import card_of, evaluate, higher
 from reeltune.types import DualEncoder, Pair, Split, Tokens
 
 TEXTS_AT_ONCE, CLIPS_AT_ONCE = 128, 64
@@ -29,12 +25,10 @@ FEW = 2  # captions of a video in a quick evaluation: pairs are many
 
 @runtime_checkable
 class PairScorer(DualEncoder, Protocol):
-    """A model that is judged by its scores of pairs where `scores_pairs` is true.
+    """A model that also scores pairs.
 
     `align` gives (Q, N) for what `read_text` and `read_video` made of Q texts and N videos.
     """
-
-    scores_pairs: bool
 
     def read_text(self, tokens: Tokens) -> Any: ...
 
@@ -96,3 +90,26 @@ def _first_captions(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
         if seen[pair.video] <= FEW:
             kept.append(pair)
     return tuple(kept)
+
+
+def judge(
+    model: PairScorer,
+    reader: ClipReader,
+    split: Split,
+    named: Named,
+    *,
+    texts: Mapping[str, Text],
+    quick: bool,
+    asked: Asked,
+) -> Report:
+    """As `evaluate_pairs`."""
+    return evaluate_pairs(model, reader, split, named, quick, asked)
+
+
+TASK = Task(
+    report=Report,
+    wants=("tokenize", "read_text", "read_video", "align"),
+    judge=judge,
+    higher=higher,
+    has_scores=True,
+)

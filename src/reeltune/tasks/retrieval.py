@@ -1,20 +1,20 @@
-"""A split through a model: vectors, scores, report."""
+"""Retrieval by a model that reads texts and videos apart: vectors, scores, report."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reeltune.batches.loader import ClipReader, stack
-from reeltune.errors import DataError
+from reeltune.batches.in_order import clip_batches, gallery_of, text_batches
+from reeltune.batches.loader import ClipReader, Text
 from reeltune.evaluation.beside import NOTHING, Asked, Scored, with_asked
-from reeltune.evaluation.protocols import ProtocolCard, V2tRule, split_hash
+from reeltune.evaluation.protocols import Named, ProtocolCard, split_hash
 from reeltune.evaluation.retrieval import Report, retrieval_report
-from reeltune.types import DualEncoder, Pair, Split, Tokens
+from reeltune.tasks.finding.task import Task
+from reeltune.types import DualEncoder, Pair, Split
 
 CLIPS_AT_ONCE = 16
 TEXTS_AT_ONCE = 256
@@ -45,18 +45,6 @@ class AsReleased(Protocol):
 
 
 OWN_RANGES = "similarity, each part by its range in this matrix"  # of a card: as a release has it
-
-
-@dataclass(frozen=True)
-class Named:
-    """What a report says of its data, of how they are judged and of how the model was trained."""
-
-    dataset: str
-    split: str
-    seed: int | None = None
-    v2t: V2tRule = "grouped"
-    asked_hash: str = ""  # of the split as its dataset gave it
-    differs: tuple[str, ...] = ()  # what of the data is not as the benchmark has it
 
 
 def evaluate(
@@ -111,17 +99,6 @@ def card_of(
     )
 
 
-def gallery_of(pairs: Sequence[Pair]) -> tuple[list[str], list[Pair]]:
-    """Ids of the videos and one pair of each, in the order in which they first appear."""
-    first: dict[str, Pair] = {}
-    for pair in pairs:
-        if pair != first.setdefault(pair.video, pair) and _clip(pair) != _clip(first[pair.video]):
-            raise DataError(
-                f"video {pair.video!r} stands for two different clips; give each span its own id"
-            )
-    return list(first), list(first.values())
-
-
 @torch.inference_mode()
 def encode_texts(model: DualEncoder, texts: Sequence[str]) -> Float[Tensor, "Q D"]:
     """Vectors of texts on the CPU; equal texts are encoded once."""
@@ -144,23 +121,6 @@ def encode_clips(
     return torch.cat([model.encode_video(frames, mask).float().cpu() for frames, mask in found])
 
 
-def clip_batches(
-    reader: ClipReader, clips: Sequence[Pair], size: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Frames and masks of `size` clips at once, in their order."""
-    nothing = Tokens(torch.zeros(1, 1, dtype=torch.long), torch.ones(1, 1, dtype=torch.bool))
-    for start in range(0, len(clips), size):
-        frames = [reader.read(clip) for clip in clips[start : start + size]]
-        batch = stack(frames, nothing, torch.zeros(len(frames), dtype=torch.long))
-        yield batch.frames, batch.mask
-
-
-def text_batches(texts: Sequence[str], size: int) -> Iterator[list[str]]:
-    """The different texts, `size` at once, of like length so that a batch pads little."""
-    different = sorted(set(texts), key=lambda text: (len(text), text))
-    yield from (different[start : start + size] for start in range(0, len(different), size))
-
-
 @torch.inference_mode()
 def similarity(
     model: DualEncoder,
@@ -178,5 +138,34 @@ def _released_batch(model: DualEncoder) -> int | None:
     return model.released_batch if isinstance(model, AsReleased) else None
 
 
-def _clip(pair: Pair) -> tuple[Any, ...]:
-    return pair.path, pair.start, pair.end
+def judge(
+    model: DualEncoder,
+    reader: ClipReader,
+    split: Split,
+    named: Named,
+    *,
+    texts: Mapping[str, Text],
+    quick: bool,
+    asked: Asked,
+) -> Report:
+    """As `evaluate`; a quick judgement settles the ranges of scores."""
+    return evaluate(model, reader, split, named, quick, asked)
+
+
+def higher(videos: int) -> dict[str, float | None]:
+    """Sums and recalls; the margin where there is a wrong answer to be led.
+
+    Of ranks, MdR and MnR, less is better.
+    """
+    each = {"R@1": 100.0, "R@5": 100.0, "R@10": 100.0, "SumR": 300.0, "mAP": 100.0}
+    both = {f"{way} {name}": top for way in ("t2v", "v2t") for name, top in each.items()}
+    return {"SumR": 600.0, **both, **({"margin": None} if videos > 1 else {})}
+
+
+TASK = Task(
+    report=Report,
+    wants=("tokenize", "encode_text", "encode_video", "similarity"),
+    judge=judge,
+    higher=higher,
+    has_scores=True,
+)

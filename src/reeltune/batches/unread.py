@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from reeltune.tasks.retrieval import TEXTS_AT_ONCE, text_batches
+from reeltune.batches.in_order import text_batches
 from reeltune.types import LeftOut, Tokens, collect_left_out
 
 UNKNOWN, CUT = "no word that the model knows", "longer than the model reads, and cut"
+TEXTS_AT_ONCE = 256
 SHOWN = 60  # letters of a text by which it is named
 
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reeltune.evaluation.left_out import sentences
-from reeltune.evaluation.retrieval import Report
+from reeltune.evaluation.report import AnyReport
 from reeltune.evaluation.trivial import trivial, trivial_said
-from reeltune.tasks.reports import AnyReport
 
 
 @dataclass(frozen=True)
@@ -23,9 +22,8 @@ def remarks_of(reports: Sequence[AnyReport]) -> Remarks:
     known: dict[str, None] = {}
     said: dict[str, None] = {}
     for report in reports:
-        if isinstance(report, Report):
-            known |= dict.fromkeys(trivial(report))
-            said |= dict.fromkeys(trivial_said(report))
+        known |= dict.fromkeys(trivial(report))
+        said |= dict.fromkeys(trivial_said(report))
         said |= dict.fromkeys(sentences(report.protocol.left_out))
     return Remarks([*known], [*said], any(r.protocol.incomplete for r in reports))
 

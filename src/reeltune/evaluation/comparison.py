@@ -1,0 +1,107 @@
+"""What a comparison of two reports found, figure by figure, and how it is told."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+
+from rich.markup import escape
+from rich.table import Table
+
+from reeltune.evaluation.left_out import BySplit, sentences
+from reeltune.evaluation.tables import titled
+
+FEWEST = 6  # 2 * 0.5**5 > 0.05: five changes in one direction are within chance, six are not
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One figure of both reports, and the 95 % interval of `b - a` over videos drawn anew."""
+
+    a: float
+    b: float
+    low: float
+    high: float
+    changed: int  # videos whose own figure differs
+
+    @property
+    def inside_noise(self) -> bool:
+        """Whether the interval contains 0, or fewer than six videos changed at all.
+
+        A bootstrap of a handful of videos that happen to agree is far too sure of itself; by the
+        sign test, fewer than six changes never reach 5 %.
+        """
+        return self.low <= 0 <= self.high or self.changed < FEWEST
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Differences by the names of figures, such as "v2t SumR", or "t2v temporal R@1" of a tag."""
+
+    a: str  # model and seed
+    b: str
+    differences: dict[str, Difference]
+    v2t: str | None = None  # by which video to text was ranked; None: nothing was ranked
+    left_out: dict[str, BySplit] = field(default_factory=dict)  # of "a" and "b"
+    alone: dict[str, tuple[str, ...]] = field(default_factory=dict)  # figures of "a" or "b" only
+    certain: tuple[str, ...] = ()  # R@K with K candidates or fewer
+
+    def sentences(self) -> list[str]:
+        """One verdict a figure, then what the splits lack."""
+        return [*(_sentence(n, found) for n, found in self.differences.items()), *self.lacks()]
+
+    def lacks(self) -> list[str]:
+        """What the splits lack, and which figures one report has alone."""
+        lacks = [
+            f"{way.upper()}: {s}" for way, left in self.left_out.items() for s in sentences(left)
+        ]
+        lacks += [
+            f"not compared, since {way.upper()} alone has them: {', '.join(names)}"
+            for way, names in self.alone.items()
+            if names
+        ]
+        if self.certain:
+            names = ", ".join(self.certain)
+            lacks.append(f"not compared, since with so few candidates they are always 100: {names}")
+        return lacks
+
+    def as_dict(self) -> dict[str, object]:
+        verdicts = {
+            name: asdict(found) | {"inside_noise": found.inside_noise}
+            for name, found in self.differences.items()
+        }
+        return asdict(self) | {"differences": verdicts}
+
+    def table(self) -> Table:
+        """One row a figure: both values, the difference with its 95 % interval, the verdict."""
+        title = f"{self.a} against {self.b}"
+        if self.v2t is not None:
+            title += f", v2t by {self.v2t}"
+        table = titled(title)
+        for name in ("", "A", "B", "B - A", "95 %"):
+            table.add_column(name, justify="right" if name else "left", no_wrap=True)
+        table.add_column("")
+        for name, one in self.differences.items():
+            bounds = f"{one.low:+.1f} to {one.high:+.1f}"
+            verdict = "[dim]inside noise[/]" if one.inside_noise else "[bold]outside noise[/]"
+            row = f"{one.a:.1f}", f"{one.b:.1f}", f"{one.b - one.a:+.1f}", bounds, verdict
+            table.add_row(escape(name), *row)
+        return table
+
+
+def alone(a: Iterable[str], b: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Names of figures that "a" has and the other has not, and those of "b"."""
+    mine, others = dict.fromkeys(a), dict.fromkeys(b)
+    return {
+        "a": tuple(name for name in mine if name not in others),
+        "b": tuple(name for name in others if name not in mine),
+    }
+
+
+def named(model: str, seed: int | None) -> str:
+    """A model and the seed it was trained with, where it was."""
+    return model if seed is None else f"{model} (seed {seed})"
+
+
+def _sentence(name: str, found: Difference) -> str:
+    change = f"{name}: {found.a:.1f} to {found.b:.1f}, {found.b - found.a:+.1f}"
+    verdict = "inside noise" if found.inside_noise else "outside noise"
+    return f"{change} [{found.low:+.1f}, {found.high:+.1f}], {verdict}"

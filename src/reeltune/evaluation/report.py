@@ -1,0 +1,148 @@
+"""What every report and every card offers, so that nobody who shows, stores or compares one asks
+which kind it is."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, Int
+from rich.table import Table
+
+from reeltune.evaluation.comparison import Comparison
+from reeltune.evaluation.left_out import BySplit
+from reeltune.types import LeftOut
+
+
+@runtime_checkable
+class AnyCard(Protocol):
+    """How figures were obtained; a frozen dataclass. Every kind of card says at least this."""
+
+    @property
+    def dataset(self) -> str: ...
+
+    @property
+    def split(self) -> str: ...
+
+    @property
+    def split_hash(self) -> str:
+        """Of `protocols.split_hash`, of what was measured."""
+        ...
+
+    @property
+    def asked_hash(self) -> str:
+        """The same hash of all that was to be measured, before any was left out."""
+        ...
+
+    @property
+    def differs(self) -> tuple[str, ...]:
+        """What of the data is not as the benchmark has it."""
+        ...
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def seed(self) -> int | None:
+        """That of the training; None where nothing was trained."""
+        ...
+
+    @property
+    def left_out(self) -> dict[str, tuple[LeftOut, ...]]: ...
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether the split that was measured lacks something."""
+        ...
+
+    def markdown(self) -> str:
+        """A table of two columns, for a model card."""
+        ...
+
+
+@runtime_checkable
+class AnyReport(Protocol):
+    """Figures with the card that says how they were obtained; a frozen dataclass.
+
+    The fields of the dataclass are those of its file: a file is read as the kind whose fields it
+    has most of.
+    """
+
+    what: ClassVar[str]  # the figures are of, for messages, such as "captions"
+    headline: ClassVar[str]  # the figure that counts, one of `values`
+    main: ClassVar[Mapping[str, str]]  # figures that are shown where few are -> how they are called
+    finds: ClassVar[bool]  # whether a model that is judged so finds videos by words
+
+    @property
+    def protocol(self) -> AnyCard: ...
+
+    @property
+    def videos(self) -> int:
+        """How many videos (N) the figures are of; a bootstrap draws from them."""
+        ...
+
+    def values(self) -> dict[str, float]:
+        """All figures by name; validation chooses epochs by one of them."""
+        ...
+
+    def tells(self, figure: str) -> bool:
+        """Whether a figure says anything of the model: one that any model would have does not."""
+        ...
+
+    def drawn(self, times: Int[np.ndarray, "R N"]) -> dict[str, Float[np.ndarray, " R"]]:
+        """Figures of draws with replacement; `times` is how often each draw has each video."""
+        ...
+
+    def markdown(self) -> list[str]:
+        """Rows for a model card, and the interval of the headline."""
+        ...
+
+    def table(self) -> Table:
+        """The figures for a terminal."""
+        ...
+
+    def unlike(self, other: Any) -> dict[str, tuple[object, object]]:
+        """What forbids a comparison with a report of the same kind, with both values."""
+        ...
+
+    def against(self, other: Any, seed: int = 0) -> Comparison:
+        """Differences of `other`, which is like this one, from this one; `compare` asks for it."""
+        ...
+
+    def also_without(self, left_out: BySplit) -> "AnyReport":
+        """The same; its card also says what the splits lacked that the model was trained on."""
+        ...
+
+    def as_dict(self) -> dict[str, object]: ...
+
+    def figures(self) -> dict[str, object]:
+        """The same without what there is of every query or clip, which fills screens."""
+        ...
+
+    @classmethod
+    def from_dict(cls, fields: object) -> "AnyReport":
+        """The report that `as_dict` gave, also after JSON; DataError names the first bad field."""
+        ...
+
+    def write(self, path: Path) -> None:
+        """JSON with one field a line."""
+        ...
+
+
+@runtime_checkable
+class ReportKind(Protocol):
+    """The class of reports of one kind, as those use it who have no report yet."""
+
+    @property
+    def what(self) -> str: ...
+
+    @property
+    def headline(self) -> str: ...
+
+    @property
+    def main(self) -> Mapping[str, str]: ...
+
+    def from_dict(self, fields: object) -> AnyReport: ...

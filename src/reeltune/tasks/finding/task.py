@@ -1,0 +1,60 @@
+"""What a task offers: one way of judging a model, in one file of `reeltune/tasks`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from reeltune.batches.loader import ClipReader, Text
+from reeltune.evaluation.beside import Asked
+from reeltune.evaluation.protocols import Named
+from reeltune.evaluation.report import AnyReport, ReportKind
+from reeltune.types import Split
+
+
+@runtime_checkable
+class Judge(Protocol):
+    """Figures of a model on a split, with their card.
+
+    `texts` are what the dataset says of a pair beside its caption, by name. `quick` is for
+    validation: it may leave out what takes long, and may settle what the model has to learn from
+    held-out data. `asked` is what a person wants beside, of a task that `has_scores`.
+    """
+
+    def __call__(
+        self,
+        model: Any,
+        reader: ClipReader,
+        split: Split,
+        named: Named,
+        *,
+        texts: Mapping[str, Text],
+        quick: bool,
+        asked: Asked,
+    ) -> AnyReport: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One way of judging a model; each file in `reeltune/tasks` has one, by the name `TASK`.
+
+    A model says by `judged_as` which task it is made for, as `--model` names a model: the name of
+    a file there, or the dotted name of a module elsewhere. One that says nothing is judged by
+    retrieval. The rest of what is done with figures, such as tables, comparisons and files, their
+    report offers (`AnyReport`).
+    """
+
+    report: ReportKind  # kind of the reports that `judge` gives; tasks may share one
+    wants: tuple[str, ...]  # methods of a model that `judge` calls
+    judge: Judge
+    higher: Callable[[int], Mapping[str, float | None]]  # what validation on so many videos gives
+    # that epochs may be chosen by, since more is better -> the most it can be, None: no bound
+    reads_captions: bool = True  # whether a model reads captions when it is judged
+    has_scores: bool = False  # whether texts and videos have scores, which may be stored
+
+    def suits(self, model: Any) -> bool:
+        """Whether a model has all that this task calls."""
+        return not self.lacks(model)
+
+    def lacks(self, model: Any) -> tuple[str, ...]:
+        """What of `wants` a model has not."""
+        return tuple(name for name in self.wants if not callable(getattr(model, name, None)))
