@@ -87,6 +87,12 @@ def test_no_unsafe_loading_and_no_asserts_on_input(path: Path) -> None:
             assert node.arg != "trust_remote_code"
 
 
+def test_transformers_is_used_by_its_public_names_alone() -> None:
+    """Its modules move between versions, and what they take changes."""
+    inside = [name_of(path) for path in FILES if "transformers.models" in path.read_text()]
+    assert inside == []
+
+
 def test_safetensors_are_written_in_one_place() -> None:
     writers = [name_of(path) for path in FILES if "save_file" in path.read_text()]
     assert writers == ["storage/tensors.py"]

@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import BertConfig
-from transformers.models.bert.modeling_bert import BertIntermediate, BertOutput, BertSelfOutput
 
+from reeltune.models._univl.bert import Intermediate, Joined
 from reeltune.models._univl.heads import WordHead
 from reeltune.models._univl.towers import Sequence, Sizes
 
@@ -50,7 +50,7 @@ class AttentionBlock(nn.Module):
 
     def __init__(self, settings: BertConfig) -> None:
         super().__init__()
-        self.att, self.output = Attention(settings), BertSelfOutput(settings)
+        self.att, self.output = Attention(settings), Joined(settings.hidden_size, settings)
 
     def forward(self, asking: Tensor, seen: Tensor, mask: Tensor) -> Float[Tensor, "B L D"]:
         return self.output(self.att(asking, seen, mask), asking)
@@ -62,7 +62,8 @@ class DecoderLayer(nn.Module):
     def __init__(self, settings: BertConfig) -> None:
         super().__init__()
         self.slf_attn, self.enc_attn = AttentionBlock(settings), AttentionBlock(settings)
-        self.intermediate, self.output = BertIntermediate(settings), BertOutput(settings)
+        self.intermediate = Intermediate(settings)
+        self.output = Joined(settings.intermediate_size, settings)
 
     def forward(self, words: Tensor, before: Tensor, seen: Tensor, there: Tensor) -> Tensor:
         words = self.slf_attn(words, words, before)

@@ -3,8 +3,8 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers.models.bert.modeling_bert import BertPredictionHeadTransform
 
+from reeltune.models._univl.bert import HeadTransform
 from reeltune.models._univl.towers import Sizes
 
 
@@ -13,7 +13,7 @@ class WordPredictions(nn.Module):
 
     def __init__(self, sizes: Sizes, words: nn.Parameter) -> None:
         super().__init__()
-        self.transform = BertPredictionHeadTransform(sizes.bert(1))
+        self.transform = HeadTransform(sizes.bert(1))
         self.decoder = nn.Linear(sizes.width, len(words), bias=False, device="meta")
         self.decoder.weight = words
         self.bias = nn.Parameter(torch.zeros(len(words)))
@@ -38,7 +38,7 @@ class FramePredictions(nn.Module):
 
     def __init__(self, sizes: Sizes, frames: nn.Linear) -> None:
         super().__init__()
-        self.transform = BertPredictionHeadTransform(sizes.bert(1))
+        self.transform = HeadTransform(sizes.bert(1))
         self.weight = frames.weight  # (D, F)
         self.bias = nn.Parameter(torch.zeros(sizes.features))
 

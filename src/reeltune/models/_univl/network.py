@@ -33,8 +33,8 @@ class Network(nn.Module):
         super().__init__()
         self.bert, self.visual = TextEncoder(sizes), VideoEncoder(sizes)
         self.cross = CrossEncoder(sizes)
-        words = self.bert.embeddings.word_embeddings.weight
-        positions = self.bert.embeddings.position_embeddings.weight
+        words = self.bert.embeddings.word_embeddings.get_parameter("weight")
+        positions = self.bert.embeddings.position_embeddings.get_parameter("weight")
         self.decoder = Decoder(sizes, words, positions)
         self.cls = WordHead(sizes, words)
         self.cls_visual = FrameHead(sizes, self.visual.embeddings.word_embeddings)

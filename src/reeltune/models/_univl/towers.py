@@ -1,7 +1,6 @@
 """Text, video and cross encoder of UniVL: BERT's layers over three kinds of embeddings.
 
-Names of modules are those of the released state dict, and the layers are transformers' own,
-which have the same names and numbers.
+Names of modules are those of the released state dict.
 """
 
 from dataclasses import dataclass
@@ -9,16 +8,9 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import BertConfig
-from transformers.models.bert.modeling_bert import (
-    BertEmbeddings,
-    BertEncoder,
-    BertLayer,
-    BertPooler,
-    BertSelfAttention,
-)
 
+from reeltune.models._univl.bert import Layer, Layers, Pooler, SelfAttention, WordEmbeddings
 from reeltune.nn.attention_mask import additive
 
 
@@ -51,7 +43,6 @@ class Sizes:
             hidden_dropout_prob=self.dropout,
             attention_probs_dropout_prob=self.dropout,
             max_position_embeddings=self.words,
-            attn_implementation="sdpa",
         )
 
 
@@ -74,14 +65,13 @@ class TextEncoder(nn.Module):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         settings = sizes.bert(sizes.text_layers)
-        self.embeddings = BertEmbeddings(settings)
-        self.encoder = BertEncoder(settings)
-        self.pooler = BertPooler(settings).requires_grad_(False)
+        self.embeddings = WordEmbeddings(settings)
+        self.encoder = Layers(settings)
+        self.pooler = Pooler(settings).requires_grad_(False)
 
     def forward(self, ids: Int[Tensor, "B L"], mask: Bool[Tensor, "B L"]) -> Sequence:
-        embedded = self.embeddings(input_ids=ids)
-        read = self.encoder(embedded, attention_mask=of_keys(mask, embedded))
-        return Sequence(read.last_hidden_state, mask)
+        embedded = self.embeddings(ids)
+        return Sequence(self.encoder(embedded, of_keys(mask, embedded)), mask)
 
 
 class FrameEmbeddings(nn.Module):
@@ -106,13 +96,12 @@ class VideoEncoder(nn.Module):
         super().__init__()
         settings = sizes.bert(sizes.video_layers)
         self.embeddings = FrameEmbeddings(sizes)
-        self.encoder = BertEncoder(settings)
-        self.pooler = BertPooler(settings).requires_grad_(False)
+        self.encoder = Layers(settings)
+        self.pooler = Pooler(settings).requires_grad_(False)
 
     def forward(self, features: Float[Tensor, "B T F"], mask: Bool[Tensor, "B T"]) -> Sequence:
         embedded = self.embeddings(features)
-        read = self.encoder(embedded, attention_mask=of_keys(mask, embedded))
-        return Sequence(read.last_hidden_state, mask)
+        return Sequence(self.encoder(embedded, of_keys(mask, embedded)), mask)
 
 
 class BothEmbeddings(nn.Module):
@@ -141,8 +130,8 @@ class CrossEncoder(nn.Module):
         settings = sizes.bert(sizes.cross_layers)
         self.longest = sizes.longest
         self.embeddings = BothEmbeddings(sizes)
-        self.encoder = BertEncoder(settings)
-        self.pooler = BertPooler(settings)
+        self.encoder = Layers(settings)
+        self.pooler = Pooler(settings)
 
     def forward(self, text: Sequence, video: Sequence) -> Sequence:
         """States of the text, then of the video.
@@ -151,14 +140,13 @@ class CrossEncoder(nn.Module):
         texts are as long as they are and frames stand at those positions all the same.
         """
         embedded, mask = self._embed(text, video)
-        read = self.encoder(embedded, attention_mask=of_keys(mask, embedded))
-        return Sequence(read.last_hidden_state, mask)
+        return Sequence(self.encoder(embedded, of_keys(mask, embedded)), mask)
 
     def summary(self, text: Sequence, video: Sequence) -> Float[Tensor, "B D"]:
         """The pooler's reading of the first state, the only one that the last layer then makes."""
         states, mask = self._embed(text, video)
         hidden = of_keys(mask, states)
-        *before, last = self.encoder.layer
+        *before, last = self.encoder.in_order
         for layer in before:
             states = layer(states, hidden)
         return self.pooler(first_state(last, states, hidden)[:, None])
@@ -169,7 +157,7 @@ class CrossEncoder(nn.Module):
         Its keys and values are of texts and of videos alone, so they are made once for all pairs;
         dropout of embeddings is then drawn once for a text or a video, and not for each pair.
         """
-        (layer,) = self.encoder.layer
+        (layer,) = self.encoder.in_order
         words, frames = self._embed_text(text.states), self._embed_video(video.states)
         found = first_states(layer, Sequence(words, text.mask), Sequence(frames, video.mask))
         return self.pooler(found.flatten(0, 1)[:, None]).unflatten(0, found.shape[:2])
@@ -186,48 +174,21 @@ class CrossEncoder(nn.Module):
         return self.embeddings(states, self.longest, 1)
 
 
-Heads = tuple[Tensor, Tensor, Tensor]  # queries, keys and values (B, H, L, D / H)
-
-
-def heads_of(attention: BertSelfAttention, asking: Tensor, seen: Tensor) -> Heads:
-    """Queries of `asking`, keys and values of `seen`, by head."""
-    heads = (attention.num_attention_heads, attention.attention_head_size)
-    query, key, value = (
-        project(states).unflatten(2, heads).transpose(1, 2)
-        for project, states in (
-            (attention.query, asking),
-            (attention.key, seen),
-            (attention.value, seen),
-        )
-    )
-    return query, key, value
-
-
-def after_attention(
-    layer: BertLayer, found: Float[Tensor, "... D"], asking: Float[Tensor, "... D"]
-) -> Float[Tensor, "... D"]:
-    """What a layer makes of what its attention has found."""
-    states = layer.attention.output(found, asking)
-    return layer.output(layer.intermediate(states), states)
-
-
 def first_state(
-    layer: BertLayer, states: Float[Tensor, "B L D"], mask: Float[Tensor, "B 1 1 L"]
+    layer: Layer, states: Float[Tensor, "B L D"], mask: Float[Tensor, "B 1 1 L"]
 ) -> Float[Tensor, "B D"]:
     """What `layer(states, mask)[:, 0]` is, without the other places."""
-    attention, first = layer.attention.self, states[:, :1]
-    query, key, value = heads_of(attention, first, states)
-    rate = attention.dropout.p if attention.training else 0.0
-    found = F.scaled_dot_product_attention(query, key, value, mask, dropout_p=rate)
-    return after_attention(layer, found.transpose(1, 2).flatten(2), first)[:, 0]
+    first = states[:, :1]
+    return layer.after(layer.attention.self.look(first, states, mask), first)[:, 0]
 
 
-def first_states(layer: BertLayer, text: Sequence, video: Sequence) -> Float[Tensor, "Q N D"]:
+def first_states(layer: Layer, text: Sequence, video: Sequence) -> Float[Tensor, "Q N D"]:
     """`first_state` of every text with every video behind it, both as the layer reads them."""
     attention, first = layer.attention.self, text.states[:, :1]
-    query, words, meant = heads_of(attention, first, text.states)
-    _, frames, shown = heads_of(attention, first, video.states)
-    query = query[:, :, 0] * attention.scaling  # (Q, H, D / H)
+    words, meant = keys_and_values(attention, text.states)
+    frames, shown = keys_and_values(attention, video.states)
+    query = attention.by_head(attention.query(first))[:, :, 0]  # (Q, H, D / H)
+    query = query * query.shape[-1] ** -0.5
     lowest = torch.finfo(query.dtype).min
     of_words = torch.einsum("qhd,qhld->qhl", query, words)
     of_words = of_words.masked_fill(~text.mask[:, None], lowest)
@@ -238,4 +199,11 @@ def first_states(layer: BertLayer, text: Sequence, video: Sequence) -> Float[Ten
     on_words, on_frames = weights.split([text.mask.shape[1], video.mask.shape[1]], dim=3)
     found = torch.einsum("qnhl,qhld->qnhd", on_words, meant)
     found = found + torch.einsum("qnht,nhtd->qnhd", on_frames, shown)
-    return after_attention(layer, found.flatten(2), first)
+    return layer.after(found.flatten(2), first)
+
+
+def keys_and_values(
+    attention: SelfAttention, seen: Float[Tensor, "B L D"]
+) -> tuple[Tensor, Tensor]:
+    """Of what is seen, by head (B, H, L, D / H)."""
+    return attention.by_head(attention.key(seen)), attention.by_head(attention.value(seen))
