@@ -17,7 +17,7 @@ from reeltune.models.opening.open import open_model
 from reeltune.models.opening.weights import read_tensors, write_card
 from reeltune.recipes.read import read_recipe
 from reeltune.recipes.stored import stored_recipe
-from reeltune.runs.clips import FEATURES
+from reeltune.runs.clip_source import FEATURES
 from reeltune.runs.evaluate import evaluate_opened
 from reeltune.runs.evaluation_recipe import evaluation_recipe
 from reeltune.runs.place import RunPlace

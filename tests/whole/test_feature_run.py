@@ -22,9 +22,10 @@ from reeltune.models.clip import Config as Clip
 from reeltune.models.dual_encoding import DualEncoding
 from reeltune.models.opening.material import Material, Started
 from reeltune.recipes.read import Recipe, read_recipe
-from reeltune.runs.clips import StoredClips, made_clips, stored_clips
+from reeltune.runs.clips import StoredClips
 from reeltune.runs.inputs import without_faults
 from reeltune.runs.place import RunPlace
+from reeltune.runs.setup import source_of
 from reeltune.runs.train import run_recipe
 from reeltune.types import Pair, Pixels, Split
 
@@ -60,7 +61,7 @@ def splits() -> list[Split]:
 
 
 def asked(splits: list[Split]) -> StoredClips:
-    return stored_clips(recipe(), Config(size="tiny"), splits, silent)
+    return source_of(recipe(), Config(size="tiny")).open(splits, silent)
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +177,7 @@ def test_other_weights_of_an_encoder_make_features_of_their_own(
         torch.manual_seed(seed)
         Clip.tiny().build().save_pretrained(tmp_path / "clip")
         own = recipe(config__encoder=str(tmp_path / "clip"))
-        read.append(stored_clips(own, Config(size="tiny"), few, silent).read(few[0].pairs[0]))
+        read.append(source_of(own, Config(size="tiny")).open(few, silent).read(few[0].pairs[0]))
     assert len(list((tmp_path / "features").glob("*.lock"))) == 2
     assert not np.allclose(*read)
 
@@ -187,16 +188,16 @@ def test_another_spacing_of_frames_makes_features_of_its_own(
     monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path))
     few = [Split(pairs=splits[2].pairs[:20], captions="multiple")]
     for changed in (recipe(), recipe(features__every=0.5), recipe()):
-        stored_clips(changed, Config(size="tiny"), few, silent)
+        source_of(changed, Config(size="tiny")).open(few, silent)
     assert len(list((tmp_path / "features").glob("*.lock"))) == 2
 
 
 def test_clips_are_rows_of_the_folder(splits: list[Split], folder: Path) -> None:
-    reader = stored_clips(recipe(), Config(size="tiny"), splits, silent)
+    reader = source_of(recipe(), Config(size="tiny")).open(splits, silent)
     pair = splits[1].pairs[0]
     assert reader.width == 96
     np.testing.assert_array_equal(reader.read(pair), Features(folder).of(reader_id(folder, pair)))
-    few = stored_clips(recipe(features__at_most=3), Config(size="tiny"), splits, silent)
+    few = source_of(recipe(features__at_most=3), Config(size="tiny")).open(splits, silent)
     assert few.read(pair).shape == (3, 96)
     assert few.policy == f"{reader.policy}, at most 3"
 
@@ -207,7 +208,7 @@ def reader_id(folder: Path, pair: Pair) -> str:
 
 def test_features_of_the_dataset_are_read_where_it_has_them(tmp_path: Path) -> None:
     options = HybridSpace.tiny(tmp_path)
-    reader = stored_clips(recipe(), options, [options.read("val")], silent)
+    reader = source_of(recipe(), options).open([options.read("val")], silent)
     pair = options.read("val").pairs[0]
     np.testing.assert_array_equal(reader.read(pair), np.arange(8, 16).reshape(2, 4))
     assert reader.policy == "features stored"
@@ -215,9 +216,8 @@ def test_features_of_the_dataset_are_read_where_it_has_them(tmp_path: Path) -> N
 
 def test_clips_without_features_are_named(splits: list[Split], tmp_path: Path) -> None:
     options = HybridSpace.tiny(tmp_path)
-    reader = stored_clips(
-        recipe(features__folder=str(options.features("val"))), Config(size="tiny"), splits, silent
-    )
+    own = recipe(features__folder=str(options.features("val")))
+    reader = source_of(own, OPTIONS).open(splits, silent)
     pair = splits[1].pairs[0]
     message = rf"has no features of .*{pair.path.name} under any of .*`reeltune features`"
     with pytest.raises(DataError, match=message):
@@ -263,7 +263,7 @@ def test_why_a_video_gave_no_features_is_kept(
     lost = Pair(video="lost", path=broken, caption="")
     split = Split(pairs=(whole, lost), captions="multiple")
     for _ in range(2):  # the second time, the features of the other are there
-        reader = stored_clips(recipe(), Config(size="tiny"), [split], silent)
+        reader = source_of(recipe(), Config(size="tiny")).open([split], silent)
         kept = without_faults(reader, split, RunPlace(out=tmp_path))
         (entry,) = kept.left_out
         assert kept.pairs == (whole,)
@@ -279,23 +279,21 @@ def test_why_a_video_gave_no_features_is_kept(
 
 def test_an_encoder_that_is_not_there_is_named(splits: list[Split]) -> None:
     with pytest.raises(CheckpointError, match=r"no model 'tiny-clop'.*tiny-clip"):
-        stored_clips(recipe(config__encoder="tiny-clop"), Config(size="tiny"), splits, silent)
+        source_of(recipe(config__encoder="tiny-clop"), Config(size="tiny")).open(splits, silent)
 
 
 def test_without_encoder_and_folder_both_remedies_are_named(splits: list[Split]) -> None:
     with pytest.raises(ConfigError, match=r"no encoder.*--set config\.encoder=lite, or --set f"):
-        stored_clips(recipe(config__encoder=None), Config(size="tiny"), splits, silent)
+        source_of(recipe(config__encoder=None), Config(size="tiny")).open(splits, silent)
 
 
 def test_videos_of_one_name_are_refused(splits: list[Split], tmp_path: Path) -> None:
-    wanted = recipe().features
-    assert wanted is not None
     paths = [str(tmp_path / "a" / "one.mp4"), str(tmp_path / "b" / "one.mp4")]
     with pytest.raises(DataError, match=r"2 videos have 1 names.*features\.folder=OUT"):
-        made_clips(paths, recipe(), wanted, silent)
+        source_of(recipe(), OPTIONS).make(paths, silent)
 
 
 def test_a_recipe_of_frames_has_no_features(splits: list[Split]) -> None:
     frames = read_recipe("toybox/vop", {"options.size": "tiny"})
     with pytest.raises(ConfigError, match=r"toybox/vop has no features; give --set features\."):
-        stored_clips(frames, Config(size="tiny"), splits, silent)
+        source_of(frames, Config(size="tiny")).open(splits, silent)

@@ -11,7 +11,7 @@ from reeltune.features.index import Making
 from reeltune.features.writer import FeatureWriter
 from reeltune.models.opening.material import Material
 from reeltune.recipes.read import read_recipe, recipe_names
-from reeltune.runs.clips import stored_clips
+from reeltune.runs.setup import source_of
 
 CAPTIONS = ("BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
 RETRIEVAL = {  # MELTR (2303.13009), tables 1, 2 and 8: R@1 R@5 R@10
@@ -87,8 +87,8 @@ def test_msrvtt_is_read_from_its_own_features_or_says_what_is_missing(tmp_path: 
     recipe = read_recipe("msrvtt-9k/univl-meltr", {"options.hold_out": 1})
     options = recipe.dataset_config(folder=tmp_path)
     test = options.read("test")
-    reader = stored_clips(recipe, options, [test], lambda _: lambda done, total: None)
+    reader = source_of(recipe, options).open([test], lambda _: lambda done, total: None)
     np.testing.assert_array_equal(reader.read(test.pairs[0]), np.full((2, 6), 2))
     decoded = options.model_copy(update={"stored": False})
     with pytest.raises(ConfigError, match=r"names no encoder, and no folder.*; give --set conf"):
-        stored_clips(recipe, decoded, [decoded.read("test")], lambda _: lambda done, total: None)
+        source_of(recipe, decoded).open([decoded.read("test")], lambda _: lambda done, of: None)

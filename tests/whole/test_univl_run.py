@@ -26,7 +26,7 @@ from reeltune.recipes.read import Recipe, read_recipe
 from reeltune.runs.evaluate import evaluate_checkpoint
 from reeltune.runs.evaluation_recipe import evaluation_recipe
 from reeltune.runs.place import RunPlace
-from reeltune.runs.ready import require_ready
+from reeltune.runs.setup import require_ready
 from reeltune.runs.train import run_recipe
 from reeltune.tasks import captioning, pair_retrieval
 from reeltune.tasks.finding.judge import (

@@ -24,10 +24,10 @@ from reeltune.evaluation.protocols import Named
 from reeltune.evaluation.retrieval import Report, retrieval_report
 from reeltune.models.dual_encoding import DualEncoding, Extremes, Hybrid, Normalisation, load
 from reeltune.recipes.read import Recipe
-from reeltune.runs.clips import stored_clips
 from reeltune.runs.finished import METRICS, hash_of
 from reeltune.runs.inputs import without_faults
 from reeltune.runs.place import RunPlace
+from reeltune.runs.setup import source_of
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.tasks.retrieval import encode_clips, encode_texts, evaluate
 from reeltune.types import Split
@@ -83,7 +83,8 @@ class HeldOut:
     def reader(self) -> ClipReader:
         """The features that the runs read, which are those of all three splits."""
         splits = list(self._all.values())
-        return stored_clips(self.recipe, self._options, splits, lambda what: lambda done, of: None)
+        source = source_of(self.recipe, self._options)
+        return source.open(splits, lambda what: lambda done, of: None)
 
     @cached_property
     def _options(self) -> Any:

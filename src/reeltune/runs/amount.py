@@ -1,10 +1,8 @@
-"""How much a recipe trains: pairs of an epoch, and steps in all."""
+"""How much a training is: pairs of an epoch, and steps in all."""
 
 from dataclasses import dataclass
 
 from reeltune.batches.loader import Order
-from reeltune.data.splits.published import Published
-from reeltune.recipes.read import Recipe
 from reeltune.training.settings import Settings
 
 
@@ -31,17 +29,3 @@ def amount_of(order: Order, settings: Settings) -> Amount:
     videos = len({pair.video for pair in order.pairs})
     pairs = len(order.pairs) if order.every_caption else videos
     return Amount(videos, pairs, order.batches // settings.accumulate * settings.epochs)
-
-
-def published_amount(recipe: Recipe) -> Amount | None:
-    """Of the data as published, in one process; None where these are not known."""
-    data = recipe.dataset_config(folder=recipe.options.get("folder", "."))
-    size = data.published().get("train") if isinstance(data, Published) else None
-    if size is None or not recipe.tunes:
-        return None
-    training = recipe.training
-    pairs = size.captions if training.every_caption else size.videos
-    if pairs is None:
-        return None
-    steps = pairs // training.batch // training.accumulate * training.epochs
-    return Amount(size.videos, pairs, steps)

@@ -1,31 +1,16 @@
-"""Stored frame features in place of frames: where they come from.
+"""Stored frame features, read in place of frames."""
 
-Features lie in a folder of the dataset or of the user; or they are made, once, from the videos by
-the model's own encoder, and kept in the cache.
-"""
-
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from jaxtyping import Float
 
-from reeltune.data.splits.part import PARTS
-from reeltune.errors import ConfigError, DataError
+from reeltune.errors import DataError
 from reeltune.features.index import Making
 from reeltune.features.store import FeatureReader, Features, names_of
-from reeltune.models.opening.open import open_model
-from reeltune.recipes.read import FromFeatures, Recipe
 from reeltune.runs.feature_maker import Maker
-from reeltune.runs.make_features import Wish, make_features
-from reeltune.storage.cache import cache_folder
-from reeltune.types import Pair, Split
-
-FEATURES = "features"  # below the cache folder
-Said = Callable[[str], Callable[[int, int], None]]
+from reeltune.types import Pair
 
 
 class StoredClips:
@@ -76,74 +61,3 @@ class StoredClips:
 
 def _named(making: Making) -> str:
     return f"{making.model or 'an unknown model'} (fingerprint {making.fingerprint or 'unknown'})"
-
-
-def stored_clips(recipe: Recipe, options: Any, splits: Sequence[Split], said: Said) -> StoredClips:
-    """Features of all splits, made first where there are none yet."""
-    wanted = _wanted(recipe)
-    if (there := clips_there(recipe, options)) is not None:
-        return there
-    paths = sorted({str(pair.path) for split in splits for pair in split.pairs})
-    return made_clips(paths, recipe, wanted, said)
-
-
-def clips_there(recipe: Recipe, options: Any) -> StoredClips | None:
-    """Features in the folder that the recipe names, or the dataset's own; none if neither is."""
-    wanted = _wanted(recipe)
-    if wanted.folder is not None:
-        return StoredClips([wanted.folder], wanted.at_most)
-    own = [options.features(p) for p in PARTS] if hasattr(options, "features") else []
-    return StoredClips(own, wanted.at_most) if own and all(own) else None
-
-
-def _wanted(recipe: Recipe) -> FromFeatures:
-    if recipe.features is None:
-        raise ConfigError(f"recipe {recipe.name} has no features; give --set features.every=0.5")
-    return recipe.features
-
-
-def made_clips(
-    paths: Sequence[str], recipe: Recipe, wanted: FromFeatures, said: Said
-) -> StoredClips:
-    """Features of the videos by the model's encoder, in the cache; made at the first asking."""
-    encoder = recipe.config.get("encoder")
-    if encoder is None:
-        raise ConfigError(
-            f"recipe {recipe.name} names no encoder, and no folder of features; "
-            "give --set config.encoder=lite, or --set features.folder=OUT of `reeltune features`"
-        )
-    names = {Path(path).stem for path in paths}
-    if len(names) < len(paths):
-        raise DataError(
-            f"{len(paths)} videos have {len(names)} names, so their features would be confused; "
-            "make them by `reeltune features FOLDER --out OUT`, and give --set features.folder=OUT"
-        )
-    rule = str(Wish(every=wanted.every).sampling)
-    named = "\n".join([encoder, open_model(encoder).fingerprint, rule, *paths])
-    key = hashlib.blake2b(named.encode(), digest_size=8).hexdigest()
-    out = cache_folder() / FEATURES / key
-    out.parent.mkdir(parents=True, exist_ok=True)
-    # Two runs of one table may ask at once; a folder cannot be opened while a writer looks
-    # whether anything is missing in it.
-    with FileLock(out.with_suffix(".lock")):
-        report = make_features(paths, encoder, out, Wish(every=wanted.every), Megabytes(said))
-        if report.interrupted:
-            raise KeyboardInterrupt
-        if report.faults and not report.rows:
-            path, reason = next(iter(report.faults.items()))
-            raise DataError(f"no video gave features; the first is {path}: {reason}")
-        return StoredClips([out], wanted.at_most, report.faults)
-
-
-class Megabytes:
-    """Progress of making features, told as a run tells of its preparations."""
-
-    def __init__(self, said: Said) -> None:
-        self._tell, self._total, self._done = said("encoding frames, MB"), 0, 0
-
-    def begin(self, files: int, size: int) -> None:
-        self._total = size
-
-    def advance(self, path: str, size: int) -> None:
-        self._done += size
-        self._tell(self._done >> 20, self._total >> 20)

@@ -7,6 +7,7 @@ import torch
 from rich.table import Table
 from torch import nn
 
+from reeltune.data.splits.published import Published
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models.opening.count import Part, count_parameters
 from reeltune.models.opening.hub import find_cached
@@ -17,7 +18,7 @@ from reeltune.models.opening.weights import CARD, read_card
 from reeltune.recipes.own import is_path
 from reeltune.recipes.read import Recipe, read_recipe, recipe_names
 from reeltune.registry import find, names
-from reeltune.runs.amount import published_amount
+from reeltune.runs.amount import Amount
 from reeltune.runs.bilevel import combiner_of
 
 
@@ -58,7 +59,7 @@ def describe(name: str, changes: dict[str, Any] | None = None) -> Description:
     )
     if melts is not None:
         found["meltr"] = sum(weight.numel() for weight in melts.parameters())
-    if recipe is not None and (much := published_amount(recipe)) is not None:
+    if recipe is not None and (much := _published_amount(recipe)) is not None:
         found["pairs"], found["steps"] = much.pairs, much.steps
         found["training"] = much.said(recipe.training)
     return found
@@ -74,6 +75,20 @@ def _recipe(name: str, changes: dict[str, Any] | None) -> Recipe | None:
             "YAML file of your own"
         )
     return None
+
+
+def _published_amount(recipe: Recipe) -> Amount | None:
+    """Of the data as published, in one process; None where these are not known."""
+    data = recipe.dataset_config(folder=recipe.options.get("folder", "."))
+    size = data.published().get("train") if isinstance(data, Published) else None
+    if size is None or not recipe.tunes:
+        return None
+    training = recipe.training
+    pairs = size.captions if training.every_caption else size.videos
+    if pairs is None:
+        return None
+    steps = pairs // training.batch // training.accumulate * training.epochs
+    return Amount(size.videos, pairs, steps)
 
 
 def _combiner(recipe: Recipe | None, model: Any) -> nn.Module | None:

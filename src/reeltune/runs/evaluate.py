@@ -13,11 +13,11 @@ from reeltune.models.opening.open import open_model
 from reeltune.recipes.read import Recipe
 from reeltune.recipes.stored import as_stored, stored_recipe
 from reeltune.runs.benchmark_data import sizes_differ
-from reeltune.runs.clips import StoredClips, stored_clips
+from reeltune.runs.clips import StoredClips
 from reeltune.runs.finished import hash_of
 from reeltune.runs.inputs import Inputs, frame_reader
 from reeltune.runs.place import RunPlace
-from reeltune.runs.setup import open_data
+from reeltune.runs.setup import open_data, source_of
 from reeltune.tasks.finding.judge import judge, require_scores, texts_of
 
 
@@ -52,7 +52,7 @@ def evaluate_opened(
         together = _shares_features(stored, recipe)
         there = [read_if_any(dataset, part) for part in PARTS] if together else [data, bank]
         splits = [part for part in there if part is not None]
-        clips = stored_clips(recipe, dataset, splits, place.progress)
+        clips = source_of(recipe, dataset).open(splits, place.progress)
         clips.maker.require_of(model)
     with clips as reader:
         inputs = Inputs(model, reader, texts=texts_of(model, dataset, recipe.dataset))

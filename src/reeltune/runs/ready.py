@@ -8,9 +8,8 @@ import torch
 
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.comparison import FEWEST
-from reeltune.recipes.read import Melting, Recipe
+from reeltune.recipes.read import Melting
 from reeltune.runs.bilevel import scheme_of
-from reeltune.runs.clips import clips_there
 from reeltune.runs.step import order_of, settings_read
 from reeltune.tasks.finding.judge import highest_of, require_judged_by
 from reeltune.training.loop import Outcome
@@ -21,22 +20,23 @@ from reeltune.types import LeftOut, Split
 Learned = tuple[Split, Split | None]  # that of training, and that of validation where there is one
 
 
-def require_ready(recipe: Recipe, options: Any, learned: Learned | None) -> None:
-    """Check settings, batch and stored features; `learned` is None where nothing is trained.
+def require_learnable(
+    config: Any, learned: Learned, settings: Settings, melting: Melting | None
+) -> None:
+    """Check settings and batch of a training of the model that `config` builds; None for a CLIP,
+    which may not be at hand: until it is open, it is taken to read all settings of a step, and it
+    is judged by retrieval.
 
-    Errors: `ConfigError` and `DataError`, as they would come of the run itself, but later.
+    Errors: `ConfigError` and `DataError`, as they would come of the training itself, but later.
     """
-    recipe.model_config_of()
-    if learned is not None:
-        model, val = _shape_of(recipe), learned[1]
-        reads = OF_STEPS if model is None else settings_read(model, recipe.meltr is not None)
-        require_read(recipe.training, reads, val is not None)
-        if val is not None:
-            require_judged_by(recipe.training.judged_by, model, val.videos)
-        require_wrong_answers(learned, recipe.training, recipe.meltr)
-        order_of(learned[0].pairs, recipe.training)
-    if recipe.features is not None:
-        clips_there(recipe, options)
+    train, val = learned
+    model = None if config is None else _without_weights(config)
+    reads = OF_STEPS if model is None else settings_read(model, melting is not None)
+    require_read(settings, reads, val is not None)
+    if val is not None:
+        require_judged_by(settings.judged_by, model, val.videos)
+    require_wrong_answers(learned, settings, melting)
+    order_of(train.pairs, settings)
 
 
 def require_wrong_answers(
@@ -102,10 +102,6 @@ def _why_it_hardly_chose(val: Split, settings: Settings, outcome: Outcome) -> It
         )
 
 
-def _shape_of(recipe: Recipe) -> Any:
-    """The model without weights; None for a CLIP, which may not be at hand: until it is open, it is
-    taken to read all settings of a step, and it is judged by retrieval."""
-    if recipe.features is None and recipe.meltr is None:
-        return None
+def _without_weights(config: Any) -> Any:
     with torch.device("meta"):
-        return recipe.model_config_of().build()
+        return config.build()

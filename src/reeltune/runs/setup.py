@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 
-from reeltune.batches.loader import FrameReader
 from reeltune.data.splits.part import PARTS, read_if_any
 from reeltune.errors import ConfigError
 from reeltune.evaluation.protocols import Named
@@ -16,12 +15,12 @@ from reeltune.models.opening.initial import take_weights
 from reeltune.models.opening.material import Material, Startable, Started
 from reeltune.recipes.read import Recipe
 from reeltune.runs.benchmark_data import on_data, sizes_differ
-from reeltune.runs.clips import StoredClips, stored_clips
+from reeltune.runs.clip_source import ClipSource
 from reeltune.runs.finished import hash_of
 from reeltune.runs.inputs import Inputs, frame_reader
 from reeltune.runs.learning import Learning, open_learning
 from reeltune.runs.place import RunPlace
-from reeltune.runs.ready import Learned, require_ready
+from reeltune.runs.ready import Learned, require_learnable
 from reeltune.runs.step import settings_read
 from reeltune.storage.outputs import require_folder
 from reeltune.tasks.finding.judge import texts_of
@@ -79,7 +78,13 @@ def open_setup(recipe: Recipe, dataset: Any, test: Split, place: RunPlace) -> It
         differs,
     )
     with open_inputs(recipe, dataset, learned, test, place) as (inputs, said):
-        learning = _open_learning(recipe, inputs, learned, place) if learned else None
+        learning = None
+        if learned is not None:
+            settings, melting = recipe.training, recipe.meltr
+            reads = settings_read(inputs.model, melting is not None)
+            require_read(settings, reads, learned[1] is not None)
+            kept = _taken(inputs, learned, melting is not None, place)
+            learning = open_learning(recipe.name, inputs, kept, settings, melting, recipe.v2t)
         yield Setup(
             inputs=inputs, test=test, named=named, learning=learning, said=(*differs, *said)
         )
@@ -91,37 +96,63 @@ def open_inputs(
 ) -> Iterator[tuple[Inputs, tuple[str, ...]]]:
     """The model as training begins with its clips, on frames or on stored features; and what the
     model was given."""
-    splits = [split for split in (*(learned or ()), test) if split is not None]
-    config = recipe.model_config_of()
-    if recipe.features is None:
-        material = material_of(recipe, dataset, learned or (test, None), None, place)
-        begun = _start(recipe.component, config, material)
-        clips: FrameReader | StoredClips = frame_reader(begun.model, recipe.frames)
-        said = begun.said
-    else:
-        stored = stored_clips(recipe, dataset, splits, place.progress)
-        known = stored.maker.known_to(config, place.device)
-        material = material_of(recipe, dataset, learned or (test, None), stored.width, place)
-        begun, clips = _start(recipe.component, known, material), stored
-        said = (*stored.maker.said(config), *begun.said)
-    with clips as reader:
+    config, said = recipe.model_config_of(), tuple[str, ...]()
+    material = material_of(recipe, dataset, learned or (test, None), place)
+    stored = None
+    if recipe.features is not None:
+        splits = [split for split in (*(learned or ()), test) if split is not None]
+        stored = source_of(recipe, dataset).open(splits, place.progress)
+        said = stored.maker.said(config)
+        config = stored.maker.known_to(config, place.device)
+        material = replace(material, width=stored.width)
+    begun = _start(recipe.component, config, material)
+    with stored or frame_reader(begun.model, recipe.frames) as clips:
         texts = texts_of(begun.model, dataset, recipe.dataset)
-        said = (*said, *_gone_on(begun.model, recipe))
+        said = (*said, *begun.said)
+        if recipe.init is not None:
+            anew = ("MELTR starts anew",) if recipe.meltr is not None else ()
+            said = (*said, *take_weights(begun.model, recipe.component, recipe.init), *anew)
         place.say(said)
-        yield Inputs(begun.model, reader, begun.targets, texts), said
+        yield Inputs(begun.model, clips, begun.targets, texts), said
 
 
-def material_of(
-    recipe: Recipe, dataset: Any, learned: Learned, width: int | None, place: RunPlace
-) -> Material:
-    """What the model of a recipe may begin from; `width` is that of stored features."""
+def require_ready(recipe: Recipe, dataset: Any, learned: Learned | None) -> None:
+    """Check what can be known to be wrong before any clip is read; `learned` is None where nothing
+    is trained.
+
+    Errors: `ConfigError` and `DataError`, as they would come of the run itself, but later.
+    """
+    config, melting = recipe.model_config_of(), recipe.meltr
+    if learned is not None:
+        at_hand = recipe.features is not None or melting is not None
+        require_learnable(config if at_hand else None, learned, recipe.training, melting)
+    if recipe.features is not None:
+        source_of(recipe, dataset).there()
+
+
+def source_of(recipe: Recipe, dataset: Any) -> ClipSource:
+    """Where the features of a recipe come from; ConfigError for a recipe of frames."""
+    wanted = recipe.features
+    if wanted is None:
+        raise ConfigError(f"recipe {recipe.name} has no features; give --set features.every=0.5")
+    return ClipSource(
+        title=f"recipe {recipe.name}",
+        dataset=dataset,
+        encoder=recipe.config.get("encoder"),
+        folder=wanted.folder,
+        every=wanted.every,
+        at_most=wanted.at_most,
+    )
+
+
+def material_of(recipe: Recipe, dataset: Any, learned: Learned, place: RunPlace) -> Material:
+    """What the model of a recipe may begin from, but for the width of stored features."""
     train, val = learned
     held_out = recipe.meltr is not None and recipe.meltr.outer == "held-out"
     return Material(
         title=f"recipe {recipe.name}",
         device=place.device,
         seed=recipe.training.seed,
-        width=width,
         splits=(train, val) if held_out and val is not None else (train,),
         dataset=dataset,
         words=recipe.words,
@@ -138,19 +169,8 @@ def _start(component: str, config: Any, material: Material) -> Started[Any]:
     return config.start(material)
 
 
-def _gone_on(model: Any, recipe: Recipe) -> tuple[str, ...]:
-    """Give the model the weights of the run that it starts from; tell what it was given."""
-    if recipe.init is None:
-        return ()
-    said = take_weights(model, recipe.component, recipe.init)
-    return (*said, *(["MELTR starts anew"] if recipe.meltr is not None else []))
-
-
-def _open_learning(recipe: Recipe, inputs: Inputs, learned: Learned, place: RunPlace) -> Learning:
+def _taken(inputs: Inputs, learned: Learned, melts: bool, place: RunPlace) -> Learned:
+    """Both splits without what cannot be read; under MELTR the model learns from the second too."""
     train, val = learned
-    melting = recipe.meltr
-    reads = settings_read(inputs.model, melting is not None)
-    require_read(recipe.training, reads, val is not None)
-    kept_val = inputs.taken(val, place, melting is not None) if val is not None else None
-    kept = inputs.taken(train, place, learned=True), kept_val
-    return open_learning(recipe.name, inputs, kept, recipe.training, melting, recipe.v2t)
+    kept = inputs.taken(val, place, learned=melts) if val is not None else None
+    return inputs.taken(train, place, learned=True), kept

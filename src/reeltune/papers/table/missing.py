@@ -16,7 +16,8 @@ from reeltune.papers.table.processes import Ended, run_all
 from reeltune.papers.vop import Job, Plan
 from reeltune.recipes.read import Recipe
 from reeltune.runs.finished import METRICS, is_run_of
-from reeltune.runs.ready import Learned, require_ready
+from reeltune.runs.ready import Learned
+from reeltune.runs.setup import require_ready
 from reeltune.storage.outputs import require_folder
 
 

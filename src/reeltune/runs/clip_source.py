@@ -1,0 +1,106 @@
+"""Where the stored features of a run come from: a folder, their dataset, or the model's encoder.
+
+Those that an encoder makes are made once, and kept in the cache.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from filelock import FileLock
+
+from reeltune.data.splits.part import PARTS, Part
+from reeltune.errors import ConfigError, DataError
+from reeltune.models.opening.open import open_model
+from reeltune.runs.clips import StoredClips
+from reeltune.runs.make_features import Wish, make_features
+from reeltune.storage.cache import cache_folder
+from reeltune.types import Split
+
+FEATURES = "features"  # below the cache folder
+Said = Callable[[str], Callable[[int, int], None]]  # what is done -> done so far, and in all
+
+
+@runtime_checkable
+class KeepsFeatures(Protocol):
+    """Settings of a dataset that has a place for the features of each split."""
+
+    def features(self, split: Part) -> Path | None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSource:
+    """The first that is there: `folder`, the dataset's own, or what `encoder` makes."""
+
+    title: str  # what messages call it, such as "recipe toybox/univl"
+    dataset: object
+    encoder: str | None = None
+    folder: Path | None = None
+    every: float = 0.5  # s between frames, where they are made
+    at_most: int | None = None  # frames that are read of a clip; None: all
+
+    def open(self, splits: Sequence[Split], said: Said) -> StoredClips:
+        """Features of all splits, made first where there are none yet."""
+        if (there := self.there()) is not None:
+            return there
+        return self.make(sorted({str(p.path) for split in splits for p in split.pairs}), said)
+
+    def there(self) -> StoredClips | None:
+        """Features in the folder, or the dataset's own; none if neither is."""
+        if self.folder is not None:
+            return StoredClips([self.folder], self.at_most)
+        if not isinstance(self.dataset, KeepsFeatures):
+            return None
+        own = [folder for part in PARTS if (folder := self.dataset.features(part))]
+        return StoredClips(own, self.at_most) if len(own) == len(PARTS) else None
+
+    def make(self, paths: Sequence[str], said: Said) -> StoredClips:
+        """Features of the videos by the encoder, in the cache; made at the first asking."""
+        if self.encoder is None:
+            raise ConfigError(
+                f"{self.title} names no encoder, and no folder of features; give "
+                "--set config.encoder=lite, or --set features.folder=OUT of `reeltune features`"
+            )
+        out, wish = self._cached(self.encoder, paths), Wish(every=self.every)
+        # Two runs of one table may ask at once; a folder cannot be opened while a writer looks
+        # whether anything is missing in it.
+        with FileLock(out.with_suffix(".lock")):
+            report = make_features(paths, self.encoder, out, wish, Megabytes(said))
+            if report.interrupted:
+                raise KeyboardInterrupt
+            if report.faults and not report.rows:
+                path, reason = next(iter(report.faults.items()))
+                raise DataError(f"no video gave features; the first is {path}: {reason}")
+            return StoredClips([out], self.at_most, report.faults)
+
+    def _cached(self, encoder: str, paths: Sequence[str]) -> Path:
+        """The folder of features of these videos by these weights; DataError for equal names."""
+        names = {Path(path).stem for path in paths}
+        if len(names) < len(paths):
+            raise DataError(
+                f"{len(paths)} videos have {len(names)} names, so their features would be "
+                "confused; make them by `reeltune features FOLDER --out OUT`, and give "
+                "--set features.folder=OUT"
+            )
+        rule = str(Wish(every=self.every).sampling)
+        named = "\n".join([encoder, open_model(encoder).fingerprint, rule, *paths])
+        key = hashlib.blake2b(named.encode(), digest_size=8).hexdigest()
+        out = cache_folder() / FEATURES / key
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return out
+
+
+class Megabytes:
+    """Progress of making features, told as a run tells of its preparations."""
+
+    def __init__(self, said: Said) -> None:
+        self._tell, self._total, self._done = said("encoding frames, MB"), 0, 0
+
+    def begin(self, files: int, size: int) -> None:
+        self._total = size
+
+    def advance(self, path: str, size: int) -> None:
+        self._done += size
+        self._tell(self._done >> 20, self._total >> 20)
