@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reeltune.data._univl_pickles import convert_s3d, read_columns, read_s3d
+from reeltune.data.released.univl_pickles import convert_s3d, read_columns, read_s3d
 from reeltune.errors import DataError
 from reeltune.features.store import Features
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from media.numbered_video import write_numbered
-from reeltune.data._univl_pickles import convert_s3d
-from reeltune.data._youcook2 import DATA, OFFICIAL, convert
+from reeltune.data._youcook2 import DATA, OFFICIAL
+from reeltune.data.released.univl_pickles import convert_s3d
+from reeltune.data.released.youcook2 import convert
 from reeltune.data.youcook2 import Config, whole_rows
 from reeltune.errors import DataError
 from reeltune.features.store import FeatureReader, Features

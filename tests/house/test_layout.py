@@ -18,8 +18,8 @@ DOORS = {"__init__", "__main__"}  # what people and Python enter by, above every
 FILES = sorted(PACKAGE.rglob("*.py"))
 PICKLING = {"pickle", "shelve", "marshal", "dill"}
 RESTRICTED_UNPICKLERS = {  # converters of released files, each of which names what it lets in
-    "data/_univl_pickles.py",
-    "models/_dual_encoding/_official_vocabulary.py",
+    "data/released/univl_pickles.py",
+    "models/released/dual_encoding_words.py",
 }
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 

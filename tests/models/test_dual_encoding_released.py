@@ -10,10 +10,10 @@ from small_dual_encoding import clips, rows, stacked, tokens
 
 from oracles.released_dual_encoding import Released
 from reeltune.errors import CheckpointError
-from reeltune.models._dual_encoding import _released
-from reeltune.models._dual_encoding._released_file import read_released
 from reeltune.models._dual_encoding._vocabulary import Vocabulary
 from reeltune.models.dual_encoding import Config, DualEncoding
+from reeltune.models.released import dual_encoding
+from reeltune.models.released.dual_encoding_file import read_released
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 WORDS = Vocabulary(tuple("abcdefghijk"))
@@ -21,7 +21,7 @@ LENGTHS = [5, 1, 70, 3]  # one is longer than the 64 frames that are read
 
 
 def convert(path: Path, words: Vocabulary, bag: Vocabulary | None = None) -> DualEncoding:
-    return _released.convert(read_released(path), words, bag)
+    return dual_encoding.convert(read_released(path), words, bag)
 
 
 def bags(ids: list[list[int]], order: Vocabulary = WORDS) -> torch.Tensor:

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from reeltune.errors import CheckpointError, DataError
-from reeltune.models._dual_encoding._official_vocabulary import read_official
 from reeltune.models._dual_encoding._towers import bag_of_words
 from reeltune.models._dual_encoding._vocabulary import Vocabulary, split_words
 from reeltune.models._dual_encoding._word2vec import embedding_from
+from reeltune.models.released.dual_encoding_words import read_official
 
 CAPTIONS = ["A man's dog", "the DOG runs; a man", "dog-show no. 7", "caf\u00e9 7", "a"]
 

@@ -19,8 +19,8 @@ from oracles.released_vop import (
 )
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models import clip
-from reeltune.models._released_vop import convert
 from reeltune.models.opening.open import open_model
+from reeltune.models.released.vop import convert
 from reeltune.models.tuned import Tuned
 from reeltune.models.vop import Config, Generic, Text, Vop
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reeltune.data import _youcook2
-from reeltune.data._univl_pickles import convert_s3d
+from reeltune.data.released.univl_pickles import convert_s3d
+from reeltune.data.released.youcook2 import convert
 from reeltune.errors import ConfigError, DataError
 from reeltune.recipes.read import Recipe, read_recipe
 from reeltune.runs.evaluate import evaluate_checkpoint
@@ -55,7 +55,7 @@ def release(folder: Path, spoken: bool = True) -> Path:
         features[video] = source.standard_normal((10, 6)).astype(np.float32)
     (folder / "data.pickle").write_bytes(pickle.dumps(told))
     (folder / "s3d.pickle").write_bytes(pickle.dumps(features))
-    _youcook2.convert(folder / "data.pickle", folder)
+    convert(folder / "data.pickle", folder)
     convert_s3d(folder / "s3d.pickle", folder / "features")
     for name, videos in (("train", VIDEOS[:-TESTED]), ("val", VIDEOS[-TESTED:])):
         lines = "".join(f"{video},{video}\n" for video in videos)

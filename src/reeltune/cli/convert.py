@@ -103,7 +103,7 @@ def vop(
     """
     from dataclasses import asdict
 
-    from reeltune.models._released_vop import convert
+    from reeltune.models.released.vop import convert
     from reeltune.storage.outputs import new_folder
 
     with new_folder(out) as folder:
@@ -124,7 +124,7 @@ def s3d(
 
     Example: `reeltune convert s3d msrvtt_videos_features.pickle MSRVTT/features`
     """
-    from reeltune.data._univl_pickles import convert_s3d
+    from reeltune.data.released.univl_pickles import convert_s3d
     from reeltune.features.store import Features
     from reeltune.storage.outputs import new_folder
 
@@ -145,9 +145,9 @@ def youcook2(
 
     Example: `reeltune convert youcook2 youcookii_data.no_transcript.pickle YOUCOOK2`
     """
-    from reeltune.data._youcook2 import DATA, convert
+    from reeltune.data.released.youcook2 import FILE, convert
 
     told = convert(source, out)
     steps = sum(len(video.text) for video in told.root.values())
     facts = {"videos": len(told.root), "clips": steps, "transcripts": told.spoken}
-    tell({"file": str(out / DATA), **facts}, as_json)
+    tell({"file": str(out / FILE), **facts}, as_json)

@@ -4,13 +4,10 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, RootModel, ValidationError, model_validator
+from pydantic import Field, RootModel, model_validator
 
 from reeltune.data._annotations import Row, Text, find_file, find_files, read_csv, read_json
-from reeltune.data._univl_pickles import read_columns
 from reeltune.errors import DataError
-from reeltune.settings.faults import first_fault
-from reeltune.storage.atomic_file import write_atomically
 
 NAME = "youcook2"
 DATA, OFFICIAL = "youcookii_data.json", "youcookii_annotations_trainval.json"
@@ -112,23 +109,6 @@ def listed_in(folder: Path) -> dict[str, dict[str, str]]:
         }
         for part, name in LISTS.items()
     }
-
-
-def convert(source: Path, folder: Path) -> Told:
-    """Write `youcookii_data.json` of UniVL's pickle, and return what it holds.
-
-    Errors: `DataError` for a file that is no such pickle, or whose columns do not fit.
-    """
-    try:
-        told = Told.model_validate(read_columns(source))
-    except ValidationError as error:
-        raise DataError(
-            f"{source}: {': '.join(first_fault(error))}; give "
-            "youcookii_data.no_transcript.pickle of UniVL's release"
-        ) from None
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / DATA, told.model_dump_json().encode() + b"\n")
-    return told
 
 
 def _official(folder: Path) -> dict[str, Video]:

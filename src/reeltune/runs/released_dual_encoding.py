@@ -10,10 +10,10 @@ from reeltune.errors import CheckpointError, ConfigError
 from reeltune.evaluation.left_out import sentences
 from reeltune.evaluation.report import AnyReport
 from reeltune.features.concepts import read_names
-from reeltune.models._dual_encoding._official_vocabulary import read_official
-from reeltune.models._dual_encoding._released import convert
-from reeltune.models._dual_encoding._released_file import Released, read_released
 from reeltune.models.dual_encoding import DualEncoding
+from reeltune.models.released.dual_encoding import convert
+from reeltune.models.released.dual_encoding_file import Released, read_released
+from reeltune.models.released.dual_encoding_words import read_official
 from reeltune.recipes.read import FromFeatures, Recipe
 from reeltune.runs.evaluate import evaluate_opened
 from reeltune.runs.place import RunPlace

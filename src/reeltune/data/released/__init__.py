@@ -1,0 +1,1 @@
+"""Files of other releases, turned into features and annotations of ours."""
