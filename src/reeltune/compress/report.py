@@ -43,7 +43,7 @@ class Comparison:
         ]
 
     def text(self) -> str:
-        """The same as a table in Markdown."""
+        """The report as a table in Markdown."""
         plain = self.as_dict()
         figures = list(dict.fromkeys(name for row in plain for name in row["accuracy"]))
         timed = any("median_ms" in row for row in plain)

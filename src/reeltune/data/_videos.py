@@ -24,7 +24,7 @@ class Videos:
     dataset: str
 
     def renamed(self, aliases: Mapping[str, str]) -> "Videos":
-        """The same files, those with an alias under the name that the annotations use."""
+        """These files, with every alias replaced by the name that the annotations use."""
         paths = {aliases.get(name, name): path for name, path in self.paths.items()}
         return Videos(self.folder, paths, self.dataset)
 

@@ -118,7 +118,7 @@ class Config(BaseModel):
         return below / (self.feature or _only(below, "feature"))
 
     def published(self) -> Sizes:
-        """Of a collection that was published under its name."""
+        """Sizes of the collection, if it was published under this name."""
         return PUBLISHED.get(self.collection or "", {})
 
     def with_what_is_there(self, promised: Mapping[str, Any]) -> dict[str, str]:

@@ -65,7 +65,7 @@ class Config(BaseModel):
         return videos.split(told, set().union(*named.values()), one_caption_each(told))
 
     def published(self) -> Sizes:
-        """Of training the sentences alone: some clips have several."""
+        """Published sizes; for training only the sentences, because some clips have several."""
         return sizes(Size(None, 101_079), Size(7_408, 7_408), Size(1_000, 1_000))
 
     @classmethod

@@ -69,7 +69,7 @@ class Sampling:
 
     @property
     def span(self) -> tuple[float, float]:
-        """Of the video, what is looked at: from when to when, in s."""
+        """Start and end, in seconds, of the part of the video that is read."""
         return self.start, math.inf if self.end is None else self.end
 
     def __str__(self) -> str:

@@ -42,7 +42,7 @@ def gradient(
     function: Callable[[Float[Tensor, " T"]], Float[Tensor, ""]],
     exact: bool = False,
 ) -> Gradient:
-    """Of `function` of the losses of a batch, in one backward pass of the model."""
+    """Gradient of `function` of a batch's losses, in one backward pass of the model."""
     wanted = leaves(weights)
 
     def back(found: list[Tensor]) -> Gradient:

@@ -121,7 +121,7 @@ class Problem:
         return times(mixed_product(self.combiner, values, changes), -1.0)
 
     def implicit_here(self, solution: Weights) -> Callable[[], Weights]:
-        """The same at the last training batch, where training needs the losses as well.
+        """As `implicit`, but at the last training batch, whose losses training needs as well.
 
         Only one more forward pass is made for the difference. What is returned takes the losses
         of training when it is called, and then holds no vector of the size of the weights: their

@@ -21,7 +21,7 @@ def mean_over_ranks(tensor: Tensor) -> Tensor:
 
 
 def mean_of_each(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same for a vector in pieces, in one message."""
+    """Mean over ranks of a vector in pieces, sent in one message."""
     if not dist.is_initialized() or dist.get_world_size() == 1 or not tensors:
         return dict(tensors)
     flat = mean_over_ranks(torch.cat([tensor.flatten() for tensor in tensors.values()]))

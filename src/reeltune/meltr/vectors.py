@@ -35,5 +35,5 @@ def norm(vector: Weights) -> Tensor:
 
 
 def leaves(weights: Weights) -> Weights:
-    """The same values, shared in memory, by which one can differentiate."""
+    """Copies that share memory with `weights` and by which one can differentiate."""
     return {name: weight.detach().requires_grad_() for name, weight in weights.items()}

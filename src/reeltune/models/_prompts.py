@@ -49,7 +49,7 @@ class Rows:
 
 
 class Generic(nn.Module):
-    """The same prompts for every frame (equation 4)."""
+    """Prompts that are shared by all frames (equation 4)."""
 
     def __init__(self, layers: int, length: int, width: int) -> None:
         super().__init__()

@@ -98,7 +98,7 @@ class Config(BaseModel):
         return FAMILIES[self.family][1](self.settings())
 
     def settings(self) -> PreTrainedConfig:
-        """The same architecture, as transformers describes it."""
+        """This architecture as transformers describes it."""
         vision: dict[str, Any] = {
             "image_size": self.image,
             "patch_size": self.patch,

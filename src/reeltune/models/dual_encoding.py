@@ -309,7 +309,7 @@ class DualEncoding(nn.Module):
         return self.video(features.to(self.device, self.text.embedding.weight.dtype), mask)
 
     def _features(self, frames: Tensor, mask: Tensor) -> Tensor:
-        """Of real frames alone; what the mask hides is not computed."""
+        """Features of real frames only; those that the mask hides are not computed."""
         real = self.encode_frames(frames[mask.to(frames.device)])  # (frames in all, F)
         features = real.new_zeros(*mask.shape, real.shape[1])  # (B, T, F)
         features[mask] = real

@@ -54,13 +54,13 @@ class Text(Part):
 
 
 class Generic(Part):
-    """The same for all frames."""
+    """Prompts that are shared by all frames."""
 
     kind: Literal["generic"] = "generic"
 
 
 class Position(Part):
-    """Of the frame's position in the video."""
+    """Prompts for each position of a frame in the video."""
 
     kind: Literal["position"] = "position"
     length: NonNegativeInt = 4
@@ -74,7 +74,7 @@ class Context(Part):
 
 
 class Joint(Part):
-    """Of the video, in layers after the first `after`, which see all frames at once."""
+    """Prompts for the whole video, in the layers after `after`, which see all frames at once."""
 
     kind: Literal["joint"] = "joint"
     after: NonNegativeInt | None = None  # K_s; None: two thirds of the layers, the paper's 8 of 12

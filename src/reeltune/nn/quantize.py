@@ -65,7 +65,7 @@ def _elsewhere(model: nn.Module) -> str | None:
 
 
 def _replaced(layer: nn.Module) -> nn.Module | None:
-    """The same layer in int8; none where there is none, or where a subclass may do otherwise."""
+    """The layer in int8; None if there is no such form, or if a subclass may compute otherwise."""
     if type(layer) not in (nn.Linear, nn.Conv1d, nn.GRU, nn.LSTM):
         return None
     if isinstance(layer, nn.Linear):

@@ -59,7 +59,7 @@ def gather(rows: Float[Tensor, "B D"]) -> Float[Tensor, "A D"]:
 
 
 def gather_ids(ids: Tensor) -> Tensor:
-    """The same for whole numbers, which have no gradient."""
+    """Whole numbers of all processes, in the order of ranks; they have no gradient."""
     if world() == 1:
         return ids
     parts = [torch.empty_like(ids) for _ in range(world())]

@@ -73,7 +73,7 @@ def frame(script: Script, look: Look, time: float) -> UInt8[np.ndarray, "H W 3"]
 
 
 def pose(event: Event, progress: float) -> Pose:
-    """Of a thing whose motion is `progress` done, 0 to 1; before and after it stands still."""
+    """Pose of a thing when `progress`, 0 to 1, of its motion is done; else it stands still."""
     turn = (1 - np.cos(np.pi * progress)) / 2  # starts and ends gently, the same backwards
     way = 0.4 * (turn - 0.5)
     match event.motion:

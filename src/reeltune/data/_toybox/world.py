@@ -69,7 +69,7 @@ class Script:
     events: tuple[Event, ...]
 
     def twin(self) -> "Script":
-        """The same clip played backwards."""
+        """Script of this clip played backwards."""
         return Script(tuple(event.backwards() for event in reversed(self.events)))
 
     def is_temporal(self) -> bool:

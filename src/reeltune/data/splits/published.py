@@ -9,7 +9,7 @@ from reeltune.data.splits.part import Part
 
 @dataclass(frozen=True)
 class Size:
-    """Of one split; None where the source does not say."""
+    """Size of one split; None where the source does not say."""
 
     videos: int | None
     captions: int | None = None
@@ -31,7 +31,7 @@ def sizes(train: Size, val: Size, test: Size) -> Sizes:
 
 
 def held_out(whole: int, count: int, captions: int, test: Size) -> Sizes:
-    """Of a dataset without val, `count` of whose training videos, of so many captions, are val."""
+    """Sizes when `count` training videos, with `captions` each, become val for want of one."""
     train = whole - count
     left: dict[Part, Size] = {"train": Size(train, train * captions), "test": test}
     return {**left, "val": Size(count, count * captions)} if count else left

@@ -28,7 +28,7 @@ def video_tower(config: "Config") -> VideoTower:
 
 
 def text_parts(config: "Config") -> tuple[Levels, Space]:
-    """Of the text tower: its levels over word vectors, and its space."""
+    """Levels of the text tower over word vectors, and its space."""
     seen: Seen = "maximum" if config.hs_compat else "nothing"
     levels = Levels(
         config.embedding,

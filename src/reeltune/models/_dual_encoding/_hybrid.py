@@ -34,8 +34,8 @@ class Extremes:
         )
 
     def lasting_divisor(self, normalisation: Normalisation) -> float:
-        """The same for scores that are still to come; the largest size of these where they, of one
-        pair or all below zero, have no range or no highest value to divide by."""
+        """Divisor for scores that are still to come. It is the largest absolute score if these have
+        no range or no highest value to divide by (one pair, or all below zero)."""
         try:
             return self.divisor(normalisation)
         except DataError:
@@ -78,7 +78,7 @@ class Hybrid:
         return first + self.concept_scores(text, video) * ((1 - self.alpha) / concept)
 
     def extremes(self, text: Vectors, video: Vectors) -> tuple[Extremes, Extremes]:
-        """Of the latent scores and of the concept scores."""
+        """Extremes of the latent scores, and of the concept scores."""
         return (
             _extremes(self.latent_scores(part, video) for part in text.split(ROWS)),
             _extremes(self.concept_scores(part, video) for part in text.split(ROWS)),

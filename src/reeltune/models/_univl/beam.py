@@ -12,7 +12,7 @@ from reeltune.errors import ConfigError
 
 @dataclass(frozen=True)
 class Beams:
-    """Of each row the best sentences, best first, each with its start; `scores` are logarithms."""
+    """The best sentences of each row, best first, each with its start; `scores` are logarithms."""
 
     ids: Int[Tensor, "B K L"]
     scores: Float[Tensor, "B K"]

@@ -83,7 +83,7 @@ class DecoderEmbeddings(nn.Module):
         self.dropout = nn.Dropout(sizes.dropout)
 
     def forward(self, ids: Int[Tensor, "B L"], place: int = 0) -> Float[Tensor, "B L D"]:
-        """Of words that stand at `place` and behind it."""
+        """Embeddings of words that stand at `place` and after it."""
         positions = self.position_embeddings.weight[place : place + ids.shape[1]]
         return self.dropout(self.LayerNorm(self.word_embeddings(ids) + positions))
 

@@ -85,8 +85,8 @@ class Caption:
 
     @classmethod
     def of(cls, tokens: Tokens, pad: int, padded_to: int | None = None) -> "Caption":
-        """Of [CLS] w ... [SEP]. With `padded_to` there is padding up to that many words, and
-        all of it counts, which is how the release trains."""
+        """Input and targets for [CLS] w ... [SEP]. With `padded_to` they are padded to that many
+        words, and all of the padding counts, which is how the release trains."""
         more = (0, max(0, (padded_to or 0) + 1 - tokens.ids.shape[1]))
         every, there = F.pad(tokens.ids, more, value=pad), F.pad(tokens.mask, more, value=False)
         mask = there[:, 1:]

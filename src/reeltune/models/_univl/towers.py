@@ -205,5 +205,5 @@ def first_states(layer: Layer, text: Sequence, video: Sequence) -> Float[Tensor,
 def keys_and_values(
     attention: SelfAttention, seen: Float[Tensor, "B L D"]
 ) -> tuple[Tensor, Tensor]:
-    """Of what is seen, by head (B, H, L, D / H)."""
+    """Keys and values of what is seen, by head (B, H, L, D / H)."""
     return attention.by_head(attention.key(seen)), attention.by_head(attention.value(seen))

@@ -75,7 +75,7 @@ class Found:
         return np.concatenate([self.vector, self.rest], axis=1)
 
     def ordered_by(self, score: Float[np.ndarray, " M"]) -> "Found":
-        """The same moments in the order of another score, as if there were no others."""
+        """These moments in the order of another score, as if there were no others."""
         order = np.lexsort((np.array(self.id), -score))
         arrays = ("video", *NUMBERS, "vector", "rest")
         return replace(

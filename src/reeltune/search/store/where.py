@@ -29,7 +29,7 @@ EXAMPLE = "duration > 60 and path like '%beach%' and date >= '2026-01-01'"
 
 
 def where(text: str) -> str:
-    """The same filter in the table's own words.
+    """Translate the filter into the table's own language.
 
     Raises ConfigError at the first word that is neither a column, a comparison, a value nor one
     of and, or, not, like, ilike, in, between, is null. Dates and times are UTC.
