@@ -36,7 +36,7 @@ def require_folder(folder: Path, dataset: str) -> None:
 
 
 def find_files(folder: Path, names: Sequence[str], dataset: str) -> list[Path]:
-    """Those of `names` that are in `folder` or one level below, in the order of `names`."""
+    """Files among `names` that lie in `folder` or one level below, in the order of `names`."""
     require_folder(folder, dataset)
     with os.scandir(folder) as entries:  # videos may lie here too: no look at each file
         below = sorted(Path(entry.path) for entry in entries if entry.is_dir())
@@ -46,7 +46,7 @@ def find_files(folder: Path, names: Sequence[str], dataset: str) -> list[Path]:
 
 
 def find_file(folder: Path, names: Sequence[str], dataset: str) -> Path:
-    """The first of `names` that is there. Raises DataError where none is."""
+    """The first of `names` that exists. Raises DataError if none does."""
     found = find_files(folder, names, dataset)
     if not found:
         raise DataError(
@@ -57,7 +57,7 @@ def find_file(folder: Path, names: Sequence[str], dataset: str) -> Path:
 
 
 def read_json(path: Path, kind: type[FileT], dataset: str) -> FileT:
-    """What a JSON file holds, checked. Raises DataError with the file and the key."""
+    """The checked content of a JSON file. Raises DataError with the file and the key."""
     text = _text_of(path, dataset)
     _require_keys_once(text, str(path), dataset)
     try:
@@ -77,9 +77,9 @@ def read_jsonl(path: Path, kind: type[RowT], dataset: str) -> Iterator[tuple[int
 
 
 def read_csv(path: Path, kind: type[RowT], dataset: str) -> Iterator[tuple[int, RowT]]:
-    """Rows of a CSV file with a header, each with the number of the line that it begins in.
+    """Rows of a CSV file with a header, each with the number of the line where it begins.
 
-    An optional cell may be empty, which is as good as none; blank lines are passed over.
+    An empty optional cell counts as absent; blank lines are passed over.
     """
     lines = io.StringIO(_text_of(path, dataset), newline="")
     reader = csv.reader(lines, strict=True, skipinitialspace=True)
@@ -113,7 +113,7 @@ def read_lines(path: Path, dataset: str) -> Iterator[tuple[int, str]]:
 
 
 def _require_keys_once(text: str, place: str, dataset: str) -> None:
-    """Readers of JSON take the last of several values of one key without a word."""
+    """Refuse a key that occurs twice, for which readers of JSON silently take the last value."""
 
     def look(pairs: list[tuple[str, object]]) -> dict[str, object]:
         found = dict(pairs)
@@ -155,7 +155,7 @@ def _lacking(kind: type[Row], given: Container[str]) -> list[str]:
 def _row(
     columns: Sequence[str], values: Sequence[str], kind: type[RowT], place: str, dataset: str
 ) -> RowT:
-    """Check one line; cells of nothing but space are empty, also those beyond the columns."""
+    """Check one line; cells that hold only space are empty, even those beyond the columns."""
     surplus = [value for value in values[len(columns) :] if value.strip()]
     if surplus:
         raise DataError(

@@ -11,7 +11,8 @@ from reeltune.types import LeftOut, collect_left_out
 
 
 def find_originals(files: Mapping[str, Path]) -> dict[str, str]:
-    """Names of copies, byte for byte, each with the first name by the alphabet of its content.
+    """Names of files that are copies, byte for byte, each with the alphabetically first name of its
+    content.
 
     Only files that share their size with another are read. Those that are empty or cannot be read
     are not compared: they give no frames, and are left out by name where they are decoded.
@@ -34,7 +35,7 @@ def find_originals(files: Mapping[str, Path]) -> dict[str, str]:
 def refuse_copies_across(
     splits: Mapping[str, Part], originals: Mapping[str, str], source: Path
 ) -> None:
-    """Raises DataError where a copy was given another split than its original."""
+    """Raise DataError if a copy was given another split than its original."""
     for copy, original in originals.items():
         if splits[copy] != splits[original]:
             raise DataError(
@@ -45,7 +46,7 @@ def refuse_copies_across(
 
 
 def note_copies(named: Iterable[str], originals: Mapping[str, str]) -> Sequence[LeftOut]:
-    """What is said of the copies among the names."""
+    """The note about copies among the names."""
     copies = dict.fromkeys(name for name in named if name in originals)
     told = (
         (f"{copy} (as {originals[copy]})", "of the same content as another, so one video with it")

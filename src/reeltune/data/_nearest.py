@@ -1,4 +1,4 @@
-"""Files that may be meant where a name is not there."""
+"""Suggests files that may be meant when a name does not exist."""
 
 import difflib
 import os
@@ -10,10 +10,10 @@ ALIKE = 0.8  # of 1: the least that counts as near
 
 
 def nearest(names: Iterable[str], there: Collection[str]) -> tuple[str, str] | None:
-    """The first of `names` that is near to one of those `there`, and that one.
+    """The first of `names` that resembles one of those `there`, and the one that it resembles.
 
-    Near are names that differ in suffix, slashes, capitals or folders alone; where there are none,
-    those that differ in few letters.
+    Names are alike if they differ only in suffix, slashes, capitals or folders, or, if there are
+    none such, in a few letters.
     """
     places: dict[str, str] = {}
     for name in there:
@@ -31,13 +31,14 @@ def nearest(names: Iterable[str], there: Collection[str]) -> tuple[str, str] | N
 
 
 def hint(names: Iterable[str], there: Collection[str]) -> str:
-    """What `nearest` finds, to be put behind a sentence; empty where that is nothing."""
+    """The ending of a sentence that suggests what `nearest` finds; empty if it finds nothing."""
     found = nearest(names, there)
     return f", where the nearest to {found[0]} is {found[1]}" if found else ""
 
 
 def _spellings(name: str) -> list[str]:
-    """Without suffix, slashes or capitals that tell names apart; the whole path, then the end."""
+    """The whole path and then its end, without the suffix, slashes and capitals that tell names
+    apart."""
     plain = name.replace("\\", "/").casefold()
     paths = [plain, os.path.splitext(plain)[0]]
     return [*paths, *(path.rpartition("/")[2] for path in paths)]

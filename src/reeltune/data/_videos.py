@@ -17,7 +17,7 @@ Captions = Literal["single", "multiple", "paragraph"]
 
 @dataclass(frozen=True)
 class Videos:
-    """Where videos were looked for, and the file of each by its name without suffix."""
+    """The folder that was searched for videos, and their files by name without suffix."""
 
     folder: Path
     paths: dict[str, Path]
@@ -35,9 +35,9 @@ class Videos:
         policy: Captions,
         end: float | None = None,
     ) -> Split:
-        """Pairs of the captions whose video is there; each video is shown up to `end` seconds.
+        """Pairs for the captions whose videos exist; each video is shown up to `end` seconds.
 
-        `named` are the videos of all splits. Raises DataError where no video of this one is there.
+        `named` are the videos of all splits. Raises DataError if no video of this split exists.
         """
         wanted = dict.fromkeys(caption.video for caption in captions)
         if policy == "single" and len(wanted) < len(captions):
@@ -88,7 +88,7 @@ def is_video(name: str) -> bool:
 
 
 def left_out(absent: Iterable[str], unnamed: Iterable[str], place: Path) -> tuple[LeftOut, ...]:
-    """Videos that annotations name and `place` lacks, and those in it that no annotation names."""
+    """Videos that annotations name and `place` lacks, and videos there that no annotation names."""
     gone, idle = dict.fromkeys(absent), sorted(unnamed)
     where = f"not in the folder {place.name}{hint(gone, idle)}"
     found = collect_left_out("video", ((name, where) for name in gone))
@@ -103,7 +103,7 @@ def one_caption_each(captions: Sequence[Caption]) -> Captions:
 
 
 def paragraphs(captions: Sequence[Caption]) -> list[Caption]:
-    """The captions of each video joined in their order, as one; videos stay in theirs."""
+    """The captions of each video joined into one, with captions and videos in their order."""
     texts: dict[str, list[str]] = {}
     for video, text in captions:
         texts.setdefault(video, []).append(text)
@@ -118,7 +118,7 @@ def write_empty(folder: Path, names: Sequence[str]) -> None:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Video files in `folder`, then those in the folders in it, by name; hidden ones stay so."""
+    """Video files in `folder`, then those in its subfolders, by name; hidden files are skipped."""
     below = []
     for entry in _entries(folder):
         if entry.is_dir():

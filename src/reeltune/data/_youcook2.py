@@ -18,7 +18,7 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Steps(Row):
-    """What is told of a video, step by step: lists of one length."""
+    """Descriptions of a video, step by step, as lists of the same length."""
 
     start: list[Seconds]
     end: list[Seconds]
@@ -39,7 +39,7 @@ class Steps(Row):
         return self
 
     def said(self, number: int) -> str:
-        """The transcript of a step; nothing where it is NONE."""
+        """The transcript of a step; empty if it is NONE."""
         text = self.transcript[number].strip() if self.transcript else SILENT
         return "" if text.upper() == SILENT else text
 
@@ -49,7 +49,7 @@ class Told(RootModel[dict[str, Steps]]):
 
     @cached_property
     def spoken(self) -> int:
-        """Steps in which something is said, as far as anyone knows."""
+        """Steps that have a transcript."""
         videos = self.root.values()
         return sum(bool(steps.said(n)) for steps in videos for n in range(len(steps.text)))
 
@@ -89,7 +89,7 @@ class Listed(Row):
 
 
 def told_in(folder: Path) -> Told:
-    """Steps by video, of the first of the two files that is there; read once."""
+    """Steps by video, from the first of the two files that exists; it is read once."""
     path = find_file(folder, [DATA, OFFICIAL], NAME)
     return _told(path, path.stat().st_mtime_ns)
 

@@ -37,7 +37,7 @@ VIDEOS = ("videos", "Activity_Videos")
 
 
 class Told(Row):
-    """What is told of a video; the times of the sentences are not used here."""
+    """Descriptions of a video; the times of the sentences are not used here."""
 
     sentences: Annotated[list[Text], Field(min_length=1)]
 
@@ -90,7 +90,7 @@ class Config(BaseModel):
 
 
 def _captions(folder: Path, name: str) -> list[Caption]:
-    """Every sentence of a file with its video; none where no file is."""
+    """Every sentence of a file with its video; empty if there is no file."""
     found = find_files(folder, [name], "activitynet")
     files = [read_json(path, Videos, "activitynet").root for path in found]
     return [Caption(v, text) for told in files for v, one in told.items() for text in one.sentences]

@@ -88,7 +88,7 @@ class Config(BaseModel):
 
 
 def _captions(folder: Path, part: Part) -> list[Caption]:
-    """Sentences of a split, by the videos' names without suffix; none where no file is."""
+    """Sentences of a split by the names of videos without suffix; empty if there is no file."""
     found = find_files(folder, [f"{part}_data.json"], "didemo")
     moments = [moment for path in found for moment in read_json(path, Moments, "didemo").root]
     return [Caption(stem(moment.video), moment.description) for moment in moments]

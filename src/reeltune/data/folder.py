@@ -74,7 +74,7 @@ class Line(Row):
         return self
 
     def moment(self, video: str) -> str:
-        """Id of what is shown: the video's, with a media fragment (W3C) where a part is meant."""
+        """Id of what is shown: that of the video, with a media fragment (W3C) for a part of it."""
         if self.start == 0 and self.end is None:
             return video
         end = "" if self.end is None else f"{self.end:.12g}"
@@ -82,7 +82,7 @@ class Line(Row):
 
 
 class Config(BaseModel):
-    """Where the videos lie, and which file says what is in them."""
+    """The folder of the videos, and the file that describes them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -180,7 +180,7 @@ def _files(folder: Path) -> dict[str, Path]:
 def _parts(
     lines: list[tuple[str, Line]], originals: dict[str, str], source: Path
 ) -> dict[str, Part]:
-    """The split of each video: as the file says, or by a hash of its name where it does not.
+    """The split of each video: the one in the file, or else one by a hash of its name.
 
     Copies are in the split of their original.
     """

@@ -122,8 +122,11 @@ class Config(BaseModel):
         return PUBLISHED.get(self.collection or "", {})
 
     def with_what_is_there(self, promised: Mapping[str, Any]) -> dict[str, str]:
-        """Collection and feature by name: as these settings have them, and where those are the
-        `promised` ones and absent, or none are named, the only ones that there are."""
+        """Settings that name the collection and the feature.
+
+        Names that are missing, or `promised` and absent, are replaced by those of the only ones in
+        the folder.
+        """
         if self.train is not None:
             return {}
         require_folder(self.folder, "hybrid-space")
@@ -138,7 +141,8 @@ class Config(BaseModel):
         return self.folder / "word2vec" / "flickr" / "vec500flickr30m"
 
     def tags(self, size: int) -> tuple[Path, Path]:
-        """Where it looks for tags of the training videos, and for the `size` most frequent."""
+        """Where the released code looks for tags of the training videos, and for the `size` most
+        frequent."""
         folder = self._collection("train") / "TextData" / "tags"
         labels = folder / "video_label_th_1.txt"
         return labels, folder / labels.stem / f"tag_vocab_{size}.json"
@@ -179,7 +183,7 @@ class Config(BaseModel):
 
 
 def read_captions(path: Path) -> list[Caption]:
-    """Lines of `video#n sentence`; raises DataError for one that is not."""
+    """Captions from lines `video#n sentence`; raises DataError for a line of another form."""
     captions = []
     for number, line in read_lines(path, "hybrid-space"):
         name, _, text = line.strip().partition(" ")
@@ -198,7 +202,7 @@ def read_captions(path: Path) -> list[Caption]:
 
 
 def _chosen(folder: Path, what: str, name: str | None, promised: Mapping[str, Any]) -> str:
-    """The folder that is named; the only one where none is, or where what is `promised` lacks."""
+    """The named folder, or the only one if none is named or the `promised` one is absent."""
     if name is None or (name == promised.get(what) and name not in _names(folder, what)):
         return _only(folder, what, name)
     if name not in _names(folder, what):

@@ -82,7 +82,7 @@ class Config(BaseModel):
 
 
 def _captions(folder: Path, name: str) -> list[Caption]:
-    """Sentences of a split in the file's order; none where no file is."""
+    """Sentences of a split in the order of the file; empty if there is no file."""
     found = find_files(folder, [name], "lsmdc")
     lines = [line for path in found for line in read_tabs(path, Line, COLUMNS, "lsmdc")]
     return [Caption(line.clip, line.sentence) for line in lines]

@@ -61,14 +61,14 @@ FEATURES = "features"
 
 
 class Clip(Row):
-    """What `videos` of the JSON files says of a clip."""
+    """An entry of `videos` in the JSON files: a clip."""
 
     video_id: Text
     split: str | None = None  # "train", "validate" or "test" of the official split
 
 
 class Sentence(Row):
-    """What `sentences` of the JSON files says of a caption."""
+    """An entry of `sentences` in the JSON files: a caption."""
 
     video_id: Text
     caption: Text
@@ -168,9 +168,9 @@ class Config(BaseModel):
 
 
 def _published(folder: Path) -> tuple[dict[str, Clip], list[Caption]]:
-    """Clips by id and all captions, of the file with both or of the two official ones.
+    """Clips by id and all captions, from the file that has both or from the two official ones.
 
-    Where there is none, nothing: 1kA can be tested without.
+    Both are empty if there is no such file, because 1kA can be tested without it.
     """
     found = find_files(folder, [BOTH], "msrvtt") or find_files(folder, OFFICIAL, "msrvtt")
     files = [read_json(path, Annotations, "msrvtt") for path in found]

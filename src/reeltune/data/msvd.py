@@ -82,7 +82,7 @@ class Config(BaseModel):
 
 
 def _aliases(folder: Path) -> dict[str, str]:
-    """`vid1` -> `-4wsuPCjDBc_5_15`; empty where there is no such file."""
+    """Names such as `-4wsuPCjDBc_5_15` by alias such as `vid1`; empty if there is no such file."""
     found = find_files(folder, [MAPPING], "msvd")
     return {alias: name for path in found for name, alias in _two(path, None)}
 
@@ -100,7 +100,7 @@ def _sentences(folder: Path, split: Part, aliases: dict[str, str]) -> Iterator[C
 
 
 def _lists(folder: Path, split: Part) -> dict[Part, dict[str, None]]:
-    """Names of the clips of each split whose list is there; that of `split` has to be."""
+    """Names of clips for each split whose list exists; the list of `split` must exist."""
     if find_files(folder, ["raw-captions.pkl"], "msvd") and not find_files(
         folder, [DESCRIPTIONS], "msvd"
     ):

@@ -32,7 +32,7 @@ Toybox is made on your machine; there is nothing to download.
 
 
 class Config(BaseModel):
-    """Which Toybox; it is made at the first reading, and kept."""
+    """Says which Toybox is meant; it is made when it is first read, and kept."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,7 +50,8 @@ class Config(BaseModel):
         return self.folder or cache_folder() / "toybox" / name
 
     def make(self, progress: Progress | None = None) -> Path:
-        """The folder, filled if it is not yet; `progress` is told of clips done and in all."""
+        """The folder, which is filled if necessary; `progress` is told how many clips are done, of
+        how many."""
         return make_toybox(self.place(), self.size, self.seed, progress)
 
     def published(self) -> Sizes:

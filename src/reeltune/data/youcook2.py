@@ -100,7 +100,7 @@ class Config(BaseModel):
         return place
 
     def transcript(self, pair: Pair) -> str:
-        """What is said in a clip; nothing where its transcript is NONE.
+        """What is said in a clip; empty if its transcript is NONE.
 
         Raises DataError where no clip at all has a transcript.
         """
@@ -139,7 +139,7 @@ class Config(BaseModel):
         return cls(folder=folder, hold_out=1)
 
     def _chosen(self, split: Part) -> tuple[dict[str, str], set[str]]:
-        """Names among the features of the videos of a split, and the names of all videos."""
+        """Feature names of the videos of a split, and the names of all videos."""
         lists = listed_in(self.folder)
         train, test = lists["train"], lists["test"]
         refuse_leak({"train": train.keys(), "test": test.keys()}, str(self.folder))
@@ -165,7 +165,7 @@ def _clips(video: str, steps: Steps, features: Features, name: str) -> list[Pair
 
 
 def rate_of(features: Features) -> float | None:
-    """Features per second, where the folder says that they were taken at even marks."""
+    """Features per second, if the folder says that they were taken at even marks."""
     made = features.making.sampling
     return Sampling.parse(made).value if made.startswith("fps") else None
 

@@ -1,4 +1,4 @@
-"""What the worker may say, field by field: a worker taken over by a file is not believed."""
+"""Messages that the worker may send, field by field; one that a file took over is not believed."""
 
 from typing import Annotated, Any, Literal
 
@@ -22,14 +22,14 @@ Parts = Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=2)]
 
 
 class Answer(BaseModel):
-    """Any message: its fields are all there, of their type, and no others."""
+    """Any message; it has all of its fields with the right types, and no others."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
     parts: Parts  # bytes of each part that follows
 
 
 class Hello(Answer):
-    """The worker has started; what it gave up, measure by measure."""
+    """The worker has started; says what it gave up, measure by measure."""
 
     kind: Literal["hello"]
     sandbox: dict[Line, bool]

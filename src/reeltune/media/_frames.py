@@ -26,7 +26,7 @@ Taken = tuple[float, av.VideoFrame]  # s since the stream's beginning
 
 @dataclass
 class Chosen:
-    """Iterate for (time in s, frame); afterwards `trouble` and `seen` say how it went."""
+    """Iterates over (time in s, frame); afterwards `trouble` and `seen` say how it went."""
 
     media: Media
     sampling: Sampling
@@ -62,7 +62,8 @@ class Chosen:
             yield from self._planned(packets, choose)
 
     def _find_start(self, shown: list[VideoPacket]) -> bool:
-        """Set `start` by the first packets; whether the file does not tell when they are shown."""
+        """Set `start` from the first packets; returns whether the file lacks the times at which
+        they are shown."""
         is_avi = self.media.container.format.name == "avi"
         self.by_dts = is_avi and self.media.stream.codec_context.has_b_frames
         stamps = [p.pts for p in shown if p.pts is not None and not self.by_dts]
@@ -71,7 +72,7 @@ class Chosen:
         return self.by_dts or any(packet.pts is None for packet in shown)
 
     def _shows_few(self, packets: Iterable[VideoPacket], is_whole: bool = False) -> bool | None:
-        """Whether the span of `uniform` shows no more frames than are wanted of it.
+        """Whether the span of `uniform` shows no more frames than are wanted from it.
 
         None where these packets, the first or all (`is_whole`) of the file, do not settle it.
         """
@@ -123,7 +124,7 @@ class Chosen:
             yield packet
 
     def _has_come_to(self, pts: int | None, duration: int | None) -> None:
-        """Tell of a packet: when its frame comes, and for how long, where the file says so."""
+        """Take note of when a packet's frame is shown, and for how long if the file says so."""
         time = self.time(pts)
         if time > self.seen:
             self.step = max(self.step, time - self.seen)
@@ -132,20 +133,21 @@ class Chosen:
             self.seen = max(self.seen, time + lasts)
 
     def _usual(self) -> float:
-        """How long a frame is shown where nobody says, in s."""
+        """How long a frame is shown, in s, if the file does not say."""
         return 1 / float(self.media.stream.average_rate or 25)
 
     def is_short(self) -> bool:
-        """Whether the file ends before it should by what it says of itself."""
+        """Whether the file ends before the length that it declares."""
         return self.seen < self.media.duration - CLOSE - self.step
 
     def until(self) -> float:
-        """When the last frame goes, in s: with the video, unless there is more that is missing."""
+        """When the last frame disappears, in s: at the end of the video, unless a part of it is
+        missing."""
         until = self.seen if self.is_short() else max(self.seen, self.media.duration)
         return min(until, self.media.limits.duration)
 
     def _decode(self, packet: VideoPacket | None) -> list[av.VideoFrame]:
-        """Frames that come out for a packet; a damaged packet gives none and a note."""
+        """Frames that a packet yields; a damaged packet yields none and leaves a note."""
         try:
             return list(self.media.stream.codec_context.decode(packet))
         except av.error.FFmpegError as error:
@@ -174,7 +176,7 @@ class Chosen:
             yield max(chosen, 0.0), held[chosen]
 
     def _may_skip(self) -> bool:
-        """Whether decoding can begin anew at each keyframe; GIF gives that name to any frame."""
+        """Whether decoding can begin anew at each keyframe; in a GIF any frame has that name."""
         return self.media.stream.codec_context.name != "gif"
 
     def _keyframes(self, packets: Iterator[VideoPacket], choose: Selector) -> Iterator[Taken]:

@@ -1,4 +1,4 @@
-"""Open a video or a picture that may be hostile; runs in the worker only."""
+"""Opens a video or a picture that may be hostile; runs in the worker only."""
 
 import math
 import os
@@ -177,7 +177,7 @@ def require_size(width: float, height: float, limits: Limits) -> None:
 
 
 def _declared(container: InputContainer, stream: VideoStream) -> float:
-    """Length in seconds, as the stream or else the container says; 0 if neither is sane."""
+    """Length in seconds by the stream or else the container; 0 if neither is plausible."""
     if stream.duration is not None and stream.time_base is not None:
         declared = float(stream.duration * stream.time_base)
     elif container.duration is not None:
@@ -188,7 +188,7 @@ def _declared(container: InputContainer, stream: VideoStream) -> float:
 
 
 def _measured(media: Media) -> float:
-    """Length in seconds by the timestamps of all packets, for files that do not say."""
+    """Length in seconds from the timestamps of all packets, for files that do not declare it."""
     base = float(media.base)
     step = 1 / float(media.stream.average_rate or 25)
     first, last = math.inf, -math.inf

@@ -1,4 +1,4 @@
-"""Pictures to the square that a model reads: what transformers' Pillow processors do, exactly."""
+"""Makes pictures the square that a model reads, exactly as transformers' Pillow processors do."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ RESAMPLE = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.B
 
 
 def in_colour(picture: Image.Image) -> Image.Image:
-    """A picture of any mode in RGB as a person sees it: what shines through is white."""
+    """A picture of any mode in RGB as a person sees it, with white behind transparent parts."""
     if picture.mode.startswith("I"):  # grey of 16 bits, which Pillow would clip to 8
         levels = np.asarray(picture).clip(0, 65535).astype(np.uint32)
         grey = ((levels + 128) // 257).astype(np.uint8)

@@ -103,7 +103,8 @@ class Plan:
         return head.packet, "NONREF" if self._is_needed_before_next_key() else "ALL"
 
     def is_overdue(self, packet: VideoPacket) -> bool:
-        """Whether a frame wanted before this packet's has not come, so that this one may do."""
+        """Whether a frame wanted before this packet's has not arrived, so that this one takes its
+        place."""
         return bool(self.wanted) and self.wanted[0] < self._time(packet)
 
     def _is_needed_before_next_key(self) -> bool:

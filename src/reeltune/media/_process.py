@@ -57,14 +57,15 @@ class WorkerProcess:
         return self._process.poll() is None
 
     def send(self, message: dict[str, Any]) -> None:
-        """Ask for a file; raises WireError if nobody listens."""
+        """Ask for a file; raises WireError if the worker does not listen."""
         try:
             send(_pipe(self._process.stdin), message)
         except OSError as error:
             raise ClosedError("the other side closed the connection") from error
 
     def answer(self, patience: float) -> tuple[Any, list[bytes]]:
-        """The next message within `patience` s; raises WireError if none comes, or no sound one."""
+        """The next message within `patience` s; raises WireError if none arrives or it is
+        malformed."""
         with self._killed_after(patience) as is_late:
             try:
                 return understand(*receive_raw(_pipe(self._process.stdout)))
@@ -74,7 +75,7 @@ class WorkerProcess:
                 raise WireError(self._last_words()) from error
 
     def kill(self) -> None:
-        """End it at once, whatever it does."""
+        """End the worker at once, whatever it is doing."""
         self._process.kill()
         self._process.wait()
         self._listener.join()
@@ -103,7 +104,7 @@ class WorkerProcess:
 
     @contextlib.contextmanager
     def _killed_after(self, seconds: float) -> Iterator[threading.Event]:
-        """Kill the worker if the block takes longer; the event says that it did."""
+        """Kill the worker if the block takes longer; the event says whether that happened."""
         is_late = threading.Event()
 
         def kill() -> None:
@@ -120,7 +121,7 @@ class WorkerProcess:
 
 
 class Patience:
-    """Time that one file may keep its reader waiting: a while without progress, and in all."""
+    """How long one file may keep its reader waiting, without progress and in all."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits, self._left = limits, limits.wall

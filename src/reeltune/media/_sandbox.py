@@ -18,7 +18,7 @@ REACH = {6: 0b11}  # abstract sockets of, and signals to, processes outside
 
 
 def enter(memory: int) -> dict[str, bool]:
-    """Give up memory, files, privileges and the network; says what could be given up."""
+    """Give up memory, files, privileges and the network; returns what could be given up."""
     return {
         "memory limit": _limit("RLIMIT_AS", memory),
         "no file writing": _limit("RLIMIT_FSIZE", 0),
@@ -32,7 +32,7 @@ def enter(memory: int) -> dict[str, bool]:
 
 
 def allow_cpu(seconds: float) -> None:
-    """Let the process use `seconds` more of processor time, then the system ends it."""
+    """Let the process use `seconds` more of processor time, after which the system ends it."""
     try:
         import resource
     except ImportError:  # Windows; the parent's clock still runs
@@ -57,7 +57,7 @@ def _limit(name: str, value: int) -> bool:
 
 
 def _landlock() -> bool:
-    """Nothing on disk can be made, changed, removed or run, nor other processes be signalled."""
+    """Forbid to make, change, remove or run anything on disk, and to signal other processes."""
     version = _system_call(LANDLOCK_CREATE, None, 0, 1)
     if version < 1:
         return False

@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes; its name says nothing.
+"""Tells what a file is from its first bytes; its name says nothing.
 
 FFmpeg asks some 350 demuxers what a file might be, and any text can be a playlist that names
 other files. Here the bytes choose one demuxer of nine, and only that one sees the file.

@@ -14,7 +14,7 @@ BODY_LIMIT = 1 << 26
 
 
 class WireError(Exception):
-    """The other side is gone, or does not keep to the format."""
+    """The other side is gone or does not follow the format."""
 
 
 class ClosedError(WireError):
@@ -31,7 +31,7 @@ def send(to: IO[bytes], header: dict[str, Any], *parts: bytes) -> None:
 
 
 def receive_raw(source: IO[bytes]) -> tuple[bytes, bytes]:
-    """Read the header, as JSON that nobody has looked at, and the bytes of one message."""
+    """Read the header, as unchecked JSON, and the bytes of one message."""
     header_length, body_length = LENGTHS.unpack(_exactly(source, LENGTHS.size))
     if header_length > HEADER_LIMIT or body_length > BODY_LIMIT:
         raise WireError(f"a message of {header_length} and {body_length} bytes is too long")

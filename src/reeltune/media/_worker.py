@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def serve(request: dict[str, Any], limits: Limits, answers: IO[bytes]) -> None:
-    """One file: its facts, its frames, and how it ended."""
+    """Answer for one file: its facts, its frames, and how reading it ended."""
     path, pixels = request["path"], request["pixels"]
     _sandbox.allow_cpu(limits.cpu)
     if request["still"]:
@@ -76,13 +76,13 @@ def serve(request: dict[str, Any], limits: Limits, answers: IO[bytes]) -> None:
 
 
 class Heart:
-    """Tells the parent now and then that work goes on, where it brings no frame for long."""
+    """Tells the parent now and then that work goes on when no frame has come for long."""
 
     def __init__(self, answers: IO[bytes]) -> None:
         self._answers, self._last = answers, time.monotonic()
 
     def beat(self) -> None:
-        """Call often; says a word at most every few seconds."""
+        """Send a sign of life, at most every few seconds; call it often."""
         if time.monotonic() - self._last > BEAT:
             send(self._answers, {"kind": "alive"})
             self._last = time.monotonic()
@@ -100,7 +100,7 @@ def until_trouble(chosen: Chosen) -> Iterator[tuple[float, Image.Image]]:
 
 
 def facts(media: Media) -> dict[str, object]:
-    """What a video says of itself, but for its size."""
+    """What a video declares about itself, except its size."""
     stream = media.stream
     return {
         "duration": media.duration,
@@ -111,7 +111,7 @@ def facts(media: Media) -> dict[str, object]:
 
 
 def note(chosen: Chosen) -> str:
-    """What was wrong with a video of which something could be used; nothing if all was well."""
+    """What was wrong with a video that could be used in part; empty if nothing was."""
     duration = chosen.media.duration
     if chosen.is_short():
         said = f"only the first {chosen.seen:.1f} s of {duration:.1f} s could be decoded"
@@ -120,7 +120,7 @@ def note(chosen: Chosen) -> str:
 
 
 def fault(error: BaseException) -> str:
-    """An exception that nobody expected, for the user."""
+    """An unexpected exception, in words for the user."""
     if isinstance(error, MemoryError):
         return "it needs more memory than is allowed"
     return str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {reason(error)}"

@@ -25,7 +25,7 @@ from reeltune.types import Pixels
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What a file says of itself; width and height in pixels as displayed."""
+    """What a file declares about itself; width and height in pixels as displayed."""
 
     duration: float  # s; 0 where nobody knows
     width: int
@@ -63,7 +63,7 @@ class Decoder:
         self.close()
 
     def open(self, path: Path) -> "Reading":
-        """Start reading a video; raises MediaError if nothing of it can be read."""
+        """Start reading a video; raises MediaError if no part of it can be read."""
         return self._read(path, still=False)
 
     def image(self, path: Path) -> Frame:
@@ -81,7 +81,7 @@ class Decoder:
             worker.kill()
 
     def worker(self) -> WorkerProcess:
-        """The process that decodes; a new one where there is none, or it has ended."""
+        """The process that decodes; a new one is started if there is none or it has ended."""
         if self._worker is None or not self._worker.is_running():
             self.close()
             self._worker = WorkerProcess(self.limits)
@@ -151,7 +151,7 @@ class Reading:
         return MediaInfo(**info.model_dump(exclude={"kind", "parts"}))
 
     def _hear(self) -> tuple[Any, list[bytes]]:
-        """The next message that says something."""
+        """The next message that is more than a sign of life."""
         while True:
             said, parts = self._patience.wait(self._worker)
             if isinstance(said, Refusal):
@@ -169,7 +169,7 @@ class Reading:
         return Frame(said.time, square, parts[1], said.width, said.height)
 
     def _broken(self, error: Exception) -> MediaError:
-        """The worker died, is late or babbles: it is ended, and the file named."""
+        """End a worker that died, is late or sends nonsense, and name the file."""
         self._give_up()
         return MediaError(str(self._path), f"decoding failed: {error}")
 

@@ -78,7 +78,7 @@ class Sampling:
         return f"{self.kind} {self.value:g}{span}{shown}"
 
     def length(self, duration: float) -> float:
-        """Seconds that the marks of `uniform` are spread over; 0 where nobody knows."""
+        """Seconds over which the marks of `uniform` are spread; 0 if that is not known."""
         start, end = self.span
         if duration > start:  # else it is not known, or is said to be less than it is
             end = min(end, duration)
@@ -104,11 +104,12 @@ class Selector(Protocol):
     only_keys: bool  # whether a frame that is no keyframe is never chosen, but for the first
 
     def push(self, time: float, key: bool) -> Sequence[float]:
-        """Tell of the next frame; returns times now chosen: of this frame, or the one before."""
+        """Take note of the next frame; returns the times now chosen, of this frame or the one
+        before."""
         ...
 
     def end(self, until: float) -> Sequence[float]:
-        """Tell that the last frame was shown until then, in s; returns its time if it is chosen."""
+        """Take note that the last frame was shown `until`, in s; return its time if it is taken."""
         ...
 
 
@@ -148,7 +149,7 @@ class Gaps:
 class Marks:
     """The frame shown at each mark; marks ascend, and end or go on for ever.
 
-    That is the last frame at or before a mark, or the first one of all where none is.
+    That is the last frame at or before a mark, or the first frame of all if there is none.
     """
 
     def __init__(self, first: float, step: float, count: float = math.inf) -> None:
@@ -218,7 +219,7 @@ def selector(sampling: Sampling, duration: float, few: bool = False) -> Selector
 
 
 def marks(sampling: Sampling, duration: float) -> list[float]:
-    """Times that `uniform` asks for, where they lie so far apart that jumping may pay."""
+    """Times that `uniform` asks for, if they lie so far apart that jumping may pay."""
     step = sampling.length(duration) / sampling.value
     if sampling.kind != "uniform" or step < JUMP_FROM:
         return []

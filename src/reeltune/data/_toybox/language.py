@@ -72,7 +72,7 @@ class Question:
 
 
 def captions(script: Script, source: np.random.Generator, count: int = CAPTIONS) -> list[str]:
-    """`count` sentences, different ones as far as there are enough."""
+    """`count` sentences, all different if there are enough different ones."""
     made: dict[str, None] = {}
     for _ in range(8 * count):
         made[caption(script, source)] = None
@@ -83,7 +83,7 @@ def captions(script: Script, source: np.random.Generator, count: int = CAPTIONS)
 
 
 def caption(script: Script, source: np.random.Generator) -> str:
-    """One sentence that tells everything a script holds but how often, which it may tell."""
+    """One sentence that tells everything in a script, except that a number may be left out."""
     events = script.events
     words = {"a": noun(events[0], source)}
     words["v"], words["ing"] = _motion(events[0], source)
@@ -101,7 +101,7 @@ def noun(event: Event, source: np.random.Generator) -> str:
 
 
 def questions(script: Script) -> list[Question]:
-    """What can be asked of a clip, in plain words; answers are of one to four words."""
+    """Questions about a clip in plain words; answers have one to four words."""
     made = []
     for event in script.events:
         thing = f"the {event.colour} {event.shape}"

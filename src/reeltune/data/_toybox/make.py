@@ -46,9 +46,9 @@ class Task:
 
 
 def make_toybox(folder: Path, size: str, seed: int, progress: Progress | None = None) -> Path:
-    """Fill `folder`, unless it is full already; safe where several processes ask at once.
+    """Fill `folder` unless it is already full. Several processes may do so at once.
 
-    Errors: `DataError` if it is full of another world.
+    Errors: `DataError` if it holds another world.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):

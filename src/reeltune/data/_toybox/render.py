@@ -1,4 +1,5 @@
-"""Frames of a script: things are drawn at four times the size and brought down, so edges are soft.
+"""Frames of a script: things are drawn at four times the size and scaled down, so that edges are
+soft.
 
 A script and its twin drawn with the same `look` give the same frames in opposite order.
 """
@@ -48,7 +49,7 @@ class Pose:
 
 
 def frames(script: Script, look: Look) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
-    """The clip from its first frame to its last; a twin's are the same backwards.
+    """Frames of the clip from first to last; those of its twin are the same in reverse order.
 
     A reader takes the frame shown at the middle of each of some equal spans. No middle falls on
     an instant at which frames change, since their number is odd, so it gets the same pictures of
@@ -97,7 +98,7 @@ def pose(event: Event, progress: float) -> Pose:
 
 
 def stage(script: Script, time: float) -> list[tuple[Event, tuple[float, float], float]]:
-    """Each event with the place of its thing and how far it has come at `time`, back to front.
+    """Each event with the place of its thing and its progress at `time`, from back to front.
 
     Neither place nor depth tells which event comes first.
     """

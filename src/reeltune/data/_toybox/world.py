@@ -77,7 +77,7 @@ class Script:
         return self.twin() != self
 
     def subset(self) -> Part:
-        """Where a script and its twin belong, whatever the size and the seed of the world."""
+        """The subset to which a script and its twin belong, in a world of any size and seed."""
         both = sorted([repr(self), repr(self.twin())])
         tenth = hashlib.blake2b("".join(both).encode(), digest_size=4).digest()
         place = int.from_bytes(tenth, "big") % 10

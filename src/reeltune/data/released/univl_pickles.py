@@ -1,4 +1,4 @@
-"""The pickles of UniVL's release: S3D features, and what is said and done in the clips of YouCook2.
+"""Reads the pickles of UniVL's release: S3D features, and captions and speech of YouCook2's clips.
 
 A pickle can run any code when it is opened. The reader here knows numbers, strings, containers
 and numpy arrays of these, and refuses a file that names anything else before it is run. It is
@@ -20,7 +20,7 @@ NUMPY = (".npy", ".npz")
 
 
 class _Kind:
-    """The type of what an array holds, as the file spells it: numbers, text, or objects."""
+    """The type of an array's elements as the file spells it: numbers, text or objects."""
 
     def __init__(self, code: str | bytes, align: object = False, copy: object = True) -> None:
         self._code = code.decode("ascii") if isinstance(code, bytes) else str(code)
@@ -38,7 +38,7 @@ class _Kind:
 
 
 class _Array:
-    """An array, made of its bytes or its items alone; numpy's own reader is never called."""
+    """An array that is made only from its bytes or items; numpy's own reader is never called."""
 
     def __init__(self, *_: object) -> None:
         self.value: np.ndarray = np.empty((0, 0), np.float32)
@@ -63,7 +63,7 @@ class _Array:
 
 
 def _items(raw: object) -> np.ndarray:
-    """Objects that the restricted reader has made, so none but plain ones."""
+    """Objects that the restricted reader has made, and which are therefore plain."""
     if not isinstance(raw, list):
         raise DataError(f"an array of objects is a {type(raw).__name__} and not a list")
     held = np.empty(len(raw), object)
@@ -117,7 +117,7 @@ def read_s3d(path: Path) -> dict[str, Float[np.ndarray, "T F"]]:
 
 
 def convert_s3d(path: Path, folder: Path, rate: float = 1.0) -> int:
-    """Write the features as a folder of ours (docs/features.md); how many videos there were.
+    """Write the features in our own format (docs/features.md) and return the number of videos.
 
     `rate` is features per second; row n stands for the video from n / `rate` s on.
     """
@@ -132,7 +132,7 @@ def convert_s3d(path: Path, folder: Path, rate: float = 1.0) -> int:
 
 
 def read_columns(path: Path) -> dict[str, dict[str, list[object]]]:
-    """Columns by their name by video id, such as `start`, `end`, `text` and `transcript`.
+    """Columns by name for each video id, such as `start`, `end`, `text` and `transcript`.
 
     Errors: `DataError` for a file that holds anything but such a dict; no code in it is run.
     """

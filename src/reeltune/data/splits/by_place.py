@@ -16,7 +16,7 @@ def place(name: str) -> float:
 
 
 def hold_out(videos: Iterable[str], count: int) -> frozenset[str]:
-    """The `count` videos with the lowest places, to choose settings by."""
+    """The `count` videos with the lowest places, by which settings are chosen."""
     ordered = sorted(set(videos), key=place)
     if count >= len(ordered):
         raise ConfigError(
@@ -62,7 +62,7 @@ def split_by_place(videos: Iterable[str]) -> dict[str, Part]:
 
 
 def refuse_leak(splits: Mapping[Part, Collection[str]], source: str) -> None:
-    """Raises DataError where two splits share a video."""
+    """Raise DataError if two splits share a video."""
     for one, other in combinations(splits, 2):
         shared = sorted(set(splits[one]) & set(splits[other]))
         if shared:

@@ -28,7 +28,7 @@ class Dataset(Protocol):
 
 
 def read_if_any(dataset: Dataset, split: Part) -> Split | None:
-    """A split, or None where the dataset has none of that name: val where nothing is held out."""
+    """A split, or None if the dataset lacks it, such as val when nothing is held out."""
     try:
         return dataset.read(split)
     except NoSplitError:
