@@ -20,6 +20,7 @@ from reeltune.evaluation.captioning import (
 from reeltune.evaluation.captions import caption_report
 from reeltune.evaluation.java import why_not
 from reeltune.evaluation.protocols import CaptionCard, Named, split_hash
+from reeltune.registry import find
 from reeltune.tasks.finding.task import Task
 from reeltune.types import Pair, Split, Tokens
 
@@ -126,10 +127,18 @@ def higher(videos: int) -> dict[str, float | None]:
     return {**dict.fromkeys((*BLEUS, "ROUGE-L"), 100.0), "CIDEr-D": None}
 
 
+def tiny() -> Writer:
+    """A UniVL with random weights, whose decoder writes few words."""
+    config = find("models", "univl").Config.tiny()
+    model: Writer = config.model_copy(update={"reads": "transcript", "words": 8}).build()
+    return model
+
+
 TASK = Task(
     report=CaptioningReport,
     wants=("tokenize", "caption"),
     judge=judge,
     higher=higher,
+    tiny=tiny,
     reads_captions=False,
 )

@@ -15,6 +15,7 @@ from reeltune.batches.loader import ClipReader, Text
 from reeltune.evaluation.beside import NOTHING, Asked, Scored, with_asked
 from reeltune.evaluation.protocols import Named
 from reeltune.evaluation.retrieval import Report, report_beside, retrieval_report
+from reeltune.registry import find
 from reeltune.tasks.finding.task import Task
 from reeltune.tasks.retrieval import card_of, evaluate, higher
 from reeltune.types import DualEncoder, Pair, Split, Tokens
@@ -106,10 +107,17 @@ def judge(
     return evaluate_pairs(model, reader, split, named, quick, asked)
 
 
+def tiny() -> PairScorer:
+    """A UniVL with random weights, judged by its cross encoder."""
+    model: PairScorer = find("models", "univl").Config.tiny().build()
+    return model
+
+
 TASK = Task(
     report=Report,
     wants=("tokenize", "read_text", "read_video", "align"),
     judge=judge,
     higher=higher,
+    tiny=tiny,
     has_scores=True,
 )

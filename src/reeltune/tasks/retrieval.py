@@ -13,6 +13,7 @@ from reeltune.batches.loader import ClipReader, Text
 from reeltune.evaluation.beside import NOTHING, Asked, Scored, with_asked
 from reeltune.evaluation.protocols import Named, ProtocolCard, split_hash
 from reeltune.evaluation.retrieval import Report, retrieval_report
+from reeltune.registry import find
 from reeltune.tasks.finding.task import Task
 from reeltune.types import DualEncoder, Pair, Split
 
@@ -162,10 +163,17 @@ def higher(videos: int) -> dict[str, float | None]:
     return {"SumR": 600.0, **both, **({"margin": None} if videos > 1 else {})}
 
 
+def tiny() -> DualEncoder:
+    """A CLIP with random weights."""
+    model: DualEncoder = find("models", "clip").Config.tiny().build()
+    return model
+
+
 TASK = Task(
     report=Report,
     wants=("tokenize", "encode_text", "encode_video", "similarity"),
     judge=judge,
     higher=higher,
+    tiny=tiny,
     has_scores=True,
 )

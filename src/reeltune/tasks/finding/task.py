@@ -48,6 +48,7 @@ class Task:
     judge: Judge
     higher: Callable[[int], Mapping[str, float | None]]  # what validation on so many videos gives
     # that epochs may be chosen by, since more is better -> the most it can be, None: no bound
+    tiny: Callable[[], Any]  # a model of a second that is judged so, with random weights
     reads_captions: bool = True  # whether a model reads captions when it is judged
     has_scores: bool = False  # whether texts and videos have scores, which may be stored
 
