@@ -121,8 +121,7 @@ class TrainingBar:
 
 def _main_figures() -> dict[str, str]:
     """Those that are shown where few are, of every task, and how they are called."""
-    reports = (task.report for task in all_tasks())
-    return {name: called for report in reports for name, called in report.main.items()}
+    return {name: called for task in all_tasks() for name, called in task.main.items()}
 
 
 def climbing(facts: dict[str, float]) -> str:

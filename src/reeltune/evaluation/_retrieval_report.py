@@ -1,6 +1,6 @@
 """The report of retrieval: its figures, its ranks, and all that is made of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
@@ -20,7 +20,7 @@ from reeltune.evaluation.bootstrap import (
     resampled_means,
     sums_by_group,
 )
-from reeltune.evaluation.comparison import Comparison, Difference, alone, named
+from reeltune.evaluation.comparison import Comparison, Difference, alone, between
 from reeltune.evaluation.left_out import BySplit
 from reeltune.evaluation.protocols import ProtocolCard, also_without
 from reeltune.evaluation.report_file import checked, read_fields, write_fields
@@ -69,11 +69,6 @@ class Report:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
     what: ClassVar[str] = "retrieval"
-    headline: ClassVar[str] = "t2v R@1"
-    main: ClassVar[Mapping[str, str]] = {
-        **{name: name for name in ("t2v R@1", "t2v R@5", "t2v R@10")},
-        "SumR": "SumR, both ways",
-    }
     finds: ClassVar[bool] = True
 
     t2v: dict[str, float]
@@ -144,7 +139,7 @@ class Report:
             + " | ".join(shown(found, one, known, way) for one in ("R@1", "R@5", "R@10", "MdR"))
             for way, name, found in ways
         ]
-        low, high = self.intervals[self.headline]
+        low, high = self.intervals["t2v R@1"]
         return [
             "| direction | R@1 | R@5 | R@10 | MdR |",
             "|---|---|---|---|---|",
@@ -198,14 +193,13 @@ class Report:
         for name, ranks, video in self._beside(other):
             found |= _differences(name, ranks, video, seed)
         certain = tuple(name for name in found if not self.tells(name))
-        return Comparison(
-            a=named(self.protocol.model, self.protocol.seed),
-            b=named(other.protocol.model, other.protocol.seed),
-            differences={name: one for name, one in found.items() if name not in certain},
+        return between(
+            self.protocol,
+            other.protocol,
+            {name: one for name, one in found.items() if name not in certain},
+            alone=alone(self.ranks.beside, other.ranks.beside),
             certain=certain,
             v2t=self.protocol.v2t,
-            left_out={"a": self.protocol.left_out, "b": other.protocol.left_out},
-            alone=alone(self.ranks.beside, other.ranks.beside),
         )
 
     def _beside(

@@ -8,17 +8,16 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from pydantic import ConfigDict
-from rich.markup import escape
 from rich.table import Table
 
 from reeltune.evaluation.bleu import ORDERS, bleu_of
 from reeltune.evaluation.bootstrap import bounds, resampled_means
 from reeltune.evaluation.captions import CaptionReport
-from reeltune.evaluation.comparison import Comparison, Difference, alone, named
+from reeltune.evaluation.comparison import Comparison, Difference, alone, between
 from reeltune.evaluation.left_out import BySplit
 from reeltune.evaluation.protocols import CaptionCard, also_without
 from reeltune.evaluation.report_file import checked, write_fields
-from reeltune.evaluation.tables import titled
+from reeltune.evaluation.tables import figures_markdown, figures_table
 
 PTB = " ptb"  # behind the names of figures under that way to split words
 SUFFIX = {"bert": "", "ptb": PTB}  # of figures, by the way to split words
@@ -38,8 +37,6 @@ class CaptioningReport:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
     what: ClassVar[str] = "captions"
-    headline: ClassVar[str] = "CIDEr-D"
-    main: ClassVar[Mapping[str, str]] = {name: name for name in ("BLEU-4", "CIDEr-D")}
     finds: ClassVar[bool] = False
 
     scores: dict[str, float]
@@ -76,28 +73,16 @@ class CaptioningReport:
     def markdown(self) -> list[str]:
         """The figures under BERT's words, and the interval of CIDEr-D."""
         names = [name for name in self.scores if not name.endswith(PTB)]
-        low, high = self.intervals[self.headline]
-        return [
-            "| " + " | ".join(names) + " |",
-            "|---" * len(names) + "|",
-            "| " + " | ".join(f"{self.scores[name]:.1f}" for name in names) + " |",
-            "",
-            f"95 % interval of CIDEr-D, over clips: {low:.1f} to {high:.1f}.",
-        ]
+        low, high = self.intervals["CIDEr-D"]
+        said = f"95 % interval of CIDEr-D, over clips: {low:.1f} to {high:.1f}."
+        return figures_markdown({name: self.scores[name] for name in names}, said)
 
     def table(self) -> Table:
         """One row a figure, with its 95 % interval."""
         card = self.protocol
         most = card.references[1]
-        table = titled(
-            f"{card.model} on {card.dataset} {card.split}: {card.clips} clips, {most} references"
-        )
-        for name in ("", "figure", "95 %"):
-            table.add_column(name, justify="right" if name else "left", no_wrap=True)
-        for name, value in self.scores.items():
-            low, high = self.intervals[name]
-            table.add_row(escape(name), f"{value:.1f}", f"{low:.1f} to {high:.1f}")
-        return table
+        title = f"{card.model} on {card.dataset} {card.split}: {card.clips} clips"
+        return figures_table(f"{title}, {most} references", self.scores, self.intervals)
 
     def unlike(self, other: "CaptioningReport") -> dict[str, tuple[object, object]]:
         """Fields of the cards that differ."""
@@ -113,13 +98,9 @@ class CaptioningReport:
             )
             interval = bounds(resampled_mean(theirs - mine, seed))[0]
             found[name] = self._difference(other, name, interval, theirs != mine)
-        return Comparison(
-            a=named(self.protocol.model, self.protocol.seed),
-            b=named(other.protocol.model, other.protocol.seed),
-            differences={name: found[name] for name in self.scores if name in found},
-            left_out={"a": self.protocol.left_out, "b": other.protocol.left_out},
-            alone=alone(self.scores, other.scores),
-        )
+        ordered = {name: found[name] for name in self.scores if name in found}
+        names = alone(self.scores, other.scores)
+        return between(self.protocol, other.protocol, ordered, alone=names)
 
     def _bleu_differences(self, other: "CaptioningReport", seed: int) -> dict[str, Difference]:
         found = {}

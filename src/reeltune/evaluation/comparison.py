@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
@@ -96,9 +97,30 @@ def alone(a: Iterable[str], b: Iterable[str]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def named(model: str, seed: int | None) -> str:
+def between(
+    a: Any,
+    b: Any,
+    differences: dict[str, Difference],
+    *,
+    alone: dict[str, tuple[str, ...]],
+    certain: tuple[str, ...] = (),
+    v2t: str | None = None,
+) -> Comparison:
+    """The comparison of the reports with these two cards."""
+    return Comparison(
+        a=_called(a),
+        b=_called(b),
+        differences=differences,
+        v2t=v2t,
+        left_out={"a": a.left_out, "b": b.left_out},
+        alone=alone,
+        certain=certain,
+    )
+
+
+def _called(card: Any) -> str:
     """A model and the seed it was trained with, where it was."""
-    return model if seed is None else f"{model} (seed {seed})"
+    return card.model if card.seed is None else f"{card.model} (seed {card.seed})"
 
 
 def _sentence(name: str, found: Difference) -> str:

@@ -1,7 +1,6 @@
 """What every report and every card offers, so that nobody who shows, stores or compares one asks
 which kind it is."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -71,10 +70,12 @@ class AnyReport(Protocol):
     has most of.
     """
 
-    what: ClassVar[str]  # the figures are of, for messages, such as "captions"
-    headline: ClassVar[str]  # the figure that counts, one of `values`
-    main: ClassVar[Mapping[str, str]]  # figures that are shown where few are -> how they are called
     finds: ClassVar[bool]  # whether a model that is judged so finds videos by words
+
+    @property
+    def what(self) -> str:
+        """What the figures are of, for messages, such as "captions"."""
+        ...
 
     @property
     def protocol(self) -> AnyCard: ...
@@ -97,7 +98,7 @@ class AnyReport(Protocol):
         ...
 
     def markdown(self) -> list[str]:
-        """Rows for a model card, and the interval of the headline."""
+        """Rows for a model card, and the interval of the figure that counts."""
         ...
 
     def table(self) -> Table:
@@ -135,14 +136,5 @@ class AnyReport(Protocol):
 @runtime_checkable
 class ReportKind(Protocol):
     """The class of reports of one kind, as those use it who have no report yet."""
-
-    @property
-    def what(self) -> str: ...
-
-    @property
-    def headline(self) -> str: ...
-
-    @property
-    def main(self) -> Mapping[str, str]: ...
 
     def from_dict(self, fields: object) -> AnyReport: ...

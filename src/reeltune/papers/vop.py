@@ -25,6 +25,7 @@ from reeltune.runs.finished import METRICS
 from reeltune.runs.paper import is_published, paper_beside
 from reeltune.training.log import read_log
 
+DRAWN = "t2v R@1"  # figure of validation that is drawn as a curve, where there is a validation
 BASELINES = ("zero-shot", "full", "bias", "proj", "partial", "adapter-attn", "adapter-ffn", "lora")
 RETRIEVAL = ("univl", "univl-primary", "univl-meltr")
 CAPTIONS = ("univl-caption-speech", "univl-caption-speech-primary", "univl-caption-speech-meltr")
@@ -155,9 +156,9 @@ def curves_of(plan: Plan) -> dict[str, list[tuple[int, float]]]:
     """Validation R@1 by optimizer step, of each method's first seed."""
     return {
         method: [
-            (int(line["step"]), float(line["t2v R@1"]))
+            (int(line["step"]), float(line[DRAWN]))
             for line in read_log(_folders(plan, method)[0])
-            if line["kind"] == "epoch" and "t2v R@1" in line
+            if line["kind"] == "epoch" and DRAWN in line
         ]
         for method in plan.methods()
     }

@@ -37,6 +37,7 @@ from reeltune.runs.evaluate import evaluate_opened
 from reeltune.runs.finished import METRICS
 from reeltune.runs.place import RunPlace
 from reeltune.storage.outputs import new_folder
+from reeltune.tasks.finding.judge import task_of
 from reeltune.types import LeftOut
 
 FRAMES = 12  # of the clip that is timed
@@ -112,7 +113,8 @@ def prune_checkpoint(
             after.write(folder / METRICS)
         times = latencies({"dense": _call(dense), "pruned": _call(_module(str(folder)))}, repeats)
         left = (_bytes(folder), census.parameters, census.nonzeros)
-    rows = _row("dense", size, times, before), _row("pruned", left, times, after)
+    told = partial(_main_figures, task_of(dense).main)
+    rows = _row("dense", size, times, told(before)), _row("pruned", left, times, told(after))
     return Pruned(out, census, Comparison(rows), after)
 
 
@@ -241,18 +243,21 @@ def _stored_size(model: nn.Module) -> tuple[int, int, int]:
         return _bytes(folder), count, count
 
 
+def _main_figures(main: Mapping[str, str], report: AnyReport | None) -> dict[str, float]:
+    """The main figures of a task as they are called, but for those that tell nothing."""
+    if report is None:
+        return {}
+    values, silent = report.values(), trivial(report)
+    return {called: values[name] for name, called in main.items() if name not in silent}
+
+
 def _row(
     name: str,
     counts: tuple[int, int, int],
     times: Mapping[str, tuple[float, ...]],
-    report: AnyReport | None,
+    accuracy: Mapping[str, float],
 ) -> Row:
     size, parameters, nonzeros = counts
-    accuracy = {}
-    if report is not None:
-        told = report.values().keys() - {*trivial(report)}
-        values = report.values()
-        accuracy = {called: values[name] for name, called in report.main.items() if name in told}
     return Row(
         name=name,
         size=size,

@@ -169,10 +169,16 @@ def tiny() -> DualEncoder:
     return model
 
 
+MAIN = {
+    **{name: name for name in ("t2v R@1", "t2v R@5", "t2v R@10")},
+    "SumR": "SumR, both ways",
+}
 TASK = Task(
     report=Report,
     wants=("tokenize", "encode_text", "encode_video", "similarity"),
     judge=judge,
+    headline="t2v R@1",
+    main=MAIN,
     higher=higher,
     tiny=tiny,
     has_scores=True,

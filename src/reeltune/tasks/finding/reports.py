@@ -7,25 +7,26 @@ from typing import Any
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.compare import compare, require_one_kind
 from reeltune.evaluation.comparison import Comparison
-from reeltune.evaluation.report import AnyReport
+from reeltune.evaluation.means import MeansReport
+from reeltune.evaluation.report import AnyReport, ReportKind
 from reeltune.evaluation.report_file import read_fields
+from reeltune.registry import names
 from reeltune.tasks.finding.judge import all_tasks
 
 
 def read_report(path: Path) -> AnyReport:
     """The report in a file, of the kind whose fields the file has most of.
 
+    Means over items are always among the kinds: tasks from elsewhere give them too.
     Errors: `DataError`, with the path, for a file that is absent or is no report.
     """
     fields = read_fields(path)
     found = set(fields) if isinstance(fields, dict) else set()
-    kinds = dict.fromkeys(task.report for task in all_tasks())
-    shared = {kind: len(found & _names(kind)) for kind in kinds}
-    kind = max(shared, key=lambda kind: shared[kind])
-    if not shared[kind]:
-        whats = ", ".join(sorted(kind.what for kind in kinds))
+    kinds: list[ReportKind] = [*(task.report for task in all_tasks()), MeansReport]
+    kind = max(kinds, key=lambda kind: len(found & _names(kind)))
+    if not found & _names(kind):
         raise DataError(
-            f"{path} has no field of a report, which are of {whats}; make one with: "
+            f"{path} has no field of a report of {', '.join(names('tasks'))}; make one with: "
             "reeltune evaluate"
         )
     try:
