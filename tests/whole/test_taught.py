@@ -1,6 +1,7 @@
 """What a Dual Encoding is given before its training: official files, and what is said of them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ def begun(wanted: Recipe, options: Config) -> Started[DualEncoding]:
     splits = options.read("train"), options.read("val")
     torch.manual_seed(0)
     place = RunPlace(out=options.folder, device="cpu")
-    material = material_of(wanted, options, splits, 4, place)
+    material = replace(material_of(wanted, options, splits, place), width=4)
     return wanted.model_config_of().start(material)
 
 
