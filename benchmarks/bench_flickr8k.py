@@ -30,7 +30,7 @@ from reeltune.models.opening.open import open_model
 from reeltune.nn.quantize import quantize
 from reeltune.recipes.read import read_recipe
 from reeltune.runs.clips import StoredClips
-from reeltune.runs.make_features import Wish, make_features
+from reeltune.runs.make_features import FeatureOptions, make_features
 from reeltune.runs.place import RunPlace
 from reeltune.runs.train import run_recipe
 from reeltune.storage.cache import cache_folder
@@ -115,7 +115,7 @@ def main() -> None:
     data, collection = given.data / "flickr8k", given.out / "flickr8k"
     start = time.monotonic()
     folder = collection / "FeatureData" / "lite"
-    make_features([str(photos(data, given.out))], "lite", folder, Wish(photos=True))
+    make_features([str(photos(data, given.out))], "lite", folder, FeatureOptions(photos=True))
     encoding = time.monotonic() - start
     write_captions(data, collection)
     test = Config(folder=given.out, collection="flickr8k").read("test")

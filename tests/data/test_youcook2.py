@@ -14,7 +14,7 @@ from reeltune.data.released.youcook2 import convert
 from reeltune.data.youcook2 import Config, whole_rows
 from reeltune.errors import DataError
 from reeltune.features.store import FeatureReader, Features
-from reeltune.runs.make_features import Wish, make_features
+from reeltune.runs.make_features import FeatureOptions, make_features
 
 SPOKEN = ["first take two slices", "NONE", " then flip it "]
 
@@ -85,7 +85,7 @@ def test_clips_of_a_slow_video_are_the_frames_at_their_marks(spacing: int, tmp_p
         [str(tmp_path / "videos")],
         "tiny-clip",
         tmp_path / "features",
-        Wish(every=1.0, dtype="float32"),
+        FeatureOptions(every=1.0, dtype="float32"),
     )
     starts, ends = [0.08, 3, 7.5, 10.2, 15.5], [2.9, 5, 12, 11.9, 19.3]
     told = {"start": starts, "end": ends, "text": ["stir"] * 5}

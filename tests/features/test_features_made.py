@@ -16,7 +16,7 @@ from reeltune.features.store import FeatureReader, Features
 from reeltune.media.decoder import Decoder
 from reeltune.media.sampling import Sampling
 from reeltune.models.opening.open import open_model
-from reeltune.runs.make_features import Wish, make_features, sources_of
+from reeltune.runs.make_features import FeatureOptions, make_features, sources_of
 from reeltune.types import FrameEncoder, Pair
 
 
@@ -47,7 +47,7 @@ def footage(tmp_path: Path, clip: Callable[..., Path]) -> Path:
 
 def test_features_are_those_of_each_frame(footage: Path, model: str, tmp_path: Path) -> None:
     """36 frames at once and one at a time are equal; a broken file is named and left out."""
-    report = make_features([str(footage)], model, tmp_path / "f", Wish(dtype="float32"))
+    report = make_features([str(footage)], model, tmp_path / "f", FeatureOptions(dtype="float32"))
     assert report.made == ["a place/two", "red"]
     assert list(report.faults) == [str(footage / "broken.mp4")]
     features = Features(tmp_path / "f")
@@ -65,8 +65,8 @@ def test_features_are_those_of_each_frame(footage: Path, model: str, tmp_path: P
 def test_the_official_format_and_ours_hold_the_same(
     footage: Path, model: str, tmp_path: Path
 ) -> None:
-    own = make_features([str(footage)], model, tmp_path / "own", Wish(photos=True))
-    wish = Wish(photos=True, format="official")
+    own = make_features([str(footage)], model, tmp_path / "own", FeatureOptions(photos=True))
+    wish = FeatureOptions(photos=True, format="official")
     official = make_features([str(footage)], model, tmp_path / "official", wish)
     assert own.made == ["a place/two", "photo", "red"]
     assert official.made == ["a%20place/two", "photo", "red"]
@@ -100,7 +100,7 @@ def test_a_second_run_makes_what_is_new(
     with pytest.raises(
         DataError, match=r"whose sampling is 'fps 2 as shown', not 'fps 1 as shown'; give a new"
     ):
-        make_features([str(videos)], model, tmp_path / "f", Wish(every=1.0))
+        make_features([str(videos)], model, tmp_path / "f", FeatureOptions(every=1.0))
 
 
 class Stops:
@@ -139,7 +139,7 @@ def test_ids_are_paths_from_the_folder_that_was_given(footage: Path) -> None:
 
 def test_a_wish_that_cannot_be_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"every is 0 s; give seconds above 0, such as 0.5"):
-        Wish(every=0.0)
+        FeatureOptions(every=0.0)
 
 
 def test_the_command_prints_json_and_sentences(footage: Path, model: str, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from reeltune.recipes.read import read_recipe
 from reeltune.runs.evaluate import evaluate_checkpoint
 from reeltune.runs.evaluation_recipe import evaluation_recipe
 from reeltune.runs.feature_maker import Maker, why_not_to_index
-from reeltune.runs.make_features import Wish, make_features
+from reeltune.runs.make_features import FeatureOptions, make_features
 from reeltune.runs.place import RunPlace
 from reeltune.runs.train import run_recipe
 
@@ -55,7 +55,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(toybox: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Features of Toybox by tiny-clip."""
     folder = tmp_path_factory.mktemp("made") / "features"
-    make_features([str(toybox / "videos")], "tiny-clip", folder, Wish())
+    make_features([str(toybox / "videos")], "tiny-clip", folder, FeatureOptions())
     return folder
 
 
@@ -91,7 +91,7 @@ def test_another_encoder_of_the_same_width_is_refused_before_training(
 def test_features_of_another_maker_are_refused_in_evaluation(
     trained: Path, other: Path, toybox: Path, tmp_path: Path
 ) -> None:
-    make_features([str(toybox / "videos")], str(other), tmp_path / "theirs", Wish())
+    make_features([str(toybox / "videos")], str(other), tmp_path / "theirs", FeatureOptions())
     changes = {"features.folder": str(tmp_path / "theirs")}
     recipe = evaluation_recipe(str(trained), "toybox", changes)
     message = r"was trained on features of tiny-clip .* were made by .*other.*features\.folder=FOLD"

@@ -33,11 +33,11 @@ def features(
     Example: `reeltune features ~/Videos --model openai/clip-vit-base-patch32 --out clip-features`
     """
     from reeltune.cli.output import Bar, console
-    from reeltune.runs.make_features import Wish, make_features
+    from reeltune.runs.make_features import FeatureOptions, make_features
 
-    wish = Wish(every=every, format=format, dtype=dtype, photos=photos, device=device)
+    options = FeatureOptions(every=every, format=format, dtype=dtype, photos=photos, device=device)
     with Bar(hidden=as_json) as bar:
-        report = make_features(videos, model, out, wish, bar)
+        report = make_features(videos, model, out, options, bar)
     if as_json:
         typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
     else:

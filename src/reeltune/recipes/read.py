@@ -270,17 +270,17 @@ def _composed(own: OwnRecipe, asked: dict[str, Any]) -> dict[str, Any]:
     expected = benchmark.pop("expected", {}).get(method, {})
     adapted = benchmark.pop("methods", {}).get(method, {})
     sizes = benchmark.pop("sizes", {})
-    ground = _ground(benchmark, how)
+    given = _defaults_of(benchmark, how)
     melting = {**how.get("meltr", {}), **adapted.pop("meltr", {})}
     fields: dict[str, Any] = {
         "name": name,
         **benchmark,
-        **ground.fields,
+        **given.fields,
         "component": how["component"],
         "tunes": how.get("tunes", True),
         "meltr": melting or None,
-        "config": {**ground.config, **how.get("config", {}), **adapted.pop("config", {})},
-        "training": {**ground.training, **how.get("training", {}), **adapted},
+        "config": {**given.config, **how.get("config", {}), **adapted.pop("config", {})},
+        "training": {**given.training, **how.get("training", {}), **adapted},
         "expected": {
             **dict(zip(FIGURES, expected.get("t2v", ()), strict=False)),
             **expected.get("captions", {}),
@@ -297,7 +297,7 @@ FIGURES = ("R@1", "R@5", "R@10", "MnR", "MdR")
 
 
 @dataclass(frozen=True)
-class Ground:
+class KindDefaults:
     """What a benchmark gives every method of a kind."""
 
     fields: dict[str, Any]  # of the recipe
@@ -305,7 +305,7 @@ class Ground:
     training: dict[str, Any]
 
 
-def _ground(benchmark: dict[str, Any], how: dict[str, Any]) -> Ground:
+def _defaults_of(benchmark: dict[str, Any], how: dict[str, Any]) -> KindDefaults:
     """Takes what is for CLIPs and what is for components out of `benchmark`, and gives one."""
     section = dict(benchmark.pop("components", {}).get(how["component"], {}))
     training = benchmark.pop("training", {})
@@ -314,9 +314,9 @@ def _ground(benchmark: dict[str, Any], how: dict[str, Any]) -> Ground:
         section.pop("only", None)
         config, training = section.pop("config", {}), section.pop("training", {})
         options = {**benchmark.pop("options", {}), **section.pop("options", {})}
-        return Ground({"features": {}, "options": options, **section}, config, training)
+        return KindDefaults({"features": {}, "options": options, **section}, config, training)
     wanted: list[Literal["base", "frames"]] = how.get("from_benchmark", [])
-    return Ground({"frames": tied["frames"]}, {name: tied[name] for name in wanted}, training)
+    return KindDefaults({"frames": tied["frames"]}, {name: tied[name] for name in wanted}, training)
 
 
 def _size(fields: dict[str, Any], changes: dict[str, Any]) -> object:

@@ -15,12 +15,12 @@ from reeltune.data.splits.part import PARTS, Part
 from reeltune.errors import ConfigError, DataError
 from reeltune.models.opening.open import open_model
 from reeltune.runs.clips import StoredClips
-from reeltune.runs.make_features import Wish, make_features
+from reeltune.runs.make_features import FeatureOptions, make_features
 from reeltune.storage.cache import cache_folder
 from reeltune.types import Split
 
 FEATURES = "features"  # below the cache folder
-Said = Callable[[str], Callable[[int, int], None]]  # what is done -> done so far, and in all
+ProgressOf = Callable[[str], Callable[[int, int], None]]  # what is done -> done so far, and in all
 
 
 @runtime_checkable
@@ -41,11 +41,11 @@ class ClipSource:
     every: float = 0.5  # s between frames, where they are made
     at_most: int | None = None  # frames that are read of a clip; None: all
 
-    def open(self, splits: Sequence[Split], said: Said) -> StoredClips:
+    def open(self, splits: Sequence[Split], progress: ProgressOf) -> StoredClips:
         """Features of all splits, made first where there are none yet."""
         if (there := self.there()) is not None:
             return there
-        return self.make(sorted({str(p.path) for split in splits for p in split.pairs}), said)
+        return self.make(sorted({str(p.path) for split in splits for p in split.pairs}), progress)
 
     def there(self) -> StoredClips | None:
         """Features in the folder, or the dataset's own; none if neither is."""
@@ -56,18 +56,18 @@ class ClipSource:
         own = [folder for part in PARTS if (folder := self.dataset.features(part))]
         return StoredClips(own, self.at_most) if len(own) == len(PARTS) else None
 
-    def make(self, paths: Sequence[str], said: Said) -> StoredClips:
+    def make(self, paths: Sequence[str], progress: ProgressOf) -> StoredClips:
         """Features of the videos by the encoder, in the cache; made at the first asking."""
         if self.encoder is None:
             raise ConfigError(
                 f"{self.title} names no encoder, and no folder of features; give "
                 "--set config.encoder=lite, or --set features.folder=OUT of `reeltune features`"
             )
-        out, wish = self._cached(self.encoder, paths), Wish(every=self.every)
+        out, options = self._cached(self.encoder, paths), FeatureOptions(every=self.every)
         # Two runs of one table may ask at once; a folder cannot be opened while a writer looks
         # whether anything is missing in it.
         with FileLock(out.with_suffix(".lock")):
-            report = make_features(paths, self.encoder, out, wish, Megabytes(said))
+            report = make_features(paths, self.encoder, out, options, Megabytes(progress))
             if report.interrupted:
                 raise KeyboardInterrupt
             if report.faults and not report.rows:
@@ -84,7 +84,7 @@ class ClipSource:
                 "confused; make them by `reeltune features FOLDER --out OUT`, and give "
                 "--set features.folder=OUT"
             )
-        rule = str(Wish(every=self.every).sampling)
+        rule = str(FeatureOptions(every=self.every).sampling)
         named = "\n".join([encoder, open_model(encoder).fingerprint, rule, *paths])
         key = hashlib.blake2b(named.encode(), digest_size=8).hexdigest()
         out = cache_folder() / FEATURES / key
@@ -95,8 +95,8 @@ class ClipSource:
 class Megabytes:
     """Progress of making features, told as a run tells of its preparations."""
 
-    def __init__(self, said: Said) -> None:
-        self._tell, self._total, self._done = said("encoding frames, MB"), 0, 0
+    def __init__(self, progress: ProgressOf) -> None:
+        self._tell, self._total, self._done = progress("encoding frames, MB"), 0, 0
 
     def begin(self, files: int, size: int) -> None:
         self._total = size

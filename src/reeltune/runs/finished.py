@@ -1,7 +1,8 @@
 """What a finished run leaves beside its weights, and how it is known again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from reeltune.errors import CheckpointError
 from reeltune.evaluation.protocols import split_hash
@@ -52,13 +53,16 @@ def is_run_of(recipe: Recipe, out: Path) -> bool:
 def model_card(recipe: Recipe, report: AnyReport, said: Sequence[str] = ()) -> str:
     """What the weights are, how they were made, from what they started (`said`), and how good they
     are."""
+    init = None
+    if recipe.init is not None:
+        init = f"{recipe.init}, whose content has the hash {recipe.init_pin}"
     return "\n".join(
         [
             f"# {recipe.name}",
             "",
             f"Made by `reeltune train {recipe.name}` with seed {recipe.training.seed}; "
             f"`{RECIPE}` holds every setting. The weights inherit the terms of what they stand "
-            f"on ({_stands_on(recipe)}) and of the dataset ({recipe.data_name}).",
+            f"on ({_stands_on(recipe.config, init)}) and of the dataset ({recipe.data_name}).",
             "",
             *([*(f"- {sentence}" for sentence in said), ""] if said else []),
             *report.markdown(),
@@ -68,10 +72,8 @@ def model_card(recipe: Recipe, report: AnyReport, said: Sequence[str] = ()) -> s
     )
 
 
-def _stands_on(recipe: Recipe) -> str:
-    """What lies below the weights, and the weights that training began from."""
-    below = recipe.config.get("base") or recipe.config.get("encoder") or "stored features"
-    begun = recipe.config.get("pretrained")
-    if recipe.init is not None:
-        begun = f"{recipe.init}, whose content has the hash {recipe.init_pin}"
+def _stands_on(config: Mapping[str, Any], init: str | None) -> str:
+    """What lies below the weights, and the weights that training began from (`init` of a run)."""
+    below = config.get("base") or config.get("encoder") or "stored features"
+    begun = init or config.get("pretrained")
     return f"{below}; begun from the weights of {begun}" if begun else str(below)

@@ -38,7 +38,7 @@ Decoded = list[Frame] | float  # batches, and after the last one when its last f
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class FeatureOptions:
     """How features are to be made."""
 
     every: float = 0.5  # s between frames; the published features have one every half second
@@ -92,7 +92,7 @@ def make_features(
     paths: Sequence[str],
     model: str,
     out: Path,
-    wish: Wish = Wish(),
+    options: FeatureOptions = FeatureOptions(),
     progress: Progress | None = None,
 ) -> FeatureReport:
     """Encode frames of the videos at `paths` into the folder `out`, which is made if need be.
@@ -103,22 +103,22 @@ def make_features(
     features made in another way; ConfigError for a model that does not read frames alone.
     """
     begun = time.monotonic()
-    encoder = _opened(model, wish)
-    sources = sources_of(paths, wish.photos)
-    making = _making(encoder, model, wish)
+    encoder = _opened(model, options)
+    sources = sources_of(paths, options.photos)
+    making = _making(encoder, model, options)
     if not sources:
         raise DataError(
             f"there is no video in {', '.join(paths)}"
-            + ("" if wish.photos else " (photos are taken by --photos alone)")
+            + ("" if options.photos else " (photos are taken by --photos alone)")
             + "; give a folder of videos"
         )
     require_folder(out)
     report = FeatureReport(folder=str(out), model=model, width=making.width)
     meter = Meter(progress or Silent())
     meter.progress.begin(len(sources), sum(source.size for source in sources))
-    with FeatureWriter(out, making, wish.format) as writer:
+    with FeatureWriter(out, making, options.format) as writer:
         try:
-            _make_all(sources, encoder, writer, report, meter, wish.sampling)
+            _make_all(sources, encoder, writer, report, meter, options.sampling)
         except KeyboardInterrupt:
             report.interrupted = True
         report.rows = sum(entry.count for entry in writer.videos.values())
@@ -147,8 +147,8 @@ def _photos(folder: Path) -> Iterator[Path]:
         yield from (path for path in shown if path.suffix.lower() in PICTURES)
 
 
-def _opened(model: str, wish: Wish) -> FrameEncoder:
-    encoder: DualEncoder = open_model(model, device=wish.device)
+def _opened(model: str, options: FeatureOptions) -> FrameEncoder:
+    encoder: DualEncoder = open_model(model, device=options.device)
     if not isinstance(encoder, FrameEncoder):
         raise ConfigError(
             f"{model} reads whole clips, not frames alone, so it has no frame features; "
@@ -157,15 +157,15 @@ def _opened(model: str, wish: Wish) -> FrameEncoder:
     return encoder
 
 
-def _making(encoder: FrameEncoder, model: str, wish: Wish) -> Making:
+def _making(encoder: FrameEncoder, model: str, options: FeatureOptions) -> Making:
     size = encoder.pixels.size
     black = np.zeros((1, 3, size, size), np.uint8)
     return Making(
         width=_encoded(encoder, black).shape[1],
-        dtype=wish.dtype or ("float32" if wish.format == "official" else "float16"),
+        dtype=options.dtype or ("float32" if options.format == "official" else "float16"),
         model=placed_name(model),
         fingerprint=encoder.fingerprint,
-        sampling=str(wish.sampling),
+        sampling=str(options.sampling),
     )
 
 

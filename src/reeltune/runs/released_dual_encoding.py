@@ -22,7 +22,7 @@ WORDS, BAG = "rnn", "bow"  # folders of the two vocabularies
 
 
 @dataclass(frozen=True)
-class BroughtIn:
+class ConvertedDualEncoding:
     """The model, and its figures on the validation split where that was given."""
 
     model: DualEncoding
@@ -44,7 +44,7 @@ class BroughtIn:
 
 def bring_in(
     source: Path, words: Path | None, bag: Path | None, data: Path | None, encoder: str | None
-) -> BroughtIn:
+) -> ConvertedDualEncoding:
     """The model in a released file.
 
     `data` is the root of the folders that it was trained from: its vocabularies are taken from
@@ -65,7 +65,7 @@ def bring_in(
     if data is not None:
         model.concept_names = _concept_names(released, data, model.config.concepts)
     report = _settled(model, released, data) if data is not None else None
-    return BroughtIn(model, report, released.best)
+    return ConvertedDualEncoding(model, report, released.best)
 
 
 def _settled(model: DualEncoding, released: Released, data: Path) -> AnyReport:
