@@ -30,7 +30,7 @@ Frames = UInt8[np.ndarray, "_ 3 S S"]  # as many as the clip has
 
 @dataclass(frozen=True)
 class Wanted:
-    """A clip, and how it is to be read."""
+    """A clip, and how it should be read."""
 
     path: Path
     sampling: Sampling
@@ -89,7 +89,7 @@ class FrameCache:
                 path.unlink(missing_ok=True)
 
     def _files(self, pattern: str) -> list[tuple[os.stat_result, Path]]:
-        """Files that are there, whatever other processes delete meanwhile."""
+        """Files that exist, whatever other processes delete meanwhile."""
         found = []
         for path in self.folder.glob(pattern):
             with contextlib.suppress(FileNotFoundError):
@@ -98,7 +98,7 @@ class FrameCache:
 
 
 def _read(file: Path) -> Frames | None:
-    """Frames of a file, which now counts as read last; none if it is not there or broken."""
+    """Frames of a file, which now counts as read last; None if it is absent or broken."""
     try:
         with file.open("rb") as opened:
             frames = np.lib.format.read_array(opened, allow_pickle=False)

@@ -36,7 +36,8 @@ class ClipReader(Protocol):
 
 
 class FrameReader:
-    """Frames of a clip, from the cache or a decoder; as many decoders as threads ask at once."""
+    """Frames of a clip from the cache or a decoder; there are as many decoders as concurrent
+    threads."""
 
     def __init__(self, pixels: Pixels, frames: int, cache: FrameCache | None) -> None:
         self.pixels, self.frames, self.cache = pixels, frames, cache
@@ -54,7 +55,7 @@ class FrameReader:
             self._idle.pop().close()
 
     def read(self, pair: Pair) -> Frames:
-        """At most `frames` frames, as `Sampling` says; raises MediaError where there is none."""
+        """At most `frames` frames, chosen by `Sampling`; raises MediaError if there is none."""
         wanted = Wanted(pair.path, self._sampling(pair), self.pixels)
         return self.cache.get(wanted, self._decode) if self.cache else self._decode(wanted)
 
@@ -78,7 +79,8 @@ class FrameReader:
 
     @contextmanager
     def _decoder(self) -> Iterator[Decoder]:
-        """One that no other thread uses; kept afterwards, since threads end with each epoch."""
+        """A decoder that no other thread uses; it is kept afterwards, because threads end with
+        each epoch."""
         try:
             decoder = self._idle.pop()
         except IndexError:
@@ -128,7 +130,7 @@ class Order:
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
-        """What fills no last batch; an epoch leaves out others than the one before."""
+        """Pairs that do not fill a last batch; each epoch leaves out others."""
         count = self._each - self.batches * self.batch * self.world
         if count == 0:
             return ()
@@ -157,7 +159,8 @@ class Order:
 
 
 def shuffled(count: int, together: int, source: np.random.Generator) -> Int[np.ndarray, " N"]:
-    """0 to `count` - 1 in random order, but runs of `together`, cut at a random place, as runs."""
+    """Numbers from 0 to `count` - 1 in random order, except that runs of `together`, cut at a
+    random place, stay runs."""
     if together == 1:
         return source.permutation(count)
     ring = np.roll(np.arange(count), -int(source.integers(count)))

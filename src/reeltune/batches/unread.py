@@ -1,4 +1,4 @@
-"""Texts that a model does not read, or not to their end."""
+"""Finds texts that a model does not read, or not to their end."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -13,7 +13,8 @@ SHOWN = 60  # letters of a text by which it is named
 def unread(
     tokenize: Callable[[Sequence[str]], Tokens], texts: Iterable[tuple[str, str]], what: str
 ) -> tuple[LeftOut, ...]:
-    """Texts, each with the id of its video, that `tokenize` finds no known word in, or cuts.
+    """Texts in which `tokenize` finds no known word, or which it cuts, each with the id of its
+    video.
 
     They stay in the figures: a text without a known word has the vector of an empty one.
     """

@@ -1,4 +1,4 @@
-"""Which rows of stored features a rule takes: the frames that it would take of the video."""
+"""Chooses the rows of stored features that stand for the frames that a rule would take."""
 
 import numpy as np
 from jaxtyping import Float, Int

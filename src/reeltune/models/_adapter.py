@@ -1,4 +1,4 @@
-"""A frozen CLIP with something small on top that is trained: what is stored, and how it opens.
+"""Stores and opens a frozen CLIP with something small on top that is trained.
 
 Only the trained tensors are written, with the name and the fingerprint of the CLIP they belong
 to. Of a CLIP without a name, which is one of random weights, all tensors are.
@@ -36,7 +36,7 @@ ADAPTER = "adapter.safetensors"
 
 
 class Based(BaseModel):
-    """Settings of a model that stands on a CLIP: one by its name, or one of random weights."""
+    """Settings of a model that stands on a CLIP, which has a name or random weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,7 +46,7 @@ class Based(BaseModel):
     compat: Literal["modelscope"] | None = None  # computes as the weights released there need it
 
     def opened(self, device: str | None = None, dtype: str | None = None) -> clip.Clip:
-        """The base with its weights, or a new one of random weights where it has no name."""
+        """The base with its weights, or a new one with random weights if it has no name."""
         if self.base is None:
             return self.skeleton().move(device_named(device), precision_named(dtype))
         base = open_base(self.base, device, dtype)
@@ -58,7 +58,7 @@ class Based(BaseModel):
         return base
 
     def base_for(self, material: Material) -> clip.Clip:
-        """The base as training begins; ConfigError where clips are stored features."""
+        """The base as training begins; raises ConfigError if clips are stored features."""
         if material.width is not None:
             raise ConfigError(
                 f"{material.title} has features, and a CLIP that is tuned reads frames; leave "
@@ -91,7 +91,7 @@ Settings = TypeVar("Settings", bound=Based)
 
 @runtime_checkable
 class HoldsClip(Protocol):
-    """A model that has tuned a CLIP, whose towers may be one as they are."""
+    """A model that has tuned a CLIP, and whose towers may themselves be a CLIP."""
 
     clip: clip.Clip
 
@@ -100,7 +100,7 @@ class HoldsClip(Protocol):
 
 
 def open_base(name: str, device: str | None = None, dtype: str | None = None) -> clip.Clip:
-    """The CLIP that is to be tuned: one, or that of a run that put nothing into its towers.
+    """The CLIP to be tuned, which may come from a run that put nothing into its towers.
 
     Errors: `ConfigError` for a model that is none.
     """
@@ -117,7 +117,7 @@ def open_base(name: str, device: str | None = None, dtype: str | None = None) ->
 
 
 def _run_at(name: str) -> "Based | None":
-    """Settings of the run in the folder `name`, where it is one that stands on a CLIP."""
+    """Settings of the run in the folder `name`, if it stands on a CLIP."""
     folder = Path(name).expanduser()
     if not (folder / CARD).is_file() or (folder / "config.json").is_file():
         return None

@@ -11,5 +11,5 @@ from ftfy import fix_text
 
 
 def cleaned(text: str) -> str:
-    """One line in lower case; a text that is cleaned stays as it is when cleaned again."""
+    """One line in lower case; cleaning it again changes nothing."""
     return " ".join(unescape(unescape(fix_text(text))).split()).lower()

@@ -1,4 +1,4 @@
-"""Where a model runs and in which precision."""
+"""Chooses the device and the precision of a model."""
 
 import torch
 
@@ -13,7 +13,7 @@ PRECISIONS = {
 
 
 def device_named(name: str | None) -> torch.device:
-    """The device called `name`; without a name the GPU if there is one, else the CPU."""
+    """The device called `name`; without a name, the GPU if there is one, else the CPU."""
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -1,4 +1,4 @@
-"""CLIP's weights under the names that OpenAI's code has for them, brought under transformers'."""
+"""Renames CLIP's weights from the names in OpenAI's code to those of transformers."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Files that torch pickled, opened as weights alone: nothing in them is run."""
+"""Opens files that torch pickled as weights only, so that nothing in them is run."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a model does to pixels, read from the folder of a Hugging Face model."""
+"""Reads how a model treats pixels from the folder of a Hugging Face model."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ RESAMPLE: dict[int, Literal["bilinear", "bicubic"]] = {2: "bilinear", 3: "bicubi
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessor:
-    """Geometry, done where frames are decoded, and colour, done inside the model."""
+    """Geometry, which is applied where frames are decoded, and colour, applied inside the model."""
 
     pixels: Pixels
     mean: tuple[float, float, float]  # of red, green, blue in 0..1

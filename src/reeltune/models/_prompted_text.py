@@ -61,21 +61,21 @@ class PromptedText(nn.Module):
         return torch.cat([tokens[:, :1], before, words, behind, last], dim=1)
 
     def _end(self, tower: PreTrainedModel, ids: Tensor) -> Int[Tensor, " B"]:
-        """Place of the end token, found as transformers finds it."""
+        """Position of the end token, found as transformers finds it."""
         if tower.eos_token_id == 2:  # configs from before 2023: the largest id ends a text
             return ids.argmax(dim=1)
         return (ids == tower.eos_token_id).int().argmax(dim=1)
 
 
 def _padded(ids: Int[Tensor, "B L"], end: Int[Tensor, " B"], length: int) -> Int[Tensor, "B C"]:
-    """Token 0 behind the end of each text, up to the whole context."""
+    """Texts padded with token 0 behind their ends, up to the whole context."""
     places = torch.arange(ids.shape[1], device=ids.device)
     kept = ids.masked_fill(places > end[:, None], 0)
     return nn.functional.pad(kept, (0, length - ids.shape[1]))
 
 
 def _causal(hidden: Float[Tensor, "B L W"]) -> Float[Tensor, "1 1 L L"]:
-    """A token sees itself and what stands before it."""
+    """The mask by which a token sees itself and those before it."""
     length = hidden.shape[1]
     seen = torch.ones(length, length, dtype=torch.bool, device=hidden.device).tril()
     return additive(seen, hidden)[None, None]

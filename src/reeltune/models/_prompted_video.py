@@ -45,7 +45,7 @@ class PromptedVideo(nn.Module):
     def forward(
         self, tower: PreTrainedModel, pixels: Float[Tensor, "R 3 S S"], rows: Rows
     ) -> Float[Tensor, "R W"]:
-        """What the tower reads at each frame's class token."""
+        """The tower's output at each frame's class token."""
         hidden = tower.embeddings(pixels)  # (R, 1 + M, W)
         layers = list(tower.encoder.layers)
         first = tower.pre_layrnorm
@@ -67,7 +67,8 @@ class PromptedVideo(nn.Module):
     def _together(
         self, layers: list[nn.Module], first: nn.Module, hidden: Tensor, rows: Rows
     ) -> Tensor:
-        """The layers that see all frames of a video: one sequence per video, prompts in front."""
+        """Run the layers that see all frames of a video as one sequence, with the prompts in
+        front."""
         joint = self.joint
         if joint is None:
             return hidden
@@ -82,7 +83,7 @@ class PromptedVideo(nn.Module):
         return rows.unpad(videos.unflatten(1, (-1, count)))
 
     def _mask(self, videos: Tensor, rows: Rows, count: int, length: int) -> Tensor | None:
-        """Which tokens are real, for attention; nothing to say where all videos are as long."""
+        """Which tokens are real, for attention; None if all videos have the same length."""
         if rows.are_even():
             return None
         longest = videos.shape[1] // count

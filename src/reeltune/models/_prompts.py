@@ -35,7 +35,7 @@ class Rows:
         return cls(video, place, position, lengths)
 
     def pad(self, rows: Float[Tensor, "R ..."]) -> Float[Tensor, "B T ..."]:
-        """Rows as videos, with zeros after the last frame of each."""
+        """Rows arranged by video, with zeros after the last frame of each."""
         shape = (len(self.lengths), int(self.lengths.max()), *rows.shape[1:])
         padded = rows.new_zeros(shape)
         return padded.index_put((self.video, self.place), rows)
@@ -60,7 +60,7 @@ class Generic(nn.Module):
 
 
 class Position(nn.Module):
-    """Prompts of the frame's position in its video (VoP^P, equation 5)."""
+    """Prompts for the position of a frame in its video (VoP^P, equation 5)."""
 
     def __init__(self, layers: int, frames: int, length: int, width: int) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Position(nn.Module):
 
 
 class Context(nn.Module):
-    """Prompts made of the class tokens of all frames of the video (VoP^C, equations 6 to 8).
+    """Prompts made from the class tokens of all frames of the video (VoP^C, equations 6 to 8).
 
     One bidirectional LSTM and one linear layer serve all layers. Their sizes are not in the
     paper; hidden size = width gives its parameter count to the last printed digit. At the first
@@ -97,7 +97,7 @@ class Context(nn.Module):
 
 
 class Joint(nn.Module):
-    """Prompts of a video in layers that see all its frames at once (VoP^F, equation 9)."""
+    """Prompts for a video in layers that see all its frames at once (VoP^F, equation 9)."""
 
     def __init__(self, layers: int, frames: int, length: int, width: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What BERT's word pieces of texts are as `Tokens`."""
+"""Turns BERT's word pieces of texts into `Tokens`."""
 
 from collections.abc import Sequence
 

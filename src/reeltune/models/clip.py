@@ -58,7 +58,7 @@ class Tower(BaseModel):
     mlp: PositiveInt | None = None  # hidden units of a block's MLP; None: four times the width
 
     def settings(self) -> dict[str, int]:
-        """The same, as transformers names it."""
+        """These sizes under the names of transformers."""
         if self.width % self.heads:
             raise ConfigError(
                 f"a tower's width is {self.width}, which {self.heads} heads cannot share evenly; "
@@ -73,7 +73,7 @@ class Tower(BaseModel):
 
 
 class Config(BaseModel):
-    """Two towers by their sizes; as it stands, CLIP ViT-B/32 (Radford et al., 2103.00020)."""
+    """Sizes of the two towers; the defaults are CLIP ViT-B/32 (Radford et al., 2103.00020)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -188,8 +188,8 @@ class Clip(nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """That of the weights as stored, whatever the precision they run in; once weights have
-        been changed in place, that of the weights as they are."""
+        """Fingerprint of the weights as stored, whatever the precision in which they run; once
+        weights have been changed in place, it is that of the weights as they are."""
         if self._stored is None or self._stored[0] != versions(self):
             self._stored = (versions(self), self._hash())
         return self._stored[1]
@@ -213,7 +213,7 @@ class Clip(nn.Module):
 
     @property
     def logit_scale(self) -> Tensor:
-        """Logarithm of what a cosine is multiplied by to become a logit."""
+        """Logarithm of the factor that turns a cosine into a logit."""
         return self.towers.logit_scale
 
     def tokenize(self, texts: Sequence[str], at_most: int | None = None) -> Tokens:

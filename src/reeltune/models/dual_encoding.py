@@ -56,7 +56,7 @@ NO_PIXELS = Pixels(size=1)  # of a model that reads stored features alone
 
 
 class Config(BaseModel):
-    """Sizes and rules; as it stands, the released model of MSR-VTT."""
+    """Sizes and rules; the defaults are the released model of MSR-VTT."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -190,7 +190,7 @@ class DualEncoding(nn.Module):
         return self._read(tokens).vectors()
 
     def encode_frames(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B F"]:
-        """Frozen features by `encoder`."""
+        """Frozen features that `encoder` makes."""
         if self._frames is None:
             raise ConfigError(
                 f"{self.name} reads stored frame features alone, as it has no encoder; "
@@ -208,7 +208,7 @@ class DualEncoding(nn.Module):
         frames: UInt8[Tensor, "B T 3 S S"] | Float[Tensor, "B T F"],
         mask: Bool[Tensor, "B T"],
     ) -> Float[Tensor, "B D"]:
-        """From pictures by way of `encoder`, or from stored features."""
+        """Vectors of videos, from pictures by way of `encoder` or from stored features."""
         return self._watch(frames, mask).vectors()
 
     def similarity(
@@ -236,8 +236,8 @@ class DualEncoding(nn.Module):
         video: Float[Tensor, "N D"],
         by: tuple[Tensor, Tensor] | None = None,
     ) -> Float[Tensor, "Q N"]:
-        """Scores normalised by their own matrix, as the paper's figures were made, or by that of
-        the texts and videos `by`."""
+        """Scores normalised by their own matrix, as for the paper's figures, or by that of the
+        texts and videos `by`."""
         way = self._hybrid
         if by is None or not self.config.concepts:
             return hybrid_scores(text, video, way.latent, way.alpha, way.normalisation)
@@ -252,7 +252,7 @@ class DualEncoding(nn.Module):
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Names of the losses where batches bring all that they want."""
+        """Names of the losses if batches bring all that these need."""
         found = ("triplet_latent", "triplet_concept", "concepts_video", "concepts_text")
         return found if self.config.concepts else found[:1]
 
@@ -371,7 +371,7 @@ def _beside(config: Config, name: str, pin: str, width: str) -> Beside | None:
 
 
 def _embedding(config: Config) -> nn.Embedding:
-    """Uniform, as the released code starts words that its vectors lack."""
+    """A uniform embedding, with which the released code starts words that its vectors lack."""
     frozen = PAD if config.pad == "zero" else None
     embedding = nn.Embedding(config.words + SPECIALS, config.embedding, padding_idx=frozen)
     with torch.no_grad():

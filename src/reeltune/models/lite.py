@@ -35,7 +35,7 @@ from reeltune.types import Tokens
 
 
 class Config(BaseModel):
-    """Sizes of the head; the frozen networks are what they are."""
+    """Sizes of the head; the frozen networks have no settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -113,7 +113,7 @@ class Lite(nn.Module):
         return text @ video.T
 
     def beside(self, head: Tensor, words: Tensor) -> Tensor:
-        """One unit vector, so that a cosine is (head + conse x words) / (1 + conse)."""
+        """One unit vector of both, so that a cosine is (head + conse x words) / (1 + conse)."""
         weight = self.config.conse / (1 + self.config.conse)
         return torch.cat([(1 - weight) ** 0.5 * head, weight**0.5 * words], dim=1)
 

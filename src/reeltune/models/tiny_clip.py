@@ -15,7 +15,7 @@ WEIGHTS_FROM = "the package"
 
 
 class Config(BaseModel):
-    """Nothing to choose: the weights fix the sizes."""
+    """There is nothing to choose, because the weights fix the sizes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -34,7 +34,7 @@ METHODS: tuple[Method, ...] = get_args(Method)
 
 
 class Config(Based):
-    """Which CLIP, and what of it is tuned."""
+    """Says which CLIP is tuned, and which part of it."""
 
     method: Method = "full"
     hidden: PositiveInt = 64  # units of an adapter's bottleneck
@@ -96,7 +96,8 @@ class Tuned(nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """As `Clip.fingerprint`: that of the weights as stored, until they are changed."""
+        """Fingerprint of the weights as stored, until they are changed, as in
+        `Clip.fingerprint`."""
         if self._known is None or self._known[0] != versions(self):
             base = self._base_fingerprint if self.config.base else ""
             facts = {"method": self.config.method, "base": base}
@@ -113,7 +114,7 @@ class Tuned(nn.Module):
         return self
 
     def trained(self) -> dict[str, Tensor]:
-        """What training changes, by name."""
+        """Weights that training changes, by name."""
         weights = dict(self.named_parameters())
         return {name: weights[name] for name in self._names}
 
@@ -149,7 +150,7 @@ class Tuned(nn.Module):
         return contrastive(self, text, video, group)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Those of the vectors of a batch."""
+        """Losses of the vectors of a batch."""
         return batch_losses(self, batch)
 
     def save_pretrained(self, folder: Path | str) -> None:

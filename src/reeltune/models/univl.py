@@ -49,7 +49,7 @@ NUMBERS_AT_ONCE = 1 << 18  # of pairs' states at a place, in inference through t
 
 
 class Config(BaseModel):
-    """Sizes, what is read and what is trained; as it stands, the released model for retrieval."""
+    """Sizes, and what is read and trained; the defaults are the released model for retrieval."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -94,7 +94,7 @@ class Config(BaseModel):
         )
 
     def sizes(self, vocabulary: int) -> towers.Sizes:
-        """What the network is built from; raises ConfigError where sizes do not fit."""
+        """Sizes of the network; raises ConfigError if they do not fit together."""
         if self.width % self.heads:
             raise ConfigError(
                 f"width is {self.width}, which {self.heads} heads cannot share evenly; make width "
@@ -189,7 +189,7 @@ class Univl(nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """That of the weights as stored, until they are changed."""
+        """Fingerprint of the weights as stored, until they are changed."""
         if self._known is None or self._known[0] != versions(self):
             config = self._pinned().model_dump(mode="json", include=set(FACTS))
             facts = {**config, "words": self.words.words}

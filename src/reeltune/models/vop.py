@@ -48,7 +48,7 @@ class Part(BaseModel):
 
 
 class Text(Part):
-    """In the text tower, between the start token and the words."""
+    """Prompts in the text tower, between the start token and the words."""
 
     kind: Literal["text"] = "text"
 
@@ -67,7 +67,7 @@ class Position(Part):
 
 
 class Context(Part):
-    """Made of the class tokens of all frames of the video."""
+    """Prompts made from the class tokens of all frames of the video."""
 
     kind: Literal["context"] = "context"
     length: NonNegativeInt = 4
@@ -84,7 +84,7 @@ Prompt = Annotated[Text | Generic | Position | Context | Joint, Field(discrimina
 
 
 class Config(Based):
-    """Which CLIP, and which prompts; as it stands, plain VoP."""
+    """Says which CLIP and which prompts; the default is plain VoP."""
 
     prompts: tuple[Prompt, ...] = (Text(), Generic())
     frames: PositiveInt = 12  # of the tables of frame positions
@@ -150,7 +150,7 @@ class Vop(nn.Module):
         return fingerprint(self.trained(), {**facts, "base": self.clip.fingerprint})
 
     def trained(self) -> dict[str, Tensor]:
-        """What training changes, by name."""
+        """Weights that training changes, by name."""
         parts = {"text": self.text, "video": self.video}
         return {
             f"{part}.{name}": weight
@@ -214,7 +214,7 @@ class Vop(nn.Module):
         return contrastive(self, text, video, group)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Those of the vectors of a batch."""
+        """Losses of the vectors of a batch."""
         return batch_losses(self, batch)
 
     def save_pretrained(self, folder: Path | str) -> None:

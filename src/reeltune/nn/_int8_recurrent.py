@@ -10,7 +10,7 @@ States = tuple[Tensor, ...]  # h alone, or h and c: (layers x directions, B, H) 
 
 
 class Int8Recurrent(nn.Module):
-    """All layers and directions of a GRU or an LSTM, to int8 precision; dropout is left out."""
+    """All layers and directions of a GRU or an LSTM in int8 precision, without dropout."""
 
     def __init__(self, layer: nn.GRU | nn.LSTM) -> None:
         super().__init__()

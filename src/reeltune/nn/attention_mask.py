@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def additive(seen: Bool[Tensor, "*shape"], like: Tensor) -> Float[Tensor, "*shape"]:
-    """What is added to attention's logits: 0 where a key is seen, the lowest number elsewhere.
+    """The addend of attention's logits: 0 where a key is seen, the lowest number elsewhere.
 
     A mask of booleans says the same to PyTorch's own attention only: transformers' eager one adds
     whatever mask it is given. The lowest number, unlike minus infinity, leaves no NaN in a row

@@ -1,4 +1,4 @@
-"""Where torch's generators stand, so that the same numbers can be drawn again."""
+"""States of torch's generators, so that the same numbers can be drawn again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ import torch
 
 
 class Draw:
-    """The generators of the CPU and of one device as they stand when this is made."""
+    """The states of the generators of the CPU and of one device when this object is made."""
 
     def __init__(self, device: torch.device) -> None:
         self._device, self._cpu = device, torch.get_rng_state()
@@ -15,7 +15,7 @@ class Draw:
 
     @classmethod
     def fresh(cls, device: torch.device) -> "Draw":
-        """Another one, which the generators' next number chooses."""
+        """Another state, which the generators' next number chooses."""
         seed = int(torch.randint(2**62, ()))
         with cls(device).again():
             torch.default_generator.manual_seed(seed)
@@ -25,14 +25,15 @@ class Draw:
             return cls(device)
 
     def begin(self) -> None:
-        """The generators go on from here."""
+        """Let the generators go on from this state."""
         torch.set_rng_state(self._cpu)
         if self._cuda is not None:
             torch.cuda.set_rng_state(self._cuda, self._device)
 
     @contextmanager
     def again(self) -> Iterator[None]:
-        """What is drawn inside begins here; draws after it are as if it had not been."""
+        """Draw from this state inside the block; draws after it are as if the block had not
+        been."""
         before = Draw(self._device)
         self.begin()
         try:

@@ -16,7 +16,7 @@ TINY = torch.finfo(torch.float32).tiny
 
 
 def round_rows(x: Float[Tensor, "R I"]) -> tuple[Int8[Tensor, "R I"], Float[Tensor, "R 1"]]:
-    """Rows in int8, symmetric about zero, and what each is to be multiplied by."""
+    """Rows in int8, symmetric about zero, and the factor of each."""
     scales = x.abs().amax(dim=1, keepdim=True).clamp_min_(TINY).div_(LEVELS)
     return (x / scales).round_().to(torch.int8), scales
 
@@ -42,7 +42,7 @@ class Int8Matrix(nn.Module):
 
 
 class Int8Linear(nn.Module):
-    """What a linear layer computes, to int8 precision."""
+    """A linear layer, computed in int8 precision."""
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Int8Linear(nn.Module):
 
 
 class Int8Conv1d(nn.Module):
-    """What a convolution of stride 1 computes, to int8 precision.
+    """A convolution of stride 1, computed in int8 precision.
 
     One product for all offsets of the kernel, whose results are shifted and summed: each input
     row is rounded once, with a scale of its own.

@@ -62,7 +62,7 @@ def read_packed(path: Path) -> dict[str, Tensor]:
 
 
 def _plan(metadata: Mapping[str, str] | None) -> dict[str, dict[str, Any]]:
-    """What the metadata say of each tensor."""
+    """The metadata of each tensor."""
     kind = (metadata or {}).get("format")
     if metadata is None or kind != FORMAT:
         raise ValueError(f"its format is {kind!r}, wanted {FORMAT!r}")

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 def captioning(
     logits: Float[Tensor, "B L V"], following: Int[Tensor, "B L"], real: Bool[Tensor, "B L"]
 ) -> Float[Tensor, ""]:
-    """Mean cross-entropy of the words that follow, over those that are `real`.
+    """Mean cross-entropy of the following words, over those that are `real`.
 
     The release of UniVL gives no padding to be ignored, so there it is trained as well; pass a
     `real` that is true everywhere for the same.

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 def matching(
     scores: Float[Tensor, "B B"], video: Int[Tensor, " B"] | None = None
 ) -> Float[Tensor, ""]:
-    """Mean cross-entropy of each text's own video among all videos; one direction only.
+    """Mean cross-entropy of each text's own video among all videos, in this direction only.
 
     Entry i, j of `scores` is text i against video j. Where `video` is equal in two rows they
     show the same video, so the other row is left out of the denominator.

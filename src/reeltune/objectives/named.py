@@ -1,4 +1,4 @@
-"""The losses that a model names, and what is wrong with those that cannot be trained."""
+"""Reads the losses that a model names, and refuses those that cannot be trained."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -33,7 +33,7 @@ def named_losses(model: Any, batch: Any, lowered: bool = False) -> dict[str, Ten
 
 
 def primary_of(model: Any) -> str:
-    """Name of the loss that a model is judged by; ConfigError where it has none."""
+    """Name of the loss by which a model is judged; raises ConfigError if it has none."""
     primary = getattr(model, "primary", None)
     if not isinstance(primary, str):
         raise ConfigError(
@@ -44,7 +44,7 @@ def primary_of(model: Any) -> str:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Where the weights of a model are."""
+    """The device that holds the weights of a model."""
     return next(model.parameters()).device
 
 

@@ -1,4 +1,4 @@
-"""Where Reeltune keeps what can be made again."""
+"""The folder where Reeltune keeps what can be made again."""
 
 import os
 from pathlib import Path

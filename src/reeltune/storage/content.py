@@ -1,4 +1,4 @@
-"""What is in a file, as a short name for it."""
+"""Short names for the content of files."""
 
 import hashlib
 import os
@@ -26,7 +26,7 @@ def content_hash(location: str) -> str:
 
 
 def known_hash(path: Path) -> str:
-    """`content_hash` of a file, read once in a process as long as the file stays as it is."""
+    """`content_hash` of a file, which is read only once in a process unless it changes."""
     try:
         status = path.stat()
     except OSError as error:
@@ -36,7 +36,8 @@ def known_hash(path: Path) -> str:
 
 @cache
 def _hash_of(location: str, size: int, changed: int) -> str:
-    """Size and time of change are part of the key alone: another version is read anew."""
+    """The hash; size and time of change are only part of the key, so that another version is
+    read anew."""
     return content_hash(location)
 
 

@@ -1,4 +1,5 @@
-"""Where a command writes: checked before its work, and there whole or not at all."""
+"""Places where a command writes: they are checked before its work, and are there whole or not at
+all."""
 
 import os
 import secrets
@@ -27,7 +28,7 @@ def require_folder(out: Path) -> None:
 
 
 def require_new_folder(out: Path) -> None:
-    """The same, and nothing may be in it."""
+    """Raise ConfigError as `require_folder` does, and also if there is anything in `out`."""
     require_folder(out)
     if out.is_dir() and any(out.iterdir()):
         raise ConfigError(f"{out} is not empty; give a new folder")

@@ -12,7 +12,10 @@ from reeltune.types import DualEncoder, FrameEncoder, Tokens
 
 
 def remedy(field: str, wanted: str) -> str:
-    """How the model beside is changed: of a saved one by hand, as only training takes settings."""
+    """How to change the model beside.
+
+    In a saved model this is done by hand, because only training takes settings.
+    """
     return (
         f"give --set config.{field}=MODEL in training, or set {field} in the config.yaml beside "
         f"the weights, to {wanted}"
@@ -21,7 +24,7 @@ def remedy(field: str, wanted: str) -> str:
 
 @dataclass
 class Beside:
-    """A model by its name; it is no part of the one it stands beside, nor moves with it."""
+    """A model known by its name; it is no part of the model beside it and does not move with it."""
 
     name: str
     expected: str | None  # its fingerprint, where a saved model says it
@@ -31,7 +34,8 @@ class Beside:
 
     @torch.inference_mode(False)
     def open(self, device: torch.device) -> DualEncoder:
-        """The model on `device`; the first call reads it, so a model that is counted needs none."""
+        """The model on `device`; the first call reads it, so counting parameters does not need
+        it."""
         if self._model is None:
             model = self._read(device)
             if self.expected not in (None, model.fingerprint):
@@ -51,7 +55,7 @@ class Beside:
             ) from error
 
     def fingerprint(self, device: torch.device) -> str:
-        """What a saved model says of it."""
+        """The fingerprint that a saved model records."""
         return self.expected or self.open(device).fingerprint
 
     @torch.no_grad()
@@ -69,7 +73,7 @@ class Beside:
 
     @torch.no_grad()
     def texts(self, tokens: Tokens, device: torch.device) -> Float[Tensor, "B F"]:
-        """Features of texts, of its own tokens."""
+        """Features of texts, given as its own tokens."""
         return self._fitting(self.open(device).encode_text(tokens)).to(device)
 
     def _fitting(self, features: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The towers of Dual Encoding by the settings of the model."""
+"""Builds the towers of Dual Encoding from the settings of the model."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def video_tower(config: "Config") -> VideoTower:
-    """Its levels over frame features, and its space."""
+    """Levels of the video tower over frame features, and its space."""
     seen: Seen = "all" if config.hs_compat else "nothing"
     levels = Levels(
         config.features,

@@ -10,14 +10,14 @@ FILE = "concepts.json"  # beside the weights; of the form of hybrid_space's voca
 
 
 def write_concept_names(folder: Path, names: Sequence[str]) -> None:
-    """A JSON list; no file where nobody knows the names."""
+    """Write the names as a JSON list, or no file if they are not known."""
     if names:
         text = json.dumps(names, ensure_ascii=False, indent=0)
         (folder / FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def read_concept_names(folder: Path) -> tuple[str, ...]:
-    """What `write_concept_names` wrote, empty where there is no file.
+    """Names that `write_concept_names` wrote; empty if there is no file.
 
     Errors: `CheckpointError` for a file that holds something else.
     """

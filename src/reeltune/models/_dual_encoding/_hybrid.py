@@ -24,7 +24,7 @@ class Extremes:
     high: float
 
     def divisor(self, normalisation: Normalisation) -> float:
-        """What scores are divided by: "range" as published, "max" as in Dual Encoding++."""
+        """The divisor of scores: "range" as published, "max" as in Dual Encoding++."""
         divisor = self.high - self.low if normalisation == "range" else self.high
         if divisor > 0:
             return divisor
@@ -57,7 +57,10 @@ class Hybrid:
         return jaccard(text[:, self.latent :], video[:, self.latent :])
 
     def scores(self, text: Vectors, video: Vectors, latent: float, concept: float) -> Tensor:
-        """Each part over its divisor: all that one query needs. Without a graph, row by row."""
+        """Each part over its divisor, which is all that a single query needs.
+
+        Without a graph, row by row.
+        """
         if torch.is_grad_enabled():
             return self._weigh(text, video, latent, concept)
         scores = text.new_empty(len(text), len(video))
@@ -68,7 +71,8 @@ class Hybrid:
     def scores_by(
         self, text: Vectors, video: Vectors, cosines: Extremes, concepts: Extremes
     ) -> Tensor:
-        """Each part brought to 0 at its lowest, and divided, as another matrix says."""
+        """Each part, shifted to 0 at its lowest and divided, both by the extremes of another
+        matrix."""
         latent, concept = (part.divisor(self.normalisation) for part in (cosines, concepts))
         lowest = self.alpha * cosines.low / latent + (1 - self.alpha) * concepts.low / concept
         return self.scores(text, video, latent, concept) - lowest

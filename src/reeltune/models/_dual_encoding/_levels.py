@@ -50,7 +50,7 @@ class Levels(nn.Module):
         return torch.cat([self.dropout(mean), self.dropout(torch.cat(maxima, dim=1))], dim=1)
 
     def _recur(self, sequence: Tensor, lengths: Tensor, real: Tensor) -> Tensor:
-        """What the GRU gives at each item, zero in the padding."""
+        """Outputs of the GRU at each item, with zeros in the padding."""
         if self.padding_seen_by == "all":
             outputs, _ = self.gru(sequence.masked_fill(~real[..., None], 0))
             return outputs.masked_fill(~real[..., None], 0)

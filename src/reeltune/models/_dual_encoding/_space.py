@@ -20,7 +20,7 @@ class Encoded(NamedTuple):
 
 
 class Space(nn.Module):
-    """The mapping of one side into the space; without concepts that of the 2019 model."""
+    """The mapping of one side into the space; without concepts it is that of the 2019 model."""
 
     def __init__(self, width: int, latent: int, concepts: int, dropout: float) -> None:
         super().__init__()

@@ -66,7 +66,7 @@ def start_with(
 
 
 def _vocabulary(material: Material, captions: Sequence[str]) -> tuple[Vocabulary, list[str]]:
-    """The words of the captions, or of the run whose weights are taken; and what is to be said."""
+    """The words of the captions, or of the run whose weights are taken, and remarks about them."""
     words = material.words
     vocabulary = Vocabulary.of(captions, words.at_least, words.letters)
     said = _wordless(material, captions)
@@ -77,7 +77,7 @@ def _vocabulary(material: Material, captions: Sequence[str]) -> tuple[Vocabulary
 
 
 def _wordless(material: Material, captions: Sequence[str]) -> list[str]:
-    """How many captions have nothing that is read as a word, if any."""
+    """A remark on captions without anything that is read as a word, if there are any."""
     letters = material.words.letters
     none = [text for text in captions if not split_words(text, letters)]
     if not none:
@@ -92,7 +92,7 @@ def _wordless(material: Material, captions: Sequence[str]) -> list[str]:
 def _embedding(
     config: "Config", material: Material, vocabulary: Vocabulary
 ) -> tuple[Tensor | None, list[str]]:
-    """Vectors that words start from, if there are any, and what is to be said of them."""
+    """Vectors from which words start, if there are any, and remarks about them."""
     wanted, span = material.words.word2vec, config.embedding_range
     drawn = f"start between -{span:g} and {span:g}"
     dataset = material.dataset

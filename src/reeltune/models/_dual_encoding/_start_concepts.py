@@ -1,4 +1,4 @@
-"""Concepts that a Dual Encoding begins with: of files, of its dataset, or of the captions."""
+"""Finds the concepts with which a Dual Encoding begins, in files, in its dataset or in captions."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable

@@ -51,6 +51,6 @@ class TextTower(nn.Module):
 def bag_of_words(
     ids: Int[Tensor, "B L"], mask: Bool[Tensor, "B L"], words: int
 ) -> Float[Tensor, "B words"]:
-    """How often each word occurs; special tokens, and with them unknown words, do not count."""
+    """How often each word occurs; special tokens, which include unknown words, do not count."""
     counts = torch.zeros(len(ids), SPECIALS + words, device=ids.device)
     return counts.scatter_add_(1, ids, mask.to(counts))[:, SPECIALS:]

@@ -1,4 +1,4 @@
-"""A GRU over packed rows on a CPU, with a gradient that costs what its steps cost.
+"""A GRU over packed rows on a CPU whose gradient costs no more than its steps do.
 
 PyTorch's own form cuts each step out of all rows, and the gradient of every cut is as long as all
 rows together: in training, packing costs more than it saves. Here the rows are split once.

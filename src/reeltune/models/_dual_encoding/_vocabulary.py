@@ -55,7 +55,7 @@ class Vocabulary:
 
     @property
     def facts(self) -> dict[str, object]:
-        """All that says how a text is read."""
+        """Everything that determines how a text is read."""
         return {"letters": self.letters, "words": self.words}
 
     def __len__(self) -> int:
@@ -65,7 +65,8 @@ class Vocabulary:
     def of(
         cls, captions: Iterable[str], at_least: int = 5, letters: Letters = "ascii"
     ) -> "Vocabulary":
-        """Words that occur at least so often, in the order in which they first occur."""
+        """The vocabulary of words that occur at least so often, in the order of their first
+        occurrence."""
         counts = Counter(w for caption in captions for w in split_words(caption, letters))
         words = tuple(word for word, times in counts.items() if times >= at_least)
         if not words:
@@ -78,7 +79,7 @@ class Vocabulary:
 
     @classmethod
     def stand_in(cls, words: int) -> "Vocabulary":
-        """So many words for a model of random weights: frequent ones, then made-up ones."""
+        """`count` words for a model with random weights: frequent ones, then made-up ones."""
         made_up = (f"word{place}" for place in range(len(FREQUENT), words))
         return cls((*FREQUENT[:words], *made_up))
 
@@ -107,7 +108,7 @@ class Vocabulary:
         return replace(padded(rows), known=words.known, cut=beside.cut)
 
     def write(self, path: Path) -> None:
-        """One JSON object, a line for each word."""
+        """Write one JSON object with a line for each word."""
         text = json.dumps(self.facts, ensure_ascii=False, indent=0)
         path.write_text(text + "\n", encoding="utf-8")
 

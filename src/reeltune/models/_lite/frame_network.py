@@ -33,7 +33,7 @@ class FrameNetwork(nn.Module):
         self._ready = False
 
     def train(self, mode: bool = True) -> "FrameNetwork":
-        """Frozen: normalisation statistics are those of ImageNet, always."""
+        """Stay in evaluation mode: the statistics of normalisation are always those of ImageNet."""
         return super().train(False)
 
     @torch.no_grad()

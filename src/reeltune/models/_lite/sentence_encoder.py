@@ -38,7 +38,7 @@ class SentenceEncoder(nn.Module):
         self._ready = False
 
     def train(self, mode: bool = True) -> "SentenceEncoder":
-        """Frozen: never with dropout."""
+        """Stay in evaluation mode: the encoder is frozen and never uses dropout."""
         return super().train(False)
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:

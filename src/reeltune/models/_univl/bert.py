@@ -12,7 +12,7 @@ from transformers import BertConfig
 
 
 class SelfAttention(nn.Module):
-    """Several heads, each of which looks at all places that the mask leaves."""
+    """Attention with several heads, each of which looks at all places that the mask leaves."""
 
     def __init__(self, settings: BertConfig) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class SelfAttention(nn.Module):
     def look(
         self, asking: Float[Tensor, "B L D"], seen: Float[Tensor, "B M D"], mask: Tensor
     ) -> Float[Tensor, "B L D"]:
-        """What `asking` finds in what is seen; the mask is added to scores (B, 1, 1, M)."""
+        """What the queries `asking` find in the keys; the mask is added to scores (B, 1, 1, M)."""
         query, key, value = (
             self.by_head(project(states))
             for project, states in ((self.query, asking), (self.key, seen), (self.value, seen))

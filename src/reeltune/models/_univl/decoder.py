@@ -35,7 +35,7 @@ class Attention(nn.Module):
     def look(
         self, asking: Float[Tensor, "B L D"], keys: Tensor, values: Tensor, mask: Tensor | None
     ) -> Float[Tensor, "B L D"]:
-        """What `asking` finds in what was remembered."""
+        """What the queries `asking` find in the remembered keys."""
         rate = self.dropout if self.training else 0.0
         query = self._by_head(self.query(asking))
         found = F.scaled_dot_product_attention(query, keys, values, mask, dropout_p=rate)
@@ -46,7 +46,7 @@ class Attention(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Attention, what follows it, and the sum with what asked."""
+    """Attention, the layers that follow it, and the residual sum with the queries."""
 
     def __init__(self, settings: BertConfig) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class Decoder(nn.Module):
     def states(
         self, ids: Int[Tensor, "B L"], mask: Bool[Tensor, "B L"], seen: Sequence
     ) -> Float[Tensor, "B L D"]:
-        """What each word, which sees real words up to itself, has found."""
+        """States of the words, each of which sees the real words up to itself."""
         words = self.embeddings(ids)
         length = ids.shape[1]
         causal = torch.ones(length, length, dtype=torch.bool, device=ids.device).tril()
@@ -132,7 +132,7 @@ class Decoder(nn.Module):
         return self.classifier.cls(self.states(ids, mask, seen))
 
     def next_word(self, ids: Int[Tensor, "B L"], seen: Sequence) -> Float[Tensor, "B V"]:
-        """Logarithms of the chances of the word after the last; no word is padding.
+        """Log-probabilities of the word after the last; no word is padding.
 
         `writing.Writing` gives the same for sentences that grow word by word, and faster.
         """
@@ -140,5 +140,5 @@ class Decoder(nn.Module):
         return self.chances(last)
 
     def chances(self, last: Float[Tensor, "B 1 D"]) -> Float[Tensor, "B V"]:
-        """Logarithms of chances, by what the last word has found."""
+        """Log-probabilities of words from the state of the last word."""
         return self.classifier.cls(last)[:, 0].double().log_softmax(dim=1)

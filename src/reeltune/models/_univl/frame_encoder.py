@@ -1,4 +1,4 @@
-"""The frozen model that turns pictures into the features of a UniVL trained on its features."""
+"""The frozen model that turns pictures into features for a UniVL that was trained on them."""
 
 import torch
 from jaxtyping import Float, UInt8
@@ -12,7 +12,7 @@ UNREAD = Pixels(size=224)  # what S3D was trained on; without an encoder no pict
 
 
 class FrozenFrames:
-    """Opened when the first picture is asked for: stored features need no model."""
+    """The model, which is opened for the first picture; stored features need none."""
 
     def __init__(self, name: str | None, fingerprint: str | None, features: int) -> None:
         self.name, self.fingerprint, self.features = name, fingerprint, features

@@ -1,4 +1,4 @@
-"""Heads of UniVL that guess hidden words and frames; their tables are those of the encoders."""
+"""Heads of UniVL that guess hidden words and frames; they share the tables of the encoders."""
 
 import torch
 from jaxtyping import Float
@@ -9,7 +9,7 @@ from reeltune.models._univl.towers import Sizes
 
 
 class WordPredictions(nn.Module):
-    """Logits of words, by their embeddings."""
+    """Logits of words from their embeddings."""
 
     def __init__(self, sizes: Sizes, words: nn.Parameter) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class WordHead(nn.Module):
 
 
 class FramePredictions(nn.Module):
-    """Features of frames, by the layer that reads them, turned round."""
+    """Features of frames, by the transpose of the layer that reads them."""
 
     def __init__(self, sizes: Sizes, frames: nn.Linear) -> None:
         super().__init__()

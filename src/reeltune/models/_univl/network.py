@@ -47,7 +47,7 @@ class Network(nn.Module):
         return self.bert(ids, mask)
 
     def read_video(self, features: Float[Tensor, "B T F"], mask: Bool[Tensor, "B T"]) -> Sequence:
-        """From features as they are stored."""
+        """States of a video from features as they are stored."""
         return self.visual(self.normalize_video(features), mask)
 
     def align(self, text: Sequence, video: Sequence) -> Float[Tensor, "Q N"]:
@@ -70,7 +70,7 @@ def rows(read: Sequence, chosen: Tensor) -> Sequence:
 
 
 def precise(values: Tensor) -> Tensor:
-    """In float32 at least, for sums over many numbers."""
+    """The tensor in float32 or finer, for sums over many numbers."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 

@@ -96,7 +96,7 @@ def require_fits(network: nn.Module, given: Mapping[str, Tensor], path: Path) ->
 
 
 def unique(network: nn.Module) -> dict[str, Tensor]:
-    """Weights by their first name, each once."""
+    """Weights by their first name, each weight once."""
     return dict(network.named_parameters())
 
 

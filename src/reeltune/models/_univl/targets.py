@@ -1,4 +1,5 @@
-"""What a batch may carry for UniVL beside clips and captions, by the names in `Batch.targets`.
+"""Targets that a batch may carry for UniVL beside clips and captions, by their names in
+`Batch.targets`.
 
 `transcript` (B, L)     ids of what is said in the clip, as `WordPieces.encode` makes them
 `transcript_mask` (B, L)  true at its real tokens
@@ -69,7 +70,7 @@ def what_is_hidden(
 
 
 def inner(text: Tokens) -> Bool[Tensor, "B L"]:
-    """True at real tokens but the first and the last."""
+    """A mask that is true at real tokens except the first and the last."""
     place = torch.arange(text.mask.shape[1], device=text.mask.device)
     return text.mask & (place > 0) & (place < text.mask.sum(dim=1, keepdim=True) - 1)
 

@@ -16,7 +16,7 @@ from reeltune.nn.attention_mask import additive
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the five modules are built from; as it stands, the released model."""
+    """Sizes from which the five modules are built; the defaults are those of the released model."""
 
     features: int = 1024  # F, of a frame as it is stored
     vocabulary: int = 30522
@@ -177,7 +177,7 @@ class CrossEncoder(nn.Module):
 def first_state(
     layer: Layer, states: Float[Tensor, "B L D"], mask: Float[Tensor, "B 1 1 L"]
 ) -> Float[Tensor, "B D"]:
-    """What `layer(states, mask)[:, 0]` is, without the other places."""
+    """`layer(states, mask)[:, 0]`, computed without the other places."""
     first = states[:, :1]
     return layer.after(layer.attention.self.look(first, states, mask), first)[:, 0]
 

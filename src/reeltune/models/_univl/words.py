@@ -69,7 +69,7 @@ class WordPieces:
         return tokens_of(read, self._tokenizer)
 
     def nothing(self, count: int) -> Tokens:
-        """`count` empty texts, [CLS] [SEP]."""
+        """`count` empty texts, which are [CLS] [SEP]."""
         ids = torch.tensor([[self.start, self.end]]).repeat(count, 1)
         return Tokens(ids, torch.ones_like(ids, dtype=torch.bool))
 

@@ -1,4 +1,4 @@
-"""Sentences written word by word: what a decoder has made of the words before is kept."""
+"""Writes sentences word by word and keeps the decoder's keys and values of earlier words."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ class Writing:
     def next_word(
         self, ids: Int[Tensor, "R L"], rows: Int[Tensor, " R"], grown_from: Int[Tensor, " R"]
     ) -> Float[Tensor, "R V"]:
-        """Logarithms of the chances of the word after the last of each sentence.
+        """Log-probabilities of the word after the last of each sentence.
 
         Sentence r is about row `rows[r]` of what is seen, and is the sentence `grown_from[r]` of
         the last call and one word more; before the first call there is nothing to grow from.
@@ -50,7 +50,7 @@ class Writing:
 def _one_word(
     memory: Memory, states: Tensor, rows: Tensor, grown_from: Tensor, there: Tensor
 ) -> Tensor:
-    """What a layer makes of the last word of each sentence."""
+    """A layer's output for the last word of each sentence."""
     layer = memory.layer
     keys, values = memory.words = _longer(layer.slf_attn.att, memory, states, grown_from)
     found = layer.slf_attn.att.look(states, keys, values, None)

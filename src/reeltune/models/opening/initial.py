@@ -20,12 +20,12 @@ class MeansByName(Protocol):
     """A model some of whose weights mean what a file beside them names, such as concepts."""
 
     def of_another_meaning(self, run: Path) -> tuple[str, set[str]]:
-        """Those of its weights that mean something else in the folder of a run; and why."""
+        """Its weights that mean something else in the folder of a run, and why."""
         ...
 
 
 def weights_of(run: Path) -> Path:
-    """The file of weights in the folder of a run; ConfigError where there is none."""
+    """The file of weights in the folder of a run; raises ConfigError if there is none."""
     if (run / CARD).is_file():
         for path in (run / name for name in STORED):
             if path.is_file() or packed_name(path).is_file():
@@ -37,7 +37,7 @@ def weights_of(run: Path) -> Path:
 
 
 def pin_of(run: Path) -> str:
-    """What the file of weights holds, as a short name for it."""
+    """A short name for the content of the file of weights."""
     path = weights_of(run)
     return content_hash(str(path if path.is_file() else packed_name(path)))
 
@@ -76,7 +76,7 @@ def take_weights(model: Any, component: str, run: Path) -> list[str]:
 
 
 def _learned(model: Any) -> dict[str, Tensor]:
-    """What training changes by the name it is stored by: trainable weights, and buffers."""
+    """Trainable weights and buffers, by the names under which they are stored."""
     network = getattr(model, "network", model)  # UniVL stores its network without the model
     kept = network.state_dict(keep_vars=True)
     buffers = {name for name, _ in network.named_buffers()}
@@ -96,7 +96,7 @@ def _others(what: str, names: set[str]) -> list[str]:
 
 
 def _on_another_base(model: Any, config: dict[str, object], run: Path) -> list[str]:
-    """A sentence where the run stood on another CLIP than the model does."""
+    """A sentence if the run stood on another CLIP than the model does."""
     here = getattr(model.config, "base", None)
     if config.get("base") == here:
         return []

@@ -1,4 +1,4 @@
-"""What a model may begin its training from, and the model that it then is."""
+"""The material from which training may begin, and the model with which it begins."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ Model = TypeVar("Model", covariant=True)
 
 
 class Words(BaseModel):
-    """What a model that has words of its own learns of the training captions beforehand."""
+    """How a model with words of its own reads the training captions beforehand."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -29,7 +29,7 @@ class Words(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """All that there is at the beginning; a model takes what it has a use for.
+    """Everything that there is at the beginning; a model takes what it can use.
 
     `splits` are those whose losses are wanted: that of training, and where MELTR is judged on it
     that of validation. `dataset` is the dataset's settings, which may offer more by a protocol of

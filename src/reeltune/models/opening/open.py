@@ -44,7 +44,7 @@ def open_model(name: str, device: str | None = None, dtype: str | None = None) -
 
 
 def require_named(name: str) -> None:
-    """Raise CheckpointError unless `name` is that of a component, a folder, or like a hub id."""
+    """Raise CheckpointError unless `name` is a component or a folder, or looks like a hub id."""
     folder = Path(name).expanduser()
     if component_named(name) is not None or folder.is_dir() or HUB_ID.fullmatch(name):
         return

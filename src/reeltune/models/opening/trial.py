@@ -1,4 +1,4 @@
-"""One grey frame and one word through a model that is opened: what gives no vectors is refused."""
+"""Tries an opened model with one grey frame and one word, and refuses it if it gives no vectors."""
 
 from typing import Any
 

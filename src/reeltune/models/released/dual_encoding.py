@@ -105,7 +105,7 @@ def config_of(released: Released) -> Config:
 
 
 def _settings(released: Released) -> dict[str, Any]:
-    """Options that are settings here too."""
+    """Settings from those options that are settings here too."""
     names = {"dropout": "dropout", "margin": "margin", "visual_feature": "feature"}
     options = released.options
     return {ours: options[name] for name, ours in names.items() if name in options}

@@ -65,7 +65,8 @@ NUMBERS = [  # by the names that files have for them
 
 
 def _opened(path: Path) -> Mapping[str, object]:
-    """The dict in the file, opened as weights alone; beside these only options and numbers are."""
+    """The dict in the file, opened as weights only; beside weights it may hold options and
+    numbers."""
     stored = read_pickled(
         path,
         "a released Dual Encoding",

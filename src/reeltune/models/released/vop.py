@@ -32,7 +32,8 @@ SETTINGS = "configuration.json"  # beside the weights, as ModelScope keeps them
 
 
 class Hyperparameters(BaseModel):
-    """What of a release's settings is read; the others are of its training and of its pipeline."""
+    """The settings of a release that are read; the others belong to its training and its
+    pipeline."""
 
     pooling_type: Literal["avg"] = "avg"
     input_res: PositiveInt | None = None  # pixels
@@ -66,7 +67,7 @@ class BroughtIn:
     report: KeyReport
 
     def facts(self) -> dict[str, object]:
-        """What the command tells of the model."""
+        """Facts about the model that the command tells."""
         if isinstance(self.model, tuned.Tuned):
             return {"method": self.model.config.method}
         text = self.model.text
@@ -194,7 +195,7 @@ def _require_shapes(
 
 
 def _differs(weight: Tensor, other: Tensor) -> bool:
-    """By more than a rounding to half precision."""
+    """Whether two weights differ by more than rounding to half precision."""
     return not torch.allclose(weight, other.float(), rtol=HALF, atol=torch.finfo(torch.half).tiny)
 
 
@@ -250,7 +251,7 @@ def _prompted(
 
 
 def _settings(path: Path, base: clip.Clip) -> Hyperparameters:
-    """What the settings beside the file say, where they are there."""
+    """The settings beside the file, if there are any."""
     file = path.with_name(SETTINGS)
     if not file.is_file():
         return Hyperparameters()
