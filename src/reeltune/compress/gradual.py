@@ -19,7 +19,8 @@ from reeltune.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class Cubic:
-    """How much is zero after which step: `initial` to `final`, in `steps` steps from `start` on.
+    """The share of zeros after each step, from `initial` to `final` in `steps` steps from `start`
+    on.
 
     Masks are chosen anew every `every` steps, and last at the end of the ramp.
     """

@@ -1,4 +1,4 @@
-"""A state dict stored small: a bitmap of what is not zero, and those values alone.
+"""Stores a state dict compactly, as a bitmap of what is not zero and those values alone.
 
 At a share d of non-zeros a tensor of n float32 values takes n/8 + 4dn bytes instead of 4n, which
 pays below d = 31/32; with bfloat16 values n/8 + 2dn. Each tensor is stored the smaller way.
@@ -50,7 +50,7 @@ def pack(
 
 
 def _place(name: str, tensor: Tensor) -> object:
-    """Equal for tensors that are the same values in memory; empty ones have no place."""
+    """A key that is equal for tensors with the same memory; empty ones have none."""
     if tensor.is_meta:
         raise CheckpointError(f"{name} is on the meta device and has no values; load them first")
     if tensor.numel() == 0:
@@ -59,7 +59,7 @@ def _place(name: str, tensor: Tensor) -> object:
 
 
 def _parts(tensor: Tensor, values: Values) -> tuple[dict[str, Tensor], Facts]:
-    """What is stored of one tensor, and what is said of it."""
+    """The stored parts of one tensor, and its metadata."""
     flat, scales = _rounded(tensor, values)
     facts: Facts = {
         "dtype": str(tensor.dtype).removeprefix("torch."),
@@ -81,7 +81,8 @@ def _parts(tensor: Tensor, values: Values) -> tuple[dict[str, Tensor], Facts]:
 
 
 def _rounded(tensor: Tensor, values: Values) -> tuple[Tensor, Tensor | None]:
-    """The values in the precision they are stored in, flat; for int8 with a scale a row."""
+    """The values, flat, in the precision in which they are stored; for int8 with a scale for
+    each row."""
     flat = tensor.contiguous().reshape(-1)
     exact = values == "float32" or tensor.dtype != torch.float32
     if exact or not bool(tensor.isfinite().all()):

@@ -63,7 +63,7 @@ def zeros_of(count: int, amount: float) -> int:
 
 
 def global_l1(weights: Mapping[str, Tensor], amount: float) -> Masks:
-    """Masks with exactly `round(amount x weights)` zeros, where magnitudes are smallest.
+    """Masks with exactly `round(amount x weights)` zeros where magnitudes are smallest.
 
     Errors: `CheckpointError` where a weight is NaN.
     """
@@ -119,7 +119,7 @@ def prune(
 
 @dataclass(frozen=True, kw_only=True)
 class Census:
-    """Parameters of a model, and how many its masks make zero."""
+    """Parameters of a model, and how many of them its masks make zero."""
 
     parameters: int
     prunable: int

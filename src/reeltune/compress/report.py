@@ -1,4 +1,4 @@
-"""What compression was worth: size on disk, parameters, non-zeros, latency, accuracy.
+"""Reports what compression was worth: size on disk, parameters, non-zeros, latency, accuracy.
 
 Three ratios that are often taken for one another stand side by side: non-zeros count weights,
 size counts bytes, and time is what it takes, which zeros alone do not change.
@@ -61,7 +61,8 @@ class Comparison:
 
 
 def _times(row: Row, base: Row) -> dict[str, Any]:
-    """Median and quartiles, and the ratio to the baseline's call beside each call."""
+    """Median and quartiles of times, and of the ratios to the baseline's call made beside each
+    call."""
     low, middle, high = _quartiles(row.milliseconds)
     times = {"median_ms": middle, "quartiles_ms": [low, high]}
     if not base.milliseconds:

@@ -1,4 +1,4 @@
-"""Whole hidden units taken out of a model, which becomes a smaller dense one and really faster.
+"""Takes whole hidden units out of a model, which becomes a smaller dense one and really faster.
 
 Zeros among weights cost as much time as other numbers; a hidden unit that is gone costs none.
 Which rows and columns belong to one unit only the model knows, so it says so: a `Group` lists
@@ -25,7 +25,7 @@ Kept = Mapping[str, Int[Tensor, " units"]]  # by group: the units that stay, in 
 
 @dataclass(frozen=True)
 class Span:
-    """Where the units of a group stand in a tensor: unit u at `start + u` along `dim`."""
+    """The place of a group's units in a tensor: unit u is at `start + u` along `dim`."""
 
     tensor: str  # parameter or buffer of the model
     dim: int = 0
@@ -67,7 +67,7 @@ def rows(layer: str, bias: bool = True) -> tuple[Span, ...]:
 
 
 def norm_rows(layer: str) -> tuple[Span, ...]:
-    """What an affine batch norm holds of a unit."""
+    """Entries of an affine batch norm that belong to a unit."""
     return (*rows(layer), Span(f"{layer}.running_mean"), Span(f"{layer}.running_var"))
 
 
@@ -109,7 +109,8 @@ def zero_units(model: nn.Module, groups: Sequence[Group], kept: Kept) -> None:
 
 
 def remove_units(model: nn.Module, groups: Sequence[Group], kept: Kept) -> nn.Module:
-    """A copy of the model without the other units: what it computes if they are zero, in less.
+    """A copy of the model without the other units, which computes what the model does if they are
+    zero.
 
     Errors: `ConfigError` if a span does not fit its tensor.
     """
@@ -165,7 +166,7 @@ def _cut(model: nn.Module, name: str, dim: int, gone: Int[Tensor, " gone"]) -> N
 
 
 def _resize(module: nn.Module) -> None:
-    """Sizes that a layer states beside its weights, taken from them again."""
+    """Take the sizes that a layer states beside its weights from the weights again."""
     if isinstance(module, nn.Linear):
         module.out_features, module.in_features = module.weight.shape
     elif isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and module.groups == 1:

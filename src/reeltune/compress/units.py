@@ -9,7 +9,7 @@ SPACES = ("latent", "concept")
 
 @runtime_checkable
 class Sizes(Protocol):
-    """What has to be known of the model."""
+    """Sizes of the model that matter here."""
 
     hidden: int
     video_hidden: int | None

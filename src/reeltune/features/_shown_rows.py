@@ -9,7 +9,7 @@ from reeltune.media.sampling import ROUNDED, Sampling
 def shown_rows(edges: Float[np.ndarray, " T1"], sampling: Sampling) -> Int[np.ndarray, " N"]:
     """Numbers of the rows that `uniform` takes of T; `value` may be infinite, for all in the span.
 
-    `edges` are the seconds at which each row's frame comes, and at which the last one goes.
+    `edges` are the seconds at which each row's frame appears, and at which the last one disappears.
     """
     begin, end = sampling.span
     inside = np.flatnonzero((edges[:-1] < end - ROUNDED) & (edges[1:] > begin + ROUNDED))

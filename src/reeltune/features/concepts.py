@@ -59,7 +59,10 @@ class Concepts:
         return tuple(self._tags)
 
     def targets(self, video: str) -> Float[np.ndarray, " K"]:
-        """Between 0 and 1; all 0 for a video without tags. Raises DataError for an unknown one."""
+        """Targets between 0 and 1, all 0 for a video without tags.
+
+        Raises DataError for an unknown video.
+        """
         if video not in self._tags:
             raise DataError(
                 f"there are no tags of {video!r}, only of {len(self._tags)} other videos; take "
@@ -94,7 +97,7 @@ def annotate(captions: Iterable[Caption], words_of: Annotate, at_least: int = AT
 
 
 def most_frequent(tags: Tags, size: int = SIZE) -> list[str]:
-    """The `size` tags with the highest sums of counts; of equal ones, that which came first."""
+    """The `size` tags with the highest sums of counts; of equal ones, the one that came first."""
     sums: Counter[str] = Counter()
     for counts in tags.values():
         sums.update(counts)
@@ -135,7 +138,7 @@ def _tagger() -> Any:
 def read_concepts(
     labels: Path, vocabulary: Path, largest: Literal["video", "concepts"] = "video"
 ) -> Concepts:
-    """The files of hybrid_space: `video_label_th_1.txt` and `tag_vocab_512.json`."""
+    """Concepts from the files of hybrid_space, `video_label_th_1.txt` and `tag_vocab_512.json`."""
     return Concepts(read_names(vocabulary), read_tags(labels), largest)
 
 
@@ -154,7 +157,8 @@ def read_names(vocabulary: Path) -> list[str]:
 
 
 def read_tags(labels: Path) -> Tags:
-    """Lines of a video, a tab, and `tag:count` with spaces between; a video may have none."""
+    """Tags by video from lines of a video, a tab, and `tag:count` with spaces between; a video
+    may have no tags."""
     try:
         lines = labels.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -186,7 +190,8 @@ def read_tags(labels: Path) -> Tags:
 
 
 def write_concepts(folder: Path, tags: Tags, size: int = SIZE) -> tuple[Path, Path]:
-    """Both files as hybrid_space keeps them, below its folder `TextData/tags`; their paths."""
+    """Write both files as hybrid_space keeps them, below its folder `TextData/tags`; return
+    their paths."""
     labels = folder / f"video_label_th_{AT_LEAST - 1}.txt"
     vocabulary = folder / labels.stem / f"tag_vocab_{size}.json"
     vocabulary.parent.mkdir(parents=True, exist_ok=True)

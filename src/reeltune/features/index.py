@@ -1,4 +1,5 @@
-"""What `index.json` beside stored features says: which rows are whose, and what made them."""
+"""Reads and writes `index.json` beside stored features, which says whose the rows are and what
+made them."""
 
 import json
 import os
@@ -53,7 +54,10 @@ class Index(_Closed):
 
 
 def read_index(folder: Path) -> Index:
-    """Raises DataError for a file that is damaged, or whose rows overlap or leave gaps."""
+    """The index in a file.
+
+    Raises DataError if it is damaged, or if its rows overlap or leave gaps.
+    """
     path = folder / FILE_NAME
     try:
         index = Index.model_validate_json(path.read_bytes())
@@ -95,7 +99,8 @@ def _has_edges_or_none(entry: Entry) -> bool:
 
 
 class Journal:
-    """What has been stored so far, a line a video, so that a killed run goes on where it was."""
+    """A record of what has been stored, one line for each video, so that a killed run goes on
+    where it was."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / ".journal.jsonl"

@@ -25,7 +25,7 @@ NAMES = "ISO-8859-1"
 
 
 def read_shape(folder: Path) -> tuple[int, int]:
-    """Rows and width; raises DataError where `feature.bin` is not of that size."""
+    """Rows and width; raises DataError if `feature.bin` has another size."""
     path = folder / SHAPE
     try:
         rows, width = (int(part) for part in _text(path).partition("\n")[0].split())
@@ -61,7 +61,7 @@ def read_rows(folder: Path, count: int) -> Rows:
 
 
 def rebuilt(names: Sequence[str], source: Path) -> Rows:
-    """Rows by video from the names alone, ordered by the number after the last underscore."""
+    """Rows by video from their names alone, ordered by the number after the last underscore."""
     found: dict[str, list[tuple[int, int]]] = {}
     for row, name in enumerate(names):
         video, underscore, number = name.rpartition("_")
@@ -112,7 +112,7 @@ def _looked_up(
 
 
 def require_name(video: str) -> None:
-    """Raises DataError for an id that the official files cannot hold."""
+    """Raise DataError for an id that the official files cannot hold."""
     is_latin = video.encode(NAMES, "replace").decode(NAMES) == video
     if not video or video.split() != [video] or not is_latin:
         raise DataError(
@@ -122,7 +122,8 @@ def require_name(video: str) -> None:
 
 
 def write_official(folder: Path, counts: Mapping[str, int], width: int) -> None:
-    """The three text files beside a `feature.bin` of `counts` rows per video, in that order."""
+    """Write the three text files beside a `feature.bin` with `counts` rows per video, in that
+    order."""
     frames = {video: [f"{video}_{n}" for n in range(count)] for video, count in counts.items()}
     names = " ".join(name for some in frames.values() for name in some)
     write_atomically(folder / SHAPE, f"{sum(counts.values())} {width}\n".encode())

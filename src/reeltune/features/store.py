@@ -1,4 +1,4 @@
-"""Stored frame features: of any number of videos, read from disk row by row, never whole."""
+"""Stored frame features of any number of videos, read from disk row by row and never whole."""
 
 import math
 import os
@@ -85,7 +85,8 @@ class Features:
         return len(self._rows_of(video))
 
     def edges(self, video: str) -> Float[np.ndarray, " T1"] | None:
-        """Seconds at which each frame comes, and the last one goes; None where nobody knows."""
+        """Seconds at which each frame appears, and the last one disappears; None if they are not
+        known."""
         self._rows_of(video)
         return self._edges.get(video)
 
@@ -151,10 +152,11 @@ class FeatureReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing to close: the files are mapped, and go with the object."""
+        """Do nothing: the files are mapped and are released with the object."""
 
     def read(self, pair: Pair) -> Frames:
-        """Raises DataError if the video has no features, or none of the pair's part."""
+        """Features of the pair's clip; raises DataError if the video has none, or none for this
+        part."""
         video = self.id_of(pair)
         most = math.inf if self.frames is None else float(self.frames)
         end = math.inf if pair.end is None else float(pair.end)
@@ -192,13 +194,15 @@ class FeatureReader:
 
 
 def names_of(pair: Pair) -> list[str]:
-    """Ids that a pair's video may have: as the dataset says, or by its path, longest first."""
+    """Ids that a pair's video may have: the dataset's own, then those by its path, longest
+    first."""
     plain = [pair.video, *map(as_id, _endings(pair.path))]
     return list(dict.fromkeys([*plain, *(quote(name, safe=SAFE) for name in plain)]))
 
 
 def as_id(path: PurePath) -> str:
-    """A path from the folder that features were made of, as an id: slashes, no video suffix."""
+    """The id for a path from the folder whose features were made: with slashes, without video
+    suffix."""
     short = path.stem if path.suffix.lower() in PICTURES else stem(path.name)
     return unicodedata.normalize("NFC", path.with_name(short).as_posix())
 

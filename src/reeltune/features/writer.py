@@ -1,4 +1,4 @@
-"""Frame features to disk, video by video, so that a killed run loses one video at most.
+"""Writes frame features to disk, video by video, so that a killed run loses at most one video.
 
 Rows go into a file with a temporary name; a journal says which of them belong to complete videos.
 `finish` gives the files their names. A folder that has a journal is unfinished, whatever else is
@@ -75,7 +75,7 @@ class FeatureWriter:
 
     @property
     def videos(self) -> Mapping[str, Entry]:
-        """What is stored."""
+        """Ids of the videos that are stored."""
         return self._entries
 
     def append(
@@ -131,7 +131,7 @@ class FeatureWriter:
             raise DataError(f"the times of {video} do not ascend; leave this video out")
 
     def _begin(self) -> dict[str, Entry]:
-        """What is in the folder, put back into the state of a run that has not finished."""
+        """Put the content of the folder back into the state of a run that has not finished."""
         is_unfinished = self._journal.exists()
         other = self.folder / (DATA if self.format == "official" else official.DATA)
         if other.exists() or other.with_name(f".{other.name}.part").exists():

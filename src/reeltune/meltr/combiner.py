@@ -1,4 +1,4 @@
-"""What melts losses, and its file: weights together with the names of the losses."""
+"""Modules that melt losses, and their file, which holds weights with the names of the losses."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -46,14 +46,16 @@ class Total(nn.Module):
 
 
 def slopes(combiner: nn.Module, losses: Float[Tensor, " T"]) -> Float[Tensor, " T"]:
-    """How strongly each loss is trained: the melted loss differentiated by it; no graph."""
+    """How strongly each loss is trained: the derivative of the melted loss by it, without a
+    graph."""
     return valued(combiner, losses)[1]
 
 
 def valued(
     function: Callable[[Tensor], Tensor], losses: Float[Tensor, " T"]
 ) -> tuple[Float[Tensor, ""], Float[Tensor, " T"]]:
-    """A function of the losses and its slopes there, in one evaluation; no graph."""
+    """The value and the slopes of a function of the losses, in one evaluation and without a
+    graph."""
     leaf = losses.detach().requires_grad_()
     value = function(leaf)
     (found,) = torch.autograd.grad(value, leaf, allow_unused=True, materialize_grads=True)

@@ -26,7 +26,8 @@ Curved = Literal["exact", "difference"]
 
 
 class Gradient(NamedTuple):
-    """A function of the losses, the losses that it was taken at, and its gradient by the weights.
+    """The value of a function of the losses, the losses at which it was taken, and its gradient by
+    the weights.
 
     All are means over processes.
     """
@@ -114,7 +115,8 @@ def _by_jvp(losses: Losses, weights: Weights, direction: Weights) -> tuple[Tenso
 
 @contextmanager
 def _forward_mode() -> Iterator[None]:
-    """A level of forward differentiation; torch itself uses what it deprecates to enter one."""
+    """A level of forward differentiation, which torch itself enters by a call that it
+    deprecates."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit.script", DeprecationWarning)
         with forward_ad.dual_level():
@@ -158,7 +160,7 @@ def ahead(losses: Losses, weights: Weights, direction: Weights) -> tuple[Tensor,
 
 
 def difference_step(direction: Weights, sides: Literal[1, 2] = 2) -> Tensor:
-    """Step of a difference to one side or to both, as a factor of `direction`.
+    """Step of a one-sided or a central difference, as a factor of `direction`.
 
     Its length is where rounding and truncation balance. To both sides it is twice the cube root of
     the machine precision: 0.01 in float32, as in DARTS (Liu et al., 1806.09055), and 1e-5 in
@@ -220,7 +222,7 @@ def _curved(losses: Losses, weights: Weights, combiner: nn.Module, direction: We
 def second_slopes(
     combiner: nn.Module, values: Float[Tensor, " T"], change: Float[Tensor, " T"]
 ) -> Float[Tensor, " T"]:
-    """How the slopes of the combiner turn when the losses change: `B change`."""
+    """The change of the combiner's slopes when the losses change: `B change`."""
     leaf = values.detach().requires_grad_()
     (first,) = torch.autograd.grad(
         combiner(leaf), leaf, create_graph=True, allow_unused=True, materialize_grads=True

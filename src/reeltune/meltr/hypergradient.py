@@ -33,7 +33,7 @@ Regularise = Literal["lower", "upper"]
 
 
 class Primary(NamedTuple):
-    """The primary loss F, its gradient by the weights, and by phi where the weights stay."""
+    """The primary loss F, its gradient by the weights, and its gradient by phi at fixed weights."""
 
     loss: float
     gradient: Weights
@@ -41,7 +41,7 @@ class Primary(NamedTuple):
 
 
 class Hypergradient(NamedTuple):
-    """The gradient by MELTR's parameters, and the primary loss at which it was taken."""
+    """The gradient by MELTR's parameters, with the primary loss."""
 
     gradient: Weights
     loss: float
@@ -77,7 +77,7 @@ class Problem:
         return gradient(losses, weights, self.combiner).vector
 
     def curvature(self, losses: Losses, weights: Weights, direction: Weights) -> Weights:
-        """`H direction`, of one batch at `weights`."""
+        """The product `H direction`, for one batch at `weights`."""
         return curvature(losses, weights, self.combiner, direction, self.curved)
 
     def judged(self, weights: Weights) -> Primary:
@@ -149,7 +149,7 @@ def hypergradient(problem: Problem, solve: Callable[[Weights], Weights]) -> Hype
 
 
 def assembled(implicit: Weights, found: Primary) -> Hypergradient:
-    """Implicit and direct part together, the mean over processes.
+    """The sum of the implicit and the direct part, as a mean over processes.
 
     Each process computes the same from reduced numbers, but for dropout in MELTR and rounding;
     the mean makes phi the same to the bit.
@@ -161,7 +161,7 @@ def assembled(implicit: Weights, found: Primary) -> Hypergradient:
 def mixed_product(
     combiner: nn.Module, losses: Float[Tensor, " T"], changes: Float[Tensor, " T"]
 ) -> Weights:
-    """`d/dphi sum_t c_t a_t`: how phi turns the slopes of MELTR along the changes c."""
+    """`d/dphi sum_t c_t a_t`: how phi changes the slopes of MELTR along the changes c."""
     leaf = losses.detach().requires_grad_()
     (slope,) = torch.autograd.grad(
         combiner(leaf), leaf, create_graph=True, allow_unused=True, materialize_grads=True

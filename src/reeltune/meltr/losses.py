@@ -37,8 +37,8 @@ class Losses:
         self.draw = draw or Draw.fresh(device_of(model))
 
     def here(self) -> list[Tensor]:
-        """As training takes them: at the model's own weights and buffers, in the same draw, from
-        where the generators go on."""
+        """The losses as training takes them: at the model's own weights and buffers, in the same
+        draw, from which the generators go on."""
         self.draw.begin()
         return losses_of(self.model, self.batch, self.tasks, self.precision == "bf16")
 
@@ -59,7 +59,7 @@ class Losses:
 
 
 class Taken:
-    """A forward pass as training takes it, made at the first call, which lasts `seconds`."""
+    """A forward pass as training takes it; the first call makes it and takes `seconds`."""
 
     def __init__(self, losses: Losses) -> None:
         self._losses, self._found, self.seconds = losses, list[Tensor](), 0.0

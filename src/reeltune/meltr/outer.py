@@ -1,4 +1,4 @@
-"""Where the batch comes from that judges: held-out data, or recent training batches."""
+"""Sources of the batch that judges: held-out data, or recent training batches."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
@@ -14,7 +14,8 @@ Epoch = Callable[[int, int], Iterable[Batch]]  # batches of an epoch from one on
 
 @runtime_checkable
 class Outer(Protocol):
-    """Gives the batch on which the primary loss judges MELTR; `see` shows it each training one."""
+    """Gives the batch on which the primary loss judges MELTR; `see` shows it each training
+    batch."""
 
     def see(self, batch: Batch) -> None: ...
 
@@ -38,7 +39,7 @@ class HeldOut:
         self._open: Iterator[Batch] | None = None
 
     def see(self, batch: Batch) -> None:
-        """Training batches are of no use here."""
+        """Ignore the training batch."""
 
     def draw(self) -> Batch:
         """The next batch; raises DataError if an epoch has none."""
@@ -73,7 +74,7 @@ class HeldOut:
 
 
 class Recent:
-    """One of the last training batches, any with the same chance; the released code's choice.
+    """One of the last training batches, each with the same chance, as in the released code.
 
     They are kept on the CPU, and are part of the state of a run. With several processes, each
     has its own; a resumed run gives all of them those of the process that wrote the state.
@@ -87,7 +88,7 @@ class Recent:
             self.batches = [*self.batches[-self._size + 1 :], _on_cpu(batch)][-self._size :]
 
     def draw(self) -> Batch:
-        """One of them; raises DataError before the first was seen."""
+        """One of the batches; raises DataError before the first was seen."""
         if not self.batches:
             raise DataError("no training batch was seen yet; see one before drawing")
         return self.batches[int(torch.randint(len(self.batches), ()))]

@@ -12,7 +12,7 @@ from torch import distributed as dist
 
 
 def mean_over_ranks(tensor: Tensor) -> Tensor:
-    """The mean of all processes' tensors, the same bits on each."""
+    """The mean of the tensors of all processes, with the same bits on each."""
     if not dist.is_initialized() or dist.get_world_size() == 1:
         return tensor
     total = tensor.clone(memory_format=torch.contiguous_format)

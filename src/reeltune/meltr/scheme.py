@@ -1,4 +1,5 @@
-"""What a scheme is: a way from a bilevel problem to the gradient by MELTR's parameters."""
+"""The interface of schemes, which lead from a bilevel problem to the gradient by MELTR's
+parameters."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -23,8 +23,11 @@ from reeltune.types import Batch
 
 
 class Settings(BaseModel):
-    """Knobs of the outer level. The paper states Adam, lr 1e-4 and linear decay; every 3 steps
-    and gamma 0.1 are the released code's."""
+    """Settings of the outer level.
+
+    The paper states Adam, lr 1e-4 and linear decay; every 3 steps and gamma 0.1 are the released
+    code's.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -87,7 +90,8 @@ class Meltr:
         return losses_of(self.model, batch, self.tasks, self.settings.precision == "bf16")
 
     def _train(self, losses: list[Tensor], share: float) -> dict[str, float]:
-        """Backward of the melted loss: one pass, weighted by the slopes of the combiner."""
+        """Go backward through the melted loss in one pass, weighted by the slopes of the
+        combiner."""
         tasks = self.tasks
         values = mean_over_ranks(torch.stack(losses).detach())
         melted, factors = valued(self.combiner, values)
@@ -108,13 +112,14 @@ class Meltr:
         return found
 
     def _count(self, share: float) -> None:
-        """Shares add up to whole steps; a sum of thirds may miss 1 by rounding."""
+        """Add shares up to whole steps; a sum of thirds may miss 1 by rounding."""
         self._share += share
         if self._share > 1 - 1e-6:
             self._share, self._since = 0.0, self._since + 1
 
     def _move_combiner(self, problem: Problem) -> float:
-        """One step of MELTR's own optimizer; returns the seconds it took beside training."""
+        """Take one step of MELTR's own optimizer; return the seconds that it took beside
+        training."""
         start = time.perf_counter()
         found = self.scheme.hypergradient(problem)
         for name, parameter in self.combiner.named_parameters():
@@ -136,7 +141,7 @@ class Meltr:
         return time.perf_counter() - start - trained
 
     def _cause(self, problem: Problem) -> str:
-        """Which losses are no numbers, and on which batch."""
+        """Says which losses are not finite, and on which batch."""
         batches = {"the training batch": problem.last(1)[0], "the batch that judges": problem.upper}
         bad = [
             f"{task} is {loss.item()} on {where}"
@@ -153,7 +158,7 @@ class Meltr:
         return settings.lr * max(0.0, 1 - self._meta_steps / settings.decay_over)
 
     def _problem(self, batch: Batch) -> Problem:
-        """The bilevel problem here and now; too few batches at the start are used again.
+        """The bilevel problem at this step; too few batches at the start are used again.
 
         Nothing that is drawn for it is missed by training, which draws what it would without.
         """
@@ -203,7 +208,7 @@ class Meltr:
         )
 
     def state_dict(self) -> dict[str, Tensor]:
-        """All that resuming needs, for one safetensors file."""
+        """Everything that resuming needs, for one safetensors file."""
         slopes = (self._slope_sum, self._slopes)
         places = [self._since, self._meta_steps, *self._said.values(), *slopes]
         state = {"places": torch.tensor(places, dtype=torch.float64)}

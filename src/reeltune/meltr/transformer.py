@@ -1,4 +1,4 @@
-"""The meta loss transformer: the values of several losses in, one loss out."""
+"""The meta loss transformer, which turns the values of several losses into one loss."""
 
 from typing import Any, Literal
 
@@ -36,7 +36,7 @@ class Config(BaseModel):
 
     @classmethod
     def tiny(cls, tasks: tuple[str, ...] = ("primary", "auxiliary")) -> "Config":
-        """Seconds on a CPU."""
+        """Sizes that train in seconds on a CPU."""
         return cls(tasks=tasks, width=16, scale_width=8, feedforward=16, heads=2)
 
     def build(self) -> "MeltrTransformer":

@@ -19,7 +19,7 @@ def added(left: Weights, right: Weights) -> Weights:
 
 
 def times(vector: Weights, scale: float | Tensor) -> Weights:
-    """A vector at another scale; no graph."""
+    """`vector` times a factor, without a graph."""
     with torch.no_grad():
         return {name: scale * tensor for name, tensor in vector.items()}
 

@@ -1,4 +1,4 @@
-"""A robust start: MELTR trained to be the plain sum before it may be anything else."""
+"""A robust start, which first trains MELTR to be the plain sum."""
 
 import torch
 from jaxtyping import Float
@@ -12,7 +12,7 @@ LR = 1e-3  # falls to 0
 
 
 def warm_start(combiner: MeltrTransformer, typical: Float[Tensor, " T"], steps: int = 500) -> None:
-    """Fit slopes 1 and the value of the sum, for losses from near 0 to twice the `typical` ones.
+    """Fit slopes of 1 and the value of the sum, for losses from near 0 to twice the `typical` ones.
 
     The slopes are what the weights of the model are trained by, so they are fitted as well as
     the value. The same points are drawn each time, and from no generator of training.

@@ -1,4 +1,4 @@
-"""How sure an answer is: whether the best moments match, or are merely the nearest.
+"""Says how sure an answer is: whether the best moments match, or are merely the nearest.
 
 Raw scores differ from model to model, and the more moments there are, the higher the best of them
 scores by chance. So a score is measured against what is usual for the model, moments against
@@ -79,7 +79,8 @@ def usual(
     some: Float[np.ndarray, "M D"],
     video: Shaped[np.ndarray, " M"],
 ) -> Usual:
-    """What is usual in a library, from the baselines of its moments and a sample of them."""
+    """The usual similarities in a library, from the baselines of its moments and a sample of
+    them."""
     if not len(mean):
         return Usual(0.0, 1.0, 0.0)
     apart = video[:, None] != video  # (M, M)
@@ -111,7 +112,7 @@ def features(
 def confidence(
     score: Sequence[float] | Float[np.ndarray, " M"], count: int, usual: Usual, kind: Kind
 ) -> Float[np.ndarray, " M"]:
-    """Chance that moments of these cosines match, given that `count` were searched."""
+    """The chance that moments with these cosines match, given that `count` were searched."""
     *weights, bias = WEIGHTS[kind]
     inputs = features(np.asarray(score, np.float64), count, usual, kind)
     return 1 / (1 + np.exp(-(inputs * weights).sum(axis=1) - bias))

@@ -1,4 +1,5 @@
-"""From the best moments to answers: one thing is shown once, and no video crowds out the rest."""
+"""Turns the best moments into answers: one thing is shown once, and no video crowds out the
+rest."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,4 +1,5 @@
-"""Frames of several files through the model in full batches, and back to moments of each file."""
+"""Encodes frames of several files in full batches, and sorts them back into moments of each
+file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ BATCH = 32  # frames, or moments where a model must see whole moments
 
 @dataclass
 class _Growing:
-    """What is known so far of a file whose frames are still arriving."""
+    """The parts of a file whose frames are still arriving."""
 
     info: MediaInfo
     times: list[float] = field(default_factory=list)

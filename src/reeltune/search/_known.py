@@ -1,4 +1,4 @@
-"""What a library already holds, and what that means for a file met again."""
+"""Knows what a library already holds, and what that means for a file that is met again."""
 
 import os
 from dataclasses import dataclass, field
@@ -47,7 +47,8 @@ class Known:
         return cls({s.location: s for s in stored}, {s.video: s for s in stored})
 
     def is_untouched(self, file: Candidate) -> bool:
-        """Same place, size and time of change: taken as the same content without reading it."""
+        """Whether place, size and time of change agree, which is taken as the same content
+        without reading it."""
         stored = self.by_location.get(file.location)
         return stored is not None and (stored.size, stored.modified_ns) == (
             file.size,
@@ -55,7 +56,8 @@ class Known:
         )
 
     def judge(self, file: Candidate) -> tuple[Verdict, str]:
-        """Verdict by content, and the content's hash; raises DataError if it cannot be read."""
+        """The verdict by content, and the content's hash; raises DataError if the file cannot be
+        read."""
         if self.is_untouched(file):
             return Verdict.UNCHANGED, self.by_location[file.location].video
         video = content_hash(file.location)

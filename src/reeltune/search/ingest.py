@@ -1,4 +1,7 @@
-"""Index files: decode, encode, append. One file is one unit of work, so a killed run resumes."""
+"""Indexes files: decodes, encodes and appends them.
+
+One file is one unit of work, so a killed run resumes.
+"""
 
 import json
 import os
@@ -47,7 +50,7 @@ class Silent:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What the user asked for; None takes what the library has, or the default in a new one."""
+    """The user's choices; None takes what the library has, or the default in a new one."""
 
     model: str | None = None
     sampling: str | None = None
@@ -103,7 +106,7 @@ def _stored(folder: Path) -> Manifest | None:
 
 
 def _opened(folder: Path, choice: Choice) -> tuple[str, DualEncoder]:
-    """The model of the choice, or of the library, by its name; nothing is written yet."""
+    """Open the chosen model, or that of the library, by its name; nothing is written yet."""
     stored = _stored(folder)
     name = choice.model or (stored.model if stored else DEFAULT_MODEL)
     name = os.path.abspath(name) if os.path.isdir(name) else name  # readable from anywhere
@@ -140,7 +143,7 @@ def _agree(folder: Path, choice: Choice, name: str, model: DualEncoder) -> Manif
 
 
 def _otherwise(stored: Manifest, choice: Choice, name: str, field: str) -> str:
-    """What helps beside a new folder: to leave an option out, where the library then agrees."""
+    """The advice to leave an option out, if the library then agrees."""
     if field == "sampling":
         helps = choice.sampling and str(Sampling.parse(stored.sampling)) == stored.sampling
         return "leave --sampling out, or " if helps else ""
@@ -149,7 +152,7 @@ def _otherwise(stored: Manifest, choice: Choice, name: str, field: str) -> str:
 
 
 def _columns(model: DualEncoder) -> dict[str, Any]:
-    """Fields of the manifest: what a vector of the model is stored as."""
+    """Fields of the manifest that say how a vector of the model is stored."""
     indexed = indexed_columns(model)
     if indexed == model.dim:
         return {"dim": model.dim}
@@ -158,8 +161,8 @@ def _columns(model: DualEncoder) -> dict[str, Any]:
 
 @torch.inference_mode()
 def _try_a_picture(model: DualEncoder) -> None:
-    """A model that reads stored features alone, or that cannot score single queries, says so here,
-    before there is a library of it."""
+    """Encode a picture, so that a model that reads only stored features, or cannot score single
+    queries, says so before it has a library."""
     side = model.pixels.size
     picture = torch.zeros(1, 1, 3, side, side, dtype=torch.uint8)
     video = model.encode_video(picture, torch.ones(1, 1, dtype=torch.bool))
@@ -173,5 +176,5 @@ def _prune(folder: Path, known: Known, paths: Sequence[str], report: Report) -> 
 
 
 def _threads() -> int:
-    """Decoders at work: enough to keep one encoder fed, and a core left for it."""
+    """The number of decoders: enough to keep one encoder busy, with a core left for it."""
     return max(1, min(4, (os.cpu_count() or 1) // 2))

@@ -1,4 +1,4 @@
-"""Looking after a library: what is in it, whether it is sound, and how to mend and tidy it."""
+"""Looks after a library: says what is in it and whether it is sound, mends it and tidies it."""
 
 from collections import Counter
 from dataclasses import dataclass, field

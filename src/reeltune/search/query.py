@@ -1,4 +1,4 @@
-"""One query against a gallery: score, filter, fold, and say how sure the answer is."""
+"""Answers one query from a gallery: scores, filters, folds, and says how sure the answer is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ BEST_OF = 2  # moments of a video whose mean score is the video's
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """What is wanted of a search."""
+    """The wishes of a search."""
 
     k: int = 10
     where: str | None = None  # a filter, see `where`
@@ -93,7 +93,7 @@ def answer(
 
 
 def may_match(hits: Sequence[Hit]) -> bool:
-    """Whether one is confident enough, or it is not known how confident it is."""
+    """Whether the confidence is high enough, or not known."""
     return any(hit.confidence is None or hit.confidence >= GOOD for hit in hits)
 
 

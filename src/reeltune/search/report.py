@@ -1,11 +1,12 @@
-"""What an indexing run did, file by file."""
+"""Reports what an indexing run did, file by file."""
 
 from dataclasses import asdict, dataclass, field
 
 
 @dataclass(frozen=True)
 class Indexed:
-    """A file that is now in the library; `note` says what was wrong with it, or nothing."""
+    """A file that is now in the library; `note` says what was wrong with it, and is empty if
+    nothing was."""
 
     path: str
     moments: int
@@ -15,7 +16,7 @@ class Indexed:
 
 @dataclass(frozen=True)
 class Failed:
-    """A file of which nothing could be used, and why, in one line."""
+    """A file that could not be used at all, and why, in one line."""
 
     path: str
     reason: str

@@ -1,4 +1,5 @@
-"""Frames to moments: where shots change, and windows of a sensible length over them."""
+"""Turns frames into moments: finds where shots change, and lays windows of a sensible length
+over them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

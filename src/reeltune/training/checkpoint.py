@@ -31,7 +31,7 @@ class Place:
 
     @classmethod
     def read(cls, text: str) -> "Place":
-        """From the JSON of `asdict`."""
+        """The place from the JSON of `asdict`."""
         stored = json.loads(text)
         trend, best = Trend(**stored["trend"]), Score(*stored["best"])
         return cls(**{**stored, "trend": trend, "best": best})
@@ -68,7 +68,7 @@ def remove_state(folder: Path) -> None:
 
 
 def step_state(folder: Path) -> dict[str, Tensor]:
-    """What the training step remembered where a run stopped."""
+    """The state that the training step had when the run stopped."""
     with safe_open(folder / STATE, "pt") as file:
         names = [name for name in file.keys() if name.startswith("step/")]  # noqa: SIM118
         return {name.removeprefix("step/"): file.get_tensor(name) for name in names}
@@ -80,7 +80,8 @@ def load_state(
     weights: Mapping[str, Tensor],
     optimizer: torch.optim.Optimizer,
 ) -> tuple[Place, dict[str, Tensor]] | None:
-    """Bring weights, optimizer and generators to where a run stopped; none if none did.
+    """Bring weights, optimizer and generators to where a run stopped; returns None if there is no
+    state.
 
     Errors: `CheckpointError` if the state is of another run, or cannot be read.
     """

@@ -1,4 +1,4 @@
-"""Which models are trained by their vectors alone."""
+"""Tells which models are trained by their vectors alone."""
 
 from typing import TypeGuard
 
@@ -8,7 +8,7 @@ from reeltune.types import Contrasted
 def is_contrasted(model: object) -> TypeGuard[Contrasted]:
     """Whether vectors are all that the losses of a model need.
 
-    A subclass that overrides `losses` alone has losses that its `vector_losses` does not know.
+    A subclass that overrides only `losses` has losses that its `vector_losses` does not know.
     """
     if not isinstance(model, Contrasted):
         return False

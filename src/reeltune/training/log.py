@@ -1,4 +1,4 @@
-"""What a run says of itself: a line of JSON per step and epoch, and TensorBoard on request."""
+"""The log of a run: a line of JSON for each step and epoch, and TensorBoard on request."""
 
 import json
 from contextlib import suppress
@@ -53,7 +53,7 @@ class Log:
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """All whole lines of a run's log; none where there is no log.
+    """All whole lines of a run's log; none if there is no log.
 
     The last line of a run that was killed may be half a line, and no line at all is of a run
     where the file is something else.

@@ -164,7 +164,7 @@ class _Training:
             raise KeyboardInterrupt
 
     def _finite(self, facts: dict[str, float]) -> dict[str, float]:
-        """What a step says of itself; DataError names the first loss that is no number."""
+        """The figures of a step; raises DataError that names the first loss that is not finite."""
         bad = {name: value for name, value in facts.items() if not math.isfinite(value)}
         if bad:
             name = next((name for name in bad if name != "loss"), "loss")

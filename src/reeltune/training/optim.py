@@ -73,14 +73,14 @@ def _by_pattern(weights: Iterable[str], settings: Settings) -> dict[str, list[st
 
 
 def _some(names: Iterable[str]) -> str:
-    """The first few."""
+    """The first few names, in words."""
     listed = list(names)
     return ", ".join(listed[:SHOWN]) + (f" and {len(listed) - SHOWN} more" * (len(listed) > SHOWN))
 
 
 def learning_rate(step: int, steps: int, settings: Settings, peak: float) -> float:
-    """Linear from zero over the warm-up, then half a cosine or a line down to zero; `peak` for
-    rules that look at validation."""
+    """The rate: linear from zero over the warm-up, then half a cosine or a line down to zero;
+    `peak` for rules that look at validation."""
     if settings.schedule in FOLLOWS:
         return peak
     warmup = settings.warmup * steps

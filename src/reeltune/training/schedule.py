@@ -1,4 +1,4 @@
-"""What the figure of an epoch does to the learning rate, to the weights and to the run.
+"""Decides what the figure of an epoch does to the learning rate, the weights and the run.
 
 Cosine and linear decay look at no figure. Three rules of Dual Encoding do; all cut the rate by 1 %
 and halve it where validation does not improve:
@@ -29,7 +29,7 @@ class Score(NamedTuple):
 
 @dataclass
 class Trend:
-    """What a rule remembers."""
+    """The memory of a rule."""
 
     factor: float = 1.0  # of the learning rate
     bad: int = 0  # epochs in a row that did not improve
@@ -54,7 +54,7 @@ def kept_of_equals(rule: Rule) -> str:
 
 
 def after_epoch(rule: Rule, trend: Trend, improved: bool) -> bool:
-    """Bring `trend` up to date; true where the best weights are to come back."""
+    """Bring `trend` up to date; returns whether the best weights should come back."""
     trend.bad = 0 if improved else trend.bad + 1
     trend.since += 1
     if rule not in FOLLOWS:

@@ -13,7 +13,7 @@ OF_VALIDATION = ("judged_by", "patience")  # and that nothing reads where there 
 
 
 class Settings(BaseModel):
-    """All knobs of the loop; the VoP paper states epochs, batch, weight decay and the cosine."""
+    """All settings of the loop; the VoP paper states epochs, batch, weight decay and the cosine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

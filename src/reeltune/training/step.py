@@ -110,7 +110,7 @@ class Contrast:
     def _losses(
         self, batch: Batch, text: Tensor, video: Tensor, group: Tensor
     ) -> dict[str, Tensor]:
-        """Those of vectors, none of which the model names is missing."""
+        """Losses of the vectors; all losses that the model names must be among them."""
         found = self._model.vector_losses(text, video, group)
         if self._names is None:
             self._names = names_of_losses(self._model, next(chunks(batch, 2)))
@@ -159,7 +159,7 @@ class Contrast:
 
 @torch.no_grad()
 def names_of_losses(model: Any, batch: Batch) -> set[str]:
-    """Names of the losses that a model gives for a batch; nothing in it changes by the asking."""
+    """Names of the losses that a model gives for a batch; asking changes nothing in it."""
     modes = [(module, module.training) for module in model.modules()]
     with Draw(device_of(model)).again():
         model.eval()  # statistics of batch norms stay as they are

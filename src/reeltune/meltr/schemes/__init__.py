@@ -1,1 +1,1 @@
-"""Ways to get the hypergradient: one file each, with `Config.build()` giving a `Scheme`."""
+"""Ways to compute the hypergradient: one file each, whose `Config.build()` returns a `Scheme`."""

@@ -7,7 +7,7 @@ from reeltune.meltr.scheme import Scheme
 
 
 class Config(BaseModel):
-    """Nothing to set."""
+    """There is nothing to set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

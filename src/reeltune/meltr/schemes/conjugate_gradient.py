@@ -1,4 +1,4 @@
-"""AID-CG: the linear system of the implicit function theorem by conjugate gradients."""
+"""AID-CG: solves the linear system of the implicit function theorem by conjugate gradients."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +12,7 @@ from reeltune.meltr.vectors import dot, plus, times
 
 
 class Config(BaseModel):
-    """The paper states none of these."""
+    """Settings, none of which the paper states."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -10,7 +10,8 @@ from reeltune.meltr.vectors import plus, times
 
 
 class Config(BaseModel):
-    """One virtual step, as in Meta-Weight-Net; the rate should be that of the real steps."""
+    """Settings; one virtual step is as in Meta-Weight-Net, and the rate should be that of real
+    steps."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -7,7 +7,7 @@ from reeltune.meltr.scheme import Scheme
 
 
 class Config(BaseModel):
-    """Nothing to set; the step takes `combiner.Total` with it."""
+    """There is nothing to set; the step uses `combiner.Total` with it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -16,5 +16,5 @@ class Config(BaseModel):
 
 
 def multi_task(problem: Problem) -> Hypergradient:
-    """No gradient: the sum has no parameters."""
+    """Return no gradient, because the sum has no parameters."""
     return Hypergradient({}, problem.judged(problem.weights).loss)

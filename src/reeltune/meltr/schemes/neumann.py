@@ -11,7 +11,7 @@ from reeltune.meltr.vectors import plus
 
 
 class Config(BaseModel):
-    """AuxiLearn's defaults."""
+    """Settings, with the defaults of AuxiLearn."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -11,7 +11,7 @@ from reeltune.meltr.vectors import plus, times
 
 
 class Config(BaseModel):
-    """The MELTR paper does not say which values it used."""
+    """Settings; the MELTR paper does not say which values it used."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

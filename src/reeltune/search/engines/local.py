@@ -1,4 +1,4 @@
-"""One indexing run: events of the readers in, commits and a report out."""
+"""One indexing run, which turns events of the readers into commits and a report."""
 
 import time
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ COMMIT_SECONDS = 1.0  # work that a killed run may have to repeat, beside the fi
 
 @runtime_checkable
 class Progress(Protocol):
-    """Told how the work goes; sizes are bytes of video files."""
+    """Is told how the work goes; sizes are bytes of video files."""
 
     def begin(self, files: int, size: int) -> None: ...
 
@@ -73,7 +73,7 @@ class Run:
     stored_at: float = field(default_factory=time.monotonic)
 
     def all(self, readers: Readers) -> None:
-        """Take every event; Ctrl-C keeps the files that are complete."""
+        """Handle every event; Ctrl-C keeps the files that are complete."""
         try:
             with readers as events:
                 for event in events:

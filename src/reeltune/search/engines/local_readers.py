@@ -1,4 +1,4 @@
-"""Files to frames in the background: one thread judges files, others decode the new ones.
+"""Turns files into frames in the background: one thread judges files, others decode the new ones.
 
 Each decoding thread owns one sandboxed decoder process. Queues are short, so memory stays flat
 and decoding runs just ahead of the encoder.
@@ -57,7 +57,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Broken:
-    """Nothing, or nothing more, can be read of this file."""
+    """Nothing, or nothing more, can be read from this file."""
 
     candidate: Candidate
     reason: str

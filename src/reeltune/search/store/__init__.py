@@ -1,1 +1,1 @@
-"""What a library is on disk: a table of moments, a manifest and a lock."""
+"""A library on disk: a table of moments, a manifest and a lock."""

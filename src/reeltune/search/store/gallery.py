@@ -71,7 +71,7 @@ class Found:
 
     @property
     def whole(self) -> Float[np.ndarray, "M D"]:
-        """The vectors as the model made them."""
+        """The whole vectors as the model made them."""
         return np.concatenate([self.vector, self.rest], axis=1)
 
     def ordered_by(self, score: Float[np.ndarray, " M"]) -> "Found":
@@ -138,7 +138,7 @@ class Ranking(Protocol):
 
 @dataclass
 class _Held:
-    """What is kept in memory: N moments, thumbnails never."""
+    """N moments in memory, without their thumbnails."""
 
     dataset: lance.LanceDataset
     vectors: Float[np.ndarray, "N E"]
@@ -175,7 +175,8 @@ class _Held:
         )
 
     def passing(self, filter: str | None) -> Bool[np.ndarray, " N"] | None:
-        """Which moments pass, None for all; a version never changes, so it is remembered."""
+        """Which moments pass, None for all; the answer is remembered, because a version never
+        changes."""
         if filter is None:
             return None
         if filter not in self.filters:
@@ -187,7 +188,7 @@ class _Held:
 
 
 class _ByAll:
-    """Every moment is compared."""
+    """Compares every moment."""
 
     def __init__(
         self,
@@ -220,7 +221,7 @@ class _ByAll:
 
 
 class _ByIndex:
-    """The table's index names the moments to compare."""
+    """Compares the moments that the table's index names."""
 
     def __init__(
         self, dataset: lance.LanceDataset, query: Float[np.ndarray, " D"], filter: str | None
@@ -251,7 +252,7 @@ class _ByIndex:
 
 
 def not_finite(uri: str) -> str:
-    """What is said of a library whose stored vectors cannot be compared."""
+    """The error for a library whose stored vectors cannot be compared."""
     return (
         f"{uri} holds vectors that are not finite; "
         f"find and mend them with: reeltune library verify, reeltune library repair"
@@ -268,7 +269,7 @@ def _room(dataset: lance.LanceDataset, column: str) -> Float[np.ndarray, "N D"]:
 
 
 def _usual(dataset: lance.LanceDataset) -> Usual:
-    """What is usual for the library's model, else for the library itself."""
+    """The usual similarities for the library's model, or else for the library itself."""
     kept = json.loads((dataset.schema.metadata or {}).get(b"reeltune", b"{}"))
     if kept.get("model") in KNOWN:
         return KNOWN[kept["model"]]

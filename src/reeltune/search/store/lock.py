@@ -1,4 +1,5 @@
-"""One writer at a time: an operating-system lock that dies with its owner, and who that is."""
+"""Lets one process write at a time, by an operating-system lock that dies with its owner, and
+says who that is."""
 
 import json
 import os

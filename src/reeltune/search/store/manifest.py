@@ -1,4 +1,5 @@
-"""The small file beside a library's table: what made the vectors, and in which layout."""
+"""The small file beside a library's table, which says what made the vectors, and in which
+layout."""
 
 import hashlib
 import json
@@ -29,11 +30,11 @@ class Manifest(BaseModel):
 
     @property
     def width(self) -> int:
-        """Columns that are indexed."""
+        """The number of columns that are indexed."""
         return self.indexed or self.dim
 
     def as_json(self, indent: int | None = None) -> str:
-        """Without what is None, so that libraries of most models are as they ever were."""
+        """JSON without what is None, so that most models need no further fields."""
         return self.model_dump_json(exclude_none=True, indent=indent)
 
     def settings_hash(self) -> str:

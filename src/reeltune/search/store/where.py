@@ -1,4 +1,4 @@
-"""Filters on what is known of a file: a small part of SQL, checked word by word."""
+"""Filters on the columns of a file, in a small part of SQL that is checked word by word."""
 
 import re
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def where(text: str) -> str:
 
 
 def refused_by_table(text: str, error: BaseException) -> ConfigError:
-    """What to tell the user when every word is known and the sentence still makes no sense."""
+    """The error to raise when every word is known and the sentence still makes no sense."""
     first = str(error).splitlines()[0].split(", /")[0]
     return _refused(text, f"makes no sense ({first[:160]})")
 
@@ -76,7 +76,8 @@ def _made(text: str, tokens: list[tuple[str, str]], place: int) -> str:
 
 
 def _compared_with(tokens: list[tuple[str, str]], place: int) -> str:
-    """The column that a value stands beside: after its comparison, else the last one before."""
+    """The column to which a value belongs: that of its comparison, or else the last one before
+    it."""
     if place + 2 < len(tokens) and tokens[place + 1][1] in COMPARISONS:
         kind, token = tokens[place + 2]
         return token if kind == "column" else ""
@@ -84,7 +85,7 @@ def _compared_with(tokens: list[tuple[str, str]], place: int) -> str:
 
 
 def _time(text: str, column: str, token: str) -> str:
-    """A literal of a day or of a moment; spelled out anew, so nothing odd reaches the table."""
+    """A literal for a day or a moment, spelled out anew, so that nothing odd reaches the table."""
     given = token[1:-1]
     try:
         if column == "date":
