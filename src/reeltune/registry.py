@@ -12,6 +12,7 @@ CALLED = {  # in messages
     "objectives": "loss",
     "meltr.schemes": "scheme",
     "tasks": "task",
+    "papers": "table",
 }
 
 
@@ -23,9 +24,24 @@ def names(kind: str) -> list[str]:
 
 
 def find(kind: str, name: str) -> ModuleType:
-    """Import one component; a dotted name is an outside plugin and is imported as it stands."""
+    """Import one component; a dotted name is an outside plugin and is imported as it stands.
+
+    Errors: `ConfigError` for a name that there is not.
+    """
     if "." in name:
-        return import_module(name)
+        return _outside(kind, name)
     if name not in names(kind):
         raise ConfigError(f"no {CALLED[kind]} named {name!r}; there are: {', '.join(names(kind))}")
     return import_module(f"reeltune.{kind}.{name.replace('-', '_')}")
+
+
+def _outside(kind: str, name: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # it is there, and lacks something else
+        raise ConfigError(
+            f"no {CALLED[kind]} named {name!r}: Python finds no module {error.name}; install the "
+            f"package that has it, or give one of {', '.join(names(kind))}"
+        ) from error

@@ -15,10 +15,8 @@ from reeltune.cli.app import app
 from reeltune.cli.training import changes_of
 from reeltune.data.toybox import Config
 from reeltune.models import clip
-from reeltune.papers.dual_encoding import strategy_jobs
-from reeltune.papers.meltr import jobs_of as jobs_of_sections
-from reeltune.papers.meltr_rows import TABLES
-from reeltune.papers.vop import Job, Plan, jobs_of
+from reeltune.papers.table.make import jobs_of, table_named
+from reeltune.papers.table.plan import Plan
 from reeltune.recipes.stored import RECIPE, write_recipe
 from reeltune.types import Pair
 
@@ -161,7 +159,7 @@ def finish_runs_of_table(line: str) -> None:
     """Put a run that was trained once into the place of each that the table would train."""
     command, left = named(arguments(line))
     asked = command.make_context("table", left).params
-    kind = "meltr" if asked["family"].startswith("meltr-") else asked["family"]
+    kind = table_named(asked["family"]).folder or asked["family"]
     plan = Plan(
         family=asked["family"],
         benchmark=asked["dataset"],
@@ -170,7 +168,7 @@ def finish_runs_of_table(line: str) -> None:
         data=asked["data"],
         changes=changes_of(asked["settings"]),
     )
-    for job in all_jobs(plan):
+    for job in jobs_of(plan):
         if not job.folder.exists():
             source = next(run for begin, run in ALIKE.items() if job.method.startswith(begin))
             shutil.copytree(trained(f"{plan.benchmark}/{source}"), job.folder)
@@ -183,9 +181,3 @@ ALIKE = {  # the run that stands for another, by how that one's method begins
     "dual-encoding": "dual-encoding",
     "": "vop-fp",
 }
-
-
-def all_jobs(plan: Plan) -> list[Job]:
-    if plan.family == "dual-encoding-pp":
-        return [*jobs_of(plan), *(job for jobs in strategy_jobs(plan).values() for job in jobs)]
-    return jobs_of_sections(plan, TABLES[plan.family]) if plan.family in TABLES else jobs_of(plan)

@@ -12,9 +12,10 @@ from reeltune.cli.app import app
 from reeltune.data import activitynet, msrvtt
 from reeltune.errors import DataError
 from reeltune.features.official import write_official
-from reeltune.papers.dual_encoding import held_out
+from reeltune.papers.dual_encoding_pp import held_out
+from reeltune.papers.table.make import jobs_of
 from reeltune.papers.table.missing import missing_of
-from reeltune.papers.vop import Plan, jobs_of
+from reeltune.papers.table.plan import Plan
 from reeltune.recipes.read import read_recipe, recipe_names
 from reeltune.runs.benchmark_data import on_data, sizes_differ
 from reeltune.runs.place import RunPlace

@@ -13,7 +13,8 @@ from typer.testing import CliRunner, Result
 from reeltune.cli.app import app
 from reeltune.data.toybox import Config
 from reeltune.features.official import write_official
-from reeltune.papers.vop import Plan, jobs_of
+from reeltune.papers.table.make import jobs_of
+from reeltune.papers.table.plan import Plan
 from reeltune.recipes.read import read_recipe
 from reeltune.recipes.stored import write_recipe
 from reeltune.registry import find

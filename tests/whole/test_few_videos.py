@@ -13,9 +13,9 @@ from reeltune.evaluation.retrieval import Report
 from reeltune.models.opening.open import open_model
 from reeltune.papers._dual_encoding_sweeps import Cut, HeldOut, alpha_sums, pruned
 from reeltune.papers._meltr_costs import costs
+from reeltune.papers.table.make import jobs_of, write_pages
 from reeltune.papers.table.missing import missing_of
-from reeltune.papers.vop import Plan, jobs_of, rows_of
-from reeltune.papers.vop_pages import write_pages
+from reeltune.papers.table.plan import Plan
 from reeltune.recipes.read import Recipe
 from reeltune.runs.finished import METRICS
 from reeltune.runs.place import RunPlace
@@ -122,7 +122,7 @@ def test_a_table_of_a_benchmark_that_holds_nothing_out_can_be_run(
     assert missing_of(plan, jobs) == jobs
     for job in jobs_of(plan):  # one run stands for all
         shutil.copytree(trained, job.folder)
-    pages = write_pages(plan, rows_of(plan))
+    pages = write_pages(plan, False, print).pages
     assert [page.name for page in pages] == ["table.md", "table.json", "parameters.png"]
 
 

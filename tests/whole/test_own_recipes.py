@@ -11,8 +11,9 @@ from typer.testing import CliRunner, Result
 from reeltune.cli.app import app
 from reeltune.data.toybox import Config
 from reeltune.errors import ConfigError
+from reeltune.papers.table.make import jobs_of
 from reeltune.papers.table.missing import _command
-from reeltune.papers.vop import Plan, jobs_of, recipe_of
+from reeltune.papers.table.plan import Plan, recipe_of
 from reeltune.recipes.read import read_recipe
 from reeltune.recipes.stored import write_recipe
 from reeltune.runs.describe import describe

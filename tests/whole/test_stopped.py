@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from reeltune.errors import ConfigError, DataError
+from reeltune.papers.table.make import jobs_of
 from reeltune.papers.table.missing import missing_of, train_missing
-from reeltune.papers.vop import Job, Plan, jobs_of
+from reeltune.papers.table.plan import Job, Plan
 from reeltune.recipes.read import read_recipe
 from reeltune.runs.place import RunPlace
 from reeltune.runs.train import run_recipe

@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,23 +16,33 @@ from reeltune.compress.prune import prunable
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.retrieval import Report
 from reeltune.models.dual_encoding import Config, load
-from reeltune.papers import vop as table
-from reeltune.papers._dual_encoding_sweeps import ALPHAS, Cut, HeldOut, alpha_sums, pruned
-from reeltune.papers.dual_encoding import (
+from reeltune.papers._dual_encoding_sweeps import (
+    ALPHAS,
     BASELINE,
-    ENTRIES,
     PLUS,
-    STRATEGIES,
     UNI,
-    Row,
-    held_out,
-    papers_figures,
-    rows_of,
-    strategy_jobs,
-    strategy_rows,
+    Cut,
+    HeldOut,
+    alpha_sums,
+    pruned,
 )
-from reeltune.papers.dual_encoding_pages import make_tables, markdown
-from reeltune.papers.vop import Plan, drawn, is_papers_own, jobs_of
+from reeltune.papers.dual_encoding_pp import (
+    PAPER,
+    SIZES,
+    STRATEGIES,
+    entries,
+    held_out,
+    page,
+    strategy,
+    with_sums,
+)
+from reeltune.papers.table import draws
+from reeltune.papers.table.contract import Found
+from reeltune.papers.table.draws import sample_of, subset_of
+from reeltune.papers.table.entry import Entry
+from reeltune.papers.table.make import jobs_of, make_table, read_table
+from reeltune.papers.table.plan import Plan
+from reeltune.papers.table.row import figures_beside, papers_figures
 from reeltune.recipes.read import read_recipe
 from reeltune.runs.finished import METRICS
 from reeltune.runs.place import RunPlace
@@ -51,8 +62,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
         seeds=1,
         changes=SMALL,
     )
-    singles = [job for jobs in strategy_jobs(plan).values() for job in jobs]
-    for job in [*jobs_of(plan), *singles]:
+    for job in jobs_of(plan):
         changes = {**dict(job.changes), "training.seed": job.seed}
         run_recipe(read_recipe(f"toybox/{job.method}", changes), RunPlace(out=job.folder))
     return plan
@@ -64,8 +74,18 @@ def held(plan: Plan) -> HeldOut:
 
 
 @pytest.fixture(scope="module")
-def rows(plan: Plan, held: HeldOut) -> dict[str, Row]:
-    return {row.name: row for row in rows_of(plan, held)}
+def found(plan: Plan) -> tuple[Found, Found]:
+    """The paper's rows, and one strategy at a time."""
+    main, alone = read_table(plan)
+    return main, alone
+
+
+Fields = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def rows(found: tuple[Found, Found]) -> dict[str, Fields]:
+    return {row["name"]: dict(row) for row in found[0].fields()}
 
 
 def report_of(plan: Plan, method: str) -> Report:
@@ -74,7 +94,8 @@ def report_of(plan: Plan, method: str) -> Report:
 
 def test_jobs_differ_from_the_baseline_by_one_strategy(plan: Plan) -> None:
     base = read_recipe(f"toybox/{BASELINE}", SMALL).model_dump()
-    for name, (job,) in strategy_jobs(plan).items():
+    for name in STRATEGIES:
+        (job,) = strategy(name).jobs(plan)
         other = read_recipe(f"toybox/{job.method}", dict(job.changes)).model_dump()
         for part in ("config", "training"):
             base_part, other_part = base[part], other[part]
@@ -91,80 +112,87 @@ def test_jobs_differ_from_the_baseline_by_one_strategy(plan: Plan) -> None:
         assert plus[part][field] == value, "all five make [B]"
 
 
-def test_rows_are_those_of_the_paper_in_its_order(rows: dict[str, Row]) -> None:
+def test_rows_are_those_of_the_paper_in_its_order(rows: dict[str, Fields]) -> None:
     assert list(rows) == ["DE", "[A]", "[B]", "[C]", "[D]", "[E]", "[F]"]
 
 
-def test_sizes_are_counted_in_the_checkpoints(plan: Plan, rows: dict[str, Row]) -> None:
-    for entry in ENTRIES:
+def test_sizes_are_counted_in_the_checkpoints(plan: Plan, rows: dict[str, Fields]) -> None:
+    cuts = {"[D]": Cut(0.36), "[E]": Cut(0.22), "[F]": Cut(0.22, biases=True)}
+    for entry in entries(plan):
         model = load(plan.out / entry.method / "seed0", "cpu")
         row = rows[entry.name]
-        assert row.parameters == sum(weight.numel() for weight in model.parameters())
+        assert row["parameters"] == sum(weight.numel() for weight in model.parameters())
         zeros = 0
-        if entry.cut:
-            weights = prunable(model, biases=entry.cut.biases).values()
-            zeros = round(entry.cut.amount * sum(weight.numel() for weight in weights))
-        assert row.nonzeros == row.parameters - zeros
-        assert row.size == row.parameters / rows["DE"].parameters
-        assert row.nonzero == row.nonzeros / rows["DE"].parameters
-    assert rows["[C]"].size < rows["[B]"].size == 1
-    assert rows["[F]"].nonzeros < rows["[E]"].nonzeros < rows["[C]"].nonzeros
+        if cut := cuts.get(entry.name):
+            weights = prunable(model, biases=cut.biases).values()
+            zeros = round(cut.amount * sum(weight.numel() for weight in weights))
+        assert row["nonzeros"] == row["parameters"] - zeros
+        assert row["size"] == row["parameters"] / rows["DE"]["parameters"]
+        assert row["nonzero"] == row["nonzeros"] / rows["DE"]["parameters"]
+    assert rows["[C]"]["size"] < rows["[B]"]["size"] == 1
+    assert rows["[F]"]["nonzeros"] < rows["[E]"]["nonzeros"] < rows["[C]"]["nonzeros"]
 
 
-def test_figures_are_those_of_the_runs(plan: Plan, rows: dict[str, Row]) -> None:
+def test_figures_are_those_of_the_runs(plan: Plan, rows: dict[str, Fields]) -> None:
     report, row = report_of(plan, UNI), rows["[C]"]
-    assert row.figures["t2v R@5"] == pytest.approx(report.t2v["R@5"])
-    assert row.figures["v2t MnR"] == pytest.approx(report.v2t["MnR"])
+    assert row["figures"]["t2v R@5"] == pytest.approx(report.t2v["R@5"])
+    assert row["figures"]["v2t MnR"] == pytest.approx(report.v2t["MnR"])
     total = report.t2v["SumR"] + report.v2t["SumR"]
-    assert row.figures["SumR"] == pytest.approx(total)
-    assert row.seeds == pytest.approx([total])
-    assert row.against[0] == pytest.approx(total - rows["DE"].figures["SumR"])
-    assert rows["DE"].against == (0, (0, 0))
-    for name, (low, high) in row.intervals.items():
-        assert low <= row.figures[name] <= high, name
+    assert row["figures"]["SumR"] == pytest.approx(total)
+    assert row["seeds"] == pytest.approx([total])
+    assert row["against"][0] == pytest.approx(total - rows["DE"]["figures"]["SumR"])
+    assert rows["DE"]["against"] == (0, (0, 0))
+    for name, (low, high) in row["intervals"].items():
+        assert low <= row["figures"][name] <= high, name
 
 
-def test_the_papers_figures_are_those_of_its_table() -> None:
-    papers = {entry.name: papers_figures(entry) for entry in ENTRIES}
+def papers_of(entry: Entry) -> dict[str, float]:
+    """What the paper has for a row."""
+    beside = figures_beside(read_recipe(f"{PAPER}/{entry.method}"))
+    return beside if entry.paper is None else dict(entry.paper)
+
+
+def test_the_papers_figures_are_those_of_its_table(plan: Plan) -> None:
+    papers = {entry.name: with_sums(papers_of(entry)) for entry in entries(plan)}
     sums = {"DE": 210.2, "[A]": 211.2, "[B]": 214.4, "[C]": 212.9}
     sums |= {"[D]": 211.7, "[E]": 212.5, "[F]": 212.6}
     assert {name: found["SumR"] for name, found in papers.items()} == pytest.approx(sums, abs=0.06)
-    assert [entry.size for entry in ENTRIES] == [1, 1, 1, 0.83, 0.66, 0.66, 0.66]
+    assert list(SIZES.values()) == [1, 1, 1, 0.83, 0.66, 0.66, 0.66]
     assert papers["[D]"]["t2v MnR"] == 118.47
     assert "t2v MnR" not in papers["DE"]
 
 
 def test_the_papers_table_is_given_where_its_own_test_data_were_measured(
-    plan: Plan, rows: dict[str, Row]
+    found: tuple[Found, Found],
 ) -> None:
-    theirs = [
-        replace(row, paper=papers_figures(entry))
-        for entry, row in zip(ENTRIES, rows.values(), strict=True)
-    ]
-    text = markdown(plan, theirs, [])
+    theirs = [replace(row, paper=papers_of(row.entry), others={}) for row in found[0].rows]
+    for row in theirs[1:]:
+        row.others["DE"] = theirs[0]
+    text = "\n".join(map(str, page(replace(found[0], rows=theirs))))
     assert "| [E] | 0.66 | 12.0 | 31.9 | 43.2 | 117.3 | 87.1 |" in text
     assert "v2t R@1 (any) | v2t R@5 (any)" in text
     assert "ranked by the rule grouped here and any in the paper" in text
+    assert text.splitlines()[-1].endswith("| 212.6 | +2.4 |")
 
 
 def test_figures_of_other_data_are_not_those_that_a_paper_measured(
-    plan: Plan, rows: dict[str, Row]
+    plan: Plan, rows: dict[str, Fields]
 ) -> None:
-    report = report_of(plan, UNI)
-    assert is_papers_own(plan, "toybox", UNI, [report])
-    assert not is_papers_own(plan, "msrvtt-official", UNI, [report]), "another benchmark"
+    report, entry = report_of(plan, UNI), Entry(name="[C]", method=UNI, paper={"SumR": 1.0})
+    assert papers_figures(plan, entry, "toybox", [report]) == {"SumR": 1.0}
+    assert papers_figures(plan, entry, "msrvtt-official", [report]) == {}, "another benchmark"
     gone = LeftOut(what="video", reason="gone", count=1)
     for change in ({"left_out": {"test": (gone,)}}, {"differs": ("test has 3 videos",)}):
         less = replace(report, protocol=replace(report.protocol, **change))
-        assert not is_papers_own(plan, "toybox", UNI, [report, less])
-    assert all(row.paper == {} for row in rows.values())
+        assert papers_figures(plan, entry, "toybox", [report, less]) == {}
+    assert all(row["paper"] == {} for row in rows.values())
 
 
-def test_the_padding_strategy_changes_no_rank(plan: Plan) -> None:
-    found = {row.name: row for row in strategy_rows(plan)}
-    assert list(found) == ["none", *STRATEGIES]
-    assert found["padding"].same
-    assert found["padding"].against == (0, (0, 0))
+def test_the_padding_strategy_changes_no_rank(plan: Plan, found: tuple[Found, Found]) -> None:
+    alone = {row["name"]: row for row in found[1].fields()}
+    assert list(alone) == ["none", *STRATEGIES]
+    assert alone["padding"]["same"]
+    assert alone["padding"]["against"] == (0, (0, 0))
     weights = {
         name: load(folder, "cpu").state_dict()["text.embedding.weight"]
         for name, folder in (
@@ -179,11 +207,12 @@ def test_the_padding_strategy_changes_no_rank(plan: Plan) -> None:
 def test_draws_of_both_ways_are_those_of_the_slow_rule(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table, "DRAWS", 6)
+    monkeypatch.setattr(draws, "DRAWS", 6)
     reports = [report_of(plan, method) for method in (BASELINE, PLUS, UNI)]
     videos = len(reports[0].ranks.v2t)
     chosen = np.random.default_rng(0).integers(0, videos, (6, videos))
     seeds = np.random.default_rng([1, 3]).integers(0, 3, (6, 3))
+    sample = sample_of(reports)
     for way, depth in (("t2v", 1), ("t2v", 10), ("v2t", 1), ("v2t", 5)):
         wanted = []
         for draw in range(6):
@@ -197,7 +226,28 @@ def test_draws_of_both_ways_are_those_of_the_slow_rule(
                     own = zip(ranks.t2v, ranks.video, strict=True)
                     hits += [rank <= depth for rank, of in own if of == video]
             wanted.append(100 * np.mean(hits))
-        np.testing.assert_allclose(drawn(reports, way=way, depth=depth), wanted)
+        np.testing.assert_allclose(sample.draws[f"{way} R@{depth}"], wanted)
+
+
+def test_draws_of_a_subset_are_of_its_own_videos_alone(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draws, "DRAWS", 6)
+    reports = [report_of(plan, method) for method in (BASELINE, UNI)]
+    tag, pairs = next(iter(reports[0].ranks.tagged.items()))
+    members = sorted({reports[0].ranks.video[pair] for pair in pairs})
+    chosen = np.random.default_rng(0).integers(0, len(members), (6, len(members)))
+    seeds = np.random.default_rng([1, 2]).integers(0, 2, (6, 2))
+    wanted = []
+    for draw in range(6):
+        hits = []
+        for seed in seeds[draw]:
+            ranks = reports[seed].ranks
+            for member in chosen[draw]:
+                own = [pair for pair in pairs if ranks.video[pair] == members[member]]
+                hits += [ranks.t2v[pair] <= 1 for pair in own]
+        wanted.append(100 * np.mean(hits))
+    np.testing.assert_allclose(subset_of(reports, tag).draws["t2v R@1"], wanted)
 
 
 @pytest.mark.parametrize("method", [BASELINE, UNI])
@@ -293,20 +343,18 @@ def test_the_command_writes_tables_and_plots_and_a_second_one_measures_nothing(p
 
     before = written()
     assert len(before) == 9 + 3 + 20 + 2  # trained, [D] to [F], the curve, alphas of two
-    assert make_tables(plan, True, print)[0] == text
+    assert make_table(plan, True, print)[0] == text
     assert written() == before
 
 
-def test_runs_of_another_rule_of_video_to_text_are_refused(plan: Plan, held: HeldOut) -> None:
+def test_runs_of_another_rule_of_video_to_text_are_refused(plan: Plan) -> None:
     other = replace(plan, changes={**SMALL, "v2t": "any"})
     message = r"seed0 was measured with v2t=grouped.* by v2t=any; give --set v2t=grouped.*--out"
     with pytest.raises(DataError, match=message):
-        rows_of(other, held)
-    with pytest.raises(DataError, match=message):
-        strategy_rows(other)
+        read_table(other)
 
 
 def test_an_unknown_table_is_named(tmp_path: Path) -> None:
     unknown = Plan(family="vip", benchmark="toybox", out=tmp_path)
-    with pytest.raises(ConfigError, match=r"no table 'vip'; there are: vop, dual-encoding-pp"):
-        unknown.methods()
+    with pytest.raises(ConfigError, match=r"no table named 'vip'; there are: dual-encoding-pp, m"):
+        jobs_of(unknown)

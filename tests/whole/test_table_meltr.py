@@ -15,13 +15,18 @@ from reeltune.evaluation.captioning import CaptioningReport, captioning_report
 from reeltune.evaluation.captions import caption_report, split_words
 from reeltune.evaluation.protocols import CaptionCard
 from reeltune.evaluation.retrieval import Report
-from reeltune.papers import vop as table
+from reeltune.papers import meltr_losses, meltr_schemes
+from reeltune.papers._meltr import MELTR
 from reeltune.papers._meltr_costs import Cost, costs, stored_costs
-from reeltune.papers.meltr import draws_of, entry_jobs, epoch_seconds, jobs_of, rows_of
-from reeltune.papers.meltr_pages import make_meltr_tables, markdown
-from reeltune.papers.meltr_rows import MELTR, SCHEMES, TABLES, Section
-from reeltune.papers.vop import FAMILIES, Plan
+from reeltune.papers.meltr_schemes import SCHEMES
+from reeltune.papers.table import draws
+from reeltune.papers.table.contract import Table
+from reeltune.papers.table.draws import sample_of
+from reeltune.papers.table.make import jobs_of, make_table, read_table, sections_of, table_named
+from reeltune.papers.table.plan import Plan
+from reeltune.papers.table.seconds import epoch_seconds
 from reeltune.recipes.read import read_recipe
+from reeltune.registry import names
 from reeltune.runs.finished import METRICS
 from reeltune.runs.place import RunPlace
 from reeltune.runs.train import run_recipe
@@ -37,10 +42,17 @@ def plan_of(family: str, out: Path, **more: object) -> Plan:
     return Plan(family=family, benchmark="toybox", out=out, seeds=1, **more)  # type: ignore[arg-type]
 
 
+TABLES = {
+    family: sections_of(plan_of(family, Path()))
+    for family in names("papers")
+    if family.startswith("meltr-")
+}
+
+
 def jobs_by_name(out: Path) -> dict[str, Path]:
     """The folder of every row of every table, by table and row."""
     return {
-        f"{section.title}: {entry.name}": entry_jobs(plan_of(family, out), entry)[0].folder
+        f"{section.name}: {entry.name}": entry.jobs(plan_of(family, out))[0].folder
         for family, sections in TABLES.items()
         for section in sections
         for entry in section.entries
@@ -61,7 +73,7 @@ def test_what_two_tables_need_is_trained_once(tmp_path: Path) -> None:
         *("sum of all eight", "upper, both ways"),
     }
     assert len(set(found.values())) == 40
-    each = [job for f, s in TABLES.items() for job in jobs_of(plan_of(f, tmp_path), s)]
+    each = [job for family in TABLES for job in jobs_of(plan_of(family, tmp_path))]
     assert {job.folder for job in each} == set(found.values())
 
 
@@ -70,7 +82,7 @@ def test_runs_that_share_a_folder_are_of_one_recipe(tmp_path: Path) -> None:
     for family, sections in TABLES.items():
         for section in sections:
             for entry in section.entries:
-                (job,) = entry_jobs(plan_of(family, tmp_path), entry)
+                (job,) = entry.jobs(plan_of(family, tmp_path))
                 changed = read_recipe(f"toybox/{job.method}", dict(entry.changes))
                 own = changed.model_config_of(), changed.model_copy(update={"config": {}})
                 assert recipes.setdefault(job.folder, own) == own, entry.name
@@ -80,22 +92,25 @@ def test_runs_that_share_a_folder_are_of_one_recipe(tmp_path: Path) -> None:
 def test_settings_of_the_whole_table_do_not_name_runs(tmp_path: Path) -> None:
     plan = plan_of("meltr-gamma", tmp_path, changes={"meltr.step.gamma": 1.0})
     entries = {entry.name: entry for entry in TABLES["meltr-gamma"][0].entries}
-    (job,) = entry_jobs(plan, entries["gamma 1"])
+    (job,) = entries["gamma 1"].jobs(plan)
     assert job.folder == tmp_path / "univl-meltr" / "seed0"
-    (job,) = entry_jobs(plan, entries["gamma 0.1"])
+    (job,) = entries["gamma 0.1"].jobs(plan)
     assert job.folder == tmp_path / "univl-meltr+gamma-0.1" / "seed0"
     assert dict(job.changes)["meltr.step.gamma"] == 0.1
 
 
-def test_families_are_the_recipes_of_the_rows() -> None:
+def test_tables_share_a_folder_and_rows_are_compared_with_rows_of_their_section() -> None:
+    assert list(TABLES) == [f"meltr-{table_named(family).stem}" for family in TABLES]
     for family, sections in TABLES.items():
-        methods = {entry.method for section in sections for entry in section.entries}
-        assert methods == set(FAMILIES[family])
+        assert table_named(family).folder == "meltr"
         for section in sections:
-            names = [entry.name for entry in section.entries]
-            origins = {o for e in section.entries for o in (e.origin, e.summed)} - {None}
-            assert {section.base, section.primary, *origins} <= set(names)
-            assert len(set(names)) == len(names)
+            rows = [entry.name for entry in section.entries]
+            others = {row for entry in section.entries for row in entry.against.values()}
+            assert {*section.against.values(), *others} <= set(rows)
+            assert len(set(rows)) == len(rows)
+            assert section.against.keys() == {"the sum", "the primary loss"}
+            methods = {entry.method for entry in section.entries}
+            assert methods <= {*SPEECH, "univl", "univl-primary", "univl-meltr"}
 
 
 def test_the_papers_figures_are_those_of_its_tables() -> None:
@@ -146,10 +161,10 @@ def written(texts: tuple[str, ...]) -> CaptioningReport:
 
 
 def test_draws_of_captions_are_those_of_the_slow_rule(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table, "DRAWS", 5)
+    monkeypatch.setattr(draws, "DRAWS", 5)
     texts = [CAPTIONS, ("a ball", "a blue box falls down", "the ball", "a green cone stands still")]
     reports = [written(tuple(one)) for one in texts]
-    found = draws_of(reports)
+    found = sample_of(reports).draws
     videos = np.random.default_rng(0).integers(0, 4, (5, 4))
     seeds = np.random.default_rng([1, 2]).integers(0, 2, (5, 2))
     truths = [split_words(some, "bert") for some in TRUTHS]
@@ -181,7 +196,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("tables")
     for family in ("meltr-schemes", "meltr-losses"):
         plan = plan_of(family, out, changes=settings_of(family))
-        for job in jobs_of(plan, shortened(family)):
+        entries = shortened(family).sections(plan)[0].entries
+        for job in (job for entry in entries for job in entry.jobs(plan)):
             changes = {**dict(job.changes), "training.seed": job.seed}
             run_recipe(read_recipe(f"toybox/{job.method}", changes), RunPlace(out=job.folder))
     return out
@@ -191,34 +207,44 @@ def settings_of(family: str) -> dict[str, object]:
     return {k: v for k, v in SMALL.items() if not k.startswith("meltr.")}
 
 
-def shortened(family: str) -> tuple[Section, ...]:
+def shortened(family: str, **changes: object) -> Table:
+    """The table with the rows of its first section that were run."""
     section = TABLES[family][0]
-    return (replace(section, entries=tuple(e for e in section.entries if e.name in KEPT)),)
+    kept = [entry for entry in section.entries if entry.name in KEPT]
+    small = replace(section, entries=kept, **changes)
+    return replace(table_named(family), sections=lambda plan: [small])
 
 
-def test_figures_and_differences_are_those_of_the_runs(small: Path) -> None:
-    plan = plan_of("meltr-schemes", small, changes=settings_of("meltr-schemes"))
-    rows = {row.name: row for row in rows_of(plan, shortened("meltr-schemes")[0])}
+MODULES = {"meltr-schemes": meltr_schemes, "meltr-losses": meltr_losses}
+
+
+def test_figures_and_differences_are_those_of_the_runs(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meltr_schemes, "TABLE", shortened("meltr-schemes"))
+    (found,) = read_table(plan_of("meltr-schemes", small, changes=settings_of("meltr-schemes")))
+    rows = {row["name"]: row for row in found.fields()}
     report = Report.read(small / "univl-meltr+gamma-0.0" / "seed0" / METRICS)
     row, base = rows["aid-fp-lite"], rows["sum"]
-    assert row.figures["t2v R@1"] == pytest.approx(report.t2v["R@1"])
-    assert row.figures["SumR"] == pytest.approx(report.t2v["SumR"] + report.v2t["SumR"])
-    assert row.to_base["SumR"][0] == pytest.approx(row.figures["SumR"] - base.figures["SumR"])
-    assert base.to_base == {}
-    low, high = row.intervals["SumR"]
-    assert low <= row.figures["SumR"] <= high
+    figures = row["figures"]
+    assert figures["t2v R@1"] == pytest.approx(report.t2v["R@1"])
+    assert figures["SumR"] == pytest.approx(report.t2v["SumR"] + report.v2t["SumR"])
+    assert row["to_base"]["SumR"][0] == pytest.approx(figures["SumR"] - base["figures"]["SumR"])
+    assert base["to_base"] == {}
+    low, high = row["intervals"]["SumR"]
+    assert low <= figures["SumR"] <= high
     spent = [line.get("meta seconds", 0) for line in read_log(small / "univl-meltr" / "seed0")]
     if any(spent):
-        assert row.meta_seconds == pytest.approx(np.median([one for one in spent if one > 0]))
-    assert base.meta_seconds is None
-    assert row.seconds > 0
+        assert row["meta_seconds"] == pytest.approx(np.median([one for one in spent if one > 0]))
+    assert base["meta_seconds"] is None
+    assert row["seconds"] > 0
 
 
 @pytest.mark.parametrize("family", ["meltr-schemes", "meltr-losses"])
 def test_the_command_leaves_figures_of_other_data_out_and_trains_nothing_twice(
     small: Path, family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(TABLES, family, shortened(family))
+    monkeypatch.setattr(MODULES[family], "TABLE", shortened(family))
     before = {path: path.stat().st_mtime_ns for path in small.glob("**/model.safetensors")}
     settings = [f"--set={n}={v}" for n, v in settings_of(family).items()]
     command = ["table", family, "--seeds", "1", "--no-sweep", "--out", str(small), *settings]
@@ -232,25 +258,26 @@ def test_the_command_leaves_figures_of_other_data_out_and_trains_nothing_twice(
     assert "| paper " not in text
     assert (small / f"{name}.png").stat().st_size > 5_000
     (rows,) = json.loads((small / f"{name}.json").read_text())["tables"].values()
-    assert [row["name"] for row in rows] == [e.name for e in shortened(family)[0].entries]
+    assert [row["name"] for row in rows] == [name for name in NAMES[family] if name in KEPT]
     assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+NAMES = {family: [entry.name for entry in TABLES[family][0].entries] for family in MODULES}
 
 
 @pytest.mark.parametrize("family", ["meltr-schemes", "meltr-losses"])
 def test_the_papers_columns_are_given_where_its_own_test_data_were_measured(
-    small: Path, family: str
+    small: Path, family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = plan_of(family, small, changes=settings_of(family))
-    section = replace(shortened(family)[0], benchmark="toybox")
-    text = markdown(plan, {section.title: rows_of(plan, section)}, {})
+    monkeypatch.setattr(MODULES[family], "TABLE", shortened(family, benchmark="toybox"))
+    (found,) = read_table(plan_of(family, small, changes=settings_of(family)))
+    text = "\n".join(map(str, found.page()))
     row, paper = {
         "meltr-schemes": ("aid-fp-lite", "| 28.5 | 574 |"),
         "meltr-losses": ("MELTR", "| 24.12 | 17.92 | 22.56 | 47.04 | 190 |"),
     }[family]
     assert next(x for x in text.splitlines() if x.startswith(f"| {row} |")).endswith(paper)
-    assert (
-        "The paper's columns are of msrvtt-7k, one run each." in text or family != "meltr-schemes"
-    )
+    assert "The paper's columns are of toybox, one run each." in text
 
 
 def test_what_schemes_cost_is_measured_once(tmp_path: Path) -> None:
@@ -275,5 +302,5 @@ def test_costs_of_a_recipe_that_melts_nothing_are_refused(tmp_path: Path) -> Non
 
 
 def test_an_unknown_table_of_meltr_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no table 'meltr-k'; there are: .*meltr-schemes"):
-        make_meltr_tables(plan_of("meltr-k", tmp_path), False, print)
+    with pytest.raises(ConfigError, match=r"no table named 'meltr-k'; .*: .*meltr-schemes"):
+        make_table(plan_of("meltr-k", tmp_path), False, print)

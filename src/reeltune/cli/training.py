@@ -212,12 +212,10 @@ def table(
     Example: `reeltune table vop --dataset toybox --size small`
     """
     from reeltune.cli.output import console
-    from reeltune.papers.dual_encoding_pages import make_tables
-    from reeltune.papers.meltr_pages import make_meltr_tables
-    from reeltune.papers.vop import Plan
-    from reeltune.papers.vop_pages import make_table
+    from reeltune.papers.table.make import make_table, table_named
+    from reeltune.papers.table.plan import Plan
 
-    kind = "meltr" if family.startswith("meltr-") else family  # tables of MELTR share their runs
+    kind = table_named(family).folder or family
     out = out or Path("runs", "tables", "-".join([kind, dataset, *([size] if size else [])]))
     plan = Plan(
         family=family,
@@ -229,9 +227,7 @@ def table(
         changes=changes_of(settings, **{"options.size": size}),
         own=tuple(method or ()),
     )
-    makes = {"vop": make_table, "dual-encoding-pp": make_tables, "meltr": make_meltr_tables}
-    plan.methods()  # says which tables there are
-    made = makes[kind](plan, sweep, lambda said: console.print(said, style="dim"))
+    made = make_table(plan, sweep, lambda said: console.print(said, style="dim"))
     typer.echo(made.text)
     typer.echo("\n".join(map(str, made.pages)))
     exit_incomplete(made.incomplete)

@@ -13,7 +13,6 @@ from rich.table import Table
 
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.bootstrap import (
-    CUTS,
     FIGURES,
     bounds,
     recalls_of,
@@ -118,14 +117,14 @@ class Report:
         return int(depth) < candidates
 
     def drawn(self, times: Int[np.ndarray, "R N"]) -> dict[str, Float[np.ndarray, " R"]]:
-        """R@K of both directions, and the sum of them all, of draws of whole videos."""
+        """R@K and SumR of both directions, and the sum of both, of draws of whole videos."""
         found: dict[str, Float[np.ndarray, " R"]] = {}
         for way in WAYS:
             ranks, video = self.ranks.of(way)
             sums, sizes = sums_by_group(recalls_of(ranks), video)
             means = times @ sums / (times @ sizes)[:, None]  # (R, 4)
-            found |= {f"{way} R@{k}": means[:, i] for i, k in enumerate(CUTS)}
-        return {**found, "SumR": np.sum(list(found.values()), axis=0)}
+            found |= {f"{way} {name}": means[:, i] for i, name in enumerate(FIGURES)}
+        return {**found, "SumR": found["t2v SumR"] + found["v2t SumR"]}
 
     def markdown(self) -> list[str]:
         """One row a direction, and the interval of R@1."""

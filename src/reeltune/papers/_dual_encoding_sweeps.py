@@ -32,6 +32,8 @@ from reeltune.storage.atomic_file import write_atomically
 from reeltune.tasks.retrieval import encode_clips, encode_texts, evaluate
 from reeltune.types import Split
 
+BASELINE, PLUS, UNI = "dual-encoding", "dual-encoding-plus", "dual-encoding-plus-uni"
+AMOUNTS = tuple(number / 10 for number in range(10))  # shares of weights at zero
 ALPHAS = tuple(number / 10 for number in range(11))
 NORMALISATIONS: tuple[Normalisation, ...] = get_args(Normalisation)
 

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from rich.table import Table
 
 from reeltune.papers.slopes.read import Epoch, Melted, WeightedSum
+from reeltune.papers.table.plots import dress
 
 COLUMNS = 4  # panels of responses in a row
 
@@ -53,7 +54,7 @@ def slopes_plot(runs: Sequence[Melted]) -> Figure:
     figure = Figure(figsize=(6.4 * len(runs), 4.2), layout="constrained")
     panels = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
     for axes, run in zip(panels, runs, strict=True):
-        _dress(axes, run.run if len(runs) > 1 else "", "epoch", "dL_aux / dl_t")
+        dress(axes, run.run if len(runs) > 1 else "", "epoch", "dL_aux / dl_t")
         for task in run.tasks:
             _slope_line(axes, run.epochs, task, task == run.primary)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -80,7 +81,7 @@ def response_plot(found: Melted) -> Figure:
     figure = Figure(figsize=(3.4 * across, 2.9 * rows), layout="constrained")
     panels = figure.subplots(rows, across, squeeze=False).flat
     for axes, (task, one) in zip(panels, found.response.items(), strict=False):
-        _dress(axes, task, "l_t", "L_aux")
+        dress(axes, task, "l_t", "L_aux")
         axes.axvspan(*one.seen, color="grey", alpha=0.15, linewidth=0)
         axes.plot(one.loss, one.melted, color="tab:blue")
         axes.tick_params("y", colors="tab:blue")
@@ -100,7 +101,7 @@ def weighted_sum_plot(found: Melted, nearest: WeightedSum) -> Figure:
     left, right = figure.subplots(1, 2)
     what = "L_aux - sum of losses" if found.residual else "L_aux"
     title = f"{100 * nearest.explained:.1f} % of the variance explained"
-    _dress(left, title, f"{what}, by the nearest weighted sum", f"{what}, by MELTR")
+    dress(left, title, f"{what}, by the nearest weighted sum", f"{what}, by MELTR")
     left.plot(nearest.fitted, nearest.learned, ".", alpha=0.4)
     ends = [min(nearest.fitted), max(nearest.fitted)]
     left.plot(ends, ends, color="grey", linewidth=0.8)
@@ -114,14 +115,8 @@ def _bars(axes: Axes, named: Mapping[str, Mapping[str, float]]) -> None:
     places, width = np.arange(len(tasks)), 0.8 / len(named)
     for number, (label, values) in enumerate(named.items()):
         axes.barh(places + number * width, [values[t] for t in tasks], width, label=label)
-    _dress(axes, "", "slope, weight", "")
+    dress(axes, "", "slope, weight", "")
     axes.set_yticks(places + 0.4 - width / 2, tasks)
     axes.invert_yaxis()
     axes.axvline(0, color="grey", linewidth=0.8)
     axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.12))
-
-
-def _dress(axes: Axes, title: str, across: str, up: str) -> None:
-    axes.set(title=title, xlabel=across, ylabel=up)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.3)

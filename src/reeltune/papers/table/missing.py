@@ -12,8 +12,8 @@ from typing import Any
 from reeltune.data.splits.part import read_if_any
 from reeltune.errors import ConfigError, DataError, ReeltuneError
 from reeltune.models.opening.open import open_model
+from reeltune.papers.table.plan import Job, Plan
 from reeltune.papers.table.processes import Ended, run_all
-from reeltune.papers.vop import Job, Plan
 from reeltune.recipes.read import Recipe
 from reeltune.runs.finished import METRICS, is_run_of
 from reeltune.runs.ready import Learned

@@ -1,0 +1,135 @@
+"""A table by its name: what is missing is trained, and the pages are written."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+
+from reeltune.errors import ConfigError
+from reeltune.evaluation.remarks import all_said
+from reeltune.papers.table.contract import Beside, Found, Section, Table
+from reeltune.papers.table.entry import Entry
+from reeltune.papers.table.missing import train_missing
+from reeltune.papers.table.plan import Job, Plan
+from reeltune.registry import find, names
+
+KIND = "papers"  # the folder in which tables are found
+
+
+class Made(NamedTuple):
+    """A table as it was made."""
+
+    text: str  # Markdown
+    pages: list[Path]  # the files that were written
+    incomplete: bool  # whether a report in it lacks something of its test split
+
+
+def table_named(family: str) -> Table:
+    """The table of a file in papers/, or of a module elsewhere by its dotted name.
+
+    Errors: `ConfigError` for a name that there is not, and for a module without a table.
+    """
+    found = getattr(find(KIND, family), "TABLE", None)
+    if not isinstance(found, Table):
+        raise ConfigError(
+            f"{family} has no table: its TABLE is to be a reeltune.papers.table.contract.Table; "
+            "write one there, or give the name of another file"
+        )
+    return found
+
+
+def make_table(plan: Plan, sweep: bool, said: Callable[[str], None]) -> Made:
+    """Train what is missing, and write the pages."""
+    swept = table_named(plan.family).sweep(plan) if sweep else ()
+    train_missing(plan, [*jobs_of(plan), *swept], said)
+    return write_pages(plan, sweep, said)
+
+
+def jobs_of(plan: Plan) -> list[Job]:
+    """Every run of the rows, each once."""
+    found = {
+        job.folder: job
+        for section in sections_of(plan)
+        for entry in section.entries
+        for job in entry.jobs(plan)
+    }
+    return list(found.values())
+
+
+def sections_of(plan: Plan) -> list[Section]:
+    """The sections of the table, with recipes of one's own as rows of the first."""
+    table = table_named(plan.family)
+    first, *more = table.sections(plan)
+    if not plan.own:
+        return [first, *more]
+    if not table.takes_own:
+        takers = [name for name in names(KIND) if table_named(name).takes_own]
+        raise ConfigError(
+            f"table {plan.family} has the rows of its paper alone; give --method to table "
+            f"{' or '.join(takers)}"
+        )
+    own = plan.own_files()
+    if len(own) < len(plan.own) or own.keys() & {entry.name for entry in first.entries}:
+        raise ConfigError(
+            f"rows are named after their files, and {', '.join(map(str, plan.own))} are not "
+            "all of another name than each other and the methods of the table; rename one"
+        )
+    entries = [*first.entries, *(Entry(name=name, method=name) for name in own)]
+    return [replace(first, entries=entries), *more]
+
+
+def read_table(plan: Plan) -> list[Found]:
+    """The sections from the runs on disk."""
+    sections = sections_of(plan)
+    rule = sections[0].entries[0].recipe(plan).v2t
+    return [section.read(plan, rule) for section in sections]
+
+
+def write_pages(plan: Plan, sweep: bool, said: Callable[[str], None]) -> Made:
+    """Markdown, JSON and plots from the runs on disk, in the folder of the table."""
+    mpl.use("Agg")
+    table, found = table_named(plan.family), read_table(plan)
+    beside = table.beside(found, sweep, said)
+    text = markdown(plan, found, beside)
+    files = {
+        f"{table.stem}.md": text,
+        f"{table.stem}.json": _json(content(table, found, beside)),
+        **{name: _json(facts) for name, facts in beside.files.items()},
+    }
+    for name, written in files.items():
+        (plan.out / name).write_text(written, encoding="utf-8")
+    for name, figure in beside.plots.items():
+        figure.savefig(plan.out / name, dpi=120, bbox_inches="tight")
+    rows = [row for one in found for row in one.rows]
+    incomplete = any(row.remarks.incomplete for row in rows)
+    return Made(text, [plan.out / name for name in (*files, *beside.plots)], incomplete)
+
+
+def markdown(plan: Plan, found: Sequence[Found], beside: Beside) -> str:
+    """The sections, what is beside them, and below all what must be said of the figures."""
+    parts = [
+        f"# {plan.family} on {plan.benchmark}",
+        f"Means of {plan.seeds} seeds; {table_named(plan.family).said}",
+        *[str(part) for one in found for part in one.page()],
+        *beside.page,
+    ]
+    if notes := all_said([row.remarks for one in found for row in one.rows]):
+        parts.append("\n".join(f"- {sentence}" for sentence in notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def content(table: Table, found: Sequence[Found], beside: Beside) -> dict[str, Any]:
+    """What is in the JSON file."""
+    rows = {one.section.name: one.fields() for one in found}
+    return {
+        "v2t": found[0].rule,
+        **({table.under: rows} if table.under else rows),
+        **beside.fields,
+    }
+
+
+def _json(facts: object) -> str:
+    return json.dumps(facts, indent=1) + "\n"

@@ -1,0 +1,62 @@
+"""What a table is made of: a benchmark, seeds, settings, and the runs of its rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reeltune.errors import ConfigError
+from reeltune.recipes.read import Recipe, read_recipe
+from reeltune.runs.benchmark_data import on_data
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Which table is made, on what, and where."""
+
+    family: str  # a file of papers/, or the dotted name of one elsewhere
+    benchmark: str
+    out: Path
+    seeds: int = 3
+    jobs: int = 0  # runs at once; 0: one per core
+    data: Path | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)  # of every recipe
+    own: Sequence[Path] = ()  # recipes of one's own, as rows beside those of the family
+
+    def recipe_name(self, method: str) -> str:
+        """The recipe of a method on the benchmark, or the file of one's own."""
+        return str(self.own_files().get(method, f"{self.benchmark}/{method}"))
+
+    def own_files(self) -> dict[str, Path]:
+        """Recipes of one's own by the names of their rows."""
+        return {path.stem: path for path in self.own}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: a method and what is different from its recipe."""
+
+    method: str
+    seed: int
+    folder: Path
+    changes: tuple[tuple[str, Any], ...] = ()
+
+    def recipe(self, plan: Plan) -> Recipe:
+        """What is run, settled on the data of the plan as the run itself settles it."""
+        return recipe_of(plan, self.method, {**dict(self.changes), "training.seed": self.seed})
+
+
+def recipe_of(plan: Plan, method: str, changes: Mapping[str, Any] | None = None) -> Recipe:
+    """A method on the data of the plan, with the plan's changes unless others are given.
+
+    Errors: `ConfigError` for a recipe of one's own that is of another benchmark.
+    """
+    asked = dict(plan.changes if changes is None else changes)
+    recipe = read_recipe(plan.recipe_name(method), asked)
+    place = recipe.name.partition("/")[0]
+    if place != plan.benchmark:
+        raise ConfigError(
+            f"{plan.recipe_name(method)} is a recipe of {place}, and this table is of "
+            f"{plan.benchmark}; give --dataset {place}, or change the benchmark in the file"
+        )
+    return on_data(recipe, plan.data)
