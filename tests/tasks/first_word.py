@@ -32,11 +32,14 @@ def judge(model: Any, reader: Any, split: Any, named: Any, **_: Any) -> MeansRep
     (words,) = (model.guess(*batch) for batch in clip_batches(reader, clips, len(clips)))
     begun = {(pair.video, pair.caption.split()[0]) for pair in split.pairs}
     right = {v: 100.0 * ((v, word) in begun) for v, word in zip(gallery, words, strict=True)}
-    card = means_card("first-word", model, reader.policy, split, named, {"right": "of any caption"})
+    card = means_card(
+        "first-word", model, reader.policy, split, named, ["the first word of any caption"]
+    )
     return means_report({"accuracy": right}, {video: video for video in gallery}, card)
 
 
 def higher(videos: int) -> Mapping[str, float | None]:
+    """The accuracy alone."""
     return {"accuracy": 100.0}
 
 

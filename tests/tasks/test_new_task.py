@@ -92,8 +92,9 @@ def test_a_file_in_the_folder_is_a_task(
 
 
 def test_folders_and_private_files_are_no_tasks() -> None:
-    assert names("tasks") == ["captioning", "pair-retrieval", "retrieval"]
-    with pytest.raises(ConfigError, match=r"no task named 'finding'; there are: captioning, pair"):
+    assert {"captioning", "pair-retrieval", "retrieval"} <= {*names("tasks")}
+    assert "finding" not in names("tasks")
+    with pytest.raises(ConfigError, match=r"no task named 'finding'; there are: .*captioning, "):
         judged(judged_as="finding")
 
 

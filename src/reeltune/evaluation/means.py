@@ -3,7 +3,7 @@
 Tasks whose figures are no more than that need no report of their own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -40,7 +40,7 @@ class MeansCard:
     split: str
     split_hash: str  # of `split_hash(pairs)`
     frames: str  # such as "uniform 12"
-    rules: dict[str, str]  # what else must be equal, such as which answers count as right
+    rules: tuple[str, ...]  # what else must be equal, such as which answers count as right
     model: str
     fingerprint: str
     seed: int | None
@@ -168,7 +168,7 @@ class MeansReport:
 
 
 def means_card(
-    task: str, model: Any, frames: str, split: Split, named: Named, rules: Mapping[str, str]
+    task: str, model: Any, frames: str, split: Split, named: Named, rules: Sequence[str]
 ) -> MeansCard:
     """The card of a model that was judged on a split, of which it read `frames`."""
     return MeansCard(
@@ -177,7 +177,7 @@ def means_card(
         split=named.split,
         split_hash=split_hash(split.pairs),
         frames=frames,
-        rules=dict(rules),
+        rules=tuple(rules),
         model=model.name,
         fingerprint=model.fingerprint,
         seed=named.seed,
