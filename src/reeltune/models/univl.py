@@ -43,7 +43,6 @@ from reeltune.models.opening.weights import (
 from reeltune.storage.tensors import write_tensors
 from reeltune.types import Batch, Pixels, Tokens
 
-JUDGED_AS = {"joint": "retrieval", "align": "pair-retrieval", "decoder": "captioning"}  # by loss
 WEIGHTS_FROM = "a folder that training or `reeltune convert univl` wrote"
 NUMBERS_AT_ONCE = 1 << 18  # of pairs' states at a place, in inference through the cross encoder
 
@@ -92,6 +91,13 @@ class Config(BaseModel):
             words=32,
             frames=32,
         )
+
+    @property
+    def judged_as(self) -> str:
+        """The task by which the model is judged."""
+        if self.reads != "caption":
+            return "captioning"
+        return "retrieval" if self.judged_by == "joint" else "pair-retrieval"
 
     def sizes(self, vocabulary: int) -> towers.Sizes:
         """Sizes of the network; raises ConfigError if they do not fit together."""
@@ -173,7 +179,7 @@ class Univl(nn.Module):
             )
         self.tasks = tuple(task for task in TASKS if task in config.tasks)  # names of the losses
         self.dim, self.longest = config.width, min(config.words, config.positions)
-        self.judged_as = JUDGED_AS[self.primary]
+        self.judged_as = config.judged_as
         self.texts = ("transcript",) if config.reads == "transcript" else ()
         self.network = Network(config.sizes(len(words)))
         self._frozen = FrozenFrames(config.encoder, config.encoder_fingerprint, config.features)

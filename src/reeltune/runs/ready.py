@@ -21,20 +21,20 @@ Learned = tuple[Split, Split | None]  # that of training, and that of validation
 
 
 def require_learnable(
-    config: Any, learned: Learned, settings: Settings, melting: Melting | None
+    config: Any, at_hand: bool, learned: Learned, settings: Settings, melting: Melting | None
 ) -> None:
-    """Check settings and batch of a training of the model that `config` builds; None for a CLIP,
-    which may not be at hand: until it is open, it is taken to read all settings of a step, and it
-    is judged by retrieval.
+    """Check settings and batch of a training of the model that `config` builds.
+
+    A CLIP may not be `at_hand`: until it is open, it is taken to read all settings of a step.
 
     Errors: `ConfigError` and `DataError`, as they would come of the training itself, but later.
     """
     train, val = learned
-    model = None if config is None else _without_weights(config)
+    model = _without_weights(config) if at_hand else None
     reads = OF_STEPS if model is None else settings_read(model, melting is not None)
     require_read(settings, reads, val is not None)
     if val is not None:
-        require_judged_by(settings.judged_by, model, val.videos)
+        require_judged_by(settings.judged_by, config, val.videos)
     require_wrong_answers(learned, settings, melting)
     order_of(train.pairs, settings)
 

@@ -125,7 +125,7 @@ def require_ready(recipe: Recipe, dataset: Any, learned: Learned | None) -> None
     config, melting = recipe.model_config_of(), recipe.meltr
     if learned is not None:
         at_hand = recipe.features is not None or melting is not None
-        require_learnable(config if at_hand else None, learned, recipe.training, melting)
+        require_learnable(config, at_hand, learned, recipe.training, melting)
     if recipe.features is not None:
         source_of(recipe, dataset).there()
 

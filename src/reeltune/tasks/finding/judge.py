@@ -80,7 +80,7 @@ def validation(
 
 def require_judged_by(name: str, model: Any, videos: int) -> None:
     """Raise ConfigError unless validation on so many videos gives a figure of that name, of which
-    more is better; the model may be without weights, or None where its task is the usual one."""
+    more is better; `model` is the model, or its settings before there is one."""
     known = _named_by(model).higher(videos)
     if name not in known:
         lower = ", of which less is better" if name.endswith((" MdR", " MnR")) else ""

@@ -37,10 +37,10 @@ class Judge(Protocol):
 class Task:
     """One way of judging a model; each file in `reeltune/tasks` has one, by the name `TASK`.
 
-    A model says by `judged_as` which task it is made for, as `--model` names a model: the name of
-    a file there, or the dotted name of a module elsewhere. One that says nothing is judged by
-    retrieval. The rest of what is done with figures, such as tables, comparisons and files, their
-    report offers (`AnyReport`).
+    A model, and its settings, say by `judged_as` which task it is made for, as `--model` names a
+    model: the name of a file there, or the dotted name of a module elsewhere. One that says nothing
+    is judged by retrieval. All that is done with figures afterwards, such as tables, comparisons
+    and files, their report offers (`AnyReport`).
     """
 
     report: ReportKind  # kind of the reports that `judge` gives; tasks may share one
