@@ -25,7 +25,7 @@ FILES = [
     path
     for path in sorted(PACKAGE.rglob("*.py"))
     if path not in OWN and path.relative_to(PACKAGE).parts[0] != "tasks"
-]
+]  # models say by `judged_as` what they are made for, and may take it from their settings
 
 
 def questions(text: str) -> Iterator[str]:
@@ -36,6 +36,7 @@ def questions(text: str) -> Iterator[str]:
 
 
 def asks(node: ast.AST) -> Iterator[bool]:
+    """Whether a node asks, by each way of asking that it could be."""
     if isinstance(node, ast.Call) and node.args:
         called = ast.unparse(node.func)
         if called in ("isinstance", "issubclass"):
@@ -55,6 +56,8 @@ def asks(node: ast.AST) -> Iterator[bool]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_nobody_asks_for_the_kind(path: Path) -> None:
     found = list(questions(path.read_text()))
+    if path.relative_to(PACKAGE).parts[0] == "models":
+        found = [one for one in found if not one.endswith("config.judged_as")]
     assert not found, f"{found}: let the task, or its report, do this"
 
 

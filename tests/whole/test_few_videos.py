@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -155,7 +156,9 @@ def notes_of(videos: int, best: float, **settings: Any) -> list[str]:
         for count in (4, videos)
     ]
     outcome = Outcome(steps=4, best_epoch=0, best=float(best), seconds=0.0)
-    found = left_out_of((parts[0], parts[1]), Settings(batch=4, **settings), outcome)
+    task = "captioning" if settings.get("judged_by") == "CIDEr-D" else "retrieval"
+    model, learned = SimpleNamespace(judged_as=task), (parts[0], parts[1])
+    found = left_out_of(model, learned, Settings(batch=4, **settings), outcome)
     return [entry.reason for entry in found["val"]]
 
 

@@ -69,7 +69,7 @@ def require_wrong_answers(
 
 
 def left_out_of(
-    learned: Learned, settings: Settings, outcome: Outcome
+    model: Any, learned: Learned, settings: Settings, outcome: Outcome
 ) -> dict[str, tuple[LeftOut, ...]]:
     """What training and validation lack, by split; for training also what fills no batch, and for
     validation why it hardly chose the epoch that was kept, where it hardly did."""
@@ -79,7 +79,8 @@ def left_out_of(
     if val is None:
         why = note("there is none, so the weights of the last epoch are kept")
         return {"train": train, "val": (why,)}
-    notes = map(note, _why_it_hardly_chose(val, settings, outcome))
+    top = highest_of(settings.judged_by, model)
+    notes = map(note, _why_it_hardly_chose(val, settings, outcome, top))
     return {"train": train, "val": (*val.left_out, *notes)}
 
 
@@ -87,17 +88,18 @@ def _note(what: str, reason: str) -> LeftOut:
     return LeftOut(what=what, reason=reason, count=1, missing=False)
 
 
-def _why_it_hardly_chose(val: Split, settings: Settings, outcome: Outcome) -> Iterator[str]:
-    """Too few videos to tell epochs apart beyond chance; a figure that no epoch can exceed."""
+def _why_it_hardly_chose(
+    val: Split, settings: Settings, outcome: Outcome, top: float | None
+) -> Iterator[str]:
+    """Too few videos to tell epochs apart beyond chance; a figure at its `top`."""
     if val.videos < FEWEST:
         yield (
             f"it has {val.videos} video{'s' * (val.videos != 1)}, and on fewer than {FEWEST} no "
             "difference between epochs is beyond chance"
         )
-    name = settings.judged_by
-    if outcome.best == highest_of(name):
+    if outcome.best == top:
         yield (
-            f"{name} reached {outcome.best:g}, the highest it can be, so it cannot choose among "
+            f"{settings.judged_by} reached {outcome.best:g}, the highest it can be, so it cannot choose among "
             f"the epochs that reached it, of which {kept_of_equals(settings.schedule)} is kept"
         )
 

@@ -59,7 +59,7 @@ def _train_and_test(setup: Setup, place: RunPlace) -> tuple[Outcome | None, AnyR
     outcome, left_out = None, {}
     if learning is not None:
         outcome = learn(learning, place)
-        left_out = left_out_of(learning.splits, learning.settings, outcome)
+        left_out = left_out_of(inputs.model, learning.splits, learning.settings, outcome)
     test = inputs.taken(setup.test, place)
     report = judge(inputs.model, inputs.clips, test, setup.named, inputs.texts)
     return outcome, report.also_without(left_out)

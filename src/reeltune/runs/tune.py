@@ -98,7 +98,7 @@ def tune(captions: Path, videos: Path, model: str, place: RunPlace, seed: int = 
         learned = train_split, val
         outcome = learn(open_learning(f"tune {model}", inputs, learned, settings), place)
         after = evaluate(tuned, reader, test, Named("folder", "test", seed))
-    after = after.also_without(left_out_of(learned, settings, outcome))
+    after = after.also_without(left_out_of(tuned, learned, settings, outcome))
     tuned.save_pretrained(place.out)
     before.write(place.out / "before.json")
     after.write(place.out / METRICS)  # last: a tuning without it is not finished

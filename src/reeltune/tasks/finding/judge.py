@@ -91,10 +91,9 @@ def require_judged_by(name: str, model: Any, videos: int) -> None:
         )
 
 
-def highest_of(name: str) -> float | None:
-    """The highest that a figure of validation can be; None for those without a bound."""
-    tops = (task.higher(2) for task in all_tasks())
-    return next((top[name] for top in tops if name in top), None)
+def highest_of(name: str, model: Any) -> float | None:
+    """The highest that a figure of a model's validation can be; None for one without a bound."""
+    return _named_by(model).higher(2).get(name)
 
 
 def texts_of(model: Any, options: Any, dataset: str) -> dict[str, Text]:
