@@ -99,8 +99,9 @@ def _why_it_hardly_chose(
         )
     if outcome.best == top:
         yield (
-            f"{settings.judged_by} reached {outcome.best:g}, the highest it can be, so it cannot choose among "
-            f"the epochs that reached it, of which {kept_of_equals(settings.schedule)} is kept"
+            f"{settings.judged_by} reached {outcome.best:g}, the highest it can be, so it cannot "
+            "choose among the epochs that reached it, of which "
+            f"{kept_of_equals(settings.schedule)} is kept"
         )
 
 
