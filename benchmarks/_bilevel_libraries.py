@@ -1,4 +1,4 @@
-"""The same hypergradients by betty (betty-ml) and TorchOpt, where they are installed.
+"""The hypergradients of betty (betty-ml) and TorchOpt, if these are installed.
 
 Neither is a dependency; this brings both beside the environment, with DIR on PYTHONPATH. betty says
 that it wants a Python below 3.11, but runs on it.

@@ -81,7 +81,8 @@ def figures(report: Report) -> dict[str, object]:
 
 
 def report_of_head(head: Any, reader: StoredClips, test: Split) -> Report:
-    """Of a model that reads pictures: the features are its own frame network's."""
+    """The report of a model that reads pictures; the features are those of its own frame
+    network."""
     gallery, clips = gallery_of(test.pairs)
     text = encode_texts(head, [pair.caption for pair in test.pairs])
     with torch.inference_mode():

@@ -158,7 +158,7 @@ def peak(size: Size, variant: str, steps: int = 1) -> dict[str, float]:
 
 
 def peaks(size: Size) -> dict[str, float]:
-    """Of every variant, beside multi-task; memory that is free is given back at once."""
+    """Peak memory of every variant, beside multi-task; free memory is given back at once."""
     eager = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
     found = {}
     for variant in VARIANTS:

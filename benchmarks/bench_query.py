@@ -115,7 +115,8 @@ def systems(dataset: lance.LanceDataset, vectors: np.ndarray, skip: str) -> dict
 
 
 def lancedb_copy(dataset: lance.LanceDataset, folder: Path) -> float:
-    """The same rows as LanceDB's own table with its HNSW index; returns the seconds of building."""
+    """Copy the rows to a table of LanceDB with its HNSW index; return the seconds of building
+    it."""
     rows = dataset.scanner(columns=["id", "vector"]).to_reader()
     table = lancedb.connect(str(folder)).create_table("moments", rows)
     start = time.perf_counter()

@@ -185,7 +185,7 @@ def ask(
 
 
 def mean_cosine(vectors: np.ndarray) -> float:
-    """Of all pairs of two different unit vectors."""
+    """Mean cosine of all pairs of two different unit vectors."""
     count, total = len(vectors), vectors.sum(axis=0)
     return float((total @ total - count) / (count * (count - 1)))
 

@@ -14,7 +14,7 @@ from reeltune.types import LeftOut
 
 
 def worst_report(videos: int, captions: int, v2t: str) -> Report:
-    """Of a model that puts every wrong answer before the right one."""
+    """The report of a model that puts every wrong answer before the right one."""
     gallery = [f"v{n}" for n in range(videos)]
     pairs = pairs_of([video for video in gallery for _ in range(captions)])
     own = np.array([[pair.video == video for video in gallery] for pair in pairs])

@@ -81,7 +81,7 @@ class Backbone(nn.Module):
         return x + F.dropout(self.out(mixed), self.dropout, self.training)
 
     def losses(self, batch: Tensor) -> dict[str, Tensor]:
-        """Of ids (B, L): guess each, guess the next, and stay small."""
+        """Losses of ids (B, L): guess each, guess the next, and stay small."""
         x = self.embed(batch)
         for _ in range(2):
             x = (

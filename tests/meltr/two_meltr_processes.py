@@ -29,7 +29,7 @@ SETTINGS = {
 
 
 def hypergradients(part: slice) -> dict[str, Tensor]:
-    """Of three schemes, and the slopes c, from these rows of each batch."""
+    """Hypergradients of three schemes, and the slopes c, from these rows of each batch."""
     torch.manual_seed(0)
     model, combiner = Perceptron().double(), melter()
     batches = [points(16) for _ in range(4)]

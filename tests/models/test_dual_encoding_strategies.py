@@ -14,7 +14,7 @@ PADDED = "text.embedding.weight"
 
 
 def gradients(model: DualEncoding) -> dict[str, Tensor]:
-    """Of the sum of all losses on one batch, in training."""
+    """Gradients of the sum of all losses on one batch, in training."""
     torch.manual_seed(5)  # of dropout
     model.train().zero_grad()
     sum(model.losses(batch()).values()).backward()

@@ -32,7 +32,7 @@ def toy(seed: int, words: int) -> dict[tuple[int, ...], Tensor]:
 
 
 def likeliest(table: dict[tuple[int, ...], Tensor], words: int) -> tuple[list[int], float]:
-    """Of all sentences of at most three words the best, by trying each."""
+    """The best of all sentences of at most three words, found by trying each."""
     best, most = [], -math.inf
     for length in range(4):
         for middle in itertools.product(range(1, words), repeat=length):

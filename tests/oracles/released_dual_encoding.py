@@ -200,7 +200,7 @@ class Released:
         return path
 
     def save_as_python_2(self, path: Path) -> Path:
-        """The same in the first format of torch, with strings of bytes as Python 2 pickles them."""
+        """Save in the first format of torch, with strings of bytes as Python 2 pickles them."""
         stored = {"epoch": 3, "model": self.states(), "best_rsum": 1.5, "opt": self.options()}
         module = SimpleNamespace(__name__="pickle", Pickler=Python2, dump=Python2.dump_into)
         torch.save(stored, path, pickle_module=module, _use_new_zipfile_serialization=False)

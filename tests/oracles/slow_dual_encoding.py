@@ -50,7 +50,8 @@ def slow_both_directions(weights: Weights, sequence: Matrix) -> Matrix:
 
 
 def slow_maximum(weight: Matrix, bias: Matrix, items: Matrix) -> Matrix:
-    """Of a convolution over every window that touches an item, cut at 0; zeros stand outside."""
+    """Maximum of a convolution over every window that touches an item, cut at 0, with zeros
+    outside."""
     kernel, nothing = weight.shape[2], np.zeros((weight.shape[2] - 1, items.shape[1]))
     wide = np.concatenate([nothing, items, nothing])
     best = np.zeros(len(bias))

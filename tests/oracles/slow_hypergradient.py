@@ -35,7 +35,7 @@ def double_backward(model: nn.Module, batch: Any, combiner: nn.Module, x: list[T
 
 
 def hessian(model: nn.Module, batch: Any, combiner: nn.Module) -> Tensor:
-    """Of the melted loss by all trained weights, row by row."""
+    """Hessian of the melted loss by all trained weights, row by row."""
     weights = [w for w in model.parameters() if w.requires_grad]
     with sdpa_kernel(SDPBackend.MATH):
         first = torch.autograd.grad(melted(model, batch, combiner), weights, create_graph=True)

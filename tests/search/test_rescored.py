@@ -74,7 +74,7 @@ class Stand:
 
 
 def with_concepts(file: Moments, rng: np.random.Generator) -> Moments:
-    """The same moments, each with probabilities of concepts behind its vector."""
+    """The moments, each with probabilities of concepts behind its vector."""
     concepts = rng.random((len(file.start), CONCEPTS)).astype(np.float32)
     return replace(file, vector=np.concatenate([file.vector, concepts], axis=1))
 

@@ -73,7 +73,7 @@ def test_a_task_is_found_by_its_dotted_name(tmp_path: Path) -> None:
 
 @pytest.fixture
 def in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The same file as if it lay in `reeltune/tasks`."""
+    """The file, loaded as if it lay in `reeltune/tasks`."""
     shutil.copy(Path(__file__).parent / "first_word.py", tmp_path / "first_word.py")
     monkeypatch.setattr(reeltune.tasks, "__path__", [*reeltune.tasks.__path__, str(tmp_path)])
     return "first-word"

@@ -322,7 +322,7 @@ def test_a_rate_of_zero_keeps_the_weights_of_its_pattern_as_they_are(
 def test_accumulated_batches_are_one_step(
     reader: FrameReader, pairs: tuple[Pair, ...], tmp_path: Path
 ) -> None:
-    """Of six batches four make a step, and the two left over none."""
+    """Four of six batches make a step, and the two left over make none."""
     outcome = train(Small(settings={"accumulate": 4}).run(reader, pairs, tmp_path))
     assert outcome.steps == 4
 

@@ -72,7 +72,7 @@ class Rough(nn.Module):
 
 
 class Spread(Rough):
-    """The same with a further loss of its vectors."""
+    """The model with a further loss of its vectors."""
 
     def vector_losses(self, text: Tensor, video: Tensor, group: Tensor) -> dict[str, Tensor]:
         apart = (video @ video.T).mean()
@@ -80,7 +80,7 @@ class Spread(Rough):
 
 
 class Counting(Rough):
-    """The same with a further loss that vectors do not know, and that wants a target."""
+    """The model with a further loss that does not come from vectors, and that needs a target."""
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         guess = self.video(batch.frames.double().mean(dim=(1, 3, 4)) / 255).sum(dim=1)

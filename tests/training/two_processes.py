@@ -25,7 +25,7 @@ CHUNKS = {"plain": None, "chunked": 3}
 
 
 def gradients(footage: Footage, rank: int, world: int) -> dict[str, dict[str, Tensor]]:
-    """Of this rank's rows of one batch, averaged over ranks."""
+    """Gradients from this rank's rows of one batch, averaged over ranks."""
     found = {}
     for kind, make in MODELS.items():
         for way, chunk in CHUNKS.items():
@@ -64,7 +64,7 @@ def gather_gradient(rank: int, world: int) -> dict[str, Tensor]:
 
 
 def shared_gradient(rank: int, world: int) -> Tensor:
-    """Of a sum of two gathers, to both of which autograd hands the very same tensor."""
+    """Gradient of a sum of two gathers, to both of which autograd hands the very same tensor."""
     text, video = (torch.ones(2, 3, requires_grad=True) for _ in range(2))
     ((gather(text) + gather(video)) * torch.ones(2 * world, 3)).sum().backward()
     assert text.grad is not None

@@ -111,7 +111,7 @@ def test_splits_of_another_size_are_said(tmp_path: Path) -> None:
 
 
 def test_what_is_absent_counts_as_listed(tmp_path: Path) -> None:
-    """Of a list that is as published, videos that are gone are left out and said so, not twice."""
+    """Videos that are gone from a published list are left out, and said to be once, not twice."""
     options = activitynet.Config.tiny(tmp_path)
     (tmp_path / "videos" / "v_QOlSCBRmfWY.mp4").unlink()
     whole = activitynet.Config(folder=tmp_path, hold_out=0)
