@@ -27,7 +27,7 @@ from reeltune.compress.report import Comparison, Row, latencies
 from reeltune.models.dual_encoding import Config, DualEncoding
 from reeltune.nn.packed import read_packed
 from reeltune.nn.quantize import quantize
-from reeltune.runs.prune import without_units
+from reeltune.runs.fewer_units import without_units
 from reeltune.storage.tensors import write_tensors
 
 CLIPS, FRAMES, WORDS = 8, 32, 12

@@ -12,7 +12,7 @@ from reeltune.compress.units import dual_encoding_units
 from reeltune.models.dual_encoding import Config
 from reeltune.nn.quantize import quantize
 from reeltune.registry import find
-from reeltune.runs.prune import without_units
+from reeltune.runs.fewer_units import without_units
 
 TEXTS = ["rain", "a man plays the guitar on a stage", "two dogs"]
 

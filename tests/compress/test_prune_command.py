@@ -19,7 +19,8 @@ from reeltune.recipes.read import read_recipe
 from reeltune.recipes.stored import stored_recipe
 from reeltune.registry import find
 from reeltune.runs.place import RunPlace
-from reeltune.runs.prune import Amounts, prune_checkpoint
+from reeltune.runs.prune import prune_checkpoint
+from reeltune.runs.pruned_files import Amounts
 
 TEXTS = ["rain", "a man plays the guitar"]
 WHOLE = ("clip", "lite", "vop", "tuned", "dual-encoding", "univl")

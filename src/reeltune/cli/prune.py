@@ -37,7 +37,8 @@ def prune(
     from reeltune.cli.output import show_remarks, show_said
     from reeltune.errors import ConfigError
     from reeltune.runs.place import RunPlace
-    from reeltune.runs.prune import Amounts, prune_checkpoint
+    from reeltune.runs.prune import prune_checkpoint
+    from reeltune.runs.pruned_files import Amounts
 
     if bf16 and int8:
         raise ConfigError("--bf16 and --int8 both say how weights are rounded; give one of them")

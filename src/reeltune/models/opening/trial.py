@@ -42,9 +42,15 @@ def _fault(encode: Any, width: int) -> str:
     return "" if bool(vector.isfinite().all()) else "numbers that are not finite"
 
 
-def _grey(model: Any) -> Tensor:
+def features_read(model: Any) -> int | None:
+    """F, the width of the stored features that a model reads in place of frames; None: frames."""
     width = getattr(getattr(model, "config", None), "features", None)
-    if isinstance(width, int):
+    return width if isinstance(width, int) else None
+
+
+def _grey(model: Any) -> Tensor:
+    width = features_read(model)
+    if width is not None:
         return torch.full((1, 1, width), 0.5)
     side = model.pixels.size
     return torch.full((1, 1, 3, side, side), 128, dtype=torch.uint8)
