@@ -1,10 +1,8 @@
 """What MELTR learned, as plots and JSON."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,24 +11,20 @@ from rich.table import Table
 
 from reeltune.papers.slopes.read import Epoch, Melted, WeightedSum
 from reeltune.papers.table.plots import dress
+from reeltune.papers.table.written import write_files
 
 COLUMNS = 4  # panels of responses in a row
 
 
 def write_pages(found: Melted, out: Path, other: Melted | None = None) -> list[Path]:
     """`losses.json` and the plots; with `other`, slopes of both runs beside each other."""
-    mpl.use("Agg")
-    out.mkdir(parents=True, exist_ok=True)
     facts = found.as_dict() | ({"beside": other.as_dict()} if other else {})
-    (out / "losses.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     plots = {"slopes.png": slopes_plot([found, *([other] if other else [])])}
     if found.response:
         plots["response.png"] = response_plot(found)
     if found.weighted_sum is not None:
         plots["weighted-sum.png"] = weighted_sum_plot(found, found.weighted_sum)
-    for name, figure in plots.items():
-        figure.savefig(out / name, dpi=120, bbox_inches="tight")
-    return [out / "losses.json", *(out / name for name in plots)]
+    return write_files(out, {"losses.json": facts}, plots)
 
 
 def slopes_table(found: Melted) -> Table:

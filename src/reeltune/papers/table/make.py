@@ -1,12 +1,9 @@
 """A table by its name: what is missing is trained, and the pages are written."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import matplotlib as mpl
 
 from reeltune.errors import ConfigError
 from reeltune.evaluation.remarks import all_said
@@ -14,6 +11,7 @@ from reeltune.papers.table.contract import Beside, Found, Section, Table
 from reeltune.papers.table.entry import Entry
 from reeltune.papers.table.missing import train_missing
 from reeltune.papers.table.plan import Job, Plan
+from reeltune.papers.table.written import write_files
 from reeltune.registry import find, names
 
 KIND = "papers"  # the folder in which tables are found
@@ -90,22 +88,17 @@ def read_table(plan: Plan) -> list[Found]:
 
 def write_pages(plan: Plan, sweep: bool, said: Callable[[str], None]) -> Made:
     """Markdown, JSON and plots from the runs on disk, in the folder of the table."""
-    mpl.use("Agg")
     table, found = table_named(plan.family), read_table(plan)
     beside = table.beside(found, sweep, said)
     text = markdown(plan, found, beside)
-    files = {
+    facts = {
         f"{table.stem}.md": text,
-        f"{table.stem}.json": _json(content(table, found, beside)),
-        **{name: _json(facts) for name, facts in beside.files.items()},
+        f"{table.stem}.json": content(table, found, beside),
+        **beside.files,
     }
-    for name, written in files.items():
-        (plan.out / name).write_text(written, encoding="utf-8")
-    for name, figure in beside.plots.items():
-        figure.savefig(plan.out / name, dpi=120, bbox_inches="tight")
-    rows = [row for one in found for row in one.rows]
-    incomplete = any(row.remarks.incomplete for row in rows)
-    return Made(text, [plan.out / name for name in (*files, *beside.plots)], incomplete)
+    pages = write_files(plan.out, facts, beside.plots)
+    incomplete = any(row.remarks.incomplete for one in found for row in one.rows)
+    return Made(text, pages, incomplete)
 
 
 def markdown(plan: Plan, found: Sequence[Found], beside: Beside) -> str:
@@ -129,7 +122,3 @@ def content(table: Table, found: Sequence[Found], beside: Beside) -> dict[str, A
         **({table.under: rows} if table.under else rows),
         **beside.fields,
     }
-
-
-def _json(facts: object) -> str:
-    return json.dumps(facts, indent=1) + "\n"
