@@ -23,7 +23,7 @@ from reeltune.errors import ConfigError
 from reeltune.recipes.read import Melting, Recipe
 from reeltune.runs.bilevel import melting_step
 from reeltune.runs.place import RunPlace
-from reeltune.runs.setup import open_inputs
+from reeltune.runs.setup import open_setup
 from reeltune.training.optim import optimizer_of, trainable
 from reeltune.training.settings import Settings
 from reeltune.types import Batch
@@ -88,8 +88,8 @@ def _cycles(
     """For the sum and for each scheme, what does K training steps and returns their seconds."""
     options = recipe.dataset_config(folder=place.data)
     learned, val = options.read("train"), read_if_any(options, "val")
-    opened = open_inputs(recipe, options, (learned, val), options.read("test"), place)
-    inputs, _ = stack.enter_context(opened)
+    setup = stack.enter_context(open_setup(recipe, options, options.read("test"), place))
+    inputs = setup.inputs
     settings = recipe.training
     loader = inputs.loader_of(learned, settings)
     held = inputs.loader_of(val, settings) if val is not None else None

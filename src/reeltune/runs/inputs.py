@@ -1,12 +1,16 @@
 """A model beside the clips that it reads, and splits without what it cannot read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reeltune.batches.frame_cache import FrameCache
 from reeltune.batches.loader import ClipReader, FrameReader, Loader, Order, Text, readable
-from reeltune.errors import DataError
+from reeltune.errors import ConfigError, DataError
+from reeltune.models.opening.initial import take_weights
+from reeltune.models.opening.material import Material, Startable, Started
+from reeltune.runs.clips import StoredClips
 from reeltune.runs.place import RunPlace
 from reeltune.storage.cache import cache_folder
 from reeltune.tasks.finding.judge import unread_of
@@ -42,6 +46,35 @@ class Inputs:
         """Batches of a split in one process; a batch shrinks to fit a small split."""
         batch = min(settings.batch, split.videos)
         return self.loader(Order(split.pairs, batch, settings.seed))
+
+
+@contextmanager
+def open_inputs(
+    config: Any, material: Material, clips: StoredClips | int
+) -> Iterator[tuple[Inputs, tuple[str, ...]]]:
+    """The model that `config` starts from the material, and its clips: stored features, or so many
+    frames of each; and what the model was given."""
+    if isinstance(clips, StoredClips):
+        said = clips.maker.said(config)
+        known = clips.maker.known_to(config, material.device)
+        begun = _start(known, replace(material, width=clips.width))
+    else:
+        said, begun = (), _start(config, material)
+    said = (*said, *begun.said)
+    if material.init is not None:
+        said = (*said, *take_weights(begun.model, material.component, material.init))
+    opened = frame_reader(begun.model, clips) if isinstance(clips, int) else clips
+    with opened as reader:
+        yield Inputs(begun.model, reader, begun.targets), said
+
+
+def _start(config: Any, material: Material) -> Started[Any]:
+    if not isinstance(config, Startable):
+        raise ConfigError(
+            f"{material.title}: {material.component} is a model that is used as it is, and no "
+            "recipe can set it up; name one that can be trained, such as --set component=tuned"
+        )
+    return config.start(material)
 
 
 def frame_reader(model: Any, frames: int) -> FrameReader:

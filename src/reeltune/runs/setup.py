@@ -11,13 +11,13 @@ import torch
 from reeltune.data.splits.part import PARTS, read_if_any
 from reeltune.errors import ConfigError
 from reeltune.evaluation.protocols import Named
-from reeltune.models.opening.initial import take_weights
-from reeltune.models.opening.material import Material, Startable, Started
+from reeltune.models.opening.material import Material
 from reeltune.recipes.read import Recipe
 from reeltune.runs.benchmark_data import on_data, sizes_differ
 from reeltune.runs.clip_source import ClipSource
+from reeltune.runs.clips import StoredClips
 from reeltune.runs.finished import hash_of
-from reeltune.runs.inputs import Inputs, frame_reader
+from reeltune.runs.inputs import Inputs, open_inputs
 from reeltune.runs.learning import Learning, open_learning
 from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import Learned, require_learnable
@@ -77,7 +77,15 @@ def open_setup(recipe: Recipe, dataset: Any, test: Split, place: RunPlace) -> It
         hash_of(test),
         differs,
     )
-    with open_inputs(recipe, dataset, learned, test, place) as (inputs, said):
+    material = material_of(recipe, dataset, learned or (test, None), place)
+    clips: StoredClips | int = recipe.frames
+    if recipe.features is not None:
+        splits = [split for split in (*(learned or ()), test) if split is not None]
+        clips = source_of(recipe, dataset).open(splits, place.progress)
+    with open_inputs(recipe.model_config_of(), material, clips) as (inputs, given):
+        anew = ("MELTR starts anew",) if recipe.init and recipe.meltr else ()
+        place.say((*given, *anew))
+        inputs = replace(inputs, texts=texts_of(inputs.model, dataset, recipe.dataset))
         learning = None
         if learned is not None:
             settings, melting = recipe.training, recipe.meltr
@@ -86,34 +94,12 @@ def open_setup(recipe: Recipe, dataset: Any, test: Split, place: RunPlace) -> It
             kept = _taken(inputs, learned, melting is not None, place)
             learning = open_learning(recipe.name, inputs, kept, settings, melting, recipe.v2t)
         yield Setup(
-            inputs=inputs, test=test, named=named, learning=learning, said=(*differs, *said)
+            inputs=inputs,
+            test=test,
+            named=named,
+            learning=learning,
+            said=(*differs, *given, *anew),
         )
-
-
-@contextmanager
-def open_inputs(
-    recipe: Recipe, dataset: Any, learned: Learned | None, test: Split, place: RunPlace
-) -> Iterator[tuple[Inputs, tuple[str, ...]]]:
-    """The model as training begins with its clips, on frames or on stored features; and what the
-    model was given."""
-    config, said = recipe.model_config_of(), tuple[str, ...]()
-    material = material_of(recipe, dataset, learned or (test, None), place)
-    stored = None
-    if recipe.features is not None:
-        splits = [split for split in (*(learned or ()), test) if split is not None]
-        stored = source_of(recipe, dataset).open(splits, place.progress)
-        said = stored.maker.said(config)
-        config = stored.maker.known_to(config, place.device)
-        material = replace(material, width=stored.width)
-    begun = _start(recipe.component, config, material)
-    with stored or frame_reader(begun.model, recipe.frames) as clips:
-        texts = texts_of(begun.model, dataset, recipe.dataset)
-        said = (*said, *begun.said)
-        if recipe.init is not None:
-            anew = ("MELTR starts anew",) if recipe.meltr is not None else ()
-            said = (*said, *take_weights(begun.model, recipe.component, recipe.init), *anew)
-        place.say(said)
-        yield Inputs(begun.model, clips, begun.targets, texts), said
 
 
 def require_ready(recipe: Recipe, dataset: Any, learned: Learned | None) -> None:
@@ -151,6 +137,7 @@ def material_of(recipe: Recipe, dataset: Any, learned: Learned, place: RunPlace)
     held_out = recipe.meltr is not None and recipe.meltr.outer == "held-out"
     return Material(
         title=f"recipe {recipe.name}",
+        component=recipe.component,
         device=place.device,
         seed=recipe.training.seed,
         splits=(train, val) if held_out and val is not None else (train,),
@@ -158,15 +145,6 @@ def material_of(recipe: Recipe, dataset: Any, learned: Learned, place: RunPlace)
         words=recipe.words,
         init=recipe.init,
     )
-
-
-def _start(component: str, config: Any, material: Material) -> Started[Any]:
-    if not isinstance(config, Startable):
-        raise ConfigError(
-            f"{material.title}: {component} is a model that is used as it is, and no recipe can "
-            "set it up; name one that can be trained, such as --set component=tuned"
-        )
-    return config.start(material)
 
 
 def _taken(inputs: Inputs, learned: Learned, melts: bool, place: RunPlace) -> Learned:

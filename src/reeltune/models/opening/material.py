@@ -37,6 +37,7 @@ class Material:
     """
 
     title: str = "the material"  # what messages call it, such as "recipe toybox/vop"
+    component: str = ""  # of models/, whose model it is for
     device: str | None = None
     seed: int = 0
     width: int | None = None  # F of stored features; None: clips are frames
