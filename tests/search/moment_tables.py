@@ -47,7 +47,7 @@ def moments(name: str, vectors: np.ndarray, dhash: np.ndarray | None = None) -> 
 
 
 def shots(file: Moments) -> Moments:
-    """A file like `windows`, cut into shots that follow each other."""
+    """`file` cut into shots that follow each other instead of windows."""
     return replace(file, end=file.start + 4)
 
 
