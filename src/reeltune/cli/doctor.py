@@ -81,7 +81,7 @@ def warnings_about(facts: Mapping[str, Any]) -> list[str]:
 
 
 def doctor_report(facts: Mapping[str, Any]) -> RenderableType:
-    """The same for a terminal."""
+    """The report of `facts` for a terminal."""
     table = Table(show_header=False, box=None)
     for name, number in facts["versions"].items():
         table.add_row(name, number or "[dim]not installed[/]")

@@ -217,14 +217,14 @@ class Report:
         yield from ((name, both[name], self.ranks.of(name)[1]) for name in shared)
 
     def also_without(self, left_out: BySplit) -> "Report":
-        """The same; its card also says what the splits lacked that the model was trained on."""
+        """The report with a card that also says what the training splits of the model lacked."""
         return replace(self, protocol=also_without(self.protocol, left_out))
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
 
     def figures(self) -> dict[str, object]:
-        """The same without the rank of every query, which fills screens."""
+        """The report as plain data, without the rank of every query, which would fill screens."""
         return {name: value for name, value in self.as_dict().items() if name != "ranks"}
 
     @classmethod

@@ -132,14 +132,15 @@ class CaptioningReport:
         )
 
     def also_without(self, left_out: BySplit) -> "CaptioningReport":
-        """The same; its card also says what the splits lacked that the model was trained on."""
+        """The report with a card that also says what the training splits of the model lacked."""
         return replace(self, protocol=also_without(self.protocol, left_out))
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
 
     def figures(self) -> dict[str, object]:
-        """The same without what there is of every clip, which fills screens."""
+        """The report as plain data, without its entries for clips, which would fill
+        screens."""
         whole = ("scores", "intervals", "protocol")
         return {name: value for name, value in self.as_dict().items() if name in whole}
 

@@ -146,14 +146,15 @@ class MeansReport:
         return between(self.protocol, other.protocol, differences, alone=names)
 
     def also_without(self, left_out: BySplit) -> "MeansReport":
-        """The same; its card also says what the splits lacked that the model was trained on."""
+        """The report with a card that also says what the training splits of the model lacked."""
         return replace(self, protocol=also_without(self.protocol, left_out))
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
 
     def figures(self) -> dict[str, object]:
-        """The same without what there is of every item, which fills screens."""
+        """The report as plain data, without its entries for every item, which would fill
+        screens."""
         whole = ("means", "intervals", "protocol")
         return {name: value for name, value in self.as_dict().items() if name in whole}
 

@@ -10,7 +10,7 @@ from reeltune.evaluation.trivial import trivial, trivial_said
 
 @dataclass(frozen=True)
 class Remarks:
-    """Of one report or of several of one split."""
+    """Remarks on one report, or on several of one split."""
 
     trivial: list[str]  # names of figures that are not shown
     said: list[str]  # sentences

@@ -25,12 +25,12 @@ class AnyCard(Protocol):
 
     @property
     def split_hash(self) -> str:
-        """Of `protocols.split_hash`, of what was measured."""
+        """The `protocols.split_hash` of what was measured."""
         ...
 
     @property
     def asked_hash(self) -> str:
-        """The same hash of all that was to be measured, before any was left out."""
+        """The hash of all that was to be measured, before anything was left out."""
         ...
 
     @property
@@ -114,13 +114,14 @@ class AnyReport(Protocol):
         ...
 
     def also_without(self, left_out: BySplit) -> "AnyReport":
-        """The same; its card also says what the splits lacked that the model was trained on."""
+        """The report with a card that also says what the training splits of the model lacked."""
         ...
 
     def as_dict(self) -> dict[str, object]: ...
 
     def figures(self) -> dict[str, object]:
-        """The same without what there is of every query or clip, which fills screens."""
+        """The report as plain data, without its entries for every query or clip, which would
+        fill screens."""
         ...
 
     @classmethod

@@ -104,7 +104,8 @@ class HeldOut:
         return evaluate(model, self.reader, self.splits[part], named)
 
     def vectors(self, model: Any, part: str) -> tuple[Tensor, Tensor]:
-        """Of every caption (Q, D), and of every video (N, D) in the order of the gallery."""
+        """Vectors of every caption (Q, D), and of every video (N, D) in the order of the
+        gallery."""
         pairs = self.splits[part].pairs
         texts = encode_texts(model, [pair.caption for pair in pairs])
         return texts, encode_clips(model, self.reader, gallery_of(pairs)[1])

@@ -183,7 +183,8 @@ def paper(name: str) -> Column:
 
 
 def differences_columns(found: Found) -> list[Column]:
-    """Of the compared figures, to the rows that a section compares its own with."""
+    """Columns with differences of the compared figures from the rows that a section compares
+    with."""
     labels = [BASE, PRIMARY_LOSS]
     if any(ORIGIN in row.others for row in found.rows):
         labels += [ORIGIN, SUMMED]

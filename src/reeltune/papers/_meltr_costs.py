@@ -34,13 +34,14 @@ BATCHES = 16  # that the cycles go through
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one scheme, beside training on the plain sum."""
+    """The cost of one scheme, relative to training on the plain sum."""
 
     meta_step: float  # in training steps
     every: int  # K, training steps for one meta step
 
     def overhead(self, every: int | None = None) -> float:
-        """Of an epoch, in percent, with one meta step in `every` steps; by default K."""
+        """The overhead of an epoch, in percent, with one meta step in `every` steps; by default
+        K."""
         return 100 * self.meta_step / (every or self.every)
 
 

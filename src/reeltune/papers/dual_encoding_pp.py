@@ -299,7 +299,7 @@ def _beside(found: Sequence[Found], sweep: bool, said: Said) -> Beside:
 
 
 def _alpha_curves(found: Found, held: HeldOut) -> dict[str, list[Sums]]:
-    """Of the baseline and of [B], one for each seed."""
+    """Curves of the baseline and of [B], one for each seed."""
     out, rows = found.plan.out / "alpha", {row.entry.method: row for row in found.rows}
     return {
         method: [

@@ -25,7 +25,7 @@ class Amount:
 
 
 def amount_of(order: Order, settings: Settings) -> Amount:
-    """Of training in this order, by all processes together."""
+    """The amount of training in this order, by all processes together."""
     videos = len({pair.video for pair in order.pairs})
     pairs = len(order.pairs) if order.every_caption else videos
     return Amount(videos, pairs, order.batches // settings.accumulate * settings.epochs)

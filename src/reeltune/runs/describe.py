@@ -78,7 +78,8 @@ def _recipe(name: str, changes: dict[str, Any] | None) -> Recipe | None:
 
 
 def _published_amount(recipe: Recipe) -> Amount | None:
-    """Of the data as published, in one process; None where these are not known."""
+    """The amount of training on the published data in one process; None if their size is not
+    known."""
     data = recipe.dataset_config(folder=recipe.options.get("folder", "."))
     size = data.published().get("train") if isinstance(data, Published) else None
     if size is None or not recipe.tunes:
@@ -125,7 +126,7 @@ def _skeleton_of_folder(folder: Path) -> nn.Module:
 
 
 def description_table(description: Description) -> Table:
-    """The same for a terminal."""
+    """The description as a table for a terminal."""
     table = Table("part", title=description["name"], caption=description.get("training"))
     for column in ("parameters", "trainable"):
         table.add_column(column, justify="right")

@@ -9,7 +9,7 @@ from reeltune.models.dual_encoding import DualEncoding
 
 
 def without_units(model: nn.Module, amount: float) -> nn.Module:
-    """The same kind of model with a share of its hidden units gone; it can be saved and opened."""
+    """A model of the same kind without a share of its hidden units; it can be saved and opened."""
     if not isinstance(model, DualEncoding):
         raise ConfigError(
             f"hidden units can be taken out of dual-encoding alone, and this is a "

@@ -192,7 +192,8 @@ def _slopes(values: Float[np.ndarray, " N"]) -> Slopes:
 def responses(
     melts: combiner.Learned, seen: Float[np.ndarray, "N T"], last: Float[np.ndarray, "M T"]
 ) -> dict[str, Response]:
-    """Of each loss; `seen` are the losses of the run, `last` those of its last epoch."""
+    """The response to each loss; `seen` are the losses of the run, `last` those of its last
+    epoch."""
     found = {}
     for place, task in enumerate(melts.tasks):
         grid = np.linspace(0, BEYOND * seen[:, place].max(), POINTS)

@@ -33,7 +33,7 @@ class Sample:
 
     @cached_property
     def means(self) -> dict[str, float]:
-        """Of each figure, over seeds."""
+        """The mean of each figure over seeds."""
         return {name: float(np.mean(self.seeds(name))) for name in self.each[0]}
 
     @cached_property
