@@ -1,0 +1,30 @@
+"""Every program of examples/ runs as it stands and says something sensible; the docs name it."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = sorted((ROOT / "examples").glob("*.py"))
+SAID = {  # what is to be found in the output of each
+    "a_new_loss": r"sigmoid: R@1 [\d.]+, .*\nt2v R@1: [\d.]+ to ",
+    "evaluate_your_scores": r"shared words: R@1 19.2, R@5 65.0, MdR 3.0; .*\nt2v R@1: 7.5 to 19.2",
+    "meltr_in_your_own_loop": r"steps from 80: contrastive loss [\d.]+; weights contrastive [\d.]+",
+    "search_videos": r"12 clips are indexed, 0 could not be read\n\na red square\?\n +0\.\d+ ",
+    "tune_on_a_csv": r"trained on 35 videos\n(no gain can be claimed|better): R@1 ",
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
+def test_an_example_runs(program: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(program), run_name="__main__")
+    assert re.search(SAID[program.stem], capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
+def test_an_example_is_short_and_documented(program: Path) -> None:
+    assert len(program.read_text(encoding="utf-8").splitlines()) <= 80
+    page = (ROOT / "docs" / "examples.md").read_text(encoding="utf-8")
+    assert page.count(f"examples/{program.name}") == 2, "a row of the table, and the program itself"
