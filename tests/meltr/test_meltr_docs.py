@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from reeltune.meltr import transformer
-from reeltune.recipes.read import Melting
+from reeltune.meltr.melting import Melting
 from reeltune.registry import names
 
 TEXT = (Path(__file__).parents[2] / "docs" / "meltr.md").read_text(encoding="utf-8")

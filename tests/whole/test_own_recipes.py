@@ -23,8 +23,8 @@ benchmark: toybox
 method: vop
 options: {size: tiny}
 training: {lr: 3.0e-3, epochs: 1, batch: 8}
+frames: 4
 config:
-  frames: 4
   prompts: [{kind: text, length: 2}, {kind: generic, length: 2}]
 """
 
@@ -46,7 +46,7 @@ def test_a_file_says_what_the_same_switches_say(own: Path) -> None:
         "training.lr": 3e-3,
         "training.epochs": 1,
         "training.batch": 8,
-        "config.frames": 4,
+        "frames": 4,
         "config.prompts": [{"kind": "text", "length": 2}, {"kind": "generic", "length": 2}],
     }
     assert read_recipe(str(own)) == read_recipe("toybox/vop", switches)
@@ -70,7 +70,9 @@ def test_the_recipe_that_a_run_leaves_is_a_recipe(tmp_path: Path, name: str) -> 
 
 def test_a_section_that_the_method_does_not_have_may_be_added(tmp_path: Path) -> None:
     path = tmp_path / "melted.yml"
-    path.write_text("{benchmark: toybox, method: univl, meltr: {step: {every: 2}}}")
+    path.write_text(
+        "{benchmark: toybox, method: univl, meltr: {scheme: aid-fp-lite, step: {every: 2}}}"
+    )
     melting = read_recipe(str(path)).meltr
     assert melting is not None
     assert melting.step.every == 2

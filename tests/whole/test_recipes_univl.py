@@ -10,8 +10,10 @@ from reeltune.errors import CheckpointError, ConfigError
 from reeltune.features.index import Making
 from reeltune.features.writer import FeatureWriter
 from reeltune.models.opening.material import Material
+from reeltune.models.univl import Config as Univl
 from reeltune.recipes.read import read_recipe, recipe_names
 from reeltune.runs.setup import source_of
+from reeltune.settings.existing import require_there
 
 CAPTIONS = ("BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
 RETRIEVAL = {  # MELTR (2303.13009), tables 1, 2 and 8: R@1 R@5 R@10
@@ -73,9 +75,14 @@ def test_what_is_read_and_what_is_trained(name: str) -> None:
 
 def test_released_weights_that_are_absent_are_named_with_the_command() -> None:
     changes = {"config.pretrained": "no-such-folder", "config.text_layers": 1}
-    config = read_recipe("youcook2/univl-meltr", changes).model_config_of()
-    with pytest.raises(CheckpointError, match=r"convert univl univl\.pretrained\.bin no-such-fold"):
-        config.start(Material(device="cpu"))
+    told = r"convert univl univl\.pretrained\.bin no-such-folder, or name another"
+    with pytest.raises(ConfigError, match=rf"--set config\.pretrained=no-such-folder: .*{told}"):
+        read_recipe("youcook2/univl-meltr", changes)
+    packaged = read_recipe("youcook2/univl-meltr", {"config.text_layers": 1})
+    with pytest.raises(ConfigError, match=r"--set config\.pretrained=univl-pretrained: .*convert"):
+        require_there("recipe", packaged.sections())
+    with pytest.raises(CheckpointError, match=r"bin no-such-folder, or name another"):
+        Univl(pretrained="no-such-folder", vocabulary="small").start(Material(device="cpu"))  # type: ignore[arg-type]
 
 
 def test_msrvtt_is_read_from_its_own_features_or_says_what_is_missing(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_one_caption_a_video_is_told_to_leave_out_the_concepts(options: Config) 
 
 def test_one_file_of_tags_without_the_other_is_refused(options: Config) -> None:
     for name in ("tags", "tag_vocabulary"):
-        with pytest.raises(ConfigError, match=r"has one of two files of tags; give both, --set w"):
+        with pytest.raises(ConfigError, match=r"one of two files of tags is given; give both"):
             begun(recipe(**{f"words__{name}": "file"}), options)
 
 

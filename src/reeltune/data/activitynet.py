@@ -11,6 +11,7 @@ from reeltune.data._videos import list_videos, paragraphs, write_empty
 from reeltune.data.splits.by_place import refuse_leak, take_split
 from reeltune.data.splits.part import Part, split_named
 from reeltune.data.splits.published import Size, Sizes, held_out
+from reeltune.settings.existing import ExistingPath
 from reeltune.types import Caption, Split
 
 HOW = """\
@@ -51,7 +52,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    folder: Path
+    folder: ExistingPath
     hold_out: NonNegativeInt = 500  # training videos that are val
 
     def read(self, split: Part | str) -> Split:

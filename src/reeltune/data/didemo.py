@@ -11,6 +11,7 @@ from reeltune.data.splits.by_place import refuse_leak
 from reeltune.data.splits.part import PARTS, Part, split_named
 from reeltune.data.splits.published import Size, Sizes, sizes
 from reeltune.media.names import stem
+from reeltune.settings.existing import ExistingPath
 from reeltune.types import Caption, Split
 
 HOW = """\
@@ -55,7 +56,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    folder: Path
+    folder: ExistingPath
 
     def read(self, split: Part | str) -> Split:
         """Videos and paragraphs of a split. Raises DataError with the file and key."""

@@ -21,6 +21,7 @@ from reeltune.data._videos import is_video, left_out, one_caption_each, write_em
 from reeltune.data.splits.by_place import refuse_leak, split_by_place
 from reeltune.data.splits.part import PARTS, Part, split_named
 from reeltune.errors import DataError, NoSplitError
+from reeltune.settings.existing import ExistingPath
 from reeltune.types import Caption, Pair, Split
 
 HOW = """\
@@ -86,8 +87,8 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    folder: Path
-    captions: Path | None = None  # None: captions.csv or captions.jsonl in the folder
+    folder: ExistingPath
+    captions: ExistingPath | None = None  # None: captions.csv or captions.jsonl in the folder
 
     def read(self, split: Part | str) -> Split:
         """Pairs of a split; moments of one video have ids of their own.

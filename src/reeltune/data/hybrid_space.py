@@ -15,6 +15,7 @@ from reeltune.data.splits.published import Size, Sizes, sizes
 from reeltune.errors import DataError
 from reeltune.features.official import write_official
 from reeltune.features.store import Features
+from reeltune.settings.existing import ExistingPath
 from reeltune.types import Caption, Pair, Split
 
 HOW = """\
@@ -69,12 +70,16 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    folder: Path
+    folder: ExistingPath
     collection: str | None = None  # None: the only one, unless train, val and test are given
     feature: str | None = None  # None: the only one
     train: str | None = None  # a collection for each split
     val: str | None = None
     test: str | None = None
+
+    @property
+    def keeps_features(self) -> bool:
+        return True
 
     @model_validator(mode="after")
     def _one_or_three(self) -> "Config":

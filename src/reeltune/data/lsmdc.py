@@ -9,6 +9,7 @@ from reeltune.data._videos import list_videos, one_caption_each, write_empty
 from reeltune.data.splits.by_place import refuse_leak
 from reeltune.data.splits.part import Part, split_named
 from reeltune.data.splits.published import Size, Sizes, sizes
+from reeltune.settings.existing import ExistingPath
 from reeltune.types import Caption, Split
 
 HOW = """\
@@ -51,7 +52,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    folder: Path
+    folder: ExistingPath
 
     def read(self, split: Part | str) -> Split:
         """Pairs of a split. Raises DataError with the file and line."""

@@ -20,6 +20,7 @@ from reeltune.data.splits.part import Part, split_named
 from reeltune.data.splits.published import Size, Sizes, held_out, sizes
 from reeltune.errors import DataError
 from reeltune.features.store import Features
+from reeltune.settings.existing import ExistingPath
 from reeltune.types import Caption, Split
 
 HOW = """\
@@ -98,10 +99,20 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    folder: Path
+    folder: ExistingPath
     train: Literal["9k", "7k", "full"] = "9k"
     hold_out: NonNegativeInt = 500  # training videos that are val; "full" has its own val
     stored: bool = False  # clips are features in FOLDER/features, not videos
+
+    def unread(self) -> dict[str, str]:
+        """As `settings.unread.StatesUnread` has it."""
+        if self.train != "full":
+            return {}
+        return {"hold_out": "under options.train=full, whose val is published, but by 9k and 7k"}
+
+    @property
+    def keeps_features(self) -> bool:
+        return self.stored
 
     def read(self, split: Part | str) -> Split:
         """Pairs of a split. Raises DataError with the file and the line, key or video."""

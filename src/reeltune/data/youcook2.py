@@ -18,6 +18,7 @@ from reeltune.features.index import Making
 from reeltune.features.store import Features
 from reeltune.features.writer import FeatureWriter
 from reeltune.media.sampling import ROUNDED, Sampling
+from reeltune.settings.existing import ExistingPath
 from reeltune.types import Pair, Split
 
 HOW = """\
@@ -60,8 +61,12 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    folder: Path
+    folder: ExistingPath
     hold_out: NonNegativeInt = 100  # training videos that are val
+
+    @property
+    def keeps_features(self) -> bool:
+        return True
 
     def read(self, split: Part | str) -> Split:
         """Clips of a split, one caption each. Raises DataError with the file and line or id."""

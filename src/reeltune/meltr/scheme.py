@@ -14,3 +14,4 @@ class Scheme:
     name: str
     hypergradient: Callable[[Problem], Hypergradient]
     batches: int = 1  # 0: nothing is learned
+    curves: bool = True  # whether it takes products with the Hessian

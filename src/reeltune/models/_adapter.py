@@ -45,6 +45,12 @@ class Based(BaseModel):
     architecture: clip.Config = clip.Config()  # of the random one
     compat: Literal["modelscope"] | None = None  # computes as the weights released there need it
 
+    def unread(self) -> dict[str, str]:
+        """As `settings.unread.StatesUnread` has it."""
+        if self.base is None:
+            return {"base_fingerprint": "under config.base=null, but where a base is named"}
+        return {"architecture": f"under config.base={self.base}, but by config.base=null"}
+
     def opened(self, device: str | None = None, dtype: str | None = None) -> clip.Clip:
         """The base with its weights, or a new one with random weights if it has no name."""
         if self.base is None:

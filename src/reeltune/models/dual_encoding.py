@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models._device import device_named, precision_named
 from reeltune.models._dual_encoding._beside import Beside, remedy
-from reeltune.models._dual_encoding._build import text_parts, video_tower
+from reeltune.models._dual_encoding._build import text_parts, video_tower, word_table
 from reeltune.models._dual_encoding._concept_names import read_concept_names, write_concept_names
 from reeltune.models._dual_encoding._hybrid import Extremes as Extremes
 from reeltune.models._dual_encoding._hybrid import Hybrid as Hybrid
@@ -91,6 +91,20 @@ class Config(BaseModel):
     sentence_fingerprint: str | None = None
     sentence: NonNegativeInt = 0  # width of that feature
 
+    def unread(self) -> dict[str, str]:
+        """As `settings.unread.StatesUnread` has it."""
+        found: dict[str, str] = {}
+        if not self.concepts:
+            why = "under config.concepts=0, but where there are concepts"
+            found |= dict.fromkeys(("alpha", "normalisation"), why)
+        if not self.video_kernels and not self.text_kernels:
+            found["filters"] = "without kernels, but by config.video_kernels and text_kernels"
+        if self.encoder is None:
+            found["encoder_fingerprint"] = "without config.encoder, whose it is"
+        if self.sentence_encoder is None:
+            found["sentence_fingerprint"] = "without config.sentence_encoder, whose it is"
+        return found
+
     @classmethod
     def tiny(cls) -> "Config":
         """Frames through the tiny CLIP; about 16 thousand parameters."""
@@ -137,7 +151,7 @@ class DualEncoding(nn.Module):
         self.concept_names: tuple[str, ...] = ()  # by column; empty where nobody knows them
         self.video = video_tower(config)
         levels, space = text_parts(config)
-        self.text = TextTower(_embedding(config), levels, space)
+        self.text = TextTower(word_table(config), levels, space)
         self.indexed, self.dim = config.latent, config.latent + config.concepts
         self.register_buffer("divisors", torch.ones(2))  # of latent and concept scores; 1: none yet
         self._frames = _beside(config, "encoder", "encoder_fingerprint", "features")
@@ -368,14 +382,3 @@ def _beside(config: Config, name: str, pin: str, width: str) -> Beside | None:
     if getattr(config, name) is None:
         return None
     return Beside(getattr(config, name), getattr(config, pin), getattr(config, width), name)
-
-
-def _embedding(config: Config) -> nn.Embedding:
-    """A uniform embedding, with which the released code starts words that its vectors lack."""
-    frozen = PAD if config.pad == "zero" else None
-    embedding = nn.Embedding(config.words + SPECIALS, config.embedding, padding_idx=frozen)
-    with torch.no_grad():
-        embedding.weight.uniform_(-config.embedding_range, config.embedding_range)
-        if frozen is not None:
-            embedding.weight[frozen] = 0
-    return embedding

@@ -40,6 +40,15 @@ class Config(Based):
     hidden: PositiveInt = 64  # units of an adapter's bottleneck
     rank: PositiveInt = 8  # of LoRA's updates, which are scaled by 2
 
+    def unread(self) -> dict[str, str]:
+        """As `settings.unread.StatesUnread` has it."""
+        found, under = super().unread(), f"under config.method={self.method}"
+        if not self.method.startswith("adapter-"):
+            found["hidden"] = f"{under}, but by adapter-attn and adapter-ffn"
+        if self.method != "lora":
+            found["rank"] = f"{under}, but by lora"
+        return found
+
     @classmethod
     def tiny(cls) -> "Config":
         return cls(base=None, architecture=clip.Config.tiny(), method="adapter-ffn", hidden=4)

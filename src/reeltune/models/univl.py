@@ -23,6 +23,7 @@ from reeltune.models._univl import towers
 from reeltune.models._univl.beam import beam_search
 from reeltune.models._univl.frame_encoder import FrozenFrames
 from reeltune.models._univl.network import Network, pooled_text, pooled_video, precise, rows
+from reeltune.models._univl.pretrained import Pretrained, without_weights
 from reeltune.models._univl.released import KeyReport, fill, read_released, require_fits, unique
 from reeltune.models._univl.targets import Caption, Reads, text_read, what_is_hidden
 from reeltune.models._univl.tasks import TASKS as TASKS
@@ -40,6 +41,7 @@ from reeltune.models.opening.weights import (
     versions,
     write_card,
 )
+from reeltune.settings.existing import ExistingPath
 from reeltune.storage.tensors import write_tensors
 from reeltune.types import Batch, Pixels, Tokens
 
@@ -52,11 +54,15 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    pretrained: str | None = None  # folder whose weights training starts from; None: random ones
+    pretrained: Pretrained | None = (
+        None  # folder whose weights training starts from; None: random ones
+    )
     encoder: ModelName | None = None  # makes features of pictures; None: they are stored
     encoder_fingerprint: str | None = None  # a saved model says it
     features: PositiveInt = 1024  # F
-    vocabulary: str = "bert"  # or "small", or a folder with BERT's vocab.txt
+    vocabulary: Literal["bert", "small"] | ExistingPath = (
+        "bert"  # or a folder with BERT's vocab.txt
+    )
     width: PositiveInt = 768
     heads: PositiveInt = 12
     text_layers: PositiveInt = 12
@@ -73,6 +79,28 @@ class Config(BaseModel):
     mask_chance: float = Field(default=0.15, gt=0, lt=1)  # of a word and of a frame
     margin: NonNegativeFloat = 0.1  # of the joint losses
     trains_padding: bool = False  # the release counts padding of captions as words to be learned
+
+    def unread(self) -> dict[str, str]:
+        """As `settings.unread.StatesUnread` has it."""
+        readers: dict[str, tuple[Task, ...]] = {
+            "margin": ("joint", "m_joint"),
+            "mask_chance": ("cmlm", "cmfm", "m_joint", "m_align", "m_decoder"),
+            "trains_padding": ("decoder", "m_decoder"),
+        }
+        under = f"under config.tasks=[{', '.join(self.tasks)}]"
+        found = {
+            name: f"{under}, but by {', '.join(tasks)}"
+            for name, tasks in readers.items()
+            if not set(tasks) & set(self.tasks)
+        }
+        if self.encoder is None:
+            found["encoder_fingerprint"] = "without config.encoder, whose it is"
+        return found
+
+    @property
+    def writes(self) -> bool:
+        """Whether the model is judged by the captions that it writes."""
+        return self.reads != "caption"
 
     @classmethod
     def tiny(cls) -> "Config":
@@ -130,7 +158,7 @@ class Config(BaseModel):
 
     def build(self) -> "Univl":
         """The model with random weights, drawn from torch's global generator."""
-        return Univl(self, WordPieces(read_vocabulary(self.vocabulary))).eval()
+        return Univl(self, WordPieces(read_vocabulary(str(self.vocabulary)))).eval()
 
     def start(self, material: Material = Material()) -> "Started[Univl]":
         """The model as training begins: with the weights of `pretrained` where it is given.
@@ -147,15 +175,10 @@ class Config(BaseModel):
     def _with_weights(self) -> "Univl":
         if self.pretrained is None:
             return self.build()
-        path = Path(self.pretrained).expanduser() / WEIGHTS
-        if not path.is_file():
-            raise CheckpointError(
-                f"{path} is not there, and training begins with it; make it of the release with: "
-                f"reeltune convert univl univl.pretrained.bin {path.parent}, or name another "
-                "folder by --set config.pretrained=FOLDER (null: random weights)"
-            )
+        if fault := without_weights(self.pretrained):
+            raise CheckpointError(fault)
         model = self.build()
-        _fill_whole(model, path)
+        _fill_whole(model, self.pretrained / WEIGHTS)
         return model
 
 

@@ -90,6 +90,16 @@ class Config(Based):
     frames: PositiveInt = 12  # of the tables of frame positions
     suffix: NonNegativeInt = 0  # of the text prompts, those behind the words; with `compat` alone
 
+    def unread(self) -> dict[str, str]:
+        """As `settings.unread.StatesUnread` has it."""
+        found = super().unread()
+        if not {"position", "joint"} & {part.kind for part in self.prompts}:
+            why = "by these config.prompts, but by those of kind position and joint"
+            found["frames"] = f"{why}; how many frames a clip has is set by --set frames"
+        if self.compat is None:
+            found["suffix"] = "without config.compat, but by config.compat=modelscope"
+        return found
+
     @classmethod
     def tiny(cls) -> "Config":
         """Every kind of prompt but the generic on a CLIP of two layers."""

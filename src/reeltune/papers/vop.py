@@ -13,7 +13,7 @@ from reeltune.papers.table.contract import Beside, Found, Said, Section, Table
 from reeltune.papers.table.draws import Difference, Sample, subset_of
 from reeltune.papers.table.entry import Entry
 from reeltune.papers.table.markdown import Column, Grid, between, difference, ruled
-from reeltune.papers.table.plan import Job, Plan, recipe_of
+from reeltune.papers.table.plan import Job, Plan, passed_on, recipe_of
 from reeltune.papers.table.plots import axes, plain
 from reeltune.papers.table.row import Row
 from reeltune.papers.table.seconds import clips_of, steps_seconds
@@ -169,7 +169,8 @@ def sweep_of(plan: Plan, seed: int = 0) -> dict[int, Job]:
     for after in range(depth + 1):
         prompts = [part.model_dump(mode="json") for part in config.prompts]
         prompts = [{**p, "after": after} if p["kind"] == "joint" else p for p in prompts]
-        changes = (*plan.changes.items(), ("config.prompts", prompts))
+        own = {"config.prompts": prompts}
+        changes = (*passed_on(plan, "vop-f", own).items(), *own.items())
         found[after] = Job("vop-f", seed, plan.out / "sweep" / f"after{after}", changes)
     return found
 

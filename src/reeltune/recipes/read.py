@@ -24,9 +24,6 @@ import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
     PositiveInt,
     ValidationError,
     field_validator,
@@ -35,42 +32,20 @@ from pydantic import (
 from reeltune.errors import ConfigError
 from reeltune.evaluation.protocols import V2tRule
 from reeltune.meltr import transformer
-from reeltune.meltr.step import Settings as MeltrSettings
+from reeltune.meltr.melting import Melting
 from reeltune.models.opening.initial import pin_of
 from reeltune.models.opening.material import Words
 from reeltune.models.opening.open import placed_name
+from reeltune.recipes.inputs import FromFeatures
 from reeltune.recipes.own import OwnRecipe, is_path, merge, read_own
 from reeltune.registry import find
+from reeltune.settings.existing import require_there
 from reeltune.settings.faults import lacking, refusal, settings_of
+from reeltune.settings.unread import flat, refuse_asked, unread_in, why_unread
 from reeltune.training.settings import Settings
 
 MODELS_BESIDE = ("base", "encoder", "sentence_encoder")  # settings that name another model
 ROOT = files("reeltune").joinpath("recipes")
-
-
-class FromFeatures(BaseModel):
-    """Frame features that a model reads in place of frames."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    folder: Path | None = None  # None: the dataset's own, or made by the model's encoder
-    every: PositiveFloat = 0.5  # s between frames, where they are made
-    at_most: PositiveInt | None = None  # frames that are read of a clip; None: all
-
-
-class Melting(BaseModel):
-    """MELTR: the losses of a model melted by a transformer that is trained beside it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    scheme: str = "aid-fp-lite"  # of meltr/schemes
-    options: dict[str, Any] = {}  # of the scheme
-    kind: Literal["transformer", "linear"] = "transformer"
-    sizes: dict[str, Any] = {}  # of the transformer
-    warm_start: NonNegativeInt = 0  # steps in which the transformer is fitted to the sum at first
-    weights: dict[str, NonNegativeFloat] = {}  # of losses by name, for the scheme multi-task
-    outer: Literal["held-out", "recent"] = "held-out"  # validation split, or late training batches
-    step: MeltrSettings = MeltrSettings()
 
 
 class Recipe(BaseModel):
@@ -135,6 +110,41 @@ class Recipe(BaseModel):
                 f"`reeltune datasets {self.dataset}` says what it needs"
             ) from error
 
+    def sections(self) -> dict[str, object]:
+        """The checked settings of every section, the dataset's folder taken as given."""
+        return {
+            "config": self.model_config_of(),
+            "options": self.dataset_config(folder=self.options.get("folder", ".")),
+            "features": self.features,
+            "words": self.words,
+            "meltr": self.meltr,
+        }
+
+    def unread(self) -> dict[str, str]:
+        """Settings and sections that nothing reads as the others are, by path, and why."""
+        sections = self.sections()
+        model, data = sections["config"], sections["options"]
+        fields, found = type(model).model_fields, unread_in(sections)  # type: ignore[attr-defined]
+        if "features" in fields:
+            found["frames"] = f"by {self.component}, for it reads stored features"
+        else:
+            found["features"] = f"by {self.component}, for it reads frames"
+        if getattr(data, "keeps_features", False):
+            found["features.every"] = f"on {self.dataset}, which has features of its own"
+        if "embedding" not in fields:
+            found["words"] = f"by {self.component}, for it learns no words of the captions"
+        if not getattr(model, "concepts", True):
+            why = "under config.concepts=0, but where there are concepts"
+            found |= {"words.tags": why, "words.tag_vocabulary": why}
+        if self.init is not None:
+            why = "with init, whose words are taken"
+            found |= dict.fromkeys(("words.at_least", "words.letters", "words.word2vec"), why)
+        if isinstance(self.words.word2vec, Path):
+            found["config.embedding_range"] = "with words.word2vec, but where words start at random"
+        if getattr(model, "writes", False):
+            found["v2t"] = "by a model that writes captions, but where videos are found"
+        return found
+
 
 def known_settings(recipe: Mapping[str, Any]) -> list[str]:
     """Every setting of a recipe with these components, such as `training.lr`."""
@@ -193,50 +203,69 @@ def _lacks(benchmark: dict[str, Any], method: str, how: dict[str, Any]) -> str:
     return "" if named else f"its name in components.{how['component']}.only"
 
 
-def read_recipe(name: str, changes: dict[str, Any] | None = None) -> Recipe:
+def read_recipe(
+    name: str, changes: dict[str, Any] | None = None, taken: dict[str, Any] | None = None
+) -> Recipe:
     """The recipe called `name`, or in the YAML file `name`, with `changes` such as
-    `{"training.lr": 1e-4}`.
+    `{"training.lr": 1e-4}`, which go before what is `taken` of another recipe, such as a run's.
 
-    Errors: `ConfigError` names what is unknown, and what there is.
+    Errors: `ConfigError` names what is unknown, and what there is; and what was asked for, here or
+    in the file, that nothing reads or that names what is not there.
     """
-    own = read_own(Path(name)) if is_path(name) else OwnRecipe(name, {})
-    asked = changes or {}
-    fields = own.settings if own.named is None else _composed(own, asked)
-    for path, value in asked.items():
-        _change(fields, path, value)
-    title = name if is_path(name) else f"recipe {name}"
-    try:
-        recipe = Recipe(**fields)
-    except ValidationError as error:
-        fault = refusal(error, "", known_settings(fields), asked)
-        raise ConfigError(f"{title}: {fault}") from error
-    recipe.model_config_of()
-    recipe.dataset_config(folder=recipe.options.get("folder", "."))
-    _refuse_sections(recipe, {**(own.settings if own.named else {}), **asked})
+    own, asked = _own(name), changes or {}
+    recipe = _settled(name, own, {**(taken or {}), **asked}, asked)
+    of_file = own.settings if own.named is not None else {}  # a whole file was not asked for
+    given = {**dict(flat(of_file)), **dict(flat(asked))}
+    refuse_asked(f"recipe {recipe.name}", given, recipe.unread())
+    require_there(f"recipe {recipe.name}", recipe.sections(), given)
     return _pinned(recipe)
 
 
-def _refuse_sections(recipe: Recipe, asked: Mapping[str, Any]) -> None:
-    """Raise ConfigError where a setting was `asked` for that the model of the recipe never reads.
-
-    A model that reads stored features has their width among its settings, and one that learns words
-    of the captions is told their number.
-    """
-    settings = find("models", recipe.component).Config.model_fields
-    on_features = "features" in settings
-    unread = {
-        "features": "" if on_features else "it reads frames",
-        "frames": "it reads stored features" if on_features else "",
-        "words": "" if "embedding" in settings else "it learns no words of the captions",
+def read_of(name: str, changes: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the `changes` of many recipes that this one reads, which has its `own` as well."""
+    plain = _settled(name, _own(name), {}, {})
+    kept = {
+        path: value
+        for path, value in changes.items()
+        if plain.meltr is not None or path.partition(".")[0] != "meltr"
     }
-    for path, value in asked.items():
-        why = unread.get(path.partition(".")[0])
-        if why and value is not None:
-            switch = f"--set {path}={value}" if "." in path else f"--set {path}"
-            raise ConfigError(
-                f"recipe {recipe.name}: {path} is not read by {recipe.component}, for {why}; leave "
-                f"out {switch}"
-            )
+    asked = {**kept, **own}
+    unread = _settled(name, _own(name), asked, asked).unread()
+    return {p: v for p, v in kept.items() if v is None or not why_unread(p, unread)}
+
+
+def _own(name: str) -> OwnRecipe:
+    return read_own(Path(name)) if is_path(name) else OwnRecipe(name, {})
+
+
+def _settled(
+    name: str, own: OwnRecipe, changes: Mapping[str, Any], asked: Mapping[str, Any]
+) -> Recipe:
+    """The recipe with changes; `asked` are those of them that somebody gave."""
+    fields = own.settings if own.named is None else _composed(own, dict(changes))
+    title = name if is_path(name) else f"recipe {name}"
+    if fields.get("meltr") is None:
+        _require_scheme(title, {**own.settings, **asked})
+    if own.named is not None:
+        merge(fields, own.settings)
+    for path, value in changes.items():
+        _change(fields, path, value)
+    try:
+        return Recipe(**fields)
+    except ValidationError as error:
+        fault = refusal(error, "", known_settings(fields), asked)
+        raise ConfigError(f"{title}: {fault}") from error
+
+
+def _require_scheme(title: str, asked: Mapping[str, Any]) -> None:
+    """Raise ConfigError where a setting of MELTR is asked for, and MELTR itself is not."""
+    melts = [path for path, _ in flat(asked) if path.startswith("meltr.")]
+    if melts and "meltr.scheme" not in melts:
+        raise ConfigError(
+            f"{title}: {melts[0]} is not read where no losses are melted; leave it out, take a "
+            "recipe that melts them, such as toybox/univl-meltr, or name a scheme too, by "
+            "--set meltr.scheme=aid-fp-lite"
+        )
 
 
 def _pinned(recipe: Recipe) -> Recipe:
@@ -289,7 +318,6 @@ def _composed(own: OwnRecipe, asked: dict[str, Any]) -> dict[str, Any]:
     }
     for path, value in sizes.get(_size(fields, {**own.settings, **asked}), {}).items():
         _change(fields, path, value)
-    merge(fields, own.settings)
     return fields
 
 
@@ -328,7 +356,9 @@ def _size(fields: dict[str, Any], changes: dict[str, Any]) -> object:
 def _change(fields: dict[str, Any], path: str, value: object) -> None:
     *parents, last = path.split(".")
     for parent in parents:
-        fields = fields.setdefault(parent, {})
+        if fields.get(parent) is None:
+            fields[parent] = {}
+        fields = fields[parent]
         if not isinstance(fields, dict):
             raise ConfigError(f"{path} leads into {parent}, which holds no settings here")
     fields[last] = value

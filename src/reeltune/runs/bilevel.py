@@ -3,22 +3,18 @@
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
 from reeltune.batches.loader import Loader
 from reeltune.errors import ConfigError
 from reeltune.meltr import linear, transformer
 from reeltune.meltr.combiner import Total
+from reeltune.meltr.melting import Melting, checked
 from reeltune.meltr.outer import HeldOut, Outer, Recent
-from reeltune.meltr.scheme import Scheme
 from reeltune.meltr.step import Meltr
 from reeltune.meltr.warm_start import warm_start
 from reeltune.nn.draw import Draw
 from reeltune.objectives.named import device_of, named_losses
-from reeltune.recipes.read import Melting
-from reeltune.registry import find
-from reeltune.settings.faults import refusal, settings_of
 from reeltune.training.settings import Settings
 
 
@@ -35,7 +31,7 @@ def melting_step(
     outer: Outer = HeldOut(judges.epoch) if judges else Recent()
     precision = {"precision": settings.precision}
     own = melting.step.model_copy(update=precision)
-    return Meltr(model, combiner, scheme_of(melting), outer, own)
+    return Meltr(model, combiner, melting.built_scheme(), outer, own)
 
 
 def _start_warm(combiner: nn.Module, losses: Tensor, steps: int) -> None:
@@ -47,26 +43,12 @@ def _start_warm(combiner: nn.Module, losses: Tensor, steps: int) -> None:
     warm_start(combiner, losses.float(), steps)
 
 
-def scheme_of(melting: Melting) -> Scheme:
-    """How the combiner is taught; ConfigError for an option that the scheme does not have."""
-    kind = find("meltr.schemes", melting.scheme).Config
-    return _settings(kind, "meltr.options", melting.options).build()
-
-
-def _settings(kind: type[BaseModel], section: str, given: dict[str, Any]) -> Any:
-    """Checked settings of one section of a recipe; ConfigError names what is wrong in it."""
-    try:
-        return kind(**given)
-    except ValidationError as error:
-        raise ConfigError(refusal(error, section, settings_of(kind, section))) from error
-
-
 def combiner_of(melting: Melting, tasks: tuple[str, ...]) -> nn.Module:
     """What makes one loss of those named `tasks`: MELTR, a line, or a sum that learns nothing.
 
     Errors: `ConfigError` for weights set by hand under a scheme that learns them.
     """
-    if not scheme_of(melting).batches:
+    if not melting.built_scheme().batches:
         return Total(tasks, melting.weights)
     if melting.weights:
         raise ConfigError(
@@ -75,7 +57,7 @@ def combiner_of(melting: Melting, tasks: tuple[str, ...]) -> nn.Module:
         )
     if melting.kind == "linear":
         return linear.Config(tasks=tasks).build()
-    sizes = _settings(transformer.Config, "meltr.sizes", {**melting.sizes, "tasks": tasks})
+    sizes = checked(transformer.Config, "meltr.sizes", {**melting.sizes, "tasks": tasks})
     made: nn.Module = sizes.build()
     return made
 

@@ -23,13 +23,13 @@ def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Rec
     """
     trained = stored_recipe(Path(name))
     if trained is None and (method_of := _method_on_features(Path(name), benchmark)):
-        return read_recipe(method_of[0], {**method_of[1], **changes})
+        return read_recipe(method_of[0], changes, method_of[1])
     if trained is None or trained.features is None:
         require_named(name)
         require_frames(benchmark, name)
         own_data = trained is not None and trained.name.partition("/")[0] == benchmark
         alike = trained.model_dump(mode="json", include=OF_CLIPS) if trained and own_data else {}
-        return read_recipe(f"{benchmark}/zero-shot", {**alike, **changes})
+        return read_recipe(f"{benchmark}/zero-shot", changes, alike)
     own, _, method = trained.name.partition("/")
     kept = trained.model_dump(mode="json", include={"component", "config", "features"})
     if own == benchmark:
@@ -38,7 +38,7 @@ def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Rec
         kept["features"]["folder"] = None
     wanted = f"{benchmark}/{method}"
     known = wanted if wanted in recipe_names() else f"{benchmark}/zero-shot"
-    return read_recipe(known, {**kept, **changes})
+    return read_recipe(known, changes, kept)
 
 
 def _method_on_features(folder: Path, benchmark: str) -> tuple[str, dict[str, Any]] | None:

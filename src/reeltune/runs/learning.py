@@ -8,8 +8,8 @@ from functools import partial
 from reeltune.batches.loader import Loader
 from reeltune.evaluation.protocols import V2tRule
 from reeltune.meltr import combiner
+from reeltune.meltr.melting import Melting
 from reeltune.meltr.step import Meltr
-from reeltune.recipes.read import Melting
 from reeltune.runs.amount import amount_of
 from reeltune.runs.bilevel import melting_step
 from reeltune.runs.finished import hash_of

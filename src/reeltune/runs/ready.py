@@ -8,8 +8,7 @@ import torch
 
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.comparison import FEWEST
-from reeltune.recipes.read import Melting
-from reeltune.runs.bilevel import scheme_of
+from reeltune.meltr.melting import Melting
 from reeltune.runs.step import order_of, settings_read
 from reeltune.tasks.finding.judge import highest_of, require_judged_by
 from reeltune.training.loop import Outcome
@@ -54,7 +53,7 @@ def require_wrong_answers(
             f"{train.pairs[0].video} is the only video to train on, and one has no wrong answers "
             "to learn from; give two or more"
         )
-    if melting is None or melting.outer != "held-out" or not scheme_of(melting).batches:
+    if melting is None or melting.outer != "held-out" or not melting.built_scheme().batches:
         return
     if val is None:
         raise ConfigError(

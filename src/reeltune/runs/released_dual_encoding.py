@@ -14,7 +14,8 @@ from reeltune.models.dual_encoding import DualEncoding
 from reeltune.models.released.dual_encoding import convert
 from reeltune.models.released.dual_encoding_file import Released, read_released
 from reeltune.models.released.dual_encoding_words import read_official
-from reeltune.recipes.read import FromFeatures, Recipe
+from reeltune.recipes.inputs import FromFeatures
+from reeltune.recipes.read import Recipe
 from reeltune.runs.evaluate import evaluate_opened
 from reeltune.runs.place import RunPlace
 

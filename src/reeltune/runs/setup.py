@@ -22,6 +22,7 @@ from reeltune.runs.learning import Learning, open_learning
 from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import Learned, require_learnable
 from reeltune.runs.step import settings_read
+from reeltune.settings.existing import require_there
 from reeltune.storage.outputs import require_folder
 from reeltune.tasks.finding.judge import texts_of
 from reeltune.training.settings import require_read
@@ -108,6 +109,7 @@ def require_ready(recipe: Recipe, dataset: Any, learned: Learned | None) -> None
 
     Errors: `ConfigError` and `DataError`, as they would come of the run itself, but later.
     """
+    require_there(f"recipe {recipe.name}", recipe.sections())
     config, melting = recipe.model_config_of(), recipe.meltr
     if learned is not None:
         at_hand = recipe.features is not None or melting is not None

@@ -42,7 +42,8 @@ def refusal(
         place = next((path for path in given if path.startswith(f"{place}.")), place)
         return f"there is no setting {place}{did_you_mean(place, known)}"
     got = "" if first["type"] in ("missing", "value_error") else f" (got {first['input']!r:.60})"
-    return f"{place or 'settings'}: {first['msg']}{got}"
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{place or 'settings'}: {said}{got}"
 
 
 def did_you_mean(path: str, known: Sequence[str]) -> str:

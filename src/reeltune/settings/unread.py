@@ -1,12 +1,54 @@
-"""Settings that were changed although nothing reads them are refused, in one place."""
+"""Settings that were changed or asked for although nothing reads them are refused, in one place."""
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
 from reeltune.errors import ConfigError
+
+
+@runtime_checkable
+class StatesUnread(Protocol):
+    """Settings that say which of them nothing reads."""
+
+    def unread(self) -> dict[str, str]:
+        """Names of settings that nothing reads as the others are, such as `step.lr`, and why:
+        "under config.method=full, but by config.method=lora"."""
+        ...
+
+
+def unread_in(sections: Mapping[str, object]) -> dict[str, str]:
+    """What the sections of a recipe state, by whole paths."""
+    return {
+        f"{section}.{name}": why
+        for section, settings in sections.items()
+        if isinstance(settings, StatesUnread)
+        for name, why in settings.unread().items()
+    }
+
+
+def flat(asked: Mapping[str, Any], below: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings by their whole paths, of sections within sections."""
+    for name, value in asked.items():
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, f"{below}{name}.")
+        else:
+            yield f"{below}{name}", value
+
+
+def why_unread(path: str, unread: Mapping[str, str]) -> str:
+    """Why nothing reads the setting or the section that it is in; empty where something does."""
+    return next((why for n, why in unread.items() if f"{path}.".startswith(f"{n}.")), "")
+
+
+def refuse_asked(title: str, asked: Mapping[str, Any], unread: Mapping[str, str]) -> None:
+    """Raise ConfigError for the first setting that was `asked` for, by its path, and is unread."""
+    for path, value in asked.items():
+        if value is not None and (why := why_unread(path, unread)):
+            raise ConfigError(f"{title}: {path} is not read {why}; leave out {switch(path, value)}")
 
 
 def refuse_unread(settings: BaseModel, unread: Mapping[str, str], under: str = "") -> None:

@@ -12,7 +12,7 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def build(self) -> Scheme:
-        return Scheme("aid-fp-lite", aid_fp_lite)
+        return Scheme("aid-fp-lite", aid_fp_lite, curves=False)
 
 
 def aid_fp_lite(problem: Problem) -> Hypergradient:

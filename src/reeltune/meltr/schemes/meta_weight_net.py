@@ -20,7 +20,7 @@ class Config(BaseModel):
 
     def build(self) -> Scheme:
         found = partial(meta_weight_net, steps=self.steps, rate=self.rate)
-        return Scheme("meta-weight-net", found, batches=self.steps)
+        return Scheme("meta-weight-net", found, batches=self.steps, curves=self.steps > 1)
 
 
 def meta_weight_net(problem: Problem, *, steps: int, rate: float) -> Hypergradient:

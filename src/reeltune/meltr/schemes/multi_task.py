@@ -12,7 +12,7 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def build(self) -> Scheme:
-        return Scheme("multi-task", multi_task, batches=0)
+        return Scheme("multi-task", multi_task, batches=0, curves=False)
 
 
 def multi_task(problem: Problem) -> Hypergradient:

@@ -19,7 +19,8 @@ class Config(BaseModel):
     rate: PositiveFloat = 1e-4  # below 2 / (largest curvature) for the series to converge
 
     def build(self) -> Scheme:
-        return Scheme("neumann", partial(neumann, terms=self.terms, rate=self.rate))
+        found = partial(neumann, terms=self.terms, rate=self.rate)
+        return Scheme("neumann", found, curves=self.terms > 0)
 
 
 def neumann(problem: Problem, *, terms: int, rate: float) -> Hypergradient:

@@ -20,7 +20,7 @@ class Config(BaseModel):
 
     def build(self) -> Scheme:
         found = partial(stocbio, terms=self.terms, rate=self.rate)
-        return Scheme("stocbio", found, batches=self.terms + 1)
+        return Scheme("stocbio", found, batches=self.terms + 1, curves=self.terms > 0)
 
 
 def stocbio(problem: Problem, *, terms: int, rate: float) -> Hypergradient:

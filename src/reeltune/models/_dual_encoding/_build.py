@@ -2,9 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+import torch
+from torch import nn
+
 from reeltune.models._dual_encoding._levels import Levels, Seen
 from reeltune.models._dual_encoding._space import Space
 from reeltune.models._dual_encoding._towers import VideoTower
+from reeltune.models._dual_encoding._vocabulary import PAD, SPECIALS
 
 if TYPE_CHECKING:
     from reeltune.models.dual_encoding import Config
@@ -41,3 +45,14 @@ def text_parts(config: "Config") -> tuple[Levels, Space]:
     )
     width = levels.width + config.words + config.sentence
     return levels, Space(width, config.latent, config.concepts, config.dropout)
+
+
+def word_table(config: "Config") -> nn.Embedding:
+    """Uniform, as the released code starts words that its vectors lack."""
+    frozen = PAD if config.pad == "zero" else None
+    embedding = nn.Embedding(config.words + SPECIALS, config.embedding, padding_idx=frozen)
+    with torch.no_grad():
+        embedding.weight.uniform_(-config.embedding_range, config.embedding_range)
+        if frozen is not None:
+            embedding.weight[frozen] = 0
+    return embedding

@@ -61,8 +61,6 @@ def _files_of(config: "Config", material: Material) -> tuple[tuple[Path, Path] |
     labels, names, dataset = material.words.tags, material.words.tag_vocabulary, material.dataset
     if isinstance(labels, Path) and names is not None:
         return (labels, names), []
-    if isinstance(labels, Path) or names is not None:
-        raise ConfigError(f"{material.title} has one of two files of tags; give both, {BOTH}")
     if labels == "captions" or not isinstance(dataset, KeepsWords):
         return None, []
     files = dataset.tags(config.concepts)

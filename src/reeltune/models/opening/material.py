@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 
+from reeltune.settings.existing import ExistingPath
 from reeltune.types import Split, Target
 
 Letters = Literal["ascii", "unicode"]
@@ -21,10 +22,20 @@ class Words(BaseModel):
     at_least: PositiveInt = 5  # times that a word must occur to be known
     letters: Letters = "ascii"  # of words: a to z and digits, as published, or of every script
     # A folder of feature.bin, id.txt, shape.txt; None: the dataset's own, where they are there.
-    word2vec: Path | Literal["none"] | None = None
+    word2vec: ExistingPath | Literal["none"] | None = None
     # video_label_th_1.txt; None: the dataset's own where they are there, else "captions".
-    tags: Path | Literal["captions"] | None = None
-    tag_vocabulary: Path | None = None  # tag_vocab_512.json, which goes with the path of tags
+    tags: ExistingPath | Literal["captions"] | None = None
+    tag_vocabulary: ExistingPath | None = None  # tag_vocab_512.json, which goes with them
+
+    @model_validator(mode="after")
+    def _both_files(self) -> "Words":
+        if isinstance(self.tags, Path) != (self.tag_vocabulary is not None):
+            raise ValueError(
+                "one of two files of tags is given; give both, --set words.tags="
+                "video_label_th_1.txt and --set words.tag_vocabulary=tag_vocab_512.json "
+                "(docs/features.md)"
+            )
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from reeltune.models.opening.trial import require_vectors
 from reeltune.models.opening.weights import CARD, read_card, wants_int8
 from reeltune.nn.quantize import fits_int8, quantize
 from reeltune.registry import find, names
+from reeltune.settings.existing import Named
 from reeltune.types import DualEncoder
 
 
@@ -69,7 +70,16 @@ def placed_name(name: str) -> str:
     return os.path.abspath(folder) if is_folder else name
 
 
-ModelName = Annotated[str, AfterValidator(placed_name)]
+def _fault(name: str) -> str:
+    """What `require_named` says of a name."""
+    try:
+        require_named(name)
+    except CheckpointError as error:
+        return str(error)
+    return ""
+
+
+ModelName = Annotated[str, AfterValidator(placed_name), Named(_fault)]
 
 
 def component_named(name: str) -> ModuleType | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reeltune.evaluation.report import AnyReport
-from reeltune.papers.table.plan import Job, Plan, recipe_of
+from reeltune.papers.table.plan import Job, Plan, passed_on, recipe_of
 from reeltune.recipes.read import Recipe
 
 
@@ -37,23 +37,27 @@ class Entry:
 
     def recipe(self, plan: Plan) -> Recipe:
         """On the data of the plan, of the seed that the recipe has."""
-        return recipe_of(plan, self.method, {**plan.changes, **self.changes})
+        return recipe_of(plan, self.method, self._with(plan, self.changes))
 
     def jobs(self, plan: Plan) -> list[Job]:
         """The runs of the row, one for each seed; what is not trained needs one."""
         changes = self._needed(plan)
         name = self.folder or "+".join([self.method, *map(_slug, changes.items())])
-        settings = (*plan.changes.items(), *changes.items())
+        settings = tuple(self._with(plan, changes).items())
         return [
             Job(self.method, seed, plan.out / name / f"seed{seed}", settings)
             for seed in range(plan.seeds if self.recipe(plan).tunes else 1)
         ]
 
+    def _with(self, plan: Plan, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """The changes, and below them those of the plan that the row reads."""
+        return {**passed_on(plan, self.method, changes), **changes}
+
     def _needed(self, plan: Plan) -> dict[str, Any]:
         """The changes that are any; a run with the others would be another one by name alone."""
 
         def resolved(changes: Mapping[str, Any]) -> tuple[object, object]:
-            recipe = recipe_of(plan, self.method, {**plan.changes, **changes})
+            recipe = recipe_of(plan, self.method, self._with(plan, changes))
             return recipe.model_copy(update={"config": {}}), recipe.model_config_of()
 
         kept = dict(self.changes)

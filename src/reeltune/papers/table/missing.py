@@ -12,7 +12,7 @@ from typing import Any
 from reeltune.data.splits.part import read_if_any
 from reeltune.errors import ConfigError, DataError, ReeltuneError
 from reeltune.models.opening.open import open_model
-from reeltune.papers.table.plan import Job, Plan
+from reeltune.papers.table.plan import Job, Plan, require_passed_on
 from reeltune.papers.table.processes import Ended, run_all
 from reeltune.recipes.read import Recipe
 from reeltune.runs.finished import METRICS, is_run_of
@@ -27,6 +27,7 @@ def train_missing(plan: Plan, jobs: Sequence[Job], said: Callable[[str], None]) 
     Errors: `ConfigError` before the first run for one that cannot be run; `DataError` for the
     first that fails, with what it said, after the others have been stopped.
     """
+    require_passed_on(plan, jobs, said)
     missing = missing_of(plan, jobs)
     if not missing:
         return

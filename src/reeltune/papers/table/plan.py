@@ -1,13 +1,14 @@
 """What a table is made of: a benchmark, seeds, settings, and the runs of its rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from reeltune.errors import ConfigError
-from reeltune.recipes.read import Recipe, read_recipe
+from reeltune.recipes.read import Recipe, read_of, read_recipe
 from reeltune.runs.benchmark_data import on_data
+from reeltune.settings.unread import switch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ def recipe_of(plan: Plan, method: str, changes: Mapping[str, Any] | None = None)
 
     Errors: `ConfigError` for a recipe of one's own that is of another benchmark.
     """
-    asked = dict(plan.changes if changes is None else changes)
+    asked = passed_on(plan, method) if changes is None else dict(changes)
     recipe = read_recipe(plan.recipe_name(method), asked)
     place = recipe.name.partition("/")[0]
     if place != plan.benchmark:
@@ -60,3 +61,22 @@ def recipe_of(plan: Plan, method: str, changes: Mapping[str, Any] | None = None)
             f"{plan.benchmark}; give --dataset {place}, or change the benchmark in the file"
         )
     return on_data(recipe, plan.data)
+
+
+def passed_on(plan: Plan, method: str, own: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Changes of the plan that a row reads, which has its `own` changes beside."""
+    return read_of(plan.recipe_name(method), plan.changes, own or {}) if plan.changes else {}
+
+
+def require_passed_on(plan: Plan, jobs: Sequence[Job], said: Callable[[str], None]) -> None:
+    """Say which rows do not read a change of the plan.
+
+    Errors: `ConfigError` for a change that no row reads.
+    """
+    for path, value in plan.changes.items():
+        without = dict.fromkeys(job.method for job in jobs if (path, value) not in job.changes)
+        if jobs and all((path, value) not in job.changes for job in jobs):
+            read_recipe(plan.recipe_name(jobs[0].method), {path: value})  # says why
+            raise ConfigError(f"no row of the table reads {path}; leave out {switch(path, value)}")
+        if without:
+            said(f"{path} is not read by {', '.join(without)}; it is passed to the other rows")
