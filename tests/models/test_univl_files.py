@@ -49,7 +49,7 @@ def test_a_released_file_becomes_a_folder_and_every_key_is_accounted_for(tmp_pat
     features, mask = (part.float() if part.is_floating_point() else part for part in videos())
     expected = small().float().encode_video(features, mask)
     torch.testing.assert_close(model.encode_video(features, mask), expected)
-    started = settings().model_copy(update={"pretrained": str(tmp_path / "model")})
+    started = settings().model_copy(update={"pretrained": tmp_path / "model"})
     begun = started.start(Material(device="cpu")).model
     assert begun.fingerprint == model.fingerprint
 

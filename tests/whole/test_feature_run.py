@@ -14,7 +14,7 @@ import torch
 
 from reeltune.data.hybrid_space import Config as HybridSpace
 from reeltune.data.toybox import Config
-from reeltune.errors import CheckpointError, ConfigError, DataError, MediaError
+from reeltune.errors import ConfigError, DataError, MediaError
 from reeltune.features.store import Features
 from reeltune.media.decoder import Decoder
 from reeltune.media.sampling import Sampling
@@ -277,9 +277,10 @@ def test_why_a_video_gave_no_features_is_kept(
         assert entry.reason == shown.value.reason
 
 
-def test_an_encoder_that_is_not_there_is_named(splits: list[Split]) -> None:
-    with pytest.raises(CheckpointError, match=r"no model 'tiny-clop'.*tiny-clip"):
-        source_of(recipe(config__encoder="tiny-clop"), Config(size="tiny")).open(splits, silent)
+def test_an_encoder_that_is_not_there_is_named() -> None:
+    told = r"--set config\.encoder=tiny-clop: no model 'tiny-clop'.*tiny-clip"
+    with pytest.raises(ConfigError, match=told):
+        recipe(config__encoder="tiny-clop")
 
 
 def test_without_encoder_and_folder_both_remedies_are_named(splits: list[Split]) -> None:

@@ -8,18 +8,17 @@ import pytest
 import torch
 import yaml
 from pydantic import BaseModel
-from reeltune.papers.meltr import jobs_of as melted_jobs
-from reeltune.papers.meltr_rows import TABLES
-from reeltune.papers.plan import train_missing
 
 from reeltune.cli.training import changes_of
 from reeltune.errors import ConfigError
 from reeltune.meltr.melting import Melting
 from reeltune.models import tuned
+from reeltune.models.opening.material import Words
 from reeltune.models.univl import Config as Univl
-from reeltune.papers.vop import FAMILIES, Plan, require_passed_on
-from reeltune.papers.vop import jobs_of as rows_jobs
-from reeltune.recipes.inputs import FromFeatures, Words
+from reeltune.papers.table.make import jobs_of
+from reeltune.papers.table.missing import train_missing
+from reeltune.papers.table.plan import Plan, require_passed_on
+from reeltune.recipes.inputs import FromFeatures
 from reeltune.recipes.own import merge
 from reeltune.recipes.read import Recipe, known_settings, read_of, read_recipe, recipe_names
 from reeltune.registry import find, names
@@ -244,12 +243,12 @@ def test_existing_paths_are_marked() -> None:
     assert [kind for kind, _ in marks(ExistingPath | None)] == [Path]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", names("papers"))
 def test_tables_pass_to_a_row_what_the_row_reads(family: str, tmp_path: Path) -> None:
     melted = family.startswith("meltr-")
     changes = {"options.size": "tiny", **({"meltr.step.every": 2} if melted else {})}
     plan = Plan(family=family, benchmark="toybox", out=tmp_path, seeds=1, changes=changes)
-    jobs = melted_jobs(plan, TABLES[family]) if melted else rows_jobs(plan)
+    jobs = jobs_of(plan)
     for job in jobs:
         recipe, own = job.recipe(plan), dict(job.changes)
         assert own["options.size"] == "tiny"
@@ -266,7 +265,7 @@ def test_a_change_that_no_row_of_a_table_reads_is_refused(tmp_path: Path) -> Non
         family="vop", benchmark="toybox", out=tmp_path, seeds=1, changes={"words.at_least": 2}
     )
     with pytest.raises(ConfigError, match=r"words\.at_least is not read by tuned, for it learns"):
-        train_missing(plan, rows_jobs(plan), print)
+        train_missing(plan, jobs_of(plan), print)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -25,22 +25,13 @@ def melting_step(
     first = first_losses(model, loader)
     combiner = combiner_of(melting, tuple(first))
     combiner.to(device_of(model))
-    if melting.warm_start:
-        _start_warm(combiner, torch.stack(list(first.values())), melting.warm_start)
+    if melting.warm_start and isinstance(combiner, transformer.MeltrTransformer):
+        warm_start(combiner, torch.stack(list(first.values())).float(), melting.warm_start)
     judges = held_out if melting.outer == "held-out" else None
     outer: Outer = HeldOut(judges.epoch) if judges else Recent()
     precision = {"precision": settings.precision}
     own = melting.step.model_copy(update=precision)
     return Meltr(model, combiner, melting.built_scheme(), outer, own)
-
-
-def _start_warm(combiner: nn.Module, losses: Tensor, steps: int) -> None:
-    if not isinstance(combiner, transformer.MeltrTransformer):
-        raise ConfigError(
-            f"meltr.warm_start is {steps}, but only the transformer has to be fitted to the sum; "
-            "leave it out where meltr.kind is linear or meltr.scheme is multi-task"
-        )
-    warm_start(combiner, losses.float(), steps)
 
 
 def combiner_of(melting: Melting, tasks: tuple[str, ...]) -> nn.Module:
