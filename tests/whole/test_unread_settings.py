@@ -67,7 +67,7 @@ UNREAD = [  # method, what goes before, what is refused, and why
 def test_a_setting_that_was_asked_for_and_that_nothing_reads_is_refused(
     method: str, before: list[str], refused: str, why: str, tmp_path: Path
 ) -> None:
-    """The same from a switch and from a file."""
+    """A switch and a file of one's own are refused alike."""
     name, changes = refused.partition("=")[0], changes_of([*before, refused])
     told = rf"recipe toybox/{method}: {name} is not read {why}.*; leave out --set {refused}"
     with pytest.raises(ConfigError, match=told):

@@ -54,15 +54,11 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    pretrained: Pretrained | None = (
-        None  # folder whose weights training starts from; None: random ones
-    )
+    pretrained: Pretrained | None = None  # whose weights training starts from; None: random ones
     encoder: ModelName | None = None  # makes features of pictures; None: they are stored
     encoder_fingerprint: str | None = None  # a saved model says it
     features: PositiveInt = 1024  # F
-    vocabulary: Literal["bert", "small"] | ExistingPath = (
-        "bert"  # or a folder with BERT's vocab.txt
-    )
+    vocabulary: Literal["bert", "small"] | ExistingPath = "bert"  # a folder has BERT's vocab.txt
     width: PositiveInt = 768
     heads: PositiveInt = 12
     text_layers: PositiveInt = 12
@@ -96,11 +92,6 @@ class Config(BaseModel):
         if self.encoder is None:
             found["encoder_fingerprint"] = "without config.encoder, whose it is"
         return found
-
-    @property
-    def writes(self) -> bool:
-        """Whether the model is judged by the captions that it writes."""
-        return self.reads != "caption"
 
     @classmethod
     def tiny(cls) -> "Config":

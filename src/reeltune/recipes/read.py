@@ -141,7 +141,7 @@ class Recipe(BaseModel):
             found |= dict.fromkeys(("words.at_least", "words.letters", "words.word2vec"), why)
         if isinstance(self.words.word2vec, Path):
             found["config.embedding_range"] = "with words.word2vec, but where words start at random"
-        if getattr(model, "writes", False):
+        if getattr(model, "judged_as", "") == "captioning":
             found["v2t"] = "by a model that writes captions, but where videos are found"
         return found
 
