@@ -75,9 +75,9 @@ def test_training_that_changes_nothing_ends_where_it_started(full: Path, tmp_pat
 
 
 def test_the_card_names_the_release_that_training_began_from(full: Path) -> None:
-    recipe = read_recipe("youcook2/univl", {"config.pretrained": "univl-release"})
+    recipe = read_recipe("youcook2/univl")
     card = model_card(recipe, read_report(full / "metrics.json"))
-    assert "begun from the weights of univl-release) and of the dataset (youcook2)" in card
+    assert "begun from the weights of univl-pretrained) and of the dataset (youcook2)" in card
 
 
 def test_the_start_is_part_of_a_run(full: Path, tmp_path: Path) -> None:
