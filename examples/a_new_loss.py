@@ -45,7 +45,7 @@ class SigmoidVop(vop.Vop):
 
 
 def sigmoid_loss(logits: Tensor, matches: Tensor) -> Tensor:
-    """Sum over all pairs of a batch, divided by B; (B, B) `matches` is true where a pair matches."""
+    """Sum over all pairs of a batch, divided by B; `matches` (B, B) is true where pairs match."""
     signs = 2.0 * matches - 1
     return -F.logsigmoid(signs * logits).sum() / len(logits)
 

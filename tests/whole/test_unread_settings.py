@@ -48,7 +48,7 @@ UNREAD = [  # method, what goes before, what is refused, and why
     ("univl-primary", [], "config.margin=0.2", r"under config.tasks=\[align\], but by joint, m_j"),
     ("univl-primary", [], "config.mask_chance=0.2", ".* but by cmlm, cmfm"),
     ("univl-joint", [], "config.trains_padding=true", ".* but by decoder, m_decoder"),
-    ("univl-caption", [], "v2t=any", "by a model that writes captions"),
+    ("univl-caption", [], "v2t=any", "by a model that is judged without scores"),
     ("full", [], "config.hidden=8", "under config.method=full, but by adapter-attn and"),
     ("adapter-ffn", [], "config.rank=8", "under config.method=adapter-ffn, but by lora"),
     ("lora", [], "config.hidden=8", "under config.method=lora"),

@@ -42,6 +42,7 @@ from reeltune.registry import find
 from reeltune.settings.existing import require_there
 from reeltune.settings.faults import lacking, refusal, settings_of
 from reeltune.settings.unread import flat, refuse_asked, unread_in, why_unread
+from reeltune.tasks.finding.judge import has_scores
 from reeltune.training.settings import Settings
 
 MODELS_BESIDE = ("base", "encoder", "sentence_encoder")  # settings that name another model
@@ -141,8 +142,8 @@ class Recipe(BaseModel):
             found |= dict.fromkeys(("words.at_least", "words.letters", "words.word2vec"), why)
         if isinstance(self.words.word2vec, Path):
             found["config.embedding_range"] = "with words.word2vec, but where words start at random"
-        if getattr(model, "judged_as", "") == "captioning":
-            found["v2t"] = "by a model that writes captions, but where videos are found"
+        if not has_scores(model):
+            found["v2t"] = "by a model that is judged without scores, but where videos are found"
         return found
 
 
