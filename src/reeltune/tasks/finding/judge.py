@@ -63,7 +63,7 @@ def require_scores(model: Any, asked: Asked) -> None:
 
 
 def has_scores(model: Any) -> bool:
-    """Whether texts and videos have scores where the model, or that of these settings, is judged."""
+    """Whether texts and videos have scores where a model, or that of settings, is judged."""
     return _named_by(model).has_scores
 
 
