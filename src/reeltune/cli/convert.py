@@ -17,7 +17,7 @@ OutArgument = Annotated[Path, typer.Argument(help="Folder to write.")]
 
 
 def tell(facts: dict[str, Any], as_json: bool) -> None:
-    """Facts as JSON, or a line each; of long lists the number in the terminal."""
+    """Print facts as JSON, or one a line, where a long list is given by its length."""
     if as_json:
         print_json(facts)
         return

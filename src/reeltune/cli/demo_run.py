@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the demo did and where it lies."""
+    """The results of the demo, and where they lie."""
 
     report: Report
     answers: list[Answer]

@@ -1,4 +1,4 @@
-"""What this machine has and which models can run on it, looked up and not assumed.
+"""Looks up what this machine has and which models can run on it, and assumes nothing.
 
 Nothing is downloaded and the hub is not asked.
 """
@@ -154,7 +154,7 @@ def _decoder() -> dict[str, bool]:
 
 
 def _model(name: str) -> dict[str, Any]:
-    """Can the component's code and packages be imported; weights are not read."""
+    """Whether the component's code and packages can be imported; weights are not read."""
     try:
         component = find("models", name)
     except (ImportError, ReeltuneError) as error:

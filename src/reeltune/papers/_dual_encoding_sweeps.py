@@ -1,4 +1,5 @@
-"""What trained Dual Encodings give without more training: with weights at zero, by other alphas.
+"""Results of trained Dual Encodings that need no more training: with weights at zero, with other
+alphas.
 
 Every result is a file that says which checkpoint it is of, so a second call measures nothing, and
 one that was stopped goes on.
@@ -39,7 +40,7 @@ NORMALISATIONS: tuple[Normalisation, ...] = get_args(Normalisation)
 
 
 class Cut(NamedTuple):
-    """What becomes zero: a share of the prunable weights, or of weights and biases."""
+    """A cut that sets a share of the prunable weights, or of weights and biases, to zero."""
 
     amount: float
     biases: bool = False
@@ -50,7 +51,7 @@ class Cut(NamedTuple):
 
 @dataclass(frozen=True)
 class Pruned:
-    """A checkpoint after a cut: how much is left of it, and its figures on test."""
+    """A checkpoint after a cut: how many weights are left, and its figures on test."""
 
     census: Census
     report: Report
@@ -67,7 +68,8 @@ class HeldOut:
 
     @cached_property
     def splits(self) -> dict[str, Split]:
-        """That by which ranges of scores are taken, then test; without clips that cannot be read.
+        """The split by which ranges of scores are taken, then test; without clips that cannot be
+        read.
 
         The former is training where there is no validation split, as in the runs.
         """
@@ -182,7 +184,8 @@ def _space(model: DualEncoding, alpha: float = 0.5) -> Hybrid:
 
 
 def _stored(path: Path, dense: Report) -> dict[str, Any] | None:
-    """What `_store` wrote of the same weights on the same test split, by the same rule."""
+    """The result that `_store` wrote for the same weights on the same test split, by the same
+    rule."""
     if not path.is_file():
         return None
     fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""What the tables of MELTR share: what is shown of retrieval and of captions, and how.
+"""The parts that MELTR's tables share: how retrieval and captions are shown.
 
 Tables 8 to 10 of the paper are of retrieval (MSR-VTT 7k, text to video), 7 and 11 of captioning
 (YouCook2, video and transcript), all with UniVL and without a word on seeds.
@@ -40,7 +40,7 @@ def entry(
     paper: Mapping[str, float] | None = None,
     against: Mapping[str, str] | None = None,
 ) -> Entry:
-    """A row, which has no figures of the paper but those that are given."""
+    """A row that has only those figures of the paper that are given."""
     return Entry(
         name=name,
         method=method,
@@ -61,7 +61,7 @@ def scores(*values: float) -> dict[str, float]:
 
 
 def retrieval(title: str, said: str, *entries: Entry) -> Section:
-    """Rows behind those of the sum and of the primary loss."""
+    """A section with these rows after those of the sum and of the primary loss."""
     first = (
         entry("sum", SUM, paper=recall(26.1, 547.0)),
         entry("primary loss alone", PRIMARY),
@@ -122,7 +122,7 @@ def table(
 
 
 def count(plan: Plan, row: Row) -> dict[str, Any]:
-    """Seconds of an epoch's training steps, a mean over the runs, and of a meta step, if any."""
+    """Seconds of an epoch's training steps as a mean over the runs, and of a meta step, if any."""
     logs = [read_log(folder) for folder in row.folders]
     clips = clips_of(row.entry.recipe(plan).training)
     epochs = [epoch_seconds(log, clips) for log in logs]
@@ -130,8 +130,8 @@ def count(plan: Plan, row: Row) -> dict[str, Any]:
 
 
 def page(said: str, figures: Sequence[str], found: Found) -> list[Grid | str]:
-    """Figures beside those of the paper, and differences to the rows that others are compared
-    with."""
+    """Figures beside those of the paper, and differences from the rows with which others are
+    compared."""
     return [
         f"## {found.section.name}",
         said,
@@ -143,7 +143,7 @@ def page(said: str, figures: Sequence[str], found: Found) -> list[Grid | str]:
 
 
 def said_of_paper(found: Found) -> str:
-    """Whose the paper's columns are, or why there are none."""
+    """A sentence that says what the paper's columns are, or why there are none."""
     section = found.section
     if not any(entry.paper for entry in section.entries):
         return "The paper has no such table."
@@ -216,7 +216,7 @@ def fields(found: Found, row: Row) -> dict[str, Any]:
 def plot(found: Sequence[Found]) -> Figure:
     """A panel for each section: differences to the sum of the first compared figure, by row.
 
-    On the same draws, for what all rows share, such as hard videos, hides how they differ.
+    The differences are paired, because difficulty that all rows share hides how they differ.
     """
     most = max(len(one.rows) for one in found)
     figure = Figure(figsize=(6.4 * len(found), 1.2 + 0.34 * most), layout="constrained")

@@ -1,4 +1,4 @@
-"""What each scheme of MELTR costs, measured in turns on one model and the same batches.
+"""Measures what each scheme of MELTR costs, in turns on one model and the same batches.
 
 Runs of a table share the machine, so their logs do not say it well. Here every scheme does one
 cycle of K training steps with one meta step in it, then the next scheme; a figure is the median
@@ -49,7 +49,8 @@ class Cost:
 def stored_costs(
     recipe: Recipe, schemes: Sequence[str], place: RunPlace, rounds: int = ROUNDS
 ) -> dict[str, Cost]:
-    """From `costs.json` in the folder of `place` if that is of this recipe; else measured."""
+    """The costs in `costs.json` in the folder of `place` if they belong to this recipe; else
+    measured ones."""
     path, asked = place.out / "costs.json", [recipe.model_dump(mode="json"), [*schemes], rounds]
     if path.is_file():
         stored = json.loads(path.read_text(encoding="utf-8"))
@@ -66,7 +67,7 @@ def costs(
 ) -> dict[str, Cost]:
     """Measure `schemes` with what the recipe says of model, data, MELTR and K.
 
-    On a CPU with one thread: those that wait for each other spend the processor's time as well.
+    On a CPU this uses one thread, because waiting threads would be counted as work.
     """
     if recipe.meltr is None:
         raise ConfigError(f"recipe {recipe.name} has no meltr; take one that has, of univl-meltr")
@@ -87,7 +88,8 @@ def costs(
 def _cycles(
     recipe: Recipe, melting: Melting, schemes: Sequence[str], place: RunPlace, stack: ExitStack
 ) -> dict[str, Callable[[], float]]:
-    """For the sum and for each scheme, what does K training steps and returns their seconds."""
+    """For the sum and for each scheme, a function that takes K training steps and returns their
+    seconds."""
     options = recipe.dataset_config(folder=place.data)
     learned, val = options.read("train"), read_if_any(options, "val")
     setup = stack.enter_context(open_setup(recipe, options, options.read("test"), place))

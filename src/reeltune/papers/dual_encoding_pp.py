@@ -81,7 +81,7 @@ def _sections(plan: Plan) -> list[Section]:
 
 
 def entries(plan: Plan) -> list[Entry]:
-    """DE and [A] to [F]; what is pruned is measured where it is missing."""
+    """DE and [A] to [F]; pruned models are measured if they have not been."""
     cut = partial(_cut_entry, plan, held_out(plan))
     return [
         Entry(name="DE", method=BASELINE, what="Dual Encoding as released"),
@@ -125,19 +125,20 @@ def strategy(name: str) -> Entry:
 
 
 def held_out(plan: Plan) -> HeldOut:
-    """What every run of the plan is tested on."""
+    """The splits on which every run of the plan is tested."""
     return HeldOut(recipe_of(plan, BASELINE), RunPlace(out=plan.out, data=plan.data))
 
 
 def _count(plan: Plan, row: Row) -> dict[str, Any]:
-    """Parameters of the model as it was trained, whose words and concepts come from captions."""
+    """The number of parameters of the trained model, whose words and concepts come from
+    captions."""
     config = card_settings(row.folders[0], Config)
     with torch.device("meta"):
         return {"parameters": count_parameters(config.build())["total"], "zeros": 0}
 
 
 def page(found: Found) -> list[Grid | str]:
-    """The rows, and the paper's table; where the rows are not of its test data, a sentence."""
+    """The rows and the paper's table, or a sentence if the rows do not have its test data."""
     sizes = [
         Column("size", lambda row: f"{_size_of(row):.3f} ({row.facts['parameters']:,})"),
         Column("non-zeros", lambda row: f"{_nonzero_of(row):.3f}"),
@@ -170,7 +171,7 @@ WHAT = Column("", lambda row: row.entry.what)
 
 
 def _figures_columns(rule: V2tRule) -> list[Column]:
-    """Figures, their sum with its interval, what it is more than DE's, and that of each seed."""
+    """Figures, their sum with its interval, its difference from DE's, and the sum of each seed."""
 
     def mean(name: str) -> Column:
         with_interval = name.endswith((" R@1", "SumR"))
@@ -273,7 +274,7 @@ def _baseline_size(row: Row) -> int:
 
 
 def _baseline_of(row: Row) -> Row:
-    """The row that others are compared with, which is compared with none."""
+    """The row with which others are compared."""
     return row.others.get("DE", row)
 
 
@@ -310,7 +311,7 @@ def _alpha_curves(found: Found, held: HeldOut) -> dict[str, list[Sums]]:
 
 
 def _sparsity_curves(found: Found, held: HeldOut) -> dict[str, list[Row]]:
-    """[B] and [C] by how many weights are zero, with nothing trained after it."""
+    """Curves of [B] and [C] over the share of zeros, without further training."""
 
     def row(method: str, amount: float) -> Row:
         entry = _cut_entry(found.plan, held, str(amount), method, method, Cut(amount))

@@ -1,4 +1,4 @@
-"""Table 10 of MELTR: what melts the losses."""
+"""Table 10 of MELTR, which varies what melts the losses."""
 
 from reeltune.papers._meltr import MELTR, entry, recall, retrieval, table
 

@@ -1,4 +1,4 @@
-"""Table 9 of MELTR: how strongly the melted loss is held near the sum."""
+"""Table 9 of MELTR, which varies how strongly the melted loss is held near the sum."""
 
 from reeltune.papers._meltr import MELTR, entry, recall, retrieval, table
 

@@ -67,7 +67,8 @@ MASKED = ("m_joint", "m_align", "m_decoder")
 
 
 def extra(added: str, trained: str, method: str, figures: tuple[float, ...]) -> Entry:
-    """UniVL's own five losses with one of the masked, or all, trained by their sum or by MELTR."""
+    """UniVL's own five losses with one or all of the masked ones, trained by their sum or by
+    MELTR."""
     losses = f"five losses + {added}" if added else "five losses"
     left_out = () if added == "all three" else tuple(task for task in MASKED if task != added)
     against = {ORIGIN: f"five losses, {trained}"} if added else {}

@@ -1,4 +1,5 @@
-"""On which batch MELTR's regulariser is taken, and how phi feels it; in no table of the paper."""
+"""A table that the paper lacks, which varies the batch of MELTR's regulariser and its way to
+phi."""
 
 from typing import Any
 

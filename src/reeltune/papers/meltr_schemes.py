@@ -33,7 +33,7 @@ SECTION = retrieval(
 
 
 def _costs(plan: Plan, said: Said) -> Beside:
-    """What the schemes cost, measured in turns."""
+    """The costs of the schemes, measured in turns."""
     said("measuring what the schemes cost, in turns")
     place = RunPlace(out=plan.out, data=plan.data)
     found = stored_costs(recipe_of(plan, MELTR), list(SCHEMES), place)

@@ -72,7 +72,7 @@ def _count(plan: Plan, row: Row) -> dict[str, Any]:
 
 
 def _page(found: Found) -> list[Grid | str]:
-    """The figures, and differences to full tuning and to plain VoP."""
+    """The figures, and differences from full tuning and from plain VoP."""
     tags = list(found.rows[0].facts["subsets"])
     return [
         Grid(_figures_columns(found, tags), found.rows),
@@ -110,7 +110,7 @@ METHOD = Column("method", lambda row: f"`{row.name}`")
 
 
 def _share(row: Row) -> float:
-    """What is trained in percent of the CLIP below it."""
+    """The share of trained parameters, in percent of the CLIP below."""
     trainable, total = row.facts["trainable"], row.facts["total"]
     return float(100 * trainable / (total - (0 if row.name in CLIPS_OWN else trainable)))
 
@@ -125,7 +125,7 @@ def _differences_columns(tags: Sequence[str]) -> list[Column]:
 
 
 def _less(row: Row, label: str, tag: str | None) -> Difference | None:
-    """R@1, of a subset if a tag is given, less that of another method."""
+    """R@1 less that of another method, on a subset if a tag is given."""
     if tag is None or label not in row.others:
         return row.less(label, R1)
     own, other = (one.facts["subsets"][tag] for one in (row, row.others[label]))
@@ -176,7 +176,7 @@ def sweep_of(plan: Plan, seed: int = 0) -> dict[int, Job]:
 
 
 def _beside(found: Sequence[Found], sweep: bool, said: Said) -> Beside:
-    """The plots; that of the sweep wherever it was run."""
+    """The plots, with that of the sweep if it was run."""
     (one,) = found
     plots = {
         "parameters.png": _parameters_plot(one.rows),
@@ -187,7 +187,7 @@ def _beside(found: Sequence[Found], sweep: bool, said: Said) -> Beside:
 
 
 def _parameters_plot(rows: Sequence[Row]) -> Figure:
-    """R@1 against what is trained; zero-shot is a line, for it trains nothing."""
+    """Plot R@1 against trained parameters; zero-shot is a line, because it trains nothing."""
     figure, panel = axes("Text-to-video R@1 by what is trained", "trainable parameters", "R@1, %")
     for row in rows:
         mean, (low, high) = row.sample.means[R1], row.sample.intervals[R1]
@@ -206,12 +206,13 @@ def _parameters_plot(rows: Sequence[Row]) -> Figure:
 
 
 def _printed(name: str) -> str:
-    """A method as the paper prints it; one that it does not have, by its own name."""
+    """A method's name as the paper prints it, or its own name if the paper lacks it."""
     return rf"$\mathrm{{{METHODS[name]}}}$" if name in METHODS else plain(name)
 
 
 def _curves_plot(rows: Sequence[Row]) -> Figure | None:
-    """R@1 of validation by optimizer step, of each method's first seed, where there was one."""
+    """Plot R@1 of validation by optimizer step, for the first seed of each method that was
+    validated."""
     curves = {row.name: _curve(row.folders[0]) for row in rows}
     if not any(curves.values()):
         return None
@@ -233,7 +234,7 @@ def _curve(folder: Path) -> list[tuple[int, float]]:
 
 
 def _sweep_plot(plan: Plan) -> Figure | None:
-    """R@1 against K_s, where the sweep was run."""
+    """Plot R@1 against K_s, if the sweep was run."""
     runs = {after: job.folder / METRICS for after, job in sweep_of(plan).items()}
     points = {after: Report.read(path) for after, path in runs.items() if path.is_file()}
     if not points:

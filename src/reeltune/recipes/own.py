@@ -19,7 +19,7 @@ NAMES_CODE = ("dataset", "component")  # a file may name what comes along, and i
 
 @dataclass(frozen=True)
 class OwnRecipe:
-    """What a file says: changes of a recipe that is `named`, or all settings of one."""
+    """The content of a file: changes of a recipe that is `named`, or all settings of one."""
 
     named: str | None
     settings: dict[str, Any]
@@ -31,7 +31,7 @@ def is_path(name: str) -> bool:
 
 
 def read_own(path: Path) -> OwnRecipe:
-    """What the file at `path` says; ConfigError names what is wrong with it."""
+    """The recipe in the file at `path`; raises ConfigError that names what is wrong with it."""
     settings = _open(path)
     for part in NAMES_CODE:
         if "." in str(settings.get(part, "")):

@@ -50,7 +50,7 @@ ROOT = files("reeltune").joinpath("recipes")
 
 
 class Recipe(BaseModel):
-    """What to run: data, model, training, and what the paper found."""
+    """A recipe: data, model, training, and what the paper found."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -164,7 +164,7 @@ def known_settings(recipe: Mapping[str, Any]) -> list[str]:
 
 
 def recipe_names() -> list[str]:
-    """Every benchmark with every method that it has what it takes for."""
+    """Every pair of a benchmark and a method that can run."""
     methods = {name: _open("methods", name) for name in _names("methods")}
     return [
         f"{place}/{method}"
@@ -184,7 +184,7 @@ def is_packaged(name: str) -> bool:
 
 
 def require_frames(benchmark: str, model: str) -> None:
-    """Raise ConfigError where a benchmark has no frames for a model that reads no features."""
+    """Raise ConfigError if a benchmark has no frames for a model that reads no features."""
     own = [name for name in recipe_names() if name.startswith(f"{benchmark}/")]
     if own and f"{benchmark}/zero-shot" not in own:
         raise ConfigError(
@@ -194,7 +194,7 @@ def require_frames(benchmark: str, model: str) -> None:
 
 
 def _lacks(benchmark: dict[str, Any], method: str, how: dict[str, Any]) -> str:
-    """What a method needs and a benchmark has not: a CLIP, or a section for its component."""
+    """What a method needs and a benchmark lacks: a CLIP, or a section for its component."""
     if how.get("needs", "base") == "base":
         return "" if "base" in benchmark else "base"
     section = benchmark.get("components", {}).get(how["component"])
@@ -270,7 +270,8 @@ def _require_scheme(title: str, asked: Mapping[str, Any]) -> None:
 
 
 def _pinned(recipe: Recipe) -> Recipe:
-    """The recipe with what the run that it starts from holds; ConfigError where that changed."""
+    """The recipe with the content of the run from which it starts; raises ConfigError if that
+    changed."""
     if recipe.init is None:
         return recipe
     run = recipe.init.expanduser().absolute()
@@ -327,7 +328,7 @@ FIGURES = ("R@1", "R@5", "R@10", "MnR", "MdR")
 
 @dataclass(frozen=True)
 class KindDefaults:
-    """What a benchmark gives every method of a kind."""
+    """Settings that a benchmark gives to every method of a kind."""
 
     fields: dict[str, Any]  # of the recipe
     config: dict[str, Any]  # of the model
@@ -349,7 +350,7 @@ def _defaults_of(benchmark: dict[str, Any], how: dict[str, Any]) -> KindDefaults
 
 
 def _size(fields: dict[str, Any], changes: dict[str, Any]) -> object:
-    """The size of the dataset that is asked for, where a benchmark has several."""
+    """The wanted size of the dataset, if a benchmark has several."""
     options = {**fields.get("options", {}), **changes.get("options", {})}
     return changes.get("options.size", options.get("size"))
 

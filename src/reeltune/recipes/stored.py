@@ -1,4 +1,4 @@
-"""The recipe that a run leaves beside its weights: what they were trained by, and on what."""
+"""The recipe that a run leaves beside its weights, which says how and on what they were trained."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ RECIPE = "recipe.yaml"
 
 
 def as_stored(recipe: Recipe) -> dict[str, Any]:
-    """The settings as the file has them, where a folder given as a path is the same as its name."""
+    """The settings as the file has them, in which a path is a text."""
     return recipe.model_dump(mode="json")
 
 
@@ -25,7 +25,7 @@ def write_recipe(recipe: Recipe, folder: Path) -> None:
 
 
 def stored_recipe(folder: Path) -> Recipe | None:
-    """What a checkpoint says it was trained by; None where it says nothing.
+    """The recipe by which a checkpoint says it was trained; None if it says nothing.
 
     Errors: `CheckpointError` for a file that is no recipe, or one of another version.
     """

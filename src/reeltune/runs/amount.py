@@ -1,4 +1,4 @@
-"""How much a training is: pairs of an epoch, and steps in all."""
+"""The amount of training: pairs of an epoch, and steps in all."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from reeltune.training.settings import Settings
 
 @dataclass(frozen=True)
 class Amount:
-    """What an epoch goes through, and the most steps that are taken."""
+    """The pairs of an epoch, and the greatest possible number of steps."""
 
     videos: int | None  # None: of the source the captions alone are known
     pairs: int  # of a video and a caption, in each epoch

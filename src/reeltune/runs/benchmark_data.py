@@ -1,4 +1,4 @@
-"""Whether the data are those that the name of a recipe promises, and what is said where not."""
+"""Checks whether the data are those that the name of a recipe promises, and says so if not."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""MELTR in a run: the step that a recipe's `meltr` asks for."""
+"""Makes the step that a recipe's `meltr` asks for."""
 
 from typing import Any
 
@@ -21,7 +21,8 @@ from reeltune.training.settings import Settings
 def melting_step(
     model: Any, melting: Melting, loader: Loader, held_out: Loader | None, settings: Settings
 ) -> Meltr:
-    """The losses of `model` melted; judged on `held_out`, or on late batches of training."""
+    """The step that melts the losses of `model`, judged on `held_out` or on late training
+    batches."""
     first = first_losses(model, loader)
     combiner = combiner_of(melting, tuple(first))
     combiner.to(device_of(model))
@@ -35,7 +36,7 @@ def melting_step(
 
 
 def combiner_of(melting: Melting, tasks: tuple[str, ...]) -> nn.Module:
-    """What makes one loss of those named `tasks`: MELTR, a line, or a sum that learns nothing.
+    """The combiner of the losses `tasks`: MELTR, a linear one, or a sum that learns nothing.
 
     Errors: `ConfigError` for weights set by hand under a scheme that learns them.
     """

@@ -1,4 +1,4 @@
-"""Where the stored features of a run come from: a folder, their dataset, or the model's encoder.
+"""Finds the stored features of a run, in a folder, in their dataset, or from the model's encoder.
 
 Those that an encoder makes are made once, and kept in the cache.
 """
@@ -32,7 +32,10 @@ class KeepsFeatures(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSource:
-    """The first that is there: `folder`, the dataset's own, or what `encoder` makes."""
+    """The first source that exists:
+
+    `folder`, the dataset's own features, or what `encoder` makes.
+    """
 
     title: str  # what messages call it, such as "recipe toybox/univl"
     dataset: object
@@ -48,7 +51,7 @@ class ClipSource:
         return self.make(sorted({str(p.path) for split in splits for p in split.pairs}), progress)
 
     def there(self) -> StoredClips | None:
-        """Features in the folder, or the dataset's own; none if neither is."""
+        """Features in the folder, or the dataset's own; None if neither exists."""
         if self.folder is not None:
             return StoredClips([self.folder], self.at_most)
         if not isinstance(self.dataset, KeepsFeatures):
@@ -57,7 +60,7 @@ class ClipSource:
         return StoredClips(own, self.at_most) if len(own) == len(PARTS) else None
 
     def make(self, paths: Sequence[str], progress: ProgressOf) -> StoredClips:
-        """Features of the videos by the encoder, in the cache; made at the first asking."""
+        """Features of the videos by the encoder, in the cache; the first call makes them."""
         if self.encoder is None:
             raise ConfigError(
                 f"{self.title} names no encoder, and no folder of features; give "
@@ -93,7 +96,7 @@ class ClipSource:
 
 
 class Megabytes:
-    """Progress of making features, told as a run tells of its preparations."""
+    """Progress of making features, reported as a run reports its preparations."""
 
     def __init__(self, progress: ProgressOf) -> None:
         self._tell, self._total, self._done = progress("encoding frames, MB"), 0, 0

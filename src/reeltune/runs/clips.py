@@ -52,7 +52,8 @@ class StoredClips:
         return self._readers[0].features.width
 
     def read(self, pair: Pair) -> Float[np.ndarray, "T F"]:
-        """Raises DataError for a video without features, with the reason where that is known."""
+        """Features of a clip; raises DataError if its video has none, with the reason if that is
+        known."""
         if str(pair.path) in self._faults:
             raise DataError(self._faults[str(pair.path)])
         known = (r for r in self._readers if any(n in r.features for n in names_of(pair)))

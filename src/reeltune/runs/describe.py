@@ -1,4 +1,4 @@
-"""What a model is made of, told from its architecture alone: no weight is read."""
+"""Describes a model from its architecture alone; no weight is read."""
 
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -66,7 +66,7 @@ def describe(name: str, changes: dict[str, Any] | None = None) -> Description:
 
 
 def _recipe(name: str, changes: dict[str, Any] | None) -> Recipe | None:
-    """The recipe of that name or in that file, where it is one."""
+    """The recipe of that name or in that file; None if there is none."""
     if is_path(name) or name in recipe_names():
         return read_recipe(name, changes)
     if changes:
@@ -93,7 +93,7 @@ def _published_amount(recipe: Recipe) -> Amount | None:
 
 
 def _combiner(recipe: Recipe | None, model: Any) -> nn.Module | None:
-    """What a recipe melts the losses of its model by, where it does."""
+    """The combiner with which a recipe melts the losses of its model, if it does."""
     if recipe is None or recipe.meltr is None:
         return None
     return combiner_of(recipe.meltr, model.tasks)

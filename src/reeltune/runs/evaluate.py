@@ -38,8 +38,8 @@ def evaluate_opened(
     settle: bool = False,
     asked: Asked = NOTHING,
 ) -> AnyReport:
-    """As `evaluate_checkpoint`, for a model in memory that came from `folder`; `settle` is as in
-    `tasks.retrieval.evaluate`."""
+    """Figures as by `evaluate_checkpoint`, for a model in memory that came from `folder`;
+    `settle` is as in `tasks.retrieval.evaluate`."""
     require_scores(model, asked)
     recipe, dataset = open_data(recipe, place)
     bank = bank_of(asked, dataset, split)
@@ -66,7 +66,7 @@ def evaluate_opened(
 
 
 def _shares_features(stored: Recipe | None, recipe: Recipe) -> bool:
-    """Whether what `stored` trained reads the very features of this recipe."""
+    """Whether the model that `stored` trained reads the features of this recipe."""
     if stored is None:
         return False
     there, wanted = as_stored(stored), as_stored(recipe)
@@ -74,5 +74,5 @@ def _shares_features(stored: Recipe | None, recipe: Recipe) -> bool:
 
 
 def _seed_of(stored: Recipe | None) -> int | None:
-    """The seed a checkpoint was trained with, where its recipe says so."""
+    """The seed with which a checkpoint was trained, if its recipe says so."""
     return stored.training.seed if stored is not None and stored.tunes else None

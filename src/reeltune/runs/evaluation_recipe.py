@@ -1,4 +1,4 @@
-"""Which recipe a model is measured by on a benchmark."""
+"""Finds the recipe by which a model is measured on a benchmark."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ OF_CLIPS = {"options", "frames", "v2t"}  # what a recipe says of the clips that 
 
 
 def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Recipe:
-    """What a model is measured by: data of the benchmark, clips as the model was trained on them.
+    """The recipe to measure a model by: data of the benchmark, clips as the model was trained on.
 
     On the benchmark of its training these are the data of the run, such as its size of Toybox.
     A model that was trained on stored features reads such features, and on the benchmark of its
@@ -42,7 +42,7 @@ def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Rec
 
 
 def _method_on_features(folder: Path, benchmark: str) -> tuple[str, dict[str, Any]] | None:
-    """The benchmark's first method of the component in `folder`, where it reads features.
+    """The benchmark's first method of the component in `folder`, if that reads features.
 
     With it come the settings that say which features these are.
     """

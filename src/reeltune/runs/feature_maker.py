@@ -1,4 +1,4 @@
-"""Which frozen model made the features that a run reads: a model of them knows it by its hash."""
+"""Knows which frozen model made the features that a run reads; a trained model pins its hash."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from reeltune.models.opening.open import open_model
 
 @dataclass(frozen=True)
 class Maker:
-    """What made the features of some folders; without a fingerprint nobody knows."""
+    """The model that made the features of some folders; without a fingerprint it is not known."""
 
     making: Making
     folder: Path  # the first of them, for messages
@@ -39,14 +39,14 @@ class Maker:
         return config.model_copy(update=maker)
 
     def said(self, config: Any) -> tuple[str, ...]:
-        """A sentence where the encoder of a model with these settings cannot be checked."""
+        """A sentence if the encoder of a model with these settings cannot be checked."""
         named = getattr(config, "encoder", None)
         if named is None or self.making.fingerprint:
             return ()
         return (f"what made the features in {self.folder} is not known; {named} is taken for it",)
 
     def require_of(self, model: Any) -> None:
-        """Raises ConfigError for a model that was trained on features of another maker."""
+        """Raise ConfigError for a model that was trained on features of another maker."""
         pinned = getattr(getattr(model, "config", None), "encoder_fingerprint", None)
         if pinned and self.making.fingerprint and pinned != self.making.fingerprint:
             raise ConfigError(
@@ -59,7 +59,7 @@ class Maker:
 
 @torch.inference_mode()
 def why_not_to_index(folder: Path) -> str:
-    """What keeps the model in `folder` from reading pictures; nothing where it reads them."""
+    """The reason why the model in `folder` cannot read pictures; None if it can."""
     try:
         model = open_model(str(folder))
         side = model.pixels.size

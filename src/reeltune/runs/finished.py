@@ -1,4 +1,4 @@
-"""What a finished run leaves beside its weights, and how it is known again."""
+"""Writes what a finished run leaves beside its weights, and recognises the run by it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,14 +16,14 @@ METRICS = "metrics.json"
 
 
 def write_run(out: Path, recipe: Recipe, report: AnyReport, said: Sequence[str] = ()) -> None:
-    """What was run and what came out, beside the weights."""
+    """Write what was run and what came out beside the weights."""
     write_recipe(recipe, out)
     (out / "README.md").write_text(model_card(recipe, report, said), encoding="utf-8")
     report.write(out / METRICS)  # last: a run without it is not finished
 
 
 def finished_run(recipe: Recipe, out: Path, test: Split) -> AnyReport | None:
-    """The report of a run that is done; None where there is none yet.
+    """The report of a finished run; None if there is none yet.
 
     Errors: `CheckpointError` for one of another recipe or of other test videos.
     """
@@ -45,14 +45,14 @@ def hash_of(split: Split) -> str:
 
 
 def is_run_of(recipe: Recipe, out: Path) -> bool:
-    """Whether the folder of a run says that it was of this recipe, with all its settings."""
+    """Whether the folder of a run says that the run had this recipe with all its settings."""
     stored = stored_recipe(out)
     return stored is not None and as_stored(stored) == as_stored(recipe)
 
 
 def model_card(recipe: Recipe, report: AnyReport, said: Sequence[str] = ()) -> str:
-    """What the weights are, how they were made, from what they started (`said`), and how good they
-    are."""
+    """The model card: what the weights are, how they were made, from what they started (`said`),
+    and how good they are."""
     init = None
     if recipe.init is not None:
         init = f"{recipe.init}, whose content has the hash {recipe.init_pin}"

@@ -1,4 +1,4 @@
-"""A model beside the clips that it reads, and splits without what it cannot read."""
+"""A model with the clips that it reads, and splits without what it cannot read."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ FRAME_CACHE = "frames"  # below the cache folder
 
 @dataclass(frozen=True)
 class Inputs:
-    """A model, its clips, and what its losses want of each pair beside clip and caption."""
+    """A model, its clips, and the targets that its losses need for each pair."""
 
     model: Any
     clips: ClipReader

@@ -1,4 +1,4 @@
-"""What a model learns from and by which step, and the training itself."""
+"""Opens what a model learns from and the step that trains it, and runs the training."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ MELTR = "meltr.safetensors"
 
 @dataclass(frozen=True, kw_only=True)
 class Learning:
-    """All that one training goes by; `name` is what was asked for."""
+    """Everything that determines one training; `name` is what was asked for."""
 
     name: str
     inputs: Inputs

@@ -1,4 +1,4 @@
-"""Videos and photos to stored frame features, by any model that reads frames alone."""
+"""Turns videos and photos into stored frame features, by any model that reads frames alone."""
 
 import os
 import queue
@@ -39,7 +39,7 @@ Decoded = list[Frame] | float  # batches, and after the last one when its last f
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureOptions:
-    """How features are to be made."""
+    """Says how features should be made."""
 
     every: float = 0.5  # s between frames; the published features have one every half second
     format: Format = "own"

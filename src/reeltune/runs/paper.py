@@ -1,11 +1,11 @@
-"""Whether a paper's figures may stand beside ours."""
+"""Decides whether a paper's figures may stand beside ours."""
 
 from reeltune.evaluation.report import AnyReport
 from reeltune.recipes.read import Recipe
 
 
 def paper_beside(recipe: Recipe, report: AnyReport) -> tuple[dict[str, float], tuple[str, ...]]:
-    """The paper's figures where the split measured is the published one, and what is to be said.
+    """The paper's figures if the measured split is the published one, and remarks about it.
 
     The published one is known by the hash of its captions; where that is not, by size alone.
     Where the data differ from the benchmark's, the card of the report says so, and nothing else is
@@ -31,7 +31,7 @@ def is_published(recipe: Recipe, report: AnyReport) -> bool:
 
 
 def _unlike(recipe: Recipe, report: AnyReport) -> str:
-    """By how much the split that was measured is not the published one."""
+    """Says how the measured split differs from the published one."""
     card, there = report.protocol, report.videos
     gone = sum(one.count for one in card.left_out.get(card.split, ()) if one.missing)
     if gone:

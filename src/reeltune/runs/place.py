@@ -1,4 +1,4 @@
-"""Where a run reads and writes, and who is told how far it has come."""
+"""Where a run reads and writes, and who is told about its progress."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,8 @@ class RunPlace:
     tensorboard: bool = False
 
     def progress(self, what: str) -> Callable[[int, int], None]:
-        """Tells the watcher, where there is one, how far `what` has come: done, and in all."""
+        """A function that tells the watcher, if there is one, how far `what` has come: done, and
+        in all."""
         return partial(self.watcher.prepare, what) if self.watcher else lambda done, total: None
 
     def say(self, sentences: Sequence[str]) -> None:

@@ -43,7 +43,7 @@ TEXT = "a man plays the guitar on a stage, and people sing along"
 
 @dataclass(frozen=True)
 class Pruned:
-    """What came out: a folder that opens as a model, its census, and both forms side by side."""
+    """The result: a folder that opens as a model, its census, and both forms side by side."""
 
     folder: Path
     census: Census
@@ -99,7 +99,7 @@ def prune_checkpoint(
 def _report(
     name: str, called: str, source: Path, recipe: Recipe | None, place: RunPlace, split: Part
 ) -> AnyReport | None:
-    """Figures on the data of the recipe, where there is one, under the name `called`."""
+    """Figures on the data of the recipe, if there is one, under the name `called`."""
     if recipe is None:
         return None
     model = open_model(name, place.device)
@@ -118,7 +118,7 @@ def _settle(
 
 
 def _main_figures(main: Mapping[str, str], report: AnyReport | None) -> dict[str, float]:
-    """The main figures of a task as they are called, but for those that tell nothing."""
+    """The main figures of a task by their names, without those that tell nothing."""
     if report is None:
         return {}
     values, silent = report.values(), trivial(report)

@@ -1,4 +1,4 @@
-"""A pruned model as files: its stored weights zeroed, rounded and packed."""
+"""Writes a pruned model as files, with its stored weights zeroed, rounded and packed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from reeltune.nn.packed import packed_name
 
 @dataclass(frozen=True, kw_only=True)
 class Amounts:
-    """How much goes, and of what."""
+    """The shares to be pruned."""
 
     weights: float = 0.36  # share of prunable weights that become zero: 0.36 as in DE++
     units: float = 0.0  # share of hidden units that are taken out first
@@ -110,7 +110,7 @@ def bytes_in(folder: Path) -> int:
 
 
 def stored_size(model: nn.Module) -> tuple[int, int, int]:
-    """Bytes of the model as it is saved dense, and how many parameters that stores, twice."""
+    """Bytes of the model as it is saved dense, and how many parameters are stored, both twice."""
     save: Any = model
     with TemporaryDirectory() as name:
         folder = Path(name)

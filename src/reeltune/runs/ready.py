@@ -1,4 +1,4 @@
-"""What can be known to be wrong with a run before any clip of it is read."""
+"""Finds what is wrong with a run before any of its clips is read."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -41,7 +41,7 @@ def require_learnable(
 def require_wrong_answers(
     learned: Learned, settings: Settings, melting: Melting | None = None
 ) -> None:
-    """Raise where a batch would hold one video alone, beside which nothing is wrong."""
+    """Raise if a batch would hold a single video, for which there is no wrong answer."""
     train, val = learned
     if settings.batch == 1:
         raise ConfigError(
@@ -90,7 +90,7 @@ def _note(what: str, reason: str) -> LeftOut:
 def _why_it_hardly_chose(
     val: Split, settings: Settings, outcome: Outcome, top: float | None
 ) -> Iterator[str]:
-    """Too few videos to tell epochs apart beyond chance; a figure at its `top`."""
+    """The reasons: too few videos to tell epochs apart beyond chance, or a figure at its `top`."""
     if val.videos < FEWEST:
         yield (
             f"it has {val.videos} video{'s' * (val.videos != 1)}, and on fewer than {FEWEST} no "

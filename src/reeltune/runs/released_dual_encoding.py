@@ -1,4 +1,4 @@
-"""A released Dual Encoding brought in: its weights, its words, and the ranges of its scores."""
+"""Converts a released Dual Encoding: its weights, its words and the ranges of its scores."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ WORDS, BAG = "rnn", "bow"  # folders of the two vocabularies
 
 @dataclass(frozen=True)
 class ConvertedDualEncoding:
-    """The model, and its figures on the validation split where that was given."""
+    """The model, and its figures on the validation split if that was given."""
 
     model: DualEncoding
     validation: AnyReport | None
     best: float | None  # SumR by which the release chose these weights
 
     def facts(self) -> dict[str, object]:
-        """What the command tells."""
+        """Facts that the command prints."""
         sizes = ("words", "features", "feature", "latent", "concepts")
         facts: dict[str, object] = {"weights": len(self.model.state_dict())}
         facts |= {name: getattr(self.model.config, name) for name in sizes}
@@ -87,7 +87,7 @@ def _settled(model: DualEncoding, released: Released, data: Path) -> AnyReport:
 
 
 def _concept_names(released: Released, data: Path, size: int) -> tuple[str, ...]:
-    """Names of the concepts, where the collection has its list of just so many."""
+    """Names of the concepts, if the collection has a list of exactly as many."""
     options = hybrid_space.Config(folder=data, collection=collections(released)["train"])
     _, path = options.tags(size)
     names = read_names(path) if size and path.is_file() else []

@@ -1,4 +1,4 @@
-"""A recipe and a place turned into their parts, once: below this nobody reads a recipe."""
+"""Turns a recipe and a place into their parts, once; nothing below this reads a recipe."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ from reeltune.types import Split
 
 @runtime_checkable
 class MakesItself(Protocol):
-    """Settings of a dataset that is made on this machine, where it is not there yet."""
+    """Settings of a dataset that is made on this machine if it does not exist yet."""
 
     def make(self, progress: Callable[[int, int], None] | None = None) -> Path: ...
 
@@ -119,7 +119,7 @@ def require_ready(recipe: Recipe, dataset: Any, learned: Learned | None) -> None
 
 
 def source_of(recipe: Recipe, dataset: Any) -> ClipSource:
-    """Where the features of a recipe come from; ConfigError for a recipe of frames."""
+    """The source of a recipe's features; raises ConfigError for a recipe that reads frames."""
     wanted = recipe.features
     if wanted is None:
         raise ConfigError(f"recipe {recipe.name} has no features; give --set features.every=0.5")
@@ -134,7 +134,8 @@ def source_of(recipe: Recipe, dataset: Any) -> ClipSource:
 
 
 def material_of(recipe: Recipe, dataset: Any, learned: Learned, place: RunPlace) -> Material:
-    """What the model of a recipe may begin from, but for the width of stored features."""
+    """The material from which the model of a recipe may begin, except the width of stored
+    features."""
     train, val = learned
     held_out = recipe.meltr is not None and recipe.meltr.outer == "held-out"
     return Material(

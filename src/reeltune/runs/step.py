@@ -1,4 +1,4 @@
-"""Which step trains a model, and in which order it sees its pairs."""
+"""Chooses the step that trains a model, and the order in which it sees its pairs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,21 +13,21 @@ from reeltune.types import Pair
 
 
 def step_of(model: Any, settings: Settings) -> Step:
-    """Contrast over all processes for models with a temperature; else the sum of the losses."""
+    """The contrast over all processes for models with a temperature; else the sum of the losses."""
     if is_contrasted(model):
         return Contrast(model, settings.precision, settings.chunk)
     return Sum(model, precision=settings.precision)
 
 
 def settings_read(model: Any, melts: bool) -> frozenset[str]:
-    """Those of the settings of training that the step of a model reads."""
+    """The settings of training that the step of a model reads."""
     if melts:
         return Meltr.reads
     return Contrast.reads if is_contrasted(model) else Sum.reads
 
 
 def order_of(pairs: Sequence[Pair], settings: Settings) -> Order:
-    """Batches for this process of all; DataError where the pairs fill none."""
+    """Batches for this process; raises DataError if the pairs fill none."""
     rank, world = distributed.start()
     return Order(
         pairs,

@@ -1,4 +1,4 @@
-"""One recipe from its data to its report: train, choose by validation, test once."""
+"""Runs one recipe from its data to its report: trains, chooses by validation, tests once."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`reeltune tune`: a person's own captions to a better model of her videos, and the proof."""
+"""`reeltune tune`: makes a better model of a person's videos from her captions, and proves it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +43,7 @@ class MayBeClip(Protocol):
 
 @dataclass(frozen=True)
 class Tuning:
-    """What tuning was worth on pairs that it never saw."""
+    """The worth of tuning on pairs that it never saw."""
 
     folder: Path
     before: Report

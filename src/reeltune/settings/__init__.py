@@ -1,1 +1,1 @@
-"""What is wrong with settings, said in one sentence."""
+"""Says in one sentence what is wrong with settings."""

@@ -1,4 +1,4 @@
-"""What is wrong with settings that pydantic refuses, in one line."""
+"""Says in one line what is wrong with settings that pydantic refuses."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ ALIKE = 0.7  # of difflib, for names to be taken for slips of each other
 
 
 def first_fault(error: ValidationError, whole: str = "the whole") -> tuple[str, str]:
-    """Where the first fault is, such as `training.lr`, or `whole`; and what it is."""
+    """The place of the first fault, such as `training.lr`, or `whole`; and what it is."""
     first = error.errors()[0]
     unknown = first["type"] == "extra_forbidden"
     fault = "there is no such setting" if unknown else first["msg"]
@@ -23,7 +23,7 @@ def first_fault(error: ValidationError, whole: str = "the whole") -> tuple[str, 
 
 
 def lacking(error: ValidationError) -> list[str]:
-    """Settings that must be given and are not, where no other fault is found."""
+    """Settings that must be given and are not, if there is no other fault."""
     faults = error.errors()
     needed = all(fault["type"] == "missing" for fault in faults)
     return [".".join(map(str, fault["loc"])) for fault in faults] if needed else []

@@ -68,7 +68,7 @@ def refuse_unread(settings: BaseModel, unread: Mapping[str, str], under: str = "
 
 
 def switch(path: str, value: object) -> str:
-    """What sets `path` to a value, as it is typed in a shell."""
+    """The switch that sets `path` to a value, as it is typed in a shell."""
     return f"--set {shlex.quote(f'{path}={_written(value)}')}"
 
 
@@ -78,7 +78,7 @@ def _default(settings: BaseModel, name: str) -> object:
 
 
 def _written(value: object) -> str:
-    """As `--set` reads it."""
+    """The value as `--set` reads it."""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
     return value if isinstance(value, str) else json.dumps(value)

@@ -118,12 +118,12 @@ def judge(
     quick: bool,
     asked: Asked,
 ) -> CaptioningReport:
-    """As `evaluate_captions`; a task without scores is never asked for any."""
+    """Judge as `evaluate_captions` does; this task has no scores, and is never asked for any."""
     return evaluate_captions(model, reader, split, named, texts.get(SPOKEN), quick)
 
 
 def higher(videos: int) -> dict[str, float | None]:
-    """What a quick judgement gives: METEOR needs Java."""
+    """Figures of a quick judgement, which lacks METEOR because that needs Java."""
     return {**dict.fromkeys((*BLEUS, "ROUGE-L"), 100.0), "CIDEr-D": None}
 
 

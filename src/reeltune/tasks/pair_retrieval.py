@@ -73,7 +73,8 @@ def evaluate_pairs(
 def pair_scores(
     model: PairScorer, reader: ClipReader, texts: Sequence[str], clips: Sequence[Pair]
 ) -> Float[np.ndarray, "Q N"]:
-    """Scores of all texts with all clips; held are the clips as they are read, and some texts."""
+    """Scores of all texts with all clips; keeps all encoded clips, and one batch of texts, in
+    memory."""
     videos = [model.read_video(*batch) for batch in clip_batches(reader, clips, CLIPS_AT_ONCE)]
     rows: dict[str, Tensor] = {}
     for some in text_batches(texts, TEXTS_AT_ONCE):
@@ -103,7 +104,7 @@ def judge(
     quick: bool,
     asked: Asked,
 ) -> Report:
-    """As `evaluate_pairs`."""
+    """Judge as `evaluate_pairs` does."""
     return evaluate_pairs(model, reader, split, named, quick, asked)
 
 

@@ -80,7 +80,7 @@ def evaluate(
 def card_of(
     model: DualEncoder, reader: ClipReader, split: Split, gallery: Sequence[str], named: Named
 ) -> ProtocolCard:
-    """How figures of these data are obtained."""
+    """The card that says how figures on these data are obtained."""
     return ProtocolCard(
         dataset=named.dataset,
         split=named.split,
@@ -129,7 +129,8 @@ def similarity(
     video: Float[Tensor, "N D"],
     by: Both | None = None,
 ) -> Float[np.ndarray, "Q N"]:
-    """Scores of texts and videos in float32; of a split all of them, or `by` which it is scored."""
+    """Scores in float32 of all texts and videos of a split, or of others that are scored `by`
+    all."""
     if isinstance(model, AsReleased) and model.released_batch:
         return model.hybrid_scores(text, video, by).float().numpy()
     return model.similarity(text, video).float().numpy()
@@ -149,7 +150,7 @@ def judge(
     quick: bool,
     asked: Asked,
 ) -> Report:
-    """As `evaluate`; a quick judgement settles the ranges of scores."""
+    """Judge as `evaluate` does; a quick judgement settles the ranges of scores."""
     return evaluate(model, reader, split, named, quick, asked)
 
 

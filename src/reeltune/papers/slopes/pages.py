@@ -1,4 +1,4 @@
-"""What MELTR learned, as plots and JSON."""
+"""Shows what MELTR learned, as plots and JSON."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +17,8 @@ COLUMNS = 4  # panels of responses in a row
 
 
 def write_pages(found: Melted, out: Path, other: Melted | None = None) -> list[Path]:
-    """`losses.json` and the plots; with `other`, slopes of both runs beside each other."""
+    """Write `losses.json` and the plots; with `other`, slopes of both runs stand beside each
+    other."""
     facts = found.as_dict() | ({"beside": other.as_dict()} if other else {})
     plots = {"slopes.png": slopes_plot([found, *([other] if other else [])])}
     if found.response:

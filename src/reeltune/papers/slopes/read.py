@@ -50,7 +50,8 @@ class Epoch:
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """How the melted loss answers to one loss, the others at their mean of the last epoch."""
+    """How the melted loss responds to one loss while the others stay at their mean of the last
+    epoch."""
 
     loss: list[float]  # from 0 to beyond the largest that the run has seen
     melted: list[float]
@@ -90,7 +91,7 @@ class Melted:
         return {**asdict(self), "sentences": self.sentences()}
 
     def sentences(self) -> list[str]:
-        """What one should know first."""
+        """Sentences that a reader should know first."""
         last = self.epochs[-1].slopes
         strongest, weakest = (choose(last, key=lambda t: last[t].mean) for choose in (max, min))
         said = [
@@ -211,7 +212,7 @@ def responses(
 
 
 def weighted_sum(melts: combiner.Learned, seen: Float[np.ndarray, "N T"]) -> WeightedSum:
-    """The best one for at most `AT_MOST` steps, spread evenly over the run."""
+    """The best weighted sum for at most `AT_MOST` steps, spread evenly over the run."""
     places = np.unique(np.linspace(0, len(seen) - 1, AT_MOST).round().astype(int))
     losses = seen[places]
     start = 1.0 if _adds(melts) else 0.0  # weight of every loss that was not learned

@@ -1,4 +1,4 @@
-"""What the file of a table says: its rows and columns, and what its figures are compared with.
+"""What the file of a table defines: its rows, its columns and what its figures are compared with.
 
 A file in papers/ is a table by its `TABLE`, which `reeltune table` finds by the file's name; one
 elsewhere is found by its dotted name.
@@ -18,7 +18,8 @@ from reeltune.papers.table.row import Count, Row, row_of
 
 
 def page_of(found: "Found") -> list[Grid | str]:
-    """One table: the compared figures with their intervals, and what they are more than others."""
+    """One table with the compared figures, their intervals and their differences from other
+    rows."""
     section, rule = found.section, found.rule
     figures = [mean_of(name, rule) for name in section.compared]
     labels = dict.fromkeys([*section.against, *(to for row in found.rows for to in row.others)])
@@ -82,7 +83,7 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class Beside:
-    """What a table has beside its rows."""
+    """What a table shows besides its rows."""
 
     page: Sequence[str] = ()  # below the sections
     fields: Mapping[str, Any] = field(default_factory=dict)  # more of the JSON

@@ -38,11 +38,11 @@ class Sample:
 
     @cached_property
     def intervals(self) -> dict[str, Bounds]:
-        """95 %, of what can be drawn again."""
+        """Intervals of 95 % for the figures that can be drawn again."""
         return {name: bounds(values) for name, values in self.draws.items()}
 
     def seeds(self, name: str) -> list[float]:
-        """A figure of each seed."""
+        """The value of a figure for each seed."""
         return [one[name] for one in self.each]
 
     def less(self, other: "Sample", name: str) -> Difference:

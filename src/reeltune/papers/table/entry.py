@@ -16,7 +16,7 @@ from reeltune.recipes.read import Recipe
 
 
 class Measured(NamedTuple):
-    """The report of a run, and what the table has to know of it beside."""
+    """The report of a run, and what else the table has to know about it."""
 
     report: AnyReport
     facts: Mapping[str, Any]
@@ -36,7 +36,7 @@ class Entry:
     measure: Callable[[Path], Measured] | None = None  # of a run's folder; None: its own report
 
     def recipe(self, plan: Plan) -> Recipe:
-        """On the data of the plan, of the seed that the recipe has."""
+        """The recipe on the data of the plan, with its own seed."""
         return recipe_of(plan, self.method, self._with(plan, self.changes))
 
     def jobs(self, plan: Plan) -> list[Job]:
@@ -54,7 +54,7 @@ class Entry:
         return {**passed_on(plan, self.method, changes), **changes}
 
     def _needed(self, plan: Plan) -> dict[str, Any]:
-        """The changes that are any; a run with the others would be another one by name alone."""
+        """Only the changes that alter the recipe; the others would change a run's name alone."""
 
         def resolved(changes: Mapping[str, Any]) -> tuple[object, object]:
             recipe = recipe_of(plan, self.method, self._with(plan, changes))
@@ -69,6 +69,6 @@ class Entry:
 
 
 def _slug(change: tuple[str, object]) -> str:
-    """`meltr.scheme`, "neumann" as `scheme-neumann`."""
+    """A part of a folder's name: `meltr.scheme`, "neumann" gives `scheme-neumann`."""
     name, value = change
     return re.sub(r"[^\w.]+", "-", f"{name.rpartition('.')[2]}-{value}").strip("-")

@@ -1,4 +1,4 @@
-"""A table by its name: what is missing is trained, and the pages are written."""
+"""Makes a table by its name: trains what is missing and writes the pages."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -102,7 +102,7 @@ def write_pages(plan: Plan, sweep: bool, said: Callable[[str], None]) -> Made:
 
 
 def markdown(plan: Plan, found: Sequence[Found], beside: Beside) -> str:
-    """The sections, what is beside them, and below all what must be said of the figures."""
+    """The page: the sections, what stands beside them, and the remarks on the figures below."""
     parts = [
         f"# {plan.family} on {plan.benchmark}",
         f"Means of {plan.seeds} seeds; {table_named(plan.family).said}",
@@ -115,7 +115,7 @@ def markdown(plan: Plan, found: Sequence[Found], beside: Beside) -> str:
 
 
 def content(table: Table, found: Sequence[Found], beside: Beside) -> dict[str, Any]:
-    """What is in the JSON file."""
+    """The content of the JSON file."""
     rows = {one.section.name: one.fields() for one in found}
     return {
         "v2t": found[0].rule,

@@ -9,7 +9,7 @@ from reeltune.papers.table.row import Row
 
 
 class Column(NamedTuple):
-    """A heading, and what stands below it in each row."""
+    """A heading, and the cell below it in each row."""
 
     head: str
     cell: Callable[[Row], str]
@@ -45,12 +45,12 @@ def ruled(name: str, rule: V2tRule) -> str:
 
 
 def between(bounds: Bounds) -> str:
-    """An interval."""
+    """An interval, as text."""
     return f"{bounds[0]:.1f}-{bounds[1]:.1f}"
 
 
 def difference(found: Difference | None) -> str:
-    """With its interval; nothing where there is nothing to compare with."""
+    """A difference with its interval; empty if there is nothing to compare with."""
     if found is None:
         return ""
     low, high = found.bounds
@@ -58,7 +58,7 @@ def difference(found: Difference | None) -> str:
 
 
 def seeds(row: Row, name: str) -> str:
-    """A figure of each seed."""
+    """A figure for each seed, as text."""
     return " ".join(f"{one:.1f}" for one in row.sample.seeds(name))
 
 

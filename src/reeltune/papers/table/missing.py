@@ -1,4 +1,4 @@
-"""The runs of a table: checked before the first of them starts, each a process of its own.
+"""Runs what a table needs: all runs are checked before the first starts, and each is a process.
 
 A run that was stopped goes on at the next call, and one that is finished is not run again.
 """
@@ -22,7 +22,8 @@ from reeltune.storage.outputs import require_folder
 
 
 def train_missing(plan: Plan, jobs: Sequence[Job], said: Callable[[str], None]) -> None:
-    """Run what has no report yet, as many runs at once as the plan says, on a share of the cores.
+    """Run what has no report yet, with as many runs at once as the plan says, each on a share of
+    the cores.
 
     Errors: `ConfigError` before the first run for one that cannot be run; `DataError` for the
     first that fails, with what it said, after the others have been stopped.
@@ -52,7 +53,7 @@ def train_missing(plan: Plan, jobs: Sequence[Job], said: Callable[[str], None]) 
 
 
 def missing_of(plan: Plan, jobs: Sequence[Job]) -> list[Job]:
-    """The runs that are not there yet, all of which can be run as far as can be told.
+    """The runs that have no report yet, all of which can be run as far as can be told.
 
     Errors: `ConfigError` names the run that cannot, or the folder of a run of other settings.
     """

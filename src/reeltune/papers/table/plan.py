@@ -1,4 +1,4 @@
-"""What a table is made of: a benchmark, seeds, settings, and the runs of its rows."""
+"""The plan of a table: its benchmark, seeds and settings, and the runs of its rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from reeltune.settings.unread import switch
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Which table is made, on what, and where."""
+    """Says which table is made, on which data and where."""
 
     family: str  # a file of papers/, or the dotted name of one elsewhere
     benchmark: str

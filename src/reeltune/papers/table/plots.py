@@ -1,4 +1,4 @@
-"""Axes of plots, all of one look."""
+"""Axes of plots, all in one style."""
 
 from typing import Literal
 
@@ -17,7 +17,7 @@ def axes(title: str, across: str, up: str) -> tuple[Figure, Axes]:
 def dress(
     panel: Axes, title: str, across: str, up: str, grid: Literal["both", "x", "y"] = "both"
 ) -> None:
-    """Title, names of both axes, a light grid and no frame to the right and above."""
+    """Give axes a title, names, a light grid and no frame to the right and above."""
     panel.set(title=title, xlabel=across, ylabel=up)
     panel.spines[["top", "right"]].set_visible(False)
     panel.grid(alpha=0.3, axis=grid)

@@ -73,7 +73,7 @@ def row_of(plan: Plan, entry: Entry, benchmark: str, rule: V2tRule, count: Count
 
 
 def _own(folder: Path) -> Measured:
-    """A run as it was tested at its end."""
+    """A run, measured by the report that it left at its end."""
     return Measured(read_report(folder / METRICS), {})
 
 
@@ -89,7 +89,7 @@ def _require_rule(folder: Path, report: AnyReport, rule: V2tRule) -> None:
 def papers_figures(
     plan: Plan, entry: Entry, benchmark: str, reports: Sequence[AnyReport]
 ) -> Mapping[str, float]:
-    """The paper's, where all reports are of the test data that it measured on `benchmark`."""
+    """The paper's figures, if all reports are on the test data that it measured on `benchmark`."""
     if plan.benchmark != benchmark:
         return {}
     recipe = entry.recipe(plan)

@@ -1,4 +1,4 @@
-"""Pages as files: texts, JSON and plots in one folder."""
+"""Writes pages as files: texts, JSON and plots in one folder."""
 
 import json
 from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""The task that a model is judged by, and reports from their files, whichever task they are of."""
+"""Finds the task by which a model is judged, and the kind of a report in a file."""

@@ -1,4 +1,4 @@
-"""The task that a model is made for, and what a run does with it."""
+"""Finds the task for which a model is made, and judges the model by it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -54,7 +54,7 @@ def judge(
 
 
 def require_scores(model: Any, asked: Asked) -> None:
-    """Raise ConfigError where scores are asked for of a model that is judged without any."""
+    """Raise ConfigError if scores are asked for and the model is judged without any."""
     if asked != NOTHING and not task_of(model).has_scores:
         raise ConfigError(
             f"{model.name} is judged as {_name_by(model)}, where texts and videos have no scores; "
@@ -97,7 +97,7 @@ def require_judged_by(name: str, model: Any, videos: int) -> None:
 
 
 def highest_of(name: str, model: Any) -> float | None:
-    """The highest that a figure of a model's validation can be; None for one without a bound."""
+    """The highest possible value of a figure of a model's validation; None if it has no bound."""
     return _named_by(model).higher(2).get(name)
 
 

@@ -1,4 +1,4 @@
-"""Reports from their files, whichever task they are of."""
+"""Reads reports of any task from their files."""
 
 from dataclasses import fields as fields_of
 from pathlib import Path

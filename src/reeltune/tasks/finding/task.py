@@ -1,4 +1,5 @@
-"""What a task offers: one way of judging a model, in one file of `reeltune/tasks`."""
+"""The interface of tasks, each of which is one way of judging a model, in a file of
+`reeltune/tasks`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -55,9 +56,9 @@ class Task:
     has_scores: bool = False  # whether texts and videos have scores, which may be stored
 
     def suits(self, model: Any) -> bool:
-        """Whether a model has all that this task calls."""
+        """Whether a model has everything that this task calls."""
         return not self.lacks(model)
 
     def lacks(self, model: Any) -> tuple[str, ...]:
-        """What of `wants` a model has not."""
+        """The names among `wants` that a model lacks."""
         return tuple(name for name in self.wants if not callable(getattr(model, name, None)))
