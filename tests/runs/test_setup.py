@@ -13,7 +13,8 @@ from reeltune.errors import ConfigError
 from reeltune.meltr.step import Meltr
 from reeltune.models.dual_encoding import DualEncoding
 from reeltune.models.vop import Vop
-from reeltune.recipes.read import Recipe, read_recipe
+from reeltune.recipes.read import read_recipe
+from reeltune.recipes.recipe import Recipe
 from reeltune.runs import setup
 from reeltune.runs.clips import StoredClips
 from reeltune.runs.place import RunPlace
@@ -128,5 +129,5 @@ def test_below_setup_nobody_sees_a_recipe() -> None:
                 waiting.append(stem)
     assert {"clip_source", "inputs", "learning", "ready", "step"} <= seen
     for stem in seen:
-        names = imported(folder / f"{stem}.py").get("reeltune.recipes.read", set())
+        names = imported(folder / f"{stem}.py").get("reeltune.recipes.recipe", set())
         assert "Recipe" not in names, stem

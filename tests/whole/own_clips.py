@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reeltune.data.toybox import Config
-from reeltune.recipes.read import Recipe
+from reeltune.recipes.recipe import Recipe
 
 
 def write_own(folder: Path, sizes: Mapping[str, int], captions: int = 4) -> Path:

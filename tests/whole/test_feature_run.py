@@ -21,7 +21,8 @@ from reeltune.media.sampling import Sampling
 from reeltune.models.clip import Config as Clip
 from reeltune.models.dual_encoding import DualEncoding
 from reeltune.models.opening.material import Material, Started
-from reeltune.recipes.read import Recipe, read_recipe
+from reeltune.recipes.read import read_recipe
+from reeltune.recipes.recipe import Recipe
 from reeltune.runs.clips import StoredClips
 from reeltune.runs.inputs import without_faults
 from reeltune.runs.place import RunPlace

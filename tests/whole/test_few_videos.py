@@ -17,7 +17,7 @@ from reeltune.papers._meltr_costs import costs
 from reeltune.papers.table.make import jobs_of, write_pages
 from reeltune.papers.table.missing import missing_of
 from reeltune.papers.table.plan import Plan
-from reeltune.recipes.read import Recipe
+from reeltune.recipes.recipe import Recipe
 from reeltune.runs.finished import METRICS
 from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import left_out_of

@@ -11,17 +11,12 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from reeltune.errors import ConfigError
 from reeltune.meltr import step, transformer
+from reeltune.meltr.melting import Melting
 from reeltune.models.opening.count import count_parameters
-from reeltune.recipes.read import (
-    ROOT,
-    FromFeatures,
-    Melting,
-    Recipe,
-    Words,
-    is_packaged,
-    read_recipe,
-    recipe_names,
-)
+from reeltune.models.opening.material import Words
+from reeltune.recipes.inputs import FromFeatures
+from reeltune.recipes.read import ROOT, is_packaged, read_recipe, recipe_names
+from reeltune.recipes.recipe import Recipe
 from reeltune.registry import find, names
 from reeltune.training.settings import Settings
 

@@ -13,7 +13,8 @@ from reeltune.errors import ConfigError, DataError
 from reeltune.features.official import write_official
 from reeltune.models.dual_encoding import DualEncoding
 from reeltune.models.opening.material import Started
-from reeltune.recipes.read import Recipe, read_recipe
+from reeltune.recipes.read import read_recipe
+from reeltune.recipes.recipe import Recipe
 from reeltune.runs.place import RunPlace
 from reeltune.runs.setup import material_of
 from reeltune.runs.train import run_recipe

@@ -22,7 +22,8 @@ from reeltune.evaluation.rescore import rescored
 from reeltune.evaluation.retrieval import Report
 from reeltune.models.opening.material import Material
 from reeltune.models.univl import Univl
-from reeltune.recipes.read import Recipe, read_recipe
+from reeltune.recipes.read import read_recipe
+from reeltune.recipes.recipe import Recipe
 from reeltune.runs.evaluate import evaluate_checkpoint
 from reeltune.runs.evaluation_recipe import evaluation_recipe
 from reeltune.runs.place import RunPlace

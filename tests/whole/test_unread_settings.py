@@ -20,7 +20,8 @@ from reeltune.papers.table.missing import train_missing
 from reeltune.papers.table.plan import Plan, require_passed_on
 from reeltune.recipes.inputs import FromFeatures
 from reeltune.recipes.own import merge
-from reeltune.recipes.read import Recipe, known_settings, read_of, read_recipe, recipe_names
+from reeltune.recipes.read import read_of, read_recipe, recipe_names
+from reeltune.recipes.recipe import Recipe, known_settings
 from reeltune.registry import find, names
 from reeltune.settings.existing import ExistingPath, marks
 from reeltune.settings.faults import settings_of
@@ -195,7 +196,7 @@ def test_every_path_in_settings_says_by_its_type_that_it_must_be_there() -> None
         for name, marked in paths_of(kind)
         if not marked
     ]
-    assert sorted(free) == [("reeltune.data.toybox", "folder"), ("reeltune.recipes.read", "init")]
+    assert sorted(free) == [("reeltune.data.toybox", "folder"), ("reeltune.recipes.recipe", "init")]
 
 
 @pytest.mark.parametrize(

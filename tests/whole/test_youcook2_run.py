@@ -9,7 +9,8 @@ import pytest
 from reeltune.data.released.univl_pickles import convert_s3d
 from reeltune.data.released.youcook2 import convert
 from reeltune.errors import ConfigError, DataError
-from reeltune.recipes.read import Recipe, read_recipe
+from reeltune.recipes.read import read_recipe
+from reeltune.recipes.recipe import Recipe
 from reeltune.runs.evaluate import evaluate_checkpoint
 from reeltune.runs.evaluation_recipe import evaluation_recipe
 from reeltune.runs.place import RunPlace

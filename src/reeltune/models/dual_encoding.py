@@ -30,10 +30,10 @@ from reeltune.models._dual_encoding._hybrid import Normalisation as Normalisatio
 from reeltune.models._dual_encoding._hybrid import hybrid_scores
 from reeltune.models._dual_encoding._levels import real_first
 from reeltune.models._dual_encoding._space import Encoded
-from reeltune.models._dual_encoding._start import start
+from reeltune.models._dual_encoding._start import start, unread_beside
 from reeltune.models._dual_encoding._towers import TextTower
 from reeltune.models._dual_encoding._vocabulary import FILE, PAD, SPECIALS, Vocabulary
-from reeltune.models.opening.material import Material, Started
+from reeltune.models.opening.material import Material, Started, Words
 from reeltune.models.opening.open import ModelName
 from reeltune.models.opening.weights import (
     CARD,
@@ -104,6 +104,10 @@ class Config(BaseModel):
         if self.sentence_encoder is None:
             found["sentence_fingerprint"] = "without config.sentence_encoder, whose it is"
         return found
+
+    def unread_beside(self, words: Words, init: Path | None) -> dict[str, str]:
+        """As `opening.material.ReadsWords` has it."""
+        return unread_beside(self, words, init)
 
     @classmethod
     def tiny(cls) -> "Config":

@@ -24,7 +24,7 @@ from reeltune.errors import DataError
 from reeltune.evaluation.protocols import Named
 from reeltune.evaluation.retrieval import Report, retrieval_report
 from reeltune.models.dual_encoding import DualEncoding, Extremes, Hybrid, Normalisation, load
-from reeltune.recipes.read import Recipe
+from reeltune.recipes.recipe import Recipe
 from reeltune.runs.finished import METRICS, hash_of
 from reeltune.runs.inputs import without_faults
 from reeltune.runs.place import RunPlace

@@ -21,7 +21,7 @@ import torch
 from reeltune.data.splits.part import read_if_any
 from reeltune.errors import ConfigError
 from reeltune.meltr.melting import Melting
-from reeltune.recipes.read import Recipe
+from reeltune.recipes.recipe import Recipe
 from reeltune.runs.bilevel import melting_step
 from reeltune.runs.place import RunPlace
 from reeltune.runs.setup import open_setup

@@ -22,145 +22,18 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
-    PositiveInt,
     ValidationError,
-    field_validator,
 )
 
 from reeltune.errors import ConfigError
-from reeltune.evaluation.protocols import V2tRule
-from reeltune.meltr import transformer
-from reeltune.meltr.melting import Melting
 from reeltune.models.opening.initial import pin_of
-from reeltune.models.opening.material import Words
-from reeltune.models.opening.open import placed_name
-from reeltune.recipes.inputs import FromFeatures
 from reeltune.recipes.own import OwnRecipe, is_path, merge, read_own
-from reeltune.registry import find
+from reeltune.recipes.recipe import Recipe, known_settings
 from reeltune.settings.existing import require_there
-from reeltune.settings.faults import lacking, refusal, settings_of
-from reeltune.settings.unread import flat, refuse_asked, unread_in, why_unread
-from reeltune.tasks.finding.judge import has_scores
-from reeltune.training.settings import Settings
+from reeltune.settings.faults import refusal
+from reeltune.settings.unread import flat, refuse_asked, why_unread
 
-MODELS_BESIDE = ("base", "encoder", "sentence_encoder")  # settings that name another model
 ROOT = files("reeltune").joinpath("recipes")
-
-
-class Recipe(BaseModel):
-    """A recipe: data, model, training, and what the paper found."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    name: str
-    dataset: str  # a component of data/
-    options: dict[str, Any] = {}  # of the dataset
-    differs: tuple[str, ...] = ()  # what of the data is not as the benchmark has it; a run says it
-    frames: PositiveInt = 12  # per clip
-    features: FromFeatures | None = None  # read in place of frames
-    words: Words = Words()
-    init: Path | None = None  # a run whose weights training starts from
-    init_pin: str | None = None  # what its file of weights holds; a stored recipe says it
-    component: str  # of models/
-    config: dict[str, Any] = {}  # of the component
-    meltr: Melting | None = None  # None: losses are summed
-    tunes: bool = True  # false: the model is evaluated as it is
-    training: Settings = Settings()
-    expected: dict[str, float] = {}  # figures of the paper: t2v, or of captions
-    expected_v2t: dict[str, float] = {}
-    source: str = ""  # of the expected figures
-    test_hash: str = ""  # of the published test split (evaluation/protocols); "": not known
-    v2t: V2tRule = "grouped"  # how a video with several captions is ranked (evaluation/protocols)
-
-    @property
-    def data_name(self) -> str:
-        """The dataset, and the collection where it holds several."""
-        return "/".join([self.dataset, *([c] if (c := self.options.get("collection")) else [])])
-
-    @field_validator("config")
-    @classmethod
-    def _placed(cls, config: dict[str, Any]) -> dict[str, Any]:
-        """Folders of models by their absolute paths, so that they are found from anywhere."""
-        named = {name: config[name] for name in MODELS_BESIDE if config.get(name)}
-        return config | {name: placed_name(str(model)) for name, model in named.items()}
-
-    def model_config_of(self) -> Any:
-        """The checked settings of the model."""
-        try:
-            return find("models", self.component).Config(**self.config)
-        except ValidationError as error:
-            fault = refusal(error, "config", known_settings(dict(self)))
-            raise ConfigError(f"recipe {self.name}: {fault}") from error
-
-    def dataset_config(self, **given: object) -> Any:
-        """The checked settings of the dataset; `given`, such as its folder, go first."""
-        wanted = {**self.options, **{name: value for name, value in given.items() if value}}
-        try:
-            return find("data", self.dataset).Config(**wanted)
-        except ValidationError as error:
-            if "folder" in lacking(error):
-                raise ConfigError(
-                    f"recipe {self.name} reads {self.dataset}, and its folder is not given; give "
-                    f"--data FOLDER (`reeltune datasets {self.dataset}` says how it must look)"
-                ) from error
-            fault = refusal(error, "options", known_settings(dict(self)))
-            raise ConfigError(
-                f"recipe {self.name}, dataset {self.dataset}: {fault}; "
-                f"`reeltune datasets {self.dataset}` says what it needs"
-            ) from error
-
-    def sections(self) -> dict[str, object]:
-        """The checked settings of every section, the dataset's folder taken as given."""
-        return {
-            "config": self.model_config_of(),
-            "options": self.dataset_config(folder=self.options.get("folder", ".")),
-            "features": self.features,
-            "words": self.words,
-            "meltr": self.meltr,
-        }
-
-    def unread(self) -> dict[str, str]:
-        """Settings and sections that nothing reads as the others are, by path, and why."""
-        sections = self.sections()
-        model, data = sections["config"], sections["options"]
-        fields, found = type(model).model_fields, unread_in(sections)  # type: ignore[attr-defined]
-        if "features" in fields:
-            found["frames"] = f"by {self.component}, for it reads stored features"
-        else:
-            found["features"] = f"by {self.component}, for it reads frames"
-        if getattr(data, "keeps_features", False):
-            found["features.every"] = f"on {self.dataset}, which has features of its own"
-        if "embedding" not in fields:
-            found["words"] = f"by {self.component}, for it learns no words of the captions"
-        if not getattr(model, "concepts", True):
-            why = "under config.concepts=0, but where there are concepts"
-            found |= {"words.tags": why, "words.tag_vocabulary": why}
-        if self.init is not None:
-            why = "with init, whose words are taken"
-            found |= dict.fromkeys(("words.at_least", "words.letters", "words.word2vec"), why)
-        if isinstance(self.words.word2vec, Path):
-            found["config.embedding_range"] = "with words.word2vec, but where words start at random"
-        if not has_scores(model):
-            found["v2t"] = "by a model that is judged without scores, but where videos are found"
-        return found
-
-
-def known_settings(recipe: Mapping[str, Any]) -> list[str]:
-    """Every setting of a recipe with these components, such as `training.lr`."""
-    melting = recipe.get("meltr")
-    scheme = (
-        melting.get("scheme") if isinstance(melting, dict) else getattr(melting, "scheme", None)
-    )
-    classes = {
-        "options": find("data", recipe["dataset"]).Config,
-        "config": find("models", recipe["component"]).Config,
-        "meltr.options": find("meltr.schemes", scheme or Melting().scheme).Config,
-        "meltr.sizes": transformer.Config,
-    }
-    own = [path for path in settings_of(Recipe) if path not in classes]
-    return own + [path for section, kind in classes.items() for path in settings_of(kind, section)]
 
 
 def recipe_names() -> list[str]:

@@ -7,7 +7,7 @@ import yaml
 from pydantic import ValidationError
 
 from reeltune.errors import CheckpointError
-from reeltune.recipes.read import Recipe
+from reeltune.recipes.recipe import Recipe
 from reeltune.settings.faults import first_fault
 
 RECIPE = "recipe.yaml"

@@ -6,7 +6,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from reeltune.data.splits.part import Part
 from reeltune.data.splits.published import Published
-from reeltune.recipes.read import Recipe, is_packaged, read_recipe
+from reeltune.recipes.read import is_packaged, read_recipe
+from reeltune.recipes.recipe import Recipe
 from reeltune.types import Split
 
 

@@ -16,7 +16,8 @@ from reeltune.models.opening.published import PUBLISHED
 from reeltune.models.opening.towers import read_settings, towers_of
 from reeltune.models.opening.weights import CARD, read_card
 from reeltune.recipes.own import is_path
-from reeltune.recipes.read import Recipe, read_recipe, recipe_names
+from reeltune.recipes.read import read_recipe, recipe_names
+from reeltune.recipes.recipe import Recipe
 from reeltune.registry import find, names
 from reeltune.runs.amount import Amount
 from reeltune.runs.bilevel import combiner_of

@@ -10,7 +10,7 @@ from reeltune.evaluation.beside import NOTHING, Asked, bank_of, require_hubs
 from reeltune.evaluation.protocols import Named
 from reeltune.evaluation.report import AnyReport
 from reeltune.models.opening.open import open_model
-from reeltune.recipes.read import Recipe
+from reeltune.recipes.recipe import Recipe
 from reeltune.recipes.stored import as_stored, stored_recipe
 from reeltune.runs.benchmark_data import sizes_differ
 from reeltune.runs.clips import StoredClips

@@ -5,7 +5,8 @@ from typing import Any
 
 from reeltune.models.opening.open import require_named
 from reeltune.models.opening.weights import CARD, read_card
-from reeltune.recipes.read import Recipe, read_recipe, recipe_names, require_frames
+from reeltune.recipes.read import read_recipe, recipe_names, require_frames
+from reeltune.recipes.recipe import Recipe
 from reeltune.recipes.stored import stored_recipe
 from reeltune.registry import find
 

@@ -7,7 +7,7 @@ from typing import Any
 from reeltune.errors import CheckpointError
 from reeltune.evaluation.protocols import split_hash
 from reeltune.evaluation.report import AnyReport
-from reeltune.recipes.read import Recipe
+from reeltune.recipes.recipe import Recipe
 from reeltune.recipes.stored import RECIPE, as_stored, stored_recipe, write_recipe
 from reeltune.tasks.finding.reports import read_report
 from reeltune.types import Split

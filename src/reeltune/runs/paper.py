@@ -1,7 +1,7 @@
 """Decides whether a paper's figures may stand beside ours."""
 
 from reeltune.evaluation.report import AnyReport
-from reeltune.recipes.read import Recipe
+from reeltune.recipes.recipe import Recipe
 
 
 def paper_beside(recipe: Recipe, report: AnyReport) -> tuple[dict[str, float], tuple[str, ...]]:

@@ -25,7 +25,7 @@ from reeltune.evaluation.trivial import trivial
 from reeltune.models.opening.open import open_model
 from reeltune.models.opening.trial import features_read
 from reeltune.models.opening.weights import CARD, wants_int8
-from reeltune.recipes.read import Recipe
+from reeltune.recipes.recipe import Recipe
 from reeltune.recipes.stored import RECIPE, stored_recipe
 from reeltune.runs.evaluate import evaluate_opened
 from reeltune.runs.fewer_units import without_units

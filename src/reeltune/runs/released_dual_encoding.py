@@ -15,7 +15,7 @@ from reeltune.models.released.dual_encoding import convert
 from reeltune.models.released.dual_encoding_file import Released, read_released
 from reeltune.models.released.dual_encoding_words import read_official
 from reeltune.recipes.inputs import FromFeatures
-from reeltune.recipes.read import Recipe
+from reeltune.recipes.recipe import Recipe
 from reeltune.runs.evaluate import evaluate_opened
 from reeltune.runs.place import RunPlace
 

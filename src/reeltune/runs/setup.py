@@ -12,7 +12,7 @@ from reeltune.data.splits.part import PARTS, read_if_any
 from reeltune.errors import ConfigError
 from reeltune.evaluation.protocols import Named
 from reeltune.models.opening.material import Material
-from reeltune.recipes.read import Recipe
+from reeltune.recipes.recipe import Recipe
 from reeltune.runs.benchmark_data import on_data, sizes_differ
 from reeltune.runs.clip_source import ClipSource
 from reeltune.runs.clips import StoredClips

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reeltune.evaluation.report import AnyReport
-from reeltune.recipes.read import Recipe
+from reeltune.recipes.recipe import Recipe
 from reeltune.runs.finished import finished_run, write_run
 from reeltune.runs.learning import learn
 from reeltune.runs.paper import paper_beside

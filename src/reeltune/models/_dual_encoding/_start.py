@@ -17,7 +17,7 @@ from reeltune.models._device import device_named
 from reeltune.models._dual_encoding._start_concepts import KeepsWords, concepts_of
 from reeltune.models._dual_encoding._vocabulary import FILE, Vocabulary, split_words
 from reeltune.models._dual_encoding._word2vec import embedding_from
-from reeltune.models.opening.material import Material, Started
+from reeltune.models.opening.material import Material, Started, Words
 from reeltune.types import Target
 
 if TYPE_CHECKING:
@@ -63,6 +63,20 @@ def start_with(
     if embedding is not None:
         model.set_embedding(embedding)
     return model.to(device_named(device))
+
+
+def unread_beside(config: "Config", words: Words, init: Path | None) -> dict[str, str]:
+    """Settings of words, and of what these start from, that nothing reads, by path, and why."""
+    found: dict[str, str] = {}
+    if not config.concepts:
+        why = "under config.concepts=0, but where there are concepts"
+        found |= {"words.tags": why, "words.tag_vocabulary": why}
+    if init is not None:
+        why = "with init, whose words are taken"
+        found |= dict.fromkeys(("words.at_least", "words.letters", "words.word2vec"), why)
+    if isinstance(words.word2vec, Path):
+        found["config.embedding_range"] = "with words.word2vec, but where words start at random"
+    return found
 
 
 def _vocabulary(material: Material, captions: Sequence[str]) -> tuple[Vocabulary, list[str]]:

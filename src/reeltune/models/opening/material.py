@@ -77,3 +77,13 @@ class Startable(Protocol):
         Errors: `ConfigError` or `DataError` for material that the model cannot begin from.
         """
         ...
+
+
+@runtime_checkable
+class ReadsWords(Protocol):
+    """Settings of a model that learns words of the captions."""
+
+    def unread_beside(self, words: Words, init: Path | None) -> dict[str, str]:
+        """Settings in `words`, and beside these in `config`, that nothing reads, by path, and why;
+        `init` is the run whose weights training begins from."""
+        ...

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from reeltune.evaluation.report import AnyReport
 from reeltune.papers.table.plan import Job, Plan, passed_on, recipe_of
-from reeltune.recipes.read import Recipe
+from reeltune.recipes.recipe import Recipe
 
 
 class Measured(NamedTuple):

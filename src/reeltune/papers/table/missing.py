@@ -14,7 +14,7 @@ from reeltune.errors import ConfigError, DataError, ReeltuneError
 from reeltune.models.opening.open import open_model
 from reeltune.papers.table.plan import Job, Plan, require_passed_on
 from reeltune.papers.table.processes import Ended, run_all
-from reeltune.recipes.read import Recipe
+from reeltune.recipes.recipe import Recipe
 from reeltune.runs.finished import METRICS, is_run_of
 from reeltune.runs.ready import Learned
 from reeltune.runs.setup import require_ready

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from reeltune.errors import ConfigError
-from reeltune.recipes.read import Recipe, read_of, read_recipe
+from reeltune.recipes.read import read_of, read_recipe
+from reeltune.recipes.recipe import Recipe
 from reeltune.runs.benchmark_data import on_data
 from reeltune.settings.unread import switch
 

@@ -14,7 +14,8 @@ from reeltune.evaluation.trivial import shown
 from reeltune.papers.table.draws import Difference, Sample, sample_of
 from reeltune.papers.table.entry import Entry, Measured
 from reeltune.papers.table.plan import Plan
-from reeltune.recipes.read import FIGURES, Recipe
+from reeltune.recipes.read import FIGURES
+from reeltune.recipes.recipe import Recipe
 from reeltune.runs.finished import METRICS
 from reeltune.runs.paper import is_published
 from reeltune.tasks.finding.reports import read_report
