@@ -141,7 +141,7 @@ class Order:
 
     @property
     def _each(self) -> int:
-        """What an epoch goes through once."""
+        """The pairs or videos that an epoch goes through once."""
         return len(self.pairs) if self.every_caption else len(self._captions)
 
     def epoch(self, number: int) -> list[Int[np.ndarray, " B"]]:

@@ -1,4 +1,4 @@
-"""What the files of YouCook2 say: lists of videos, their steps, captions and transcripts."""
+"""Reads the files of YouCook2: lists of videos, their steps, captions and transcripts."""
 
 from functools import cached_property, lru_cache
 from pathlib import Path

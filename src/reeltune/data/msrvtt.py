@@ -105,7 +105,7 @@ class Config(BaseModel):
     stored: bool = False  # clips are features in FOLDER/features, not videos
 
     def unread(self) -> dict[str, str]:
-        """As `settings.unread.StatesUnread` has it."""
+        """Settings that nothing reads, as `settings.unread.StatesUnread` describes them."""
         if self.train != "full":
             return {}
         return {"hold_out": "under options.train=full, whose val is published, but by 9k and 7k"}

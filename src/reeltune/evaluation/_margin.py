@@ -1,4 +1,4 @@
-"""By how much right answers lead wrong ones: what still differs where all ranks are 1."""
+"""Measures by how much right answers lead wrong ones, which still differs when all ranks are 1."""
 
 import numpy as np
 from jaxtyping import Float, Int

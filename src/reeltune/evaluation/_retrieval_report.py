@@ -93,7 +93,7 @@ class Report:
 
     @property
     def videos(self) -> int:
-        """How many videos have a caption (N), each of which is a query of video to text."""
+        """The number of videos with a caption (N), each of which is a query of video to text."""
         return len(self.ranks.v2t)
 
     def values(self) -> dict[str, float]:
@@ -204,7 +204,8 @@ class Report:
     def _beside(
         self, other: "Report"
     ) -> Iterator[tuple[str, Int[np.ndarray, "2 Q"], Int[np.ndarray, " Q"]]]:
-        """What both rank: its name, the ranks of both, and the video of each query."""
+        """The things that both reports rank, each with its name, both ranks and the video of
+        each query."""
         shared = [name for name in self.ranks.beside if name in other.ranks.beside]
         both = {
             way: np.array((self.ranks.of(way)[0], other.ranks.of(way)[0]))

@@ -1,4 +1,5 @@
-"""What may be asked for beside a report: its scores as a file, and figures post-processed."""
+"""Makes what may be asked for besides a report: a file of its scores, and post-processed
+figures."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ TRAINING = "qb-norm"  # the post-processing that needs training captions and vid
 
 @dataclass(frozen=True)
 class Asked:
-    """What a person wants beside the figures."""
+    """A person's wishes besides the figures."""
 
     scores: Path | None = None  # file of the scores; its ids go beside it
     post: tuple[str, ...] = ()  # as a card names them, such as "dsl 0.01"

@@ -18,8 +18,8 @@ def bleu(found: Sequence[Words], references: Sequence[Sequence[Words]]) -> list[
 
 
 def counted(words: Words, several: Sequence[Words]) -> list[int]:
-    """What a segment adds to BLEU: n-grams that are right and that there are, by order, then its
-    length and the length wanted.
+    """The counts that a segment adds to BLEU: right n-grams and all n-grams by order, then its
+    length and the wanted length.
 
     An n-gram is right as often as the reference that has it most; the length wanted is that of the
     reference nearest in length, the shorter of two.

@@ -48,7 +48,7 @@ class CaptioningReport:
 
     @property
     def videos(self) -> int:
-        """How many clips (N) have a caption."""
+        """The number of clips (N) that have a caption."""
         return len(self.captions)
 
     def values(self) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""How good captions are: BLEU, ROUGE-L, CIDEr-D and, where Java is at hand, METEOR.
+"""Says how good captions are: BLEU, ROUGE-L, CIDEr-D and, if Java is at hand, METEOR.
 
 The first three are pycocoevalcap's, written again in plain Python and tested equal to it, so
 they need nothing installed. Two ways to split sentences into words are in use, and figures of

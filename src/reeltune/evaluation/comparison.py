@@ -1,4 +1,4 @@
-"""What a comparison of two reports found, figure by figure, and how it is told."""
+"""The result of comparing two reports, figure by figure, and the ways to tell it."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field

@@ -1,4 +1,4 @@
-"""What runs in Java: METEOR 1.5 and the tokeniser of the Penn Treebank.
+"""Runs what needs Java: METEOR 1.5 and the tokeniser of the Penn Treebank.
 
 The archives come inside pycocoevalcap. They are run here and not by its wrappers, which write
 into the installed package, leave pipes open and read text in the machine's own encoding.
@@ -22,7 +22,7 @@ BAR = "|||"  # between the fields of METEOR's lines
 
 
 def why_not() -> str | None:
-    """What is missing for Java to run here, with how to mend it; None: nothing."""
+    """The thing that is missing for Java to run here, with its remedy; None if nothing is."""
     if shutil.which("java") is None:
         return "there is no java on the path; install a Java runtime of version 8 or later"
     if _archives() is None:

@@ -1,4 +1,4 @@
-"""What figures lack, in sentences."""
+"""Says in sentences what figures lack."""
 
 from collections.abc import Mapping, Sequence
 

@@ -90,7 +90,7 @@ class MeansReport:
 
     @property
     def videos(self) -> int:
-        """How many videos (N) have an item."""
+        """The number of videos (N) that have an item."""
         return len({*self.items.values()})
 
     def values(self) -> dict[str, float]:

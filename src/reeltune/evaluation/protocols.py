@@ -1,4 +1,4 @@
-"""What must be equal before two numbers may be compared."""
+"""The cards of protocols, which must agree before two numbers may be compared."""
 
 import hashlib
 import json
@@ -111,7 +111,7 @@ class CaptionCard:
 
 @dataclass(frozen=True)
 class Named:
-    """What a report says of its data, of how they are judged and of how the model was trained."""
+    """The facts in a report about its data, how they are judged and how the model was trained."""
 
     dataset: str
     split: str

@@ -1,4 +1,4 @@
-"""What must be said beside figures: which of them tell nothing, and what they lack."""
+"""Remarks that must stand beside figures: which of them tell nothing, and what they lack."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

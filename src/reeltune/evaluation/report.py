@@ -1,5 +1,5 @@
-"""What every report and every card offers, so that nobody who shows, stores or compares one asks
-which kind it is."""
+"""The interface of every report and every card, so that whoever shows, stores or compares one
+need not ask which kind it is."""
 
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -35,7 +35,7 @@ class AnyCard(Protocol):
 
     @property
     def differs(self) -> tuple[str, ...]:
-        """What of the data is not as the benchmark has it."""
+        """The ways in which the data differ from the benchmark's."""
         ...
 
     @property
@@ -46,7 +46,7 @@ class AnyCard(Protocol):
 
     @property
     def seed(self) -> int | None:
-        """That of the training; None where nothing was trained."""
+        """The seed of the training; None if nothing was trained."""
         ...
 
     @property
@@ -74,7 +74,7 @@ class AnyReport(Protocol):
 
     @property
     def what(self) -> str:
-        """What the figures are of, for messages, such as "captions"."""
+        """The kind of thing that is measured, for messages, such as "captions"."""
         ...
 
     @property
@@ -82,7 +82,7 @@ class AnyReport(Protocol):
 
     @property
     def videos(self) -> int:
-        """How many videos (N) the figures are of; a bootstrap draws from them."""
+        """The number of videos (N) that were measured, from which a bootstrap draws."""
         ...
 
     def values(self) -> dict[str, float]:
@@ -106,7 +106,7 @@ class AnyReport(Protocol):
         ...
 
     def unlike(self, other: Any) -> dict[str, tuple[object, object]]:
-        """What forbids a comparison with a report of the same kind, with both values."""
+        """The fields that forbid a comparison with a report of the same kind, with both values."""
         ...
 
     def against(self, other: Any, seed: int = 0) -> Comparison:

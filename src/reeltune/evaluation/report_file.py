@@ -1,4 +1,4 @@
-"""What reports of every kind share: how their files are written and read, and fields checked."""
+"""Writes and reads the files of reports of every kind, and checks their fields."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ def write_fields(path: Path, fields: Mapping[str, object]) -> None:
 
 
 def read_fields(path: Path) -> object:
-    """What the JSON of a report's file holds, not checked yet.
+    """The unchecked content of a report's JSON file.
 
     Errors: `DataError`, with the path, for a file that is absent or is not JSON.
     """

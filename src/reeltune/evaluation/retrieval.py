@@ -139,7 +139,7 @@ def _tagged(pairs: Sequence[Pair]) -> dict[str, list[int]]:
 
 
 def _columns(pairs: Sequence[Pair], gallery: Sequence[str]) -> Int[np.ndarray, " Q"]:
-    """Where in the gallery each pair's video is."""
+    """The place of each pair's video in the gallery."""
     if not pairs:
         raise DataError("the split has no pairs; an evaluation needs at least one caption")
     place = {video: j for j, video in enumerate(gallery)}

@@ -1,4 +1,4 @@
-"""How tables look in a terminal."""
+"""Draws tables for a terminal."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What a recipe says of MELTR."""
+"""The section of a recipe about MELTR."""
 
 from typing import Any, Literal
 
@@ -26,14 +26,14 @@ class Melting(BaseModel):
     step: Settings = Settings()
 
     def built_scheme(self) -> Scheme:
-        """How the combiner is taught; ConfigError for an option that the scheme does not have."""
+        """The scheme that teaches the combiner; raises ConfigError for an option that it lacks."""
         made: Scheme = checked(
             find("meltr.schemes", self.scheme).Config, "meltr.options", self.options
         ).build()
         return made
 
     def unread(self) -> dict[str, str]:
-        """As `settings.unread.StatesUnread` has it."""
+        """Settings that nothing reads, as `settings.unread.StatesUnread` describes them."""
         scheme = self.built_scheme()
         if not scheme.batches:
             why = (

@@ -46,7 +46,7 @@ class Based(BaseModel):
     compat: Literal["modelscope"] | None = None  # computes as the weights released there need it
 
     def unread(self) -> dict[str, str]:
-        """As `settings.unread.StatesUnread` has it."""
+        """Settings that nothing reads, as `settings.unread.StatesUnread` describes them."""
         if self.base is None:
             return {"base_fingerprint": "under config.base=null, but where a base is named"}
         return {"architecture": f"under config.base={self.base}, but by config.base=null"}

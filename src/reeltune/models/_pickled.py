@@ -10,8 +10,8 @@ from reeltune.errors import CheckpointError
 
 
 def read_pickled(path: Path, what: str, remedy: str, allowed: Sequence[Any] = ()) -> Any:
-    """What the file holds, on the CPU; beside tensors and plain values only what is `allowed`, as
-    `torch.serialization.safe_globals` takes it.
+    """The content of the file, on the CPU; beside tensors and plain values only what is `allowed`,
+    as `torch.serialization.safe_globals` takes it.
 
     Errors: `CheckpointError` for a file that cannot be read as `what`, with the `remedy`.
     """

@@ -25,7 +25,7 @@ class Preprocessor:
     std: tuple[float, float, float]
 
     def facts(self) -> dict[str, object]:
-        """What a fingerprint must know of the preprocessing."""
+        """The facts about preprocessing that go into a fingerprint."""
         return {**asdict(self.pixels), "mean": self.mean, "std": self.std}
 
 

@@ -92,7 +92,7 @@ class Config(BaseModel):
     sentence: NonNegativeInt = 0  # width of that feature
 
     def unread(self) -> dict[str, str]:
-        """As `settings.unread.StatesUnread` has it."""
+        """Settings that nothing reads, as `settings.unread.StatesUnread` describes them."""
         found: dict[str, str] = {}
         if not self.concepts:
             why = "under config.concepts=0, but where there are concepts"

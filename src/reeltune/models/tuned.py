@@ -41,7 +41,7 @@ class Config(Based):
     rank: PositiveInt = 8  # of LoRA's updates, which are scaled by 2
 
     def unread(self) -> dict[str, str]:
-        """As `settings.unread.StatesUnread` has it."""
+        """Settings that nothing reads, as `settings.unread.StatesUnread` describes them."""
         found, under = super().unread(), f"under config.method={self.method}"
         if not self.method.startswith("adapter-"):
             found["hidden"] = f"{under}, but by adapter-attn and adapter-ffn"

@@ -77,7 +77,7 @@ class Config(BaseModel):
     trains_padding: bool = False  # the release counts padding of captions as words to be learned
 
     def unread(self) -> dict[str, str]:
-        """As `settings.unread.StatesUnread` has it."""
+        """Settings that nothing reads, as `settings.unread.StatesUnread` describes them."""
         readers: dict[str, tuple[Task, ...]] = {
             "margin": ("joint", "m_joint"),
             "mask_chance": ("cmlm", "cmfm", "m_joint", "m_align", "m_decoder"),

@@ -91,7 +91,7 @@ class Config(Based):
     suffix: NonNegativeInt = 0  # of the text prompts, those behind the words; with `compat` alone
 
     def unread(self) -> dict[str, str]:
-        """As `settings.unread.StatesUnread` has it."""
+        """Settings that nothing reads, as `settings.unread.StatesUnread` describes them."""
         found = super().unread()
         if not {"position", "joint"} & {part.kind for part in self.prompts}:
             why = "by these config.prompts, but by those of kind position and joint"

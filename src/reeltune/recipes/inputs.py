@@ -1,4 +1,4 @@
-"""What a recipe says of the frame features that are read."""
+"""The section of a recipe about the frame features that are read."""
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 
@@ -15,6 +15,6 @@ class FromFeatures(BaseModel):
     at_most: PositiveInt | None = None  # frames that are read of a clip; None: all
 
     def unread(self) -> dict[str, str]:
-        """As `settings.unread.StatesUnread` has it."""
+        """Settings that nothing reads, as `settings.unread.StatesUnread` describes them."""
         why = "with features.folder, but where features are made"
         return {"every": why} if self.folder is not None else {}

@@ -96,7 +96,7 @@ def read_recipe(
 
 
 def read_of(name: str, changes: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the `changes` of many recipes that this one reads, which has its `own` as well."""
+    """The `changes`, made for many recipes, that this one reads; it has its `own` as well."""
     plain = _settled(name, _own(name), {}, {})
     kept = {
         path: value

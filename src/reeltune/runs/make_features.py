@@ -58,7 +58,7 @@ class FeatureOptions:
 
 @dataclass
 class FeatureReport:
-    """What a run did, for people and for scripts."""
+    """A report of a run, for people and for scripts."""
 
     folder: str
     model: str

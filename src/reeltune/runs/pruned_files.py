@@ -81,7 +81,8 @@ def _census(weights: Mapping[str, Tensor], stored: set[str], masks: Masks) -> Ce
 
 
 def _names_of(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, str]:
-    """By stored name the parameter that a tensor is of: its name's end, shape and values agree.
+    """The parameter to which each stored tensor belongs, by the tensor's name; the ends of names,
+    shapes and values agree.
 
     A component may store a part of itself, as `lite` does its head, under the names of that part.
     """

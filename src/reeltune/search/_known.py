@@ -11,7 +11,7 @@ from reeltune.storage.content import content_hash
 
 
 class Verdict(Enum):
-    """What to do with a file."""
+    """A decision about a file."""
 
     NEW = "new"
     UNCHANGED = "unchanged"

@@ -21,7 +21,7 @@ class StatesUnread(Protocol):
 
 
 def unread_in(sections: Mapping[str, object]) -> dict[str, str]:
-    """What the sections of a recipe state, by whole paths."""
+    """Settings that the sections of a recipe state to be unread, by whole paths."""
     return {
         f"{section}.{name}": why
         for section, settings in sections.items()

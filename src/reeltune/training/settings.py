@@ -1,4 +1,4 @@
-"""How a model is trained, as a recipe says it."""
+"""The settings of a training, as a recipe gives them."""
 
 from collections.abc import Set
 from typing import Annotated, Literal

@@ -139,7 +139,7 @@ class Pooler(nn.Module):
 
 
 class HeadTransform(nn.Module):
-    """What a head does to states before it scores words or frames."""
+    """The transformation of states that a head makes before it scores words or frames."""
 
     def __init__(self, settings: BertConfig) -> None:
         super().__init__()

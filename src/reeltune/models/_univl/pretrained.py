@@ -10,7 +10,7 @@ from reeltune.settings.existing import Named
 
 
 def without_weights(folder: Path) -> str:
-    """What is wrong with a folder that training is to begin with."""
+    """Says what is wrong with a folder from which training should begin."""
     if (folder / WEIGHTS).is_file():
         return ""
     return (

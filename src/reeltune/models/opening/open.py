@@ -71,7 +71,7 @@ def placed_name(name: str) -> str:
 
 
 def _fault(name: str) -> str:
-    """What `require_named` says of a name."""
+    """The message of `require_named` about a name."""
     try:
         require_named(name)
     except CheckpointError as error:

@@ -60,7 +60,7 @@ def check_options(options: Mapping[str, object], config: Config, path: Path) -> 
 
 
 def _sizes(config: Config) -> dict[str, object]:
-    """What the options say twice, since the shapes of the weights say it too."""
+    """Sizes that the options repeat, because the shapes of the weights give them too."""
     video, text = config.video_hidden or config.hidden, config.hidden
     widths = {
         "visual": 2 * video + config.filters * len(config.video_kernels) + config.features,

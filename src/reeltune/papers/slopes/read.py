@@ -75,8 +75,11 @@ class WeightedSum:
 
 @dataclass(frozen=True, kw_only=True)
 class Melted:
-    """All of it. What needs MELTR's weights is absent where nothing was learned, and the weighted
-    sum where the run has too few steps to tell."""
+    """Everything that MELTR learned in a run.
+
+    What needs MELTR's weights is absent where nothing was learned, and the weighted sum where the
+    run has too few steps to tell.
+    """
 
     run: str
     tasks: tuple[str, ...]
