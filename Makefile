@@ -6,7 +6,7 @@ SUITE := -m pytest -n logical --maxprocesses 4 --dist loadfile
 # Those of other packages: Reeltune itself deprecates nothing (tests/house), so that ours stay errors.
 SHOWN := DeprecationWarning PendingDeprecationWarning FutureWarning numpy.exceptions.VisibleDeprecationWarning
 
-.PHONY: help setup demo test test-newest upgrade check format bench docs clean
+.PHONY: help setup demo test coverage test-newest upgrade check format bench docs clean
 help:            ## show this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 13
 
@@ -18,6 +18,10 @@ demo: setup      ## index sample clips, or VIDEOS=~/Videos, and answer three que
 
 test: setup      ## run the test suite, a process of one thread for each core, at most four
 	OMP_NUM_THREADS=1 $(BIN)/python $(SUITE)
+
+coverage: setup  ## run the suite and show which lines and branches no test reaches
+	mkdir -p build/coverage
+	OMP_NUM_THREADS=1 $(BIN)/python $(SUITE) --cov --cov-report=term
 
 test-newest:     ## the same with the newest versions that pyproject.toml allows; deprecations are counted
 	@$(PYTHON) scripts/set_up.py --newest
