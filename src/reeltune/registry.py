@@ -13,6 +13,7 @@ CALLED = {  # in messages
     "meltr.schemes": "scheme",
     "tasks": "task",
     "papers": "table",
+    "cli.commands": "group of commands",
 }
 
 

@@ -9,7 +9,7 @@ import yaml
 from torch.nn.functional import cosine_similarity
 from typer.testing import CliRunner
 
-from reeltune.cli.prune import app
+from reeltune.cli.commands.prune import app
 from reeltune.compress.prune import prunable
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models.opening.open import open_model

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from reeltune.cli.features import app
+from reeltune.cli.commands.features import app
 from reeltune.errors import ConfigError, DataError
 from reeltune.features.store import FeatureReader, Features
 from reeltune.media.decoder import Decoder

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from reeltune.batches.loader import FrameReader
-from reeltune.cli.training import changes_of
+from reeltune.cli.options import changes_of
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.settings.unread import switch
 from reeltune.training.checkpoint import STATE

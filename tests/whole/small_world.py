@@ -12,7 +12,7 @@ from documented import ROOT, arguments, named
 from typer.testing import CliRunner, Result
 
 from reeltune.cli.app import app
-from reeltune.cli.training import changes_of
+from reeltune.cli.options import changes_of
 from reeltune.data.toybox import Config
 from reeltune.models import clip
 from reeltune.papers.table.make import jobs_of, table_named

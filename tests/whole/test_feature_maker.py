@@ -12,7 +12,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from reeltune.cli.training import app
+from reeltune.cli.commands.training import app
 from reeltune.errors import ConfigError
 from reeltune.features.index import FILE_NAME, Making
 from reeltune.models import clip, dual_encoding

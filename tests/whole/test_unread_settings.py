@@ -9,7 +9,7 @@ import torch
 import yaml
 from pydantic import BaseModel
 
-from reeltune.cli.training import changes_of
+from reeltune.cli.options import changes_of
 from reeltune.errors import ConfigError
 from reeltune.meltr.melting import Melting
 from reeltune.models import tuned

@@ -8,10 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from reeltune.cli.training import JsonOption, changes_of, print_json
+from reeltune.cli.options import JsonOption, changes_of, print_json
 
+PLACE = 80  # in `--help`
 EXAMPLE = "Example: `reeltune convert univl univl.pretrained.bin univl-pretrained`"
-app = typer.Typer(no_args_is_help=True, help=f"Make files of other releases ours.\n\n{EXAMPLE}")
+app = typer.Typer(
+    name="convert", no_args_is_help=True, help=f"Make files of other releases ours.\n\n{EXAMPLE}"
+)
 
 OutArgument = Annotated[Path, typer.Argument(help="Folder to write.")]
 

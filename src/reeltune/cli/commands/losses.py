@@ -1,4 +1,4 @@
-"""The command that shows what MELTR learned: part of the command line, in a file of its own."""
+"""The command that shows what MELTR learned."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+PLACE = 55  # in `--help`
 app = typer.Typer()
 
 

@@ -1,56 +1,23 @@
-"""Commands that train and measure: part of the command line, in a file of their own."""
+"""Commands that train, tune, measure and compare."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from reeltune.cli.exits import exit_incomplete
+from reeltune.cli.options import (
+    DataOption,
+    DeviceOption,
+    JsonOption,
+    SetOption,
+    changes_of,
+    print_json,
+)
 
+PLACE = 40  # in `--help`
+GOES_ON = ("train", "tune")  # where they stopped, when they are called again
 app = typer.Typer()
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda or cuda:1; a GPU by default.")]
-DataOption = Annotated[Path | None, typer.Option(help="Folder of the dataset.")]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="A setting, e.g. training.lr=1e-4; repeatable.")
-]
-
-
-def print_json(data: object) -> None:
-    typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
-
-
-def changes_of(given: list[str] | None, **named: object) -> dict[str, Any]:
-    """Settings given as `name=value`, with values read as YAML, and those that options name."""
-    import yaml
-
-    from reeltune.errors import ConfigError
-
-    changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
-    for item in given or []:
-        name, equals, value = item.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {item} has no value; write --set training.lr=1e-4")
-        try:
-            read = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            first = str(error).splitlines()[0]
-            raise ConfigError(
-                f"--set {item} has a value that is not YAML ({first}); write it as in a recipe, "
-                "such as --set training.lr=1e-4"
-            ) from error
-        changes[name] = float(read) if isinstance(read, str) and _is_number(read) else read
-    return changes
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 @app.command()
@@ -170,67 +137,6 @@ def compare(
     console.print(found.table())
     for sentence in found.lacks():
         console.print(sentence, soft_wrap=True)
-
-
-@app.command()
-def datasets(
-    name: Annotated[str | None, typer.Argument(help="A dataset; all names if none.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Say what a dataset needs: what to download from where, and how the folder must look.
-
-    Example: `reeltune datasets msrvtt`
-    """
-    from reeltune.registry import find, names
-
-    if name is None:
-        print_json(names("data")) if as_json else typer.echo("\n".join(names("data")))
-        return
-    how = find("data", name).HOW
-    print_json({"name": name, "how": how}) if as_json else typer.echo(how)
-
-
-@app.command()
-def table(
-    family: Annotated[
-        str, typer.Argument(help="Which: vop, dual-encoding-pp, meltr-schemes, ...")
-    ] = "vop",
-    dataset: Annotated[str, typer.Option(help="A benchmark: toybox, msrvtt-9k, ...")] = "toybox",
-    size: Annotated[str | None, typer.Option(help="Of Toybox: tiny, small, base.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each method.")] = 3,
-    jobs: Annotated[int, typer.Option(help="Runs at once; 0: one per core.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder of all runs.")] = None,
-    data: DataOption = None,
-    settings: SetOption = None,
-    sweep: Annotated[bool, typer.Option(help="Also the curves: K_s; alpha, zeros; costs.")] = True,
-    method: Annotated[
-        list[Path] | None, typer.Option(help="A recipe of your own, as one more row; repeatable.")
-    ] = None,
-) -> None:
-    """Train what is missing of a paper's table and print it, with intervals and plots.
-
-    Example: `reeltune table vop --dataset toybox --size small`
-    """
-    from reeltune.cli.output import console
-    from reeltune.papers.table.make import make_table, table_named
-    from reeltune.papers.table.plan import Plan
-
-    kind = table_named(family).folder or family
-    out = out or Path("runs", "tables", "-".join([kind, dataset, *([size] if size else [])]))
-    plan = Plan(
-        family=family,
-        benchmark=dataset,
-        out=out,
-        seeds=seeds,
-        jobs=jobs,
-        data=data,
-        changes=changes_of(settings, **{"options.size": size}),
-        own=tuple(method or ()),
-    )
-    made = make_table(plan, sweep, lambda said: console.print(said, style="dim"))
-    typer.echo(made.text)
-    typer.echo("\n".join(map(str, made.pages)))
-    exit_incomplete(made.incomplete)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The command that makes models smaller: part of the command line, in a file of its own."""
+"""The command that makes models smaller."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 
 from reeltune.cli.exits import exit_incomplete
 
+PLACE = 70  # in `--help`
 app = typer.Typer()
 
 

@@ -1,4 +1,4 @@
-"""The command that stores frame features: part of the command line, in a file of its own."""
+"""The command that stores frame features."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,8 @@ from rich.markup import escape
 
 from reeltune.cli.exits import exit_incomplete
 
+PLACE = 60  # in `--help`
+GOES_ON = ("features",)  # where they stopped, when they are called again
 app = typer.Typer()
 
 

@@ -1,0 +1,52 @@
+"""Commands that say what is here: models, this machine, the version."""
+
+from typing import Annotated
+
+import typer
+
+from reeltune.cli.options import JsonOption, SetOption, changes_of, print_json
+
+PLACE = 90  # in `--help`
+app = typer.Typer()
+
+
+@app.command()
+def describe(
+    model: Annotated[
+        str, typer.Argument(help="A recipe or its file, or a model's name, folder or hub id.")
+    ] = "lite",
+    settings: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Count a model's parameters, by part, without reading its weights.
+
+    Example: `reeltune describe msrvtt-9k/vop-fp --set config.frames=32 --json`
+    """
+    from reeltune.cli.output import console
+    from reeltune.runs.describe import describe as run
+    from reeltune.runs.describe import description_table
+
+    found = run(model, changes_of(settings))
+    print_json(found) if as_json else console.print(description_table(found))
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Say what works here and what does not: versions, models, decoder, cores, GPU.
+
+    Example: `reeltune doctor --json`
+    """
+    from reeltune.cli.doctor import doctor as run
+    from reeltune.cli.doctor import doctor_report
+    from reeltune.cli.output import console
+
+    facts = run()
+    print_json(facts) if as_json else console.print(doctor_report(facts))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from reeltune import __version__
+
+    typer.echo(__version__)

@@ -1,0 +1,76 @@
+"""Commands that index videos and search them."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reeltune.cli.options import (
+    LIBRARY,
+    DeviceOption,
+    JsonOption,
+    LibraryOption,
+    print_json,
+)
+
+PLACE = 10  # in `--help`
+GOES_ON = ("index",)  # where they stopped, when they are called again
+app = typer.Typer()
+
+
+@app.command()
+def index(
+    paths: Annotated[list[str], typer.Argument(help="Videos, or folders of videos.")],
+    library: LibraryOption = LIBRARY,
+    model: Annotated[str | None, typer.Option(help="lite, a CLIP folder, or a hub id.")] = None,
+    sampling: Annotated[
+        str | None, typer.Option(help="gap S, keyframe, fps R, uniform N or shot.")
+    ] = None,
+    prune: Annotated[bool, typer.Option(help="Take out files that are gone from PATHS.")] = False,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make moments of videos searchable; run it again at any time to bring the library up to date.
+
+    Example: `reeltune index ~/Videos --library holidays`
+    """
+    from reeltune.cli.output import Bar, show_report
+    from reeltune.search.ingest import Choice
+    from reeltune.search.ingest import index as run
+
+    choice = Choice(model=model, sampling=sampling, prune=prune, device=device)
+    with Bar(hidden=as_json) as bar:
+        report = run(paths, library, choice, bar)
+    print_json(report.as_dict()) if as_json else show_report(report)
+    if report.interrupted:
+        raise KeyboardInterrupt
+    sys.exit(report.exit_code)
+
+
+@app.command()
+def search(
+    text: Annotated[str | None, typer.Argument(help="What should be seen, in words.")] = None,
+    library: LibraryOption = LIBRARY,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many moments.")] = 10,
+    where: Annotated[
+        str | None, typer.Option(help="Filter, e.g. \"duration > 60 and path like '%beach%'\".")
+    ] = None,
+    image: Annotated[Path | None, typer.Option(help="Search by a picture instead.")] = None,
+    video: Annotated[Path | None, typer.Option(help="Search by a video instead.")] = None,
+    fold: Annotated[bool, typer.Option(help="Show near-duplicates once.")] = True,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the moments that match words, a picture or a video.
+
+    Example: `reeltune search "a dog catches a frisbee" -k 5 --where "date >= '2026-01-01'"`
+    """
+    from dataclasses import asdict
+
+    from reeltune.cli.output import show_hits
+    from reeltune.search.library import Library
+
+    opened = Library(library, device)
+    found = opened.search(text, image=image, video=video, k=k, where=where, fold=fold)
+    print_json([asdict(hit) for hit in found]) if as_json else show_hits(found)

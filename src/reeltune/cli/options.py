@@ -1,0 +1,54 @@
+"""Options that several commands have, and JSON as all of them print it."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+LIBRARY = Path("reeltune.library")
+LibraryOption = Annotated[Path, typer.Option("--library", "-l", help="Folder of the library.")]
+LibraryArgument = Annotated[Path, typer.Argument(help="Folder of the library.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+DeviceOption = Annotated[
+    str | None, typer.Option(help="cpu, cuda or cuda:1; by default a GPU where there is one.")
+]
+DataOption = Annotated[Path | None, typer.Option(help="Folder of the dataset.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting, e.g. training.lr=1e-4; repeatable.")
+]
+
+
+def print_json(data: object) -> None:
+    typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def changes_of(given: list[str] | None, **named: object) -> dict[str, Any]:
+    """Settings given as `name=value`, with values read as YAML, and those that options name."""
+    import yaml
+
+    from reeltune.errors import ConfigError
+
+    changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    for item in given or []:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {item} has no value; write --set training.lr=1e-4")
+        try:
+            read = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            first = str(error).splitlines()[0]
+            raise ConfigError(
+                f"--set {item} has a value that is not YAML ({first}); write it as in a recipe, "
+                "such as --set training.lr=1e-4"
+            ) from error
+        changes[name] = float(read) if isinstance(read, str) and _is_number(read) else read
+    return changes
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
