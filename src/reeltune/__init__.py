@@ -1,7 +1,8 @@
 """Teach a video-text model your videos, cheaply, and search them with words.
 
 import reeltune
-reeltune.index(["~/Videos"], "my.library")
+
+reeltune.index(["Videos"], "my.library")
 reeltune.Library("my.library").search("a dog catches a frisbee")
 """
 

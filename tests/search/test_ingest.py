@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 
 import numpy as np
 import pytest
@@ -246,3 +247,16 @@ def test_a_library_that_is_still_empty_is_sound(tmp_path: Path, model: str) -> N
     run(tmp_path / "videos", model)
     health = verify(tmp_path / "library")
     assert (health.files, health.moments, health.faults) == (0, 0, [])
+
+
+def test_the_program_that_the_package_shows_runs(
+    videos: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default model is replaced by a small one, and `Videos` is a folder of three clips."""
+    import reeltune
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("reeltune.search.ingest.DEFAULT_MODEL", model)
+    videos.rename(tmp_path / "Videos")
+    exec(compile(dedent("\n".join((reeltune.__doc__ or "").splitlines()[2:])), "shown", "exec"), {})
+    assert len(reeltune.Library("my.library").search("a dog catches a frisbee")) == 3

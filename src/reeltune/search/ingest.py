@@ -60,7 +60,7 @@ class Choice:
 
 def index(
     paths: Sequence[str],
-    folder: Path,
+    folder: str | Path,
     choice: Choice = Choice(),
     progress: Progress | None = None,
 ) -> Report:
@@ -71,7 +71,7 @@ def index(
     process writes, or if model or sampling differ from the library's; DataError if a path is
     not there.
     """
-    begun = time.monotonic()
+    begun, folder = time.monotonic(), Path(folder)
     files = candidates(paths)
     if not files and not (choice.prune and (folder / FILE_NAME).exists()):
         raise DataError(
