@@ -139,11 +139,11 @@ def test_a_table_knows_its_finished_runs_again_on_data_of_any_name(
         out=tmp_path / "table",
         seeds=1,
         data=collection(tmp_path / "data", name),
-        changes={path: int(value) for path, value in changes.items()},
+        changes={path: int(value) for path, value in changes.items()} | {"config.concepts": 2},
     )
     job = jobs_of(plan)[0]
     run_recipe(
-        read_recipe("msrvtt-yu/dual-encoding", plan.changes),
+        read_recipe("msrvtt-yu/dual-encoding", dict(job.changes)),
         RunPlace(out=job.folder, data=plan.data),
     )
     assert missing_of(plan, [job]) == []

@@ -112,7 +112,7 @@ def test_the_first_run_that_fails_stops_the_table(tmp_path: Path) -> None:
     [
         ({"training.batch": 25}, r"toybox/full: 24 videos, .* fill no batch of 25"),
         ({"training.lr": -1}, r"toybox/zero-shot: .*training\.lr: .*greater than or equal to 0"),
-        ({"config.base": "tiny-clop"}, r"toybox/zero-shot: no model 'tiny-clop'"),
+        ({"config.base": "tiny-clop"}, r"zero-shot: --set config\.base=tiny-clop: no model"),
         ({"options.size": "huge"}, r"toybox/zero-shot.*options\.size: .*'tiny', 'small' or 'base'"),
     ],
 )
