@@ -10,6 +10,7 @@ CALLED = {  # in messages
     "data": "dataset",
     "models": "model",
     "objectives": "loss",
+    "objectives.contrastive": "loss",
     "meltr.schemes": "scheme",
     "tasks": "task",
     "papers": "table",

@@ -5,8 +5,9 @@ to. Of a CLIP without a name, which is one of random weights, all tensors are.
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -15,6 +16,8 @@ from torch import Tensor
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models import clip
 from reeltune.models._device import device_named, precision_named
+from reeltune.models._objective import Named as ObjectiveName
+from reeltune.models._objective import objective_named
 from reeltune.models._preprocessor import read_preprocessor
 from reeltune.models._tokenizer import read_tokenizer
 from reeltune.models.opening.material import Material
@@ -29,6 +32,7 @@ from reeltune.models.opening.weights import (
     require_all_keys,
     write_card,
 )
+from reeltune.objectives.objective import Objective
 from reeltune.registry import find
 from reeltune.storage.tensors import write_tensors
 
@@ -44,12 +48,20 @@ class Based(BaseModel):
     base_fingerprint: str | None = None  # a saved adapter says it, and opens on no other base
     architecture: clip.Config = clip.Config()  # of the random one
     compat: Literal["modelscope"] | None = None  # computes as the weights released there need it
+    objective: ObjectiveName = "info-nce"  # the loss by which the space is learned
+    objective_options: dict[str, Any] = {}  # of that loss
 
     def unread(self) -> dict[str, str]:
         """Settings that nothing reads, as `settings.unread.StatesUnread` describes them."""
         if self.base is None:
             return {"base_fingerprint": "under config.base=null, but where a base is named"}
         return {"architecture": f"under config.base={self.base}, but by config.base=null"}
+
+    @cached_property
+    def loss(self) -> Objective:
+        """The loss; one from elsewhere is imported when training first asks for it, and not where a
+        model is only opened, since a file may name it."""
+        return objective_named(self.objective, self.objective_options)
 
     def opened(self, device: str | None = None, dtype: str | None = None) -> clip.Clip:
         """The base with its weights, or a new one with random weights if it has no name."""

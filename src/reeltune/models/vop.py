@@ -220,8 +220,9 @@ class Vop(nn.Module):
     def vector_losses(
         self, text: Float[Tensor, "B D"], video: Float[Tensor, "B D"], group: Int[Tensor, " B"]
     ) -> dict[str, Tensor]:
-        """`contrastive`: symmetric InfoNCE with CLIP's own, frozen temperature."""
-        return contrastive(self, text, video, group)
+        """`contrastive`: the objective, by default symmetric InfoNCE, with CLIP's own, frozen
+        temperature."""
+        return contrastive(self, text, video, group, self.config.loss)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Losses of the vectors of a batch."""

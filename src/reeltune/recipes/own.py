@@ -15,6 +15,7 @@ from reeltune.errors import ConfigError
 
 SUFFIXES = (".yaml", ".yml")
 NAMES_CODE = ("dataset", "component")  # a file may name what comes along, and import no other code
+NAMES_CODE_WITHIN = ("meltr.scheme", "config.objective")
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,11 @@ def is_path(name: str) -> bool:
 def read_own(path: Path) -> OwnRecipe:
     """The recipe in the file at `path`; raises ConfigError that names what is wrong with it."""
     settings = _open(path)
-    for part in NAMES_CODE:
-        if "." in str(settings.get(part, "")):
+    for part in (*NAMES_CODE, *NAMES_CODE_WITHIN):
+        if "." in (given := _text_at(settings, part)):
             raise ConfigError(
-                f"{path}: {part} is {settings[part]}, and no file may say which code is imported; "
-                f"leave it out and give --set {part}={settings[part]}"
+                f"{path}: {part} is {given}, and no file may say which code is imported; "
+                f"leave it out and give --set {part}={given}"
             )
     if dotted := [name for name in settings if "." in str(name)]:
         section, _, setting = dotted[0].partition(".")
@@ -54,6 +55,13 @@ def read_own(path: Path) -> OwnRecipe:
         f"{path} has {', '.join(map(str, _open(path))) or 'nothing'} at its top; it needs "
         "benchmark and method, such as toybox and vop, or every setting, as recipe.yaml of a run"
     )
+
+
+def _text_at(settings: dict[str, Any], path: str) -> str:
+    """A setting by its path, as a text; empty where there is none."""
+    section, _, name = path.rpartition(".")
+    within = settings.get(section) if section else settings
+    return str(within.get(name, "")) if isinstance(within, dict) else ""
 
 
 def merge(settings: dict[str, Any], changes: dict[str, Any]) -> None:
