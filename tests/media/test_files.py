@@ -76,3 +76,11 @@ def test_a_file_is_hashed_once_until_it_changes(tmp_path: Path) -> None:
     assert known_hash(path) == content_hash(str(path)) != first
     with pytest.raises(MediaError, match=r"gone\.mp4: cannot be read: No such file"):
         known_hash(tmp_path / "gone.mp4")
+
+
+def test_a_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell writes it out, and a program does not."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "Videos").mkdir()
+    (tmp_path / "Videos" / "a.mp4").touch()
+    assert [found.path for found in candidates(["~/Videos"])] == [str(tmp_path / "Videos/a.mp4")]

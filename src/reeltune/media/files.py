@@ -28,7 +28,7 @@ def candidates(paths: Sequence[str]) -> list[Candidate]:
     """
     found: dict[str, Candidate] = {}
     for path in paths:
-        for file in _below(Path(path)):
+        for file in _below(Path(path).expanduser()):
             location = os.path.realpath(file)
             try:
                 status = os.stat(location)
