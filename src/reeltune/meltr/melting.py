@@ -2,13 +2,12 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
 
-from reeltune.errors import ConfigError
 from reeltune.meltr.scheme import Scheme
 from reeltune.meltr.step import Settings
 from reeltune.registry import find
-from reeltune.settings.faults import refusal, settings_of
+from reeltune.settings.faults import checked
 
 
 class Melting(BaseModel):
@@ -67,11 +66,3 @@ class Melting(BaseModel):
                 "under meltr.sizes.scale=false, but by meltr.sizes.scale=true"
             )
         return found
-
-
-def checked(kind: type[BaseModel], section: str, given: dict[str, Any]) -> Any:
-    """Settings of one section of a recipe; ConfigError names what is wrong in it."""
-    try:
-        return kind(**given)
-    except ValidationError as error:
-        raise ConfigError(refusal(error, section, settings_of(kind, section))) from error

@@ -2,12 +2,11 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ValidationError
+from pydantic import AfterValidator
 
-from reeltune.errors import ConfigError
 from reeltune.objectives.objective import Objective
 from reeltune.registry import find, names
-from reeltune.settings.faults import refusal, settings_of
+from reeltune.settings.faults import checked
 
 KIND = "objectives.contrastive"
 
@@ -25,10 +24,6 @@ Named = Annotated[str, AfterValidator(_known)]  # of objectives/contrastive, or 
 
 def objective_named(name: str, options: dict[str, Any]) -> Objective:
     """The loss with its options; ConfigError for one that there is not, or an option it lacks."""
-    kind = find(KIND, name).Config
-    try:
-        made: Objective = kind(**options).build()
-    except ValidationError as error:
-        section = "config.objective_options"
-        raise ConfigError(refusal(error, section, settings_of(kind, section))) from error
+    config = checked(find(KIND, name).Config, "config.objective_options", options)
+    made: Objective = config.build()
     return made

@@ -9,12 +9,13 @@ from reeltune.batches.loader import Loader
 from reeltune.errors import ConfigError
 from reeltune.meltr import linear, transformer
 from reeltune.meltr.combiner import Total
-from reeltune.meltr.melting import Melting, checked
+from reeltune.meltr.melting import Melting
 from reeltune.meltr.outer import HeldOut, Outer, Recent
 from reeltune.meltr.step import Meltr
 from reeltune.meltr.warm_start import warm_start
 from reeltune.nn.draw import Draw
 from reeltune.objectives.named import device_of, named_losses
+from reeltune.settings.faults import checked
 from reeltune.training.settings import Settings
 
 

@@ -46,6 +46,14 @@ def refusal(
     return f"{place or 'settings'}: {said}{got}"
 
 
+def checked(kind: type[Settings], section: str, given: Mapping[str, Any]) -> Settings:
+    """Settings of one section of a recipe; ConfigError names what is wrong in it."""
+    try:
+        return kind(**given)
+    except ValidationError as error:
+        raise ConfigError(refusal(error, section, settings_of(kind, section))) from error
+
+
 def did_you_mean(path: str, known: Sequence[str]) -> str:
     """The switches nearest to `path`: those that end as it does, then those spelt like its end."""
     by_end: dict[str, list[str]] = {}
@@ -81,10 +89,9 @@ def settings_given(kind: type[Settings], changes: Mapping[str, object], section:
     for path in changes:
         if not path.startswith(start):
             raise ConfigError(f"there is no setting {path}{did_you_mean(path, known)}")
-    try:
-        return kind(**{path.removeprefix(start): value for path, value in changes.items()})
-    except ValidationError as error:
-        raise ConfigError(refusal(error, section, known)) from error
+    return checked(
+        kind, section, {path.removeprefix(start): value for path, value in changes.items()}
+    )
 
 
 def _classes(annotation: Any) -> Iterator[type[BaseModel]]:

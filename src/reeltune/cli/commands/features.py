@@ -1,6 +1,5 @@
 """The command that stores frame features."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from reeltune.cli.exits import exit_incomplete
+from reeltune.cli.options import JsonOption, print_json
 
 PLACE = 60  # in `--help`
 GOES_ON = ("features",)  # where they stopped, when they are called again
@@ -28,7 +28,7 @@ def features(
     ] = None,
     photos: Annotated[bool, typer.Option(help="Photos too, as clips of one frame.")] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:1.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Store a model's features of frames, for training on them; run it again to go on.
 
@@ -41,7 +41,7 @@ def features(
     with Bar(hidden=as_json) as bar:
         report = make_features(videos, model, out, options, bar)
     if as_json:
-        typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+        print_json(report.as_dict())
     else:
         for entry in report.left_out:
             console.print("[red]left out[/]", escape(str(entry)), soft_wrap=True)

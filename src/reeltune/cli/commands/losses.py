@@ -1,10 +1,11 @@
 """The command that shows what MELTR learned."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from reeltune.cli.options import JsonOption, print_json
 
 PLACE = 55  # in `--help`
 app = typer.Typer()
@@ -17,7 +18,7 @@ def losses(
         Path | None, typer.Option(help="Another such run, for slopes beside these.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where to; RUN/losses by default.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show how strongly MELTR trained each loss, and what it makes of their sizes.
 
@@ -30,7 +31,7 @@ def losses(
     found = melted(run)
     pages = write_pages(found, out or run / "losses", melted(beside) if beside else None)
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+        print_json(found.as_dict())
         return
     console.print(slopes_table(found))
     for sentence in found.sentences():

@@ -1,12 +1,12 @@
 """The command that makes models smaller."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from reeltune.cli.exits import exit_incomplete
+from reeltune.cli.options import JsonOption, print_json
 
 PLACE = 70  # in `--help`
 app = typer.Typer()
@@ -27,7 +27,7 @@ def prune(
     bf16: Annotated[bool, typer.Option("--bf16", help="Round what is left to bfloat16.")] = False,
     int8: Annotated[bool, typer.Option("--int8", help="Round to int8, and compute in it.")] = False,
     data: Annotated[Path | None, typer.Option(help="Folder of the recipe's dataset.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a model smaller: size on disk, non-zeros, latency and accuracy before and after.
 
@@ -52,7 +52,7 @@ def prune(
     )
     found = prune_checkpoint(checkpoint, amounts, RunPlace(out=out, data=data))
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+        print_json(found.as_dict())
     else:
         typer.echo(found.comparison.text())
         typer.echo(f"\n{found.census.zeros:,} of {found.census.prunable:,} weights are zero; {out}")
