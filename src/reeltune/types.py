@@ -12,7 +12,7 @@ Letters in shapes:
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped, UInt8
@@ -193,8 +193,10 @@ class Contrasted(Protocol):
     it there; one with any other further loss has no `vector_losses`, or sets it to None.
     """
 
-    @property
-    def logit_scale(self) -> Tensor: ...
+    if TYPE_CHECKING:  # a parameter: since Python 3.12 isinstance does not see those of nn.Module
+
+        @property
+        def logit_scale(self) -> Tensor: ...
 
     def encode_text(self, tokens: Tokens) -> Tensor: ...
 

@@ -7,7 +7,7 @@ to. Of a CLIP without a name, which is one of random weights, all tensors are.
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -107,24 +107,14 @@ class Based(BaseModel):
 Settings = TypeVar("Settings", bound=Based)
 
 
-@runtime_checkable
-class HoldsClip(Protocol):
-    """A model that has tuned a CLIP, and whose towers may themselves be a CLIP."""
-
-    clip: clip.Clip
-
-    @property
-    def is_clip(self) -> bool: ...
-
-
 def open_base(name: str, device: str | None = None, dtype: str | None = None) -> clip.Clip:
     """The CLIP to be tuned, which may come from a run that put nothing into its towers.
 
     Errors: `ConfigError` for a model that is none.
     """
     base: object = open_model(name, device, None)
-    if isinstance(base, HoldsClip) and base.is_clip:
-        base = base.clip
+    if isinstance(base, clip.MayBeClip) and base.is_clip:
+        base = getattr(base, "clip", base)  # held by the model that tuned it, or itself
     if not isinstance(base, clip.Clip):
         raise ConfigError(
             f"{name} is no CLIP, and prompts and adapters go into the towers of one; "

@@ -9,7 +9,7 @@ The score of a text and a video is the cosine. Nothing here is learned beyond th
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, UInt8
@@ -154,6 +154,18 @@ RULES: dict[str, TextRule] = {
     "clip": TextRule(padding="longest", clean=cleaned, masked=True),
     "siglip": TextRule(padding="max_length", clean=str.lower, masked=False),
 }
+
+
+@runtime_checkable
+class MayBeClip(Protocol):
+    """A CLIP, or a model that tuned one and may have left its towers without anything new.
+
+    Such a model holds it as `clip`, a module in it, which no protocol can ask for: since Python
+    3.12 isinstance does not see what nn.Module keeps.
+    """
+
+    @property
+    def is_clip(self) -> bool: ...
 
 
 class Clip(nn.Module):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 
@@ -14,6 +14,7 @@ from reeltune.evaluation.comparison import Comparison
 from reeltune.evaluation.protocols import Named
 from reeltune.evaluation.retrieval import Report
 from reeltune.models import lite, vop
+from reeltune.models.clip import MayBeClip
 from reeltune.models.opening.material import Material
 from reeltune.models.opening.open import open_model
 from reeltune.runs.finished import METRICS
@@ -31,14 +32,6 @@ VOP_FP = (vop.Text(), vop.Generic(length=4), vop.Position(), vop.Joint())
 LEAST = 8  # training videos; fewer fill no batch worth contrasting
 BATCH = 32
 STEPS = 400  # about as many as pay on a small collection; fewer epochs where it is large
-
-
-@runtime_checkable
-class MayBeClip(Protocol):
-    """A CLIP, or a model that tuned one and may have left its towers without anything new."""
-
-    @property
-    def is_clip(self) -> bool: ...
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ def is_contrasted(model: object) -> TypeGuard[Contrasted]:
 
     A subclass that overrides only `losses` has losses that its `vector_losses` does not know.
     """
-    if not isinstance(model, Contrasted):
+    if not (isinstance(model, Contrasted) and hasattr(model, "logit_scale")):
         return False
     order = type(model).__mro__
     first = [
