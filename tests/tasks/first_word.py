@@ -47,7 +47,6 @@ TASK = Task(
     report=MeansReport,
     wants=("guess",),
     judge=judge,
-    headline="accuracy",
     main={"accuracy": "accuracy"},
     higher=higher,
     tiny=Guesser,

@@ -138,7 +138,6 @@ TASK = Task(
     report=CaptioningReport,
     wants=("tokenize", "caption"),
     judge=judge,
-    headline="CIDEr-D",
     main={name: name for name in ("BLEU-4", "CIDEr-D")},
     higher=higher,
     tiny=tiny,

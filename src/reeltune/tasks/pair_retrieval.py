@@ -118,7 +118,6 @@ TASK = Task(
     report=Report,
     wants=("tokenize", "read_text", "read_video", "align"),
     judge=judge,
-    headline="t2v R@1",
     main=MAIN,
     higher=higher,
     tiny=tiny,

@@ -178,7 +178,6 @@ TASK = Task(
     report=Report,
     wants=("tokenize", "encode_text", "encode_video", "similarity"),
     judge=judge,
-    headline="t2v R@1",
     main=MAIN,
     higher=higher,
     tiny=tiny,

@@ -47,8 +47,8 @@ class Task:
     report: ReportKind  # kind of the reports that `judge` gives; tasks may share one
     wants: tuple[str, ...]  # methods of a model that `judge` calls
     judge: Judge
-    headline: str  # the figure that counts
-    main: Mapping[str, str]  # figures that are shown where few are -> how they are called
+    main: Mapping[str, str]  # figures that are shown where few are, the one that counts first ->
+    # how they are called
     higher: Callable[[int], Mapping[str, float | None]]  # what validation on so many videos gives
     # that epochs may be chosen by, since more is better -> the most it can be, None: no bound
     tiny: Callable[[], Any]  # a model of a second that is judged so, with random weights
