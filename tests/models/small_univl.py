@@ -34,7 +34,7 @@ def batch_for(model: Univl, **targets: Tensor) -> Batch:
 
 def hidden_in(model: Univl, seed: int = 3) -> dict[str, Tensor]:
     """What a batch may bring: words and frames to hide."""
-    from reeltune.models._univl.targets import inner
+    from reeltune.models._bert.words import inner
     from reeltune.objectives.masked_frame import mask_frames
     from reeltune.objectives.masked_language import mask_words
 

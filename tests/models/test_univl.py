@@ -10,10 +10,10 @@ from torch import Tensor
 
 from oracles import slow_univl as slow
 from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.models._bert.words import WordPieces, read_vocabulary
 from reeltune.models._univl.network import Network, rows
 from reeltune.models._univl.tasks import TASKS
 from reeltune.models._univl.towers import Sizes
-from reeltune.models._univl.words import WordPieces, read_vocabulary
 from reeltune.models.univl import Config, Univl, load
 from reeltune.types import Batch, Tokens
 

@@ -7,9 +7,8 @@ import torch
 from small_univl import TEXTS, small, videos
 
 from reeltune.errors import CheckpointError
-from reeltune.models._univl.released import fill, read_released
 from reeltune.models.opening.material import Material
-from reeltune.models.univl import Config, convert, load
+from reeltune.models.univl import RELEASE, Config, convert, load
 
 TIED = {
     "decoder.embeddings.word_embeddings.weight",
@@ -44,7 +43,10 @@ def test_a_released_file_becomes_a_folder_and_every_key_is_accounted_for(tmp_pat
     assert set(report.loaded) == set(names)
     assert report.missing == report.unexpected == ()
     assert set(report.tied) == TIED
-    assert str(report) == f"{len(names)} loaded, 0 missing, 0 unexpected, 5 tied"
+    assert (
+        str(report)
+        == f"{len(names)} loaded, 0 missing, 0 unexpected, 5 tied, 0 renamed, 0 interpolated"
+    )
     model = load(tmp_path / "model", "cpu")
     features, mask = (part.float() if part.is_floating_point() else part for part in videos())
     expected = small().float().encode_video(features, mask)
@@ -62,7 +64,7 @@ def test_old_names_of_layer_norms_are_known(tmp_path: Path) -> None:
         for name, weight in small().network.state_dict().items()
     }
     torch.save(state, tmp_path / "old.bin")
-    report = fill(small().network, read_released(tmp_path / "old.bin"), tmp_path / "old.bin")
+    report = RELEASE.fill(small().network, RELEASE.read(tmp_path / "old.bin"), tmp_path / "old.bin")
     assert report.missing == report.unexpected == ()
 
 
@@ -71,7 +73,7 @@ def test_missing_and_unexpected_keys_are_named(tmp_path: Path) -> None:
     path = released(tmp_path, **changes)
     network = small().network
     before = network.similarity_dense.bias.clone()
-    report = fill(network, read_released(path), path)
+    report = RELEASE.fill(network, RELEASE.read(path), path)
     assert report.missing == ("similarity_dense.bias",)
     assert report.unexpected == ("head.of.another",)
     assert "missing: similarity_dense.bias" in str(report)
@@ -80,15 +82,25 @@ def test_missing_and_unexpected_keys_are_named(tmp_path: Path) -> None:
 
 def test_a_tied_weight_is_filled_from_any_of_its_names_and_must_agree(tmp_path: Path) -> None:
     path = released(tmp_path, **dict.fromkeys(TIED))
-    report = fill(small().network, read_released(path), path)
+    report = RELEASE.fill(small().network, RELEASE.read(path), path)
     assert report.missing == ()
     words = "bert.embeddings.word_embeddings.weight"
     path = released(tmp_path, **{words: None, "cls.predictions.decoder.weight": None})
-    assert fill(small().network, read_released(path), path).missing == ()
+    assert RELEASE.fill(small().network, RELEASE.read(path), path).missing == ()
     shape = small().network.bert.embeddings.word_embeddings.weight.shape
     path = released(tmp_path, **{"cls.predictions.decoder.weight": torch.ones(shape)})
     with pytest.raises(CheckpointError, match=r"two values for one tied weight.*cls\.predictions"):
-        fill(small().network, read_released(path), path)
+        RELEASE.fill(small().network, RELEASE.read(path), path)
+
+
+@pytest.mark.parametrize("under", ["state_dict", "model"])
+def test_weights_that_stand_beside_the_state_of_a_training_are_found(
+    tmp_path: Path, under: str
+) -> None:
+    state = {f"module.{name}": weight for name, weight in small().network.state_dict().items()}
+    torch.save({under: state, "epoch": 3}, tmp_path / "training.pt")
+    given = RELEASE.read(tmp_path / "training.pt")
+    assert given.keys() == small().network.state_dict().keys()
 
 
 def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
@@ -113,7 +125,7 @@ def test_a_file_that_would_run_code_is_refused_and_does_not_run_it(tmp_path: Pat
 
     torch.save({"x": Evil()}, tmp_path / "evil.bin")
     with pytest.raises(CheckpointError, match=r"cannot be read as a state dict"):
-        read_released(tmp_path / "evil.bin")
+        RELEASE.read(tmp_path / "evil.bin")
     assert not (tmp_path / "ran").exists()
 
 

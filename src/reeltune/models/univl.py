@@ -18,17 +18,17 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.models._bert.words import FILE, WordPieces, read_vocabulary
 from reeltune.models._device import device_named, precision_named
+from reeltune.models._released_keys import KeyReport, Release, unique
 from reeltune.models._univl import towers
 from reeltune.models._univl.beam import beam_search
 from reeltune.models._univl.frame_encoder import FrozenFrames
 from reeltune.models._univl.network import Network, pooled_text, pooled_video, precise, rows
 from reeltune.models._univl.pretrained import Pretrained, without_weights
-from reeltune.models._univl.released import KeyReport, fill, read_released, require_fits, unique
 from reeltune.models._univl.targets import Caption, Reads, text_read, what_is_hidden
 from reeltune.models._univl.tasks import TASKS as TASKS
 from reeltune.models._univl.tasks import Scene, Task, task_losses
-from reeltune.models._univl.words import FILE, WordPieces, read_vocabulary
 from reeltune.models._univl.writing import Writing
 from reeltune.models.opening.material import Material, Started
 from reeltune.models.opening.open import ModelName
@@ -46,6 +46,7 @@ from reeltune.storage.tensors import write_tensors
 from reeltune.types import Batch, Pixels, Tokens
 
 WEIGHTS_FROM = "a folder that training or `reeltune convert univl` wrote"
+RELEASE = Release("UniVL", "univl.pretrained.bin")
 NUMBERS_AT_ONCE = 1 << 18  # of pairs' states at a place, in inference through the cross encoder
 
 
@@ -381,15 +382,15 @@ def load(folder: Path | None, device: str | None = None, dtype: str | None = Non
 def convert(released: Path | str, folder: Path | str, config: Config | None = None) -> KeyReport:
     """Write the folder of a released checkpoint such as `univl.pretrained.bin`, and say what
     became of each of its keys; what it lacks has random weights."""
-    given, config = read_released(Path(released)), config or Config()
+    given, config = RELEASE.read(Path(released)), config or Config()
     with torch.device("meta"):  # before a network is drawn for nothing
-        require_fits(config.build().network, given, Path(released))
+        RELEASE.require_fits(config.build().network, given, Path(released))
     model = config.build()
-    report = fill(model.network, given, Path(released))
+    report = RELEASE.fill(model.network, given, Path(released))
     model.save_pretrained(folder)
     return report
 
 
 def _fill_whole(model: Univl, path: Path) -> None:
-    report = fill(model.network, read_tensors(path), path)
+    report = RELEASE.fill(model.network, read_tensors(path), path)
     require_all_keys(path, missing=report.missing, unexpected=report.unexpected)

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import BertConfig
 
-from reeltune.models._univl.bert import Intermediate, Joined
-from reeltune.models._univl.heads import WordHead
+from reeltune.models._bert.layers import Intermediate, Joined
+from reeltune.models._bert.word_head import WordHead
 from reeltune.models._univl.towers import Sequence, Sizes
 
 
@@ -102,7 +102,7 @@ class Classifier(nn.Module):
 
     def __init__(self, sizes: Sizes, words: nn.Parameter) -> None:
         super().__init__()
-        self.cls = WordHead(sizes, words)
+        self.cls = WordHead(sizes.bert(1), words)
 
 
 class Decoder(nn.Module):

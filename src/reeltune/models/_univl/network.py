@@ -8,8 +8,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reeltune.models._bert.word_head import WordHead
 from reeltune.models._univl.decoder import Decoder
-from reeltune.models._univl.heads import FrameHead, WordHead
+from reeltune.models._univl.heads import FrameHead
 from reeltune.models._univl.towers import CrossEncoder, Sequence, Sizes, TextEncoder, VideoEncoder
 
 SPREAD = 0.02  # standard deviation of random weights in the released width
@@ -36,7 +37,7 @@ class Network(nn.Module):
         words = self.bert.embeddings.word_embeddings.get_parameter("weight")
         positions = self.bert.embeddings.position_embeddings.get_parameter("weight")
         self.decoder = Decoder(sizes, words, positions)
-        self.cls = WordHead(sizes, words)
+        self.cls = WordHead(sizes.bert(1), words)
         self.cls_visual = FrameHead(sizes, self.visual.embeddings.word_embeddings)
         self.similarity_dense = nn.Linear(sizes.width, 1)
         self.normalize_video = NormalizedVideo(sizes.features)

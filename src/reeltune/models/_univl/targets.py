@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reeltune.errors import DataError
-from reeltune.models._univl.words import WordPieces
+from reeltune.models._bert.words import WordPieces, inner
 from reeltune.objectives.masked_frame import mask_frames
 from reeltune.objectives.masked_language import Masked, mask_words
 from reeltune.types import Batch, Tokens
@@ -67,12 +67,6 @@ def what_is_hidden(
         frames = mask_frames(mask, chance)
     device = mask.device
     return Hidden(Masked(masked.ids.to(device), masked.labels.to(device)), frames)
-
-
-def inner(text: Tokens) -> Bool[Tensor, "B L"]:
-    """A mask that is true at real tokens except the first and the last."""
-    place = torch.arange(text.mask.shape[1], device=text.mask.device)
-    return text.mask & (place > 0) & (place < text.mask.sum(dim=1, keepdim=True) - 1)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import BertConfig
 
-from reeltune.models._univl.bert import Layer, Layers, Pooler, SelfAttention, WordEmbeddings
+from reeltune.models._bert.layers import Layer, Layers, Pooler, SelfAttention, WordEmbeddings
 from reeltune.nn.attention_mask import additive
 
 
@@ -149,7 +149,7 @@ class CrossEncoder(nn.Module):
         *before, last = self.encoder.in_order
         for layer in before:
             states = layer(states, hidden)
-        return self.pooler(first_state(last, states, hidden)[:, None])
+        return self.pooler(last.first(states, hidden)[:, None])
 
     def summaries(self, text: Sequence, video: Sequence) -> Float[Tensor, "Q N D"]:
         """`summary` of all texts with all videos, by an encoder of a single layer.
@@ -174,16 +174,8 @@ class CrossEncoder(nn.Module):
         return self.embeddings(states, self.longest, 1)
 
 
-def first_state(
-    layer: Layer, states: Float[Tensor, "B L D"], mask: Float[Tensor, "B 1 1 L"]
-) -> Float[Tensor, "B D"]:
-    """`layer(states, mask)[:, 0]`, computed without the other places."""
-    first = states[:, :1]
-    return layer.after(layer.attention.self.look(first, states, mask), first)[:, 0]
-
-
 def first_states(layer: Layer, text: Sequence, video: Sequence) -> Float[Tensor, "Q N D"]:
-    """`first_state` of every text with every video behind it, both as the layer reads them."""
+    """`Layer.first` of every text with every video behind it, both as the layer reads them."""
     attention, first = layer.attention.self, text.states[:, :1]
     words, meant = keys_and_values(attention, text.states)
     frames, shown = keys_and_values(attention, video.states)

@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from tokenizers import BertWordPieceTokenizer
 from torch import Tensor
 
@@ -28,7 +28,7 @@ def read_vocabulary(name: str) -> list[str]:
     Errors: `CheckpointError` for a folder without one, or a file without BERT's special words.
     """
     if name == "small":
-        path = Path(str(files("reeltune.models._univl").joinpath("small_vocabulary.txt")))
+        path = Path(str(files("reeltune.models._bert").joinpath("small_vocabulary.txt")))
     elif name == "bert":
         path = packaged(*BERT)
     else:
@@ -82,3 +82,9 @@ class WordPieces:
             if place != self.start:
                 pieces.append(self.words[place])
         return " ".join(pieces).replace(" ##", "")
+
+
+def inner(text: Tokens) -> Bool[Tensor, "B L"]:
+    """A mask that is true at real tokens except the first and the last."""
+    place = torch.arange(text.mask.shape[1], device=text.mask.device)
+    return text.mask & (place > 0) & (place < text.mask.sum(dim=1, keepdim=True) - 1)

@@ -1,7 +1,8 @@
 """The layers of BERT (1810.04805) with the names and numbers that transformers gives them.
 
-They stand here because the public classes of transformers are whole models, and UniVL puts other
-embeddings below the layers and other heads above them. `BertConfig` names their sizes.
+They stand here because the public classes of transformers are whole models, and models of video and
+language put other embeddings below the layers and other heads above them. `BertConfig` names their
+sizes.
 """
 
 import torch
@@ -81,6 +82,13 @@ class Layer(nn.Module):
 
     def forward(self, states: Float[Tensor, "B L D"], mask: Tensor) -> Float[Tensor, "B L D"]:
         return self.after(self.attention.self.look(states, states, mask), states)
+
+    def first(
+        self, states: Float[Tensor, "B L D"], mask: Float[Tensor, "B 1 1 L"]
+    ) -> Float[Tensor, "B D"]:
+        """`forward(states, mask)[:, 0]`, computed without the other places."""
+        first = states[:, :1]
+        return self.after(self.attention.self.look(first, states, mask), first)[:, 0]
 
     def after(
         self, found: Float[Tensor, "... D"], asking: Float[Tensor, "... D"]

@@ -1,0 +1,139 @@
+"""Keys of a released checkpoint, and what of them fits a network."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from reeltune.errors import CheckpointError
+from reeltune.models._pickled import read_pickled
+
+OLD_NAMES = {"gamma": "weight", "beta": "bias"}  # of layer norms in the first BERT files
+NESTED = ("state_dict", "model")  # under which some files hold their weights, beside other things
+
+
+@dataclass(frozen=True)
+class KeyReport:
+    """What became of every key.
+
+    `tied` are keys of weights that another key of the network holds too (the word table of the
+    encoder, of the decoder and of two heads is one); they are filled whichever of them is given.
+    """
+
+    loaded: tuple[str, ...]
+    missing: tuple[str, ...]  # of the network; they keep the weights they had
+    unexpected: tuple[str, ...]  # of the file; they are left out
+    tied: tuple[str, ...]
+    renamed: tuple[str, ...] = ()  # "name in the file -> name in the network"
+    interpolated: tuple[str, ...] = ()  # loaded in another size than the file has
+
+    def __str__(self) -> str:
+        parts = ("loaded", "missing", "unexpected", "tied", "renamed", "interpolated")
+        lines = [f"{len(getattr(self, part))} {part}" for part in parts]
+        named = [
+            f"{part}: {', '.join(getattr(self, part))}"
+            for part in ("missing", "unexpected", "interpolated")
+            if getattr(self, part)
+        ]
+        return "\n".join([", ".join(lines), *named])
+
+
+@dataclass(frozen=True)
+class Release:
+    """What messages call a model and the file of its release."""
+
+    model: str  # such as "UniVL"
+    file: str  # such as "univl.pretrained.bin"
+
+    def read(self, path: Path) -> dict[str, Tensor]:
+        """A state dict of torch, with names of today; nothing in the file is run.
+
+        Errors: `CheckpointError` for a file that is no such thing.
+        """
+        given = read_pickled(path, "a state dict of torch", "download it again")
+        if isinstance(given, Mapping):
+            inner = (given[name] for name in NESTED if isinstance(given.get(name), Mapping))
+            given = next(inner, given)
+        if not isinstance(given, Mapping) or not all(
+            isinstance(name, str) and isinstance(value, Tensor) for name, value in given.items()
+        ):
+            raise CheckpointError(
+                f"{path} holds a {type(given).__name__} and not weights by name; give a file such "
+                f"as {self.file}"
+            )
+        return {_modern(name): value for name, value in given.items()}
+
+    def require_fits(self, network: nn.Module, given: Mapping[str, Tensor], path: Path) -> None:
+        """Raise CheckpointError for weights of another shape, and for a file of which nothing fits.
+
+        The weights of `network` are not read, so it may be one without storage.
+        """
+        wanted = network.state_dict(keep_vars=True)
+        _require_shapes(wanted, given, path)
+        if not given.keys() & wanted.keys():
+            raise CheckpointError(
+                f"{path} has no key of {self.model} (its first is {next(iter(given), 'none')!r}); "
+                f"give a file such as {self.file}"
+            )
+
+    def fill(self, network: nn.Module, given: Mapping[str, Tensor], path: Path) -> KeyReport:
+        """Copy what fits into `network`.
+
+        Errors: `CheckpointError` as of `require_fits`, and for copies of one tied weight that
+        differ.
+        """
+        self.require_fits(network, given, path)
+        wanted = network.state_dict(keep_vars=True)
+        names: dict[int, list[str]] = defaultdict(list)  # of each weight
+        for name, weight in wanted.items():
+            names[id(weight)].append(name)
+        missing: list[str] = []
+        for group in names.values():
+            found = [name for name in group if name in given]
+            if not found:
+                missing += group
+                continue
+            _require_equal(found, given, path)
+            with torch.no_grad():
+                wanted[group[0]].copy_(given[found[0]])
+        return KeyReport(
+            loaded=tuple(name for name in wanted if name in given),
+            missing=tuple(missing),
+            unexpected=tuple(name for name in given if name not in wanted),
+            tied=tuple(name for group in names.values() for name in group[1:]),
+        )
+
+
+def unique(network: nn.Module) -> dict[str, Tensor]:
+    """Weights by their first name, each weight once."""
+    return dict(network.named_parameters())
+
+
+def _modern(name: str) -> str:
+    parts = name.removeprefix("module.").split(".")
+    return ".".join([*parts[:-1], OLD_NAMES.get(parts[-1], parts[-1])])
+
+
+def _require_shapes(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], path: Path) -> None:
+    wrong = [
+        f"{name} {tuple(given[name].shape)} for {tuple(wanted[name].shape)}"
+        for name in sorted(given.keys() & wanted.keys())
+        if given[name].shape != wanted[name].shape
+    ]
+    if wrong:
+        raise CheckpointError(
+            f"{path} has {len(wrong)} weights of another shape than the model ({wrong[0]}); "
+            "give the sizes it was trained with"
+        )
+
+
+def _require_equal(names: list[str], given: Mapping[str, Tensor], path: Path) -> None:
+    for name in names[1:]:
+        if not torch.equal(given[name], given[names[0]]):
+            raise CheckpointError(
+                f"{path} has two values for one tied weight, in {names[0]} and in {name}; take "
+                "the file from where it was trained"
+            )
