@@ -20,7 +20,7 @@ from reeltune.papers.table.missing import missing_of
 from reeltune.papers.table.plan import Plan
 from reeltune.papers.table.row import Row
 from reeltune.papers.vop import _parameters_plot
-from reeltune.recipes.stored import write_recipe
+from reeltune.recipes.stored import as_stored, write_recipe
 from reeltune.registry import find, names
 from reeltune.runs.finished import METRICS
 from reeltune.runs.place import RunPlace
@@ -124,7 +124,7 @@ def test_a_table_from_anywhere_is_planned_made_and_found_by_its_dotted_name(
     run_recipe(jobs[0].recipe(plan), RunPlace(out=jobs[0].folder))
     for job in jobs[1:]:  # one run stands for all
         shutil.copytree(jobs[0].folder, job.folder)
-        write_recipe(job.recipe(plan), job.folder)
+        write_recipe(as_stored(job.recipe(plan)), job.folder)
     shutil.copytree(jobs[0].folder, jobs[0].folder.parent / "seed7")
     assert read_table(plan)[0].rows[0].folders == [jobs[0].folder], "the seeds of the plan alone"
     settings = [f"--set={name}={value}" for name, value in SMALL.items()]

@@ -16,7 +16,7 @@ RECIPE = read_recipe("msrvtt-9k/vop")
 
 
 def test_figures_of_another_split_are_not_set_beside() -> None:
-    found, said = paper_beside(RECIPE, REPORT)
+    found, said = paper_beside(RECIPE.expected, RECIPE.test_hash, REPORT)
     assert found == {}
     assert "not set beside these" in said[0]
     assert REPORT.protocol.split_hash in said[0]
@@ -24,11 +24,11 @@ def test_figures_of_another_split_are_not_set_beside() -> None:
 
 
 def test_figures_of_the_published_split_are_unless_a_video_is_missing() -> None:
-    own = RECIPE.model_copy(update={"test_hash": REPORT.protocol.split_hash})
-    assert paper_beside(own, REPORT) == (RECIPE.expected, ())
+    own = RECIPE.expected, REPORT.protocol.split_hash
+    assert paper_beside(*own, REPORT) == (RECIPE.expected, ())
     gone = LeftOut(what="video", reason="gone", count=1, names=("c",))
     card = replace(REPORT.protocol, left_out={"test": (gone,)})
-    assert paper_beside(own, replace(REPORT, protocol=card)) == (
+    assert paper_beside(*own, replace(REPORT, protocol=card)) == (
         {},
         ("the paper's figures are not set beside these: 2 of 3 videos of test were measured",),
     )
@@ -36,12 +36,14 @@ def test_figures_of_the_published_split_are_unless_a_video_is_missing() -> None:
 
 def test_nothing_more_is_said_where_the_card_says_how_the_data_differ() -> None:
     card = replace(REPORT.protocol, differs=("test has 2 videos, the benchmark 1,000",))
-    assert paper_beside(RECIPE, replace(REPORT, protocol=card)) == ({}, ())
+    assert paper_beside(RECIPE.expected, RECIPE.test_hash, replace(REPORT, protocol=card)) == (
+        {},
+        (),
+    )
 
 
 def test_where_the_split_is_known_by_its_size_alone_that_is_said() -> None:
-    unknown = RECIPE.model_copy(update={"test_hash": ""})
-    found, said = paper_beside(unknown, REPORT)
+    found, said = paper_beside(RECIPE.expected, "", REPORT)
     assert found == RECIPE.expected
     assert "by its size alone" in said[0]
-    assert paper_beside(unknown.model_copy(update={"expected": {}}), REPORT) == ({}, ())
+    assert paper_beside({}, "", REPORT) == ({}, ())

@@ -17,7 +17,7 @@ from reeltune.data.toybox import Config
 from reeltune.models import clip
 from reeltune.papers.table.make import jobs_of, table_named
 from reeltune.papers.table.plan import Plan
-from reeltune.recipes.stored import RECIPE, write_recipe
+from reeltune.recipes.stored import RECIPE, as_stored, write_recipe
 from reeltune.types import Pair
 
 TRAIN, VAL, TEST = 14, 4, 4  # clips of the copies of published datasets
@@ -172,7 +172,7 @@ def finish_runs_of_table(line: str) -> None:
         if not job.folder.exists():
             source = next(run for begin, run in ALIKE.items() if job.method.startswith(begin))
             shutil.copytree(trained(f"{plan.benchmark}/{source}"), job.folder)
-            write_recipe(job.recipe(plan), job.folder)
+            write_recipe(as_stored(job.recipe(plan)), job.folder)
 
 
 ALIKE = {  # the run that stands for another, by how that one's method begins

@@ -16,7 +16,7 @@ from reeltune.features.official import write_official
 from reeltune.papers.table.make import jobs_of
 from reeltune.papers.table.plan import Plan
 from reeltune.recipes.read import read_recipe
-from reeltune.recipes.stored import write_recipe
+from reeltune.recipes.stored import as_stored, write_recipe
 from reeltune.registry import find
 from reeltune.runs.place import RunPlace
 from reeltune.runs.train import run_recipe
@@ -125,7 +125,7 @@ def test_a_table_names_what_its_runs_lack_and_ends_with_3(damaged: Path, tmp_pat
     for job in jobs_of(plan):  # one run stands for all
         if job != first:
             shutil.copytree(first.folder, job.folder)
-        write_recipe(job.recipe(plan), job.folder)
+        write_recipe(as_stored(job.recipe(plan)), job.folder)
     settings = [part for name, value in changes.items() for part in ("--set", f"{name}={value}")]
     command = ("table", "vop", "--dataset", "msrvtt-9k", "--data", damaged, "--seeds", 1)
     done = run(*command, "--no-sweep", "--out", plan.out, *settings)
@@ -137,7 +137,7 @@ def test_a_table_names_what_its_runs_lack_and_ends_with_3(damaged: Path, tmp_pat
 def test_prune_names_test_videos_that_are_absent_or_broken(damaged: Path, tmp_path: Path) -> None:
     source, out = tmp_path / "dense", tmp_path / "small"
     find("models", "clip").Config.tiny().build().save_pretrained(source)
-    write_recipe(read_recipe("msrvtt-9k/zero-shot", {"frames": 2}), source)
+    write_recipe(as_stored(read_recipe("msrvtt-9k/zero-shot", {"frames": 2})), source)
     done = run("prune", source, "--out", out, "--data", damaged)
     assert done.exit_code == 3, done.output
     assert "left out of test: 1 video (not in the folder videos): video7012" in done.stdout

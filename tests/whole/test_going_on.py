@@ -18,7 +18,7 @@ from reeltune.models.opening.initial import take_weights
 from reeltune.models.opening.open import open_model
 from reeltune.recipes.read import read_recipe
 from reeltune.runs.describe import describe
-from reeltune.runs.finished import model_card
+from reeltune.runs.finished import model_card, stands_on
 from reeltune.runs.tune import start
 from reeltune.tasks.finding.reports import read_report
 
@@ -75,9 +75,10 @@ def test_training_that_changes_nothing_ends_where_it_started(full: Path, tmp_pat
 
 
 def test_the_card_names_the_release_that_training_began_from(full: Path) -> None:
-    recipe = read_recipe("youcook2/univl")
-    card = model_card(recipe, read_report(full / "metrics.json"))
-    assert "begun from the weights of univl-pretrained) and of the dataset (youcook2)" in card
+    below = stands_on(read_recipe("youcook2/univl").config, None, None)
+    card = model_card("youcook2/univl", 3, below, read_report(full / "metrics.json"))
+    assert "Made by `reeltune train youcook2/univl` with seed 3;" in card
+    assert "begun from the weights of univl-pretrained) and of the dataset (toybox)" in card
 
 
 def test_the_start_is_part_of_a_run(full: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from reeltune.papers.table.make import jobs_of
 from reeltune.papers.table.missing import _command
 from reeltune.papers.table.plan import Plan, recipe_of
 from reeltune.recipes.read import read_recipe
-from reeltune.recipes.stored import write_recipe
+from reeltune.recipes.stored import as_stored, write_recipe
 from reeltune.runs.describe import describe
 
 OWN = """\
@@ -64,7 +64,7 @@ def test_the_size_that_a_file_names_brings_its_batch(tmp_path: Path) -> None:
 )
 def test_the_recipe_that_a_run_leaves_is_a_recipe(tmp_path: Path, name: str) -> None:
     recipe = read_recipe(name, {"training.seed": 3})
-    write_recipe(recipe, tmp_path)
+    write_recipe(as_stored(recipe), tmp_path)
     assert read_recipe(str(tmp_path / "recipe.yaml")) == recipe
 
 

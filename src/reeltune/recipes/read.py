@@ -92,7 +92,14 @@ def read_recipe(
     given = {**dict(flat(of_file)), **dict(flat(asked))}
     refuse_asked(f"recipe {recipe.name}", given, recipe.unread())
     require_there(f"recipe {recipe.name}", recipe.sections(), given)
-    return _pinned(recipe)
+    if recipe.init is None:
+        return recipe
+    return recipe.model_copy(update=_pinned(recipe.name, recipe.init, recipe.init_pin))
+
+
+def options_of(name: str) -> dict[str, Any]:
+    """Settings of the dataset that the recipe called `name` has before anything is changed."""
+    return _settled(name, _own(name), {}, {}).options
 
 
 def read_of(name: str, changes: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,19 +149,17 @@ def _require_scheme(title: str, asked: Mapping[str, Any]) -> None:
         )
 
 
-def _pinned(recipe: Recipe) -> Recipe:
-    """The recipe with the content of the run from which it starts; raises ConfigError if that
-    changed."""
-    if recipe.init is None:
-        return recipe
-    run = recipe.init.expanduser().absolute()
+def _pinned(name: str, init: Path, init_pin: str | None) -> dict[str, Any]:
+    """The run from which the recipe called `name` starts, by its absolute path, with the hash of
+    its content; raises ConfigError if that changed."""
+    run = init.expanduser().absolute()
     pin = pin_of(run)
-    if recipe.init_pin not in (None, pin):
+    if init_pin not in (None, pin):
         raise ConfigError(
-            f"recipe {recipe.name} starts from {run}, whose weights are others now; leave init_pin "
+            f"recipe {name} starts from {run}, whose weights are others now; leave init_pin "
             "out to start from these"
         )
-    return recipe.model_copy(update={"init": run, "init_pin": pin})
+    return {"init": run, "init_pin": pin}
 
 
 def _composed(own: OwnRecipe, asked: dict[str, Any]) -> dict[str, Any]:

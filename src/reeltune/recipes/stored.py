@@ -1,5 +1,6 @@
 """The recipe that a run leaves beside its weights, which says how and on what they were trained."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ def as_stored(recipe: Recipe) -> dict[str, Any]:
     return recipe.model_dump(mode="json")
 
 
-def write_recipe(recipe: Recipe, folder: Path) -> None:
-    """Leave every setting in the folder of a checkpoint."""
-    text = yaml.safe_dump(as_stored(recipe), sort_keys=False, allow_unicode=True)
+def write_recipe(settings: Mapping[str, Any], folder: Path) -> None:
+    """Leave every setting, as `as_stored` gives them, in the folder of a checkpoint."""
+    text = yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)
     (folder / RECIPE).write_text(text, encoding="utf-8")
 
 

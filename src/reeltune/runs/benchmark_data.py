@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from reeltune.data.splits.part import Part
 from reeltune.data.splits.published import Published
-from reeltune.recipes.read import is_packaged, read_recipe
+from reeltune.recipes.read import is_packaged, options_of
 from reeltune.recipes.recipe import Recipe
 from reeltune.types import Split
 
@@ -25,7 +25,7 @@ def on_data(recipe: Recipe, folder: Path | None) -> Recipe:
     one is taken. The figures of the paper stand beside the benchmark's own data only.
     Errors: `DataError` where none can be chosen.
     """
-    promised = read_recipe(recipe.name).options if is_packaged(recipe.name) else {}
+    promised = options_of(recipe.name) if is_packaged(recipe.name) else {}
     options, data = dict(recipe.options), recipe.dataset_config(folder=folder)
     if isinstance(data, Collected):
         options |= data.with_what_is_there(promised)

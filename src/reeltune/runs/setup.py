@@ -109,11 +109,11 @@ def require_ready(recipe: Recipe, dataset: Any, learned: Learned | None) -> None
 
     Errors: `ConfigError` and `DataError`, as they would come of the run itself, but later.
     """
-    require_there(f"recipe {recipe.name}", recipe.sections())
-    config, melting = recipe.model_config_of(), recipe.meltr
+    sections, melting = recipe.sections(), recipe.meltr
+    require_there(f"recipe {recipe.name}", sections)
     if learned is not None:
         at_hand = recipe.features is not None or melting is not None
-        require_learnable(config, at_hand, learned, recipe.training, melting)
+        require_learnable(sections["config"], at_hand, learned, recipe.training, melting)
     if recipe.features is not None:
         source_of(recipe, dataset).there()
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from reeltune.evaluation.report import AnyReport
 from reeltune.recipes.recipe import Recipe
-from reeltune.runs.finished import finished_run, write_run
+from reeltune.recipes.stored import as_stored
+from reeltune.runs.finished import finished_run, model_card, stands_on, write_run
 from reeltune.runs.learning import learn
 from reeltune.runs.paper import paper_beside
 from reeltune.runs.place import RunPlace
@@ -37,7 +38,8 @@ def run_recipe(recipe: Recipe, place: RunPlace) -> TrainedRun:
     leads = distributed.start()[0] == 0
     recipe, dataset = open_data(recipe, place)
     test = dataset.read("test")
-    outcome, report = None, finished_run(recipe, place.out, test)
+    settings = as_stored(recipe)
+    outcome, report = None, finished_run(settings, place.out, test)
     if report is not None:
         remove_state(place.out)  # of a run that was stopped between its last two files
         said = report.protocol.differs
@@ -46,11 +48,13 @@ def run_recipe(recipe: Recipe, place: RunPlace) -> TrainedRun:
             outcome, report = _train_and_test(setup, place)
         said = setup.said
         if leads:
+            below = stands_on(recipe.config, recipe.init, recipe.init_pin)
+            card = model_card(recipe.name, setup.named.seed, below, report, said)
             setup.inputs.model.save_pretrained(place.out)
-            write_run(place.out, recipe, report, said)
+            write_run(place.out, settings, card, report)
             remove_state(place.out)
         distributed.stop()
-    expected, papers = paper_beside(recipe, report)
+    expected, papers = paper_beside(recipe.expected, recipe.test_hash, report)
     return TrainedRun(place.out, report, outcome, leads, (*said, *papers), expected)
 
 

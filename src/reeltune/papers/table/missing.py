@@ -15,6 +15,7 @@ from reeltune.models.opening.open import open_model
 from reeltune.papers.table.plan import Job, Plan, require_passed_on
 from reeltune.papers.table.processes import Ended, run_all
 from reeltune.recipes.recipe import Recipe
+from reeltune.recipes.stored import as_stored
 from reeltune.runs.finished import METRICS, is_run_of
 from reeltune.runs.ready import Learned
 from reeltune.runs.setup import require_ready
@@ -85,7 +86,7 @@ class _Checked:
         """
         recipe = job.recipe(self.plan)
         if (job.folder / METRICS).is_file():
-            if not is_run_of(recipe, job.folder):
+            if not is_run_of(as_stored(recipe), job.folder):
                 raise ConfigError(
                     f"{job.folder} holds a run of other settings; give another folder with --out, "
                     "or remove that one"

@@ -94,7 +94,7 @@ def papers_figures(
     if plan.benchmark != benchmark:
         return {}
     recipe = entry.recipe(plan)
-    if not all(is_published(recipe, report) for report in reports):
+    if not all(is_published(recipe.test_hash, report) for report in reports):
         return {}
     return figures_beside(recipe) if entry.paper is None else entry.paper
 
