@@ -50,7 +50,10 @@ class Tokens:
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A video, or a span of one, and one caption of it; pairs of one video share its id."""
+    """A video, or a span of one, and one caption of it; pairs of one video share its id.
+
+    Where a model is asked about a video, the caption is the question, or what is said in it.
+    """
 
     video: str
     path: Path
@@ -58,6 +61,9 @@ class Pair:
     start: float = 0.0  # s
     end: float | None = None  # s; None: to the end of the file
     tags: tuple[str, ...] = ()  # subsets that a report also gives alone, such as "temporal"
+    options: tuple[str, ...] = ()  # the answers that a question offers, in their order
+    answer: str | None = None  # the right one, also of an open question; or the class of the video
+    rating: float | None = None  # the sentiment, -3 to 3
 
 
 Target = Callable[[Pair], Shaped[np.ndarray, "..."]]  # what a loss wants of a pair beside its clip

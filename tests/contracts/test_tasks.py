@@ -38,7 +38,14 @@ WORDS = ("a red box", "the disc moves", "blue", "a green circle spins", "a box",
 GONE = LeftOut(what="video", reason="not in the folder videos", count=1, names=("c",))
 SPLIT = Split(
     pairs=tuple(
-        Pair(video=f"clip{i}", path=Path(f"clip{i}.mp4"), caption=f"{WORDS[(i + j) % 7]} {j}")
+        Pair(
+            video=f"clip{i}",
+            path=Path(f"clip{i}.mp4"),
+            caption=f"{WORDS[(i + j) % 7]} {j}",
+            options=("up", "down", "left"),
+            answer=("up", "down", "right")[(i + j) % 3],
+            rating=(i - 3) / 2 + j / 4,
+        )
         for i in range(7)
         for j in range(2)
     ),

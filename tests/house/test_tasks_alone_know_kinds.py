@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
@@ -13,7 +14,7 @@ from reeltune.types import DualEncoder
 
 PACKAGE = Path(__file__).parents[2] / "src" / "reeltune"
 REPORTS = {task.report for task in all_tasks()}
-CARDS = {report.__annotations__["protocol"] for report in REPORTS}
+CARDS = {get_type_hints(report)["protocol"] for report in REPORTS}
 MODELS = {task.judge.__annotations__["model"] for task in all_tasks()} - {DualEncoder}
 KINDS = {one.__name__ for one in (*MODELS, *REPORTS, *CARDS)}
 FIGURES = {

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from reeltune.batches.in_order import clip_batches, gallery_of
-from reeltune.evaluation.means import MeansReport, means_card, means_report
+from reeltune.evaluation.items import items_card
+from reeltune.evaluation.means import MeansReport, means_report
 from reeltune.tasks.finding.task import Task
 from reeltune.types import Tokens
 
@@ -32,7 +33,7 @@ def judge(model: Any, reader: Any, split: Any, named: Any, **_: Any) -> MeansRep
     (words,) = (model.guess(*batch) for batch in clip_batches(reader, clips, len(clips)))
     begun = {(pair.video, pair.caption.split()[0]) for pair in split.pairs}
     right = {v: 100.0 * ((v, word) in begun) for v, word in zip(gallery, words, strict=True)}
-    card = means_card(
+    card = items_card(
         "first-word", model, reader.policy, split, named, ["the first word of any caption"]
     )
     return means_report({"accuracy": right}, {video: video for video in gallery}, card)

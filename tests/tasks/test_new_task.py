@@ -155,5 +155,5 @@ def test_reports_of_means_that_do_not_fit_are_refused() -> None:
     shares = {"accuracy": dict.fromkeys(renamed, 0.0)}
     with pytest.raises(ConfigError, match=r"unlike protocols .*items: 8 against 8"):
         compare(found, replace(found, items=renamed, shares=shares))
-    with pytest.raises(DataError, match=r"not a report of means: means: Field required"):
+    with pytest.raises(DataError, match=r"not a report of single items: intervals: Field required"):
         MeansReport.from_dict({})

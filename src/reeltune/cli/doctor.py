@@ -26,7 +26,6 @@ from reeltune.models.opening.hub import cached_models
 from reeltune.registry import find, names
 
 PACKAGES = (
-    "torch",
     "transformers",
     "tokenizers",
     "safetensors",
@@ -110,6 +109,7 @@ def _versions() -> dict[str, str | None]:
         "reeltune": __version__,
         "python": platform.python_version(),
     }
+    found["torch"] = torch.__version__  # which names the build too
     for package in PACKAGES:
         try:
             found[package] = version(package)

@@ -36,12 +36,12 @@ def resampled_means(
     step = max(1, TOGETHER // count)
     for start in range(0, draws, step):
         block = means[start : start + step]
-        times = _times_drawn(len(block), count, source)  # (b, G)
+        times = times_drawn(len(block), count, source)  # (b, G)
         block[:] = times @ sums / (times @ sizes)[:, None]
     return means
 
 
-def _times_drawn(
+def times_drawn(
     draws: int, count: int, source: np.random.Generator
 ) -> Float[np.ndarray, "draws count"]:
     """How often each of `count` groups is among `count` drawn, one row a draw."""

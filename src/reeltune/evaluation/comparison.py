@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from reeltune.evaluation.left_out import BySplit, sentences
-from reeltune.evaluation.tables import titled
+from reeltune.evaluation.tables import shown, titled
 
 FEWEST = 6  # 2 * 0.5**5 > 0.05: five changes in one direction are within chance, six are not
 
@@ -81,9 +81,10 @@ class Comparison:
             table.add_column(name, justify="right" if name else "left", no_wrap=True)
         table.add_column("")
         for name, one in self.differences.items():
-            bounds = f"{one.low:+.1f} to {one.high:+.1f}"
+            bounds = f"{shown(name, one.low, '+')} to {shown(name, one.high, '+')}"
             verdict = "[dim]inside noise[/]" if one.inside_noise else "[bold]outside noise[/]"
-            row = f"{one.a:.1f}", f"{one.b:.1f}", f"{one.b - one.a:+.1f}", bounds, verdict
+            both = shown(name, one.a), shown(name, one.b), shown(name, one.b - one.a, "+")
+            row = *both, bounds, verdict
             table.add_row(escape(name), *row)
         return table
 
@@ -124,6 +125,8 @@ def _called(card: Any) -> str:
 
 
 def _sentence(name: str, found: Difference) -> str:
-    change = f"{name}: {found.a:.1f} to {found.b:.1f}, {found.b - found.a:+.1f}"
+    change = f"{name}: {shown(name, found.a)} to {shown(name, found.b)}, "
+    change += shown(name, found.b - found.a, "+")
+    low, high = shown(name, found.low, "+"), shown(name, found.high, "+")
     verdict = "inside noise" if found.inside_noise else "outside noise"
-    return f"{change} [{found.low:+.1f}, {found.high:+.1f}], {verdict}"
+    return f"{change} [{low}, {high}], {verdict}"

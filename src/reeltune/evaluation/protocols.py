@@ -179,14 +179,17 @@ def require_postprocessing(name: str) -> None:
 
 
 def split_hash(pairs: Sequence[Pair], gallery: Iterable[str] = ()) -> str:
-    """Hash of ids, captions and spans in their order, and of gallery videos without a caption.
+    """Hash of ids, captions, spans, and what is to be answered, in their order, and of gallery
+    videos without a caption.
 
     Where files lie, the order of the gallery and tags do not count.
     """
     found = hashlib.blake2b(digest_size=8)
     for pair in pairs:
         end = None if pair.end is None else float(pair.end)
-        row = [pair.video, pair.caption, float(pair.start), end]
+        row: list[object] = [pair.video, pair.caption, float(pair.start), end]
+        wanted = [list(pair.options), pair.answer, pair.rating]
+        row += wanted if wanted != [[], None, None] else []
         found.update(json.dumps(row).encode() + b"\n")
     distractors = sorted(set(gallery) - {pair.video for pair in pairs})
     found.update(json.dumps(distractors).encode())

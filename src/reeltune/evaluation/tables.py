@@ -5,6 +5,13 @@ from collections.abc import Mapping
 from rich.markup import escape
 from rich.table import Table
 
+FINE = ("MAE", "Corr")  # figures that are told by three decimals; all others are percentages or so
+
+
+def shown(figure: str, value: float, sign: str = "") -> str:
+    """The value of a figure as people are shown it; `sign` is "+" for a difference."""
+    return f"{value:{sign}.{3 if figure in FINE else 1}f}"
+
 
 def titled(title: str) -> Table:
     """An empty table without lines; the title is shown as it is, not as markup."""
@@ -22,7 +29,9 @@ def figures_table(
         table.add_column(name, justify="right" if name else "left", no_wrap=True)
     for name, value in values.items():
         low, high = intervals[name]
-        table.add_row(escape(name), f"{value:.1f}", f"{low:.1f} to {high:.1f}")
+        table.add_row(
+            escape(name), shown(name, value), f"{shown(name, low)} to {shown(name, high)}"
+        )
     return table
 
 
@@ -31,7 +40,7 @@ def figures_markdown(values: Mapping[str, float], said: str) -> list[str]:
     return [
         "| " + " | ".join(values) + " |",
         "|---" * len(values) + "|",
-        "| " + " | ".join(f"{value:.1f}" for value in values.values()) + " |",
+        "| " + " | ".join(shown(name, value) for name, value in values.items()) + " |",
         "",
         said,
     ]

@@ -37,6 +37,7 @@ class WorkerProcess:
             start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends the worker
         )
         self._limits = limits
+        self._waited: float | None = None  # s without an answer, after which it was killed
         self._listener = threading.Thread(target=self._log_complaints, daemon=True)
         self._listener.start()
         try:
@@ -66,12 +67,12 @@ class WorkerProcess:
     def answer(self, patience: float) -> tuple[Any, list[bytes]]:
         """The next message within `patience` s; raises WireError if none arrives or it is
         malformed."""
-        with self._killed_after(patience) as is_late:
+        with self._killed_after(patience):
             try:
                 return understand(*receive_raw(_pipe(self._process.stdout)))
             except ClosedError as error:
-                if is_late.is_set():
-                    raise WireError(f"no progress for {patience:.3g} s") from error
+                if self._waited is not None:
+                    raise WireError(f"no progress for {self._waited:.3g} s") from error
                 raise WireError(self._last_words()) from error
 
     def kill(self) -> None:
@@ -103,19 +104,21 @@ class WorkerProcess:
                 log.debug("decoder: %s", line(text.decode(errors="replace")))
 
     @contextlib.contextmanager
-    def _killed_after(self, seconds: float) -> Iterator[threading.Event]:
-        """Kill the worker if the block takes longer; the event says whether that happened."""
-        is_late = threading.Event()
+    def _killed_after(self, seconds: float) -> Iterator[None]:
+        """Kill the worker if the block takes longer, which `_waited` then says.
+
+        A message may arrive at the same moment; then the next one is found to be late.
+        """
 
         def kill() -> None:
-            is_late.set()
+            self._waited = seconds
             self._process.kill()
 
         timer = threading.Timer(seconds, kill)
         timer.daemon = True
         timer.start()
         try:
-            yield is_late
+            yield
         finally:
             timer.cancel()
 

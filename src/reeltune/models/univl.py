@@ -10,28 +10,29 @@ no negatives of each other, and an ended sentence stays as it is in beam search.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, UInt8
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
-from torch import Tensor, nn
+from torch import Tensor
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.models._asking.settings import with_answers_of
+from reeltune.models._asking.targets import plain_offer, targets_of
 from reeltune.models._bert.words import FILE, WordPieces, read_vocabulary
 from reeltune.models._device import device_named, precision_named
 from reeltune.models._released_keys import KeyReport, Release, unique
 from reeltune.models._univl import towers
+from reeltune.models._univl.answering import Answering
 from reeltune.models._univl.beam import beam_search
 from reeltune.models._univl.frame_encoder import FrozenFrames
 from reeltune.models._univl.network import Network, pooled_text, pooled_video, precise, rows
-from reeltune.models._univl.pretrained import Pretrained, without_weights
-from reeltune.models._univl.targets import Caption, Reads, text_read, what_is_hidden
+from reeltune.models._univl.pretrained import without_weights
+from reeltune.models._univl.settings import Settings
+from reeltune.models._univl.targets import Caption, text_read, what_is_hidden
 from reeltune.models._univl.tasks import TASKS as TASKS
-from reeltune.models._univl.tasks import Scene, Task, task_losses
+from reeltune.models._univl.tasks import Scene, task_losses
 from reeltune.models._univl.writing import Writing
 from reeltune.models.opening.material import Material, Started
-from reeltune.models.opening.open import ModelName
 from reeltune.models.opening.weights import (
     WEIGHTS,
     card_settings,
@@ -41,7 +42,6 @@ from reeltune.models.opening.weights import (
     versions,
     write_card,
 )
-from reeltune.settings.existing import ExistingPath
 from reeltune.storage.tensors import write_tensors
 from reeltune.types import Batch, Pixels, Tokens
 
@@ -50,49 +50,8 @@ RELEASE = Release("UniVL", "univl.pretrained.bin")
 NUMBERS_AT_ONCE = 1 << 18  # of pairs' states at a place, in inference through the cross encoder
 
 
-class Config(BaseModel):
+class Config(Settings):
     """Sizes, and what is read and trained; the defaults are the released model for retrieval."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    pretrained: Pretrained | None = None  # whose weights training starts from; None: random ones
-    encoder: ModelName | None = None  # makes features of pictures; None: they are stored
-    encoder_fingerprint: str | None = None  # a saved model says it
-    features: PositiveInt = 1024  # F
-    vocabulary: Literal["bert", "small"] | ExistingPath = "bert"  # a folder has BERT's vocab.txt
-    width: PositiveInt = 768
-    heads: PositiveInt = 12
-    text_layers: PositiveInt = 12
-    video_layers: PositiveInt = 6
-    cross_layers: PositiveInt = 2
-    decoder_layers: PositiveInt = 3
-    positions: PositiveInt = 512  # of texts and of videos; twice as many of both together
-    dropout: NonNegativeFloat = Field(default=0.1, lt=1)
-    words: PositiveInt = Field(default=48, ge=3)  # L at most, with [CLS] and [SEP]
-    frames: PositiveInt = 48  # T at most; later frames are left out, as in the release
-    reads: Reads = "caption"  # of the text encoder: captions for retrieval, else for captioning
-    tasks: tuple[Task, ...] = TASKS
-    judged_by: Literal["joint", "align"] = "align"  # retrieval, by vectors or by the cross encoder
-    mask_chance: float = Field(default=0.15, gt=0, lt=1)  # of a word and of a frame
-    margin: NonNegativeFloat = 0.1  # of the joint losses
-    trains_padding: bool = False  # the release counts padding of captions as words to be learned
-
-    def unread(self) -> dict[str, str]:
-        """Settings that nothing reads, as `settings.unread.StatesUnread` describes them."""
-        readers: dict[str, tuple[Task, ...]] = {
-            "margin": ("joint", "m_joint"),
-            "mask_chance": ("cmlm", "cmfm", "m_joint", "m_align", "m_decoder"),
-            "trains_padding": ("decoder", "m_decoder"),
-        }
-        under = f"under config.tasks=[{', '.join(self.tasks)}]"
-        found = {
-            name: f"{under}, but by {', '.join(tasks)}"
-            for name, tasks in readers.items()
-            if not set(tasks) & set(self.tasks)
-        }
-        if self.encoder is None:
-            found["encoder_fingerprint"] = "without config.encoder, whose it is"
-        return found
 
     @classmethod
     def tiny(cls) -> "Config":
@@ -112,42 +71,6 @@ class Config(BaseModel):
             frames=32,
         )
 
-    @property
-    def judged_as(self) -> str:
-        """The task by which the model is judged."""
-        if self.reads != "caption":
-            return "captioning"
-        return "retrieval" if self.judged_by == "joint" else "pair-retrieval"
-
-    def sizes(self, vocabulary: int) -> towers.Sizes:
-        """Sizes of the network; raises ConfigError if they do not fit together."""
-        if self.width % self.heads:
-            raise ConfigError(
-                f"width is {self.width}, which {self.heads} heads cannot share evenly; make width "
-                "a multiple of heads"
-            )
-        if max(self.words, self.frames) > self.positions:
-            raise ConfigError(
-                f"words is {self.words} and frames is {self.frames}, but there are "
-                f"{self.positions} positions; give "
-                f"--set config.positions={max(self.words, self.frames)}"
-            )
-        return towers.Sizes(
-            features=self.features,
-            vocabulary=vocabulary,
-            width=self.width,
-            heads=self.heads,
-            text_layers=self.text_layers,
-            video_layers=self.video_layers,
-            cross_layers=self.cross_layers,
-            decoder_layers=self.decoder_layers,
-            longest=self.words,
-            words=self.positions,
-            frames=self.positions,
-            both=2 * self.positions,
-            dropout=self.dropout,
-        )
-
     def build(self) -> "Univl":
         """The model with random weights, drawn from torch's global generator."""
         return Univl(self, WordPieces(read_vocabulary(str(self.vocabulary)))).eval()
@@ -162,7 +85,9 @@ class Config(BaseModel):
                 f"the stored features have width {material.width}, and the model reads "
                 f"{self.features}; give --set config.features={material.width}"
             )
-        return Started(self._with_weights().to(device_named(material.device)))
+        config = with_answers_of(self, material)
+        model = config._with_weights().to(device_named(material.device))
+        return Started(model, targets_of(config, model.tokenize, config.words, plain_offer))
 
     def _with_weights(self) -> "Univl":
         if self.pretrained is None:
@@ -174,24 +99,14 @@ class Config(BaseModel):
         return model
 
 
-class Univl(nn.Module):
-    """A `FrameEncoder` in its joint space, a scorer of pairs, and a writer of captions."""
+class Univl(Answering):
+    """A `FrameEncoder` in its joint space, a scorer of pairs, a writer of captions, and one that
+    answers questions."""
 
     def __init__(self, config: Config, words: WordPieces, name: str = "univl") -> None:
         super().__init__()
         self.config, self.words, self.name = config, words, name
-        self.primary: Task = config.judged_by if config.reads == "caption" else "decoder"
-        if self.primary == "decoder" and config.judged_by != "align":
-            raise ConfigError(
-                f"config.judged_by is {config.judged_by}, and a model that reads {config.reads} "
-                "writes captions, which its decoder is judged by; leave config.judged_by out, or "
-                "set config.reads=caption"
-            )
-        if self.primary not in config.tasks:
-            raise ConfigError(
-                f"tasks are {', '.join(config.tasks) or 'none'}, and a model that reads "
-                f"{config.reads} is judged by {self.primary}; add it by --set config.tasks"
-            )
+        self.primary: str = config.primary
         self.tasks = tuple(task for task in TASKS if task in config.tasks)  # names of the losses
         self.dim, self.longest = config.width, min(config.words, config.positions)
         self.judged_as = config.judged_as
@@ -214,6 +129,8 @@ class Univl(nn.Module):
         if self._known is None or self._known[0] != versions(self):
             config = self._pinned().model_dump(mode="json", include=set(FACTS))
             facts = {**config, "words": self.words.words}
+            if self.config.task is not None:
+                facts |= {"task": self.config.task, "answers": self.config.answers}
             self._known = (versions(self), fingerprint(unique(self.network), facts))
         return self._known[1]
 
@@ -320,7 +237,8 @@ class Univl(nn.Module):
             video=batch.video.to(self.device),
             margin=self.config.margin,
         )
-        return task_losses(scene, self.config.tasks)
+        asked = self.asked_losses(batch, scene.read[1])
+        return {**asked, **task_losses(scene, self.config.tasks)}
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write weights, settings and vocabulary; the frozen encoder only by its name."""
@@ -329,7 +247,7 @@ class Univl(nn.Module):
         write_tensors(folder / WEIGHTS, unique(self.network))
         (folder / FILE).write_text("\n".join(self.words.words) + "\n", encoding="utf-8")
 
-    def _pinned(self) -> Config:
+    def _pinned(self) -> Settings:
         if self.config.encoder is None or self.config.encoder_fingerprint is not None:
             return self.config
         known = self._frozen.opened().fingerprint

@@ -25,11 +25,16 @@ FEW = 2  # captions of a video in a quick evaluation: pairs are many
 
 
 @runtime_checkable
-class PairScorer(DualEncoder, Protocol):
-    """A model that also scores pairs.
+class PairScorer(Protocol):
+    """A model that scores pairs; it may be a `DualEncoder` too.
 
     `align` gives (Q, N) for what `read_text` and `read_video` made of Q texts and N videos.
     """
+
+    name: str
+    fingerprint: str
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens: ...
 
     def read_text(self, tokens: Tokens) -> Any: ...
 
@@ -46,7 +51,8 @@ def evaluate_pairs(
     quick: bool = False,
     asked: Asked = NOTHING,
 ) -> Report:
-    """Retrieval figures by scores of all pairs; what vectors alone give stands beside.
+    """Retrieval figures by scores of all pairs; what vectors alone give stands beside, of a model
+    that has them.
 
     `quick`, for validation, takes the first captions of each video and gives nothing beside.
     """
@@ -59,8 +65,8 @@ def evaluate_pairs(
     report = retrieval_report(scores, pairs, gallery, card)
     if quick:
         return report
-    other = evaluate(model, reader, split, named)
-    report = report_beside(report, {"similarity": other})
+    if isinstance(model, DualEncoder):
+        report = report_beside(report, {"similarity": evaluate(model, reader, split, named)})
     scored = Scored(
         scores,
         of_texts=lambda others: pair_scores(model, reader, others, clips),

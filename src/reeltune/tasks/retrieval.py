@@ -77,8 +77,16 @@ def evaluate(
     return with_asked(report, asked, scored, split.pairs, gallery)
 
 
+@runtime_checkable
+class Pinned(Protocol):
+    """A model whose figures can be told apart from another's."""
+
+    name: str
+    fingerprint: str
+
+
 def card_of(
-    model: DualEncoder, reader: ClipReader, split: Split, gallery: Sequence[str], named: Named
+    model: Pinned, reader: ClipReader, split: Split, gallery: Sequence[str], named: Named
 ) -> ProtocolCard:
     """The card that says how figures on these data are obtained."""
     return ProtocolCard(
@@ -136,7 +144,7 @@ def similarity(
     return model.similarity(text, video).float().numpy()
 
 
-def _released_batch(model: DualEncoder) -> int | None:
+def _released_batch(model: object) -> int | None:
     return model.released_batch if isinstance(model, AsReleased) else None
 
 

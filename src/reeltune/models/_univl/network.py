@@ -41,6 +41,7 @@ class Network(nn.Module):
         self.cls_visual = FrameHead(sizes, self.visual.embeddings.word_embeddings)
         self.similarity_dense = nn.Linear(sizes.width, 1)
         self.normalize_video = NormalizedVideo(sizes.features)
+        self.answer_dense = nn.Linear(sizes.width, sizes.answers) if sizes.answers else None
         # A narrow network wants larger weights for states, and scores, of the same size.
         self.apply(partial(_initialize, spread=SPREAD * (Sizes.width / sizes.width) ** 0.5))
 

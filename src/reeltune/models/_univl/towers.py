@@ -31,6 +31,7 @@ class Sizes:
     frames: int = 512  # positions of a video
     both: int = 1024  # positions of a text followed by a video
     dropout: float = 0.1
+    answers: int = 0  # scores of the head that answers; 0: there is none, as in the release
 
     def bert(self, layers: int) -> BertConfig:
         """Settings of `layers` layers, as transformers describes them."""

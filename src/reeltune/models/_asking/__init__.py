@@ -1,0 +1,1 @@
+"""What models that answer questions about a clip share: settings, targets, texts."""

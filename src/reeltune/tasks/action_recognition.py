@@ -1,0 +1,99 @@
+"""The class of the action in a clip, such as those of Kinetics-400."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from reeltune.batches.loader import ClipReader, Text
+from reeltune.evaluation.beside import Asked
+from reeltune.evaluation.items import items_card
+from reeltune.evaluation.means import MeansReport, means_report
+from reeltune.evaluation.protocols import Named
+from reeltune.registry import find
+from reeltune.tasks._asking import answered, items_of, require
+from reeltune.tasks.finding.task import Task
+from reeltune.types import Split
+
+NAME = "action-recognition"
+RULES = ("a class outside the model's list is wrong", "of equal scores the right class ranks last")
+CUTS = (1, 5)
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """A model that scores all classes of its list, by name in `answers`, for N clips.
+
+    One with `views` gives means over so many views of each clip.
+    """
+
+    name: str
+    fingerprint: str
+    answers: tuple[str, ...]
+
+    def read_video(self, frames: Tensor, mask: Tensor) -> Any: ...
+
+    def classify(self, video: Any) -> Float[Tensor, "N C"]: ...
+
+
+def judge(
+    model: Classifier,
+    reader: ClipReader,
+    split: Split,
+    named: Named,
+    *,
+    texts: Mapping[str, Text],
+    quick: bool,
+    asked: Asked,
+) -> MeansReport:
+    """The share of clips whose class is the first, or among the first five.
+
+    Errors: `DataError` for a split with a clip that has no class.
+    """
+    require(split, NAME, "answer", lambda pair: pair.answer is not None)
+    scores = answered(
+        model, reader, split.pairs, lambda video, rows, pairs: model.classify(video)[rows]
+    )
+    places = {answer: place for place, answer in enumerate(model.answers)}
+    items = items_of(split.pairs)
+    ranks = {
+        item: _rank(row, places.get(str(pair.answer)))
+        for item, row, pair in zip(items, scores, split.pairs, strict=True)
+    }
+    shares = {f"top-{cut}": {i: 100.0 * (rank <= cut) for i, rank in ranks.items()} for cut in CUTS}
+    rules = (*RULES, f"means of {getattr(model, 'views', 1)} views")
+    card = items_card(NAME, model, reader.policy, split, named, rules)
+    return means_report(shares, items, card)
+
+
+def _rank(scores: Float[Tensor, " C"], place: int | None) -> int:
+    """The rank of a class, from 1; below all others where the list lacks it."""
+    if place is None:
+        return max(len(scores), max(CUTS)) + 1
+    return int((scores >= scores[place]).sum())
+
+
+def higher(videos: int) -> dict[str, float | None]:
+    """Figures that epochs may be chosen by, and the most that each can be."""
+    return {f"top-{cut}": 100.0 for cut in CUTS}
+
+
+def tiny() -> Classifier:
+    """A UniVL with random weights and a head for three classes."""
+    config = find("models", "univl").Config.tiny()
+    model: Classifier = config.model_copy(
+        update={"task": NAME, "answers": ("up", "down", "left")}
+    ).build()
+    return model
+
+
+TASK = Task(
+    report=MeansReport,
+    wants=("tokenize", "read_video", "classify"),
+    judge=judge,
+    main={"top-1": "top-1", "top-5": "top-5"},
+    higher=higher,
+    tiny=tiny,
+    reads_captions=False,
+)
