@@ -23,7 +23,7 @@ class WordPredictions(nn.Module):
 
 
 class WordHead(nn.Module):
-    """The same, one level down, as state dicts of BERT name it."""
+    """`WordPredictions` in a module of its own, as state dicts of BERT name it."""
 
     def __init__(self, settings: BertConfig, words: nn.Parameter) -> None:
         super().__init__()

@@ -1,0 +1,91 @@
+"""The frozen model that says which entities a part of a picture shows, for prompting entity
+modeling (ALPRO, 2112.09583, section 3.2)."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from reeltune.errors import CheckpointError
+from reeltune.models._alpro.network import TEMPERATURE
+from reeltune.models.opening.open import open_model
+from reeltune.types import DualEncoder
+
+PROMPTS = ("a video of {}", "a clip that shows {}", "{} in a video")  # our choice
+
+
+class Prompter:
+    """Any model of one space of texts and videos; it is opened for the first clip."""
+
+    def __init__(self, name: str, fingerprint: str | None, entities: Sequence[str]) -> None:
+        self.name, self.fingerprint, self.entities = name, fingerprint, tuple(entities)
+        self._model: DualEncoder | None = None
+        self._vectors: Tensor | None = None  # of entities (E, D)
+
+    def opened(self, device: torch.device | None = None) -> DualEncoder:
+        """The model, on `device`; raises CheckpointError if it is lost or another one."""
+        if self._model is None:
+            model = _read(self.name)
+            if self.fingerprint not in (None, model.fingerprint):
+                raise CheckpointError(
+                    f"prompter {self.name} has fingerprint {model.fingerprint}, and the model was "
+                    f"trained by {self.fingerprint}; name the one it was trained with"
+                )
+            self._model = model
+        if device is not None and isinstance(self._model, nn.Module):
+            self._model.to(device)
+        return self._model
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        frames: UInt8[Tensor, "B T 3 S S"],
+        mask: Bool[Tensor, "B T"],
+        device: torch.device,
+    ) -> Float[Tensor, "B E"]:
+        """The chance of each entity in each clip: softmax of cosines over the temperature."""
+        model = self.opened(device)
+        with torch.autocast(device.type, enabled=False):
+            vectors = self._of_entities(model)
+            clips = model.encode_video(resized(frames, model.pixels.size), mask)
+            return (clips @ vectors.T / temperature_of(model)).softmax(dim=1)
+
+    def _of_entities(self, model: DualEncoder) -> Float[Tensor, "E D"]:
+        """The mean of the vectors of an entity's prompts, as in the release."""
+        if self._vectors is None:
+            texts = [prompt.format(entity) for entity in self.entities for prompt in PROMPTS]
+            found = model.encode_text(model.tokenize(texts))
+            self._vectors = found.unflatten(0, (-1, len(PROMPTS))).mean(dim=1)
+        return self._vectors
+
+
+def temperature_of(model: DualEncoder) -> float:
+    """The temperature that divides the cosines of a model: ALPRO's own, the inverse of CLIP's
+    scale, and for a model that has none the one that ALPRO begins with."""
+    if (temperature := getattr(model, "temperature", None)) is not None:
+        return float(temperature)
+    if (scale := getattr(model, "logit_scale", None)) is not None:
+        return math.exp(-float(scale))
+    return TEMPERATURE
+
+
+def resized(frames: UInt8[Tensor, "B T 3 S S"], size: int) -> UInt8[Tensor, "B T 3 Z Z"]:
+    """Frames with another side; nothing is cut off."""
+    if frames.shape[-1] == size:
+        return frames
+    each = frames.flatten(0, 1).float()
+    found = F.interpolate(each, (size, size), mode="bilinear", antialias=True)
+    return found.round().clamp(0, 255).to(torch.uint8).unflatten(0, frames.shape[:2])
+
+
+def _read(name: str) -> DualEncoder:
+    try:
+        return open_model(name, "cpu")
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"prompter is lost: {error}; set prompter in the config.yaml beside the weights to "
+            "where it is, or give --set config.prompter=MODEL in training"
+        ) from error
