@@ -25,11 +25,12 @@ class Pixels:
     """How a model wants its frames: geometry only; a model normalises colour itself.
 
     `crop` brings the shorter side to `shortest` and cuts the middle `size` x `size`;
-    `squash` brings both sides to `size` and ignores the aspect.
+    `squash` brings both sides to `size` and ignores the aspect; `pad` brings the longer side to
+    `size` and puts as much black on both ends of the other.
     """
 
     size: int
-    fit: Literal["crop", "squash"] = "crop"
+    fit: Literal["crop", "squash", "pad"] = "crop"
     resample: Literal["bilinear", "bicubic"] = "bicubic"
     shortest: int | None = None  # None: the same as `size`
 

@@ -1,4 +1,5 @@
-"""Makes pictures the square that a model reads, exactly as transformers' Pillow processors do."""
+"""Makes pictures the square that a model reads; crops and squashes them exactly as transformers'
+Pillow processors do."""
 
 from typing import Literal
 
@@ -25,18 +26,22 @@ def in_colour(picture: Image.Image) -> Image.Image:
 def fit(
     picture: Image.Image,
     size: int,
-    fit: Literal["crop", "squash"],
+    fit: Literal["crop", "squash", "pad"],
     resample: Literal["bilinear", "bicubic"],
     shortest: int | None = None,
 ) -> UInt8[np.ndarray, "3 S S"]:
-    """Resize with antialiasing, cut to `size` x `size`, channels first.
+    """Resize with antialiasing to `size` x `size`, channels first.
 
     `squash` brings both sides to `size`. `crop` brings the shorter side to `shortest` (or
-    `size`), the longer one to the whole number below its share, and cuts the middle.
+    `size`), the longer one to the whole number below its share, and cuts the middle. `pad` brings
+    the longer side to `size`, the shorter one to the whole number nearest to its share, and puts
+    it into the middle of black.
     """
     rule = RESAMPLE[resample]
     if fit == "squash":
         square = picture.resize((size, size), rule)
+    elif fit == "pad":
+        square = _on_black(picture.resize(_inside(picture, size), rule), size)
     else:
         square = _middle(picture.resize(_scaled(picture, shortest or size), rule), size)
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
@@ -52,3 +57,15 @@ def _scaled(picture: Image.Image, shortest: int) -> tuple[int, int]:
 def _middle(picture: Image.Image, size: int) -> Image.Image:
     left, top = (picture.width - size) // 2, (picture.height - size) // 2
     return picture.crop((left, top, left + size, top + size))
+
+
+def _inside(picture: Image.Image, size: int) -> tuple[int, int]:
+    longest = max(picture.size)
+    width, height = (max(1, round(size * side / longest)) for side in picture.size)
+    return width, height
+
+
+def _on_black(picture: Image.Image, size: int) -> Image.Image:
+    square = Image.new(picture.mode, (size, size))
+    square.paste(picture, ((size - picture.width) // 2, (size - picture.height) // 2))
+    return square
