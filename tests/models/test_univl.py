@@ -11,7 +11,7 @@ from torch import Tensor
 from oracles import slow_univl as slow
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models._bert.words import WordPieces, read_vocabulary
-from reeltune.models._univl.network import Network, rows
+from reeltune.models._univl.network import Network, rows_of
 from reeltune.models._univl.tasks import TASKS
 from reeltune.models._univl.towers import Sizes
 from reeltune.models.univl import Config, Univl, load
@@ -221,7 +221,9 @@ def test_scores_are_of_the_first_state_of_the_whole_cross_encoder(layers: int) -
         video = network.read_video(features, mask)
         scores = network.align(text, video)
         for i, j in itertools.product(range(4), range(4)):
-            fused = network.cross(rows(text, torch.tensor([i])), rows(video, torch.tensor([j])))
+            fused = network.cross(
+                rows_of(text, torch.tensor([i])), rows_of(video, torch.tensor([j]))
+            )
             whole = network.similarity_dense(network.cross.pooler(fused.states))
             torch.testing.assert_close(scores[i, j], whole[0, 0])
         torch.testing.assert_close(network.align_pairs(text, video), scores.diagonal())

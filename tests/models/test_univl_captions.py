@@ -12,7 +12,7 @@ from torch import Tensor
 
 from reeltune.errors import ConfigError
 from reeltune.models._univl.beam import beam_search
-from reeltune.models._univl.network import rows
+from reeltune.models._univl.network import rows_of
 from reeltune.models._univl.towers import Sequence
 from reeltune.models._univl.writing import Writing
 
@@ -102,7 +102,7 @@ def test_keeping_what_was_made_of_words_changes_nothing(layers: int, beams: int)
         lengths: list[int] = []
 
         def slow(ids: Tensor, of: Tensor, grown_from: Tensor) -> Tensor:
-            return network.decoder.next_word(ids, rows(seen, of))
+            return network.decoder.next_word(ids, rows_of(seen, of))
 
         writing = Writing(network.decoder, seen)
 

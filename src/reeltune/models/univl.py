@@ -12,20 +12,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.models._asking.answering import Answering
 from reeltune.models._asking.settings import with_answers_of
 from reeltune.models._asking.targets import plain_offer, targets_of
 from reeltune.models._bert.words import FILE, WordPieces, read_vocabulary
 from reeltune.models._device import device_named, precision_named
 from reeltune.models._released_keys import KeyReport, Release, unique
 from reeltune.models._univl import towers
-from reeltune.models._univl.answering import Answering
 from reeltune.models._univl.beam import beam_search
 from reeltune.models._univl.frame_encoder import FrozenFrames
-from reeltune.models._univl.network import Network, pooled_text, pooled_video, precise, rows
+from reeltune.models._univl.network import Network, pooled_text, pooled_video, rows_of
 from reeltune.models._univl.pretrained import without_weights
 from reeltune.models._univl.settings import Settings
 from reeltune.models._univl.targets import Caption, text_read, what_is_hidden
@@ -42,6 +42,7 @@ from reeltune.models.opening.weights import (
     versions,
     write_card,
 )
+from reeltune.nn.precise import precise
 from reeltune.storage.tensors import write_tensors
 from reeltune.types import Batch, Pixels, Tokens
 
@@ -102,6 +103,8 @@ class Config(Settings):
 class Univl(Answering):
     """A `FrameEncoder` in its joint space, a scorer of pairs, a writer of captions, and one that
     answers questions."""
+
+    config: Settings
 
     def __init__(self, config: Config, words: WordPieces, name: str = "univl") -> None:
         super().__init__()
@@ -182,7 +185,9 @@ class Univl(Answering):
         """The cross encoder's scores of all pairs, for re-ranking; bounded memory in inference."""
         at_once = max(1, NUMBERS_AT_ONCE // self.config.width // max(1, len(video.mask)))
         places = torch.arange(len(text.mask), device=text.mask.device).split(at_once)
-        return precise(torch.cat([self.network.align(rows(text, some), video) for some in places]))
+        return precise(
+            torch.cat([self.network.align(rows_of(text, some), video) for some in places])
+        )
 
     def score(
         self, tokens: Tokens, frames: Tensor, mask: Bool[Tensor, "B T"]
@@ -218,6 +223,14 @@ class Univl(Answering):
             next_word, len(mask), self.words.start, self.words.end, beams=beams, longest=longest
         )
         return [self.words.decode(ids[0]) for ids in found.ids]
+
+    def head_scores(
+        self, tokens: Tokens, video: towers.Sequence, rows: Int[Tensor, " B"]
+    ) -> Float[Tensor, "B V"]:
+        """A linear map of the cross encoder's summary of each text with its clip."""
+        head = self.network.get_submodule("answer_dense")
+        clips = rows_of(video, rows.to(self.device))
+        return head(self.network.cross.summary(self.read_text(tokens), clips))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """The losses of `tasks` by name; `_univl/targets.py` says what a batch may bring."""

@@ -17,6 +17,7 @@ from reeltune.models._bert.layers import Layers, WordEmbeddings
 from reeltune.models._bert.sequence import Sequence
 from reeltune.models._bert.word_head import WordHead
 from reeltune.nn.attention_mask import additive
+from reeltune.nn.precise import precise
 
 SPREAD = 0.02  # standard deviation of random weights in the released width
 LOWEST, HIGHEST = 0.001, 0.5  # temperature
@@ -152,11 +153,6 @@ def two_layers(width: int, out: int) -> nn.Sequential | None:
     if out == 0:
         return None
     return nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, out))
-
-
-def precise(values: Tensor) -> Tensor:
-    """The tensor in float32 or finer."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def initialize(network: Network, spread: float) -> None:

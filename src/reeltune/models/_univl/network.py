@@ -12,6 +12,7 @@ from reeltune.models._bert.word_head import WordHead
 from reeltune.models._univl.decoder import Decoder
 from reeltune.models._univl.heads import FrameHead
 from reeltune.models._univl.towers import CrossEncoder, Sequence, Sizes, TextEncoder, VideoEncoder
+from reeltune.nn.precise import precise
 
 SPREAD = 0.02  # standard deviation of random weights in the released width
 
@@ -58,7 +59,7 @@ class Network(nn.Module):
             return self.similarity_dense(self.cross.summaries(text, video)).squeeze(-1)
         pairs = list(product(range(len(text.mask)), range(len(video.mask))))
         left, right = torch.tensor(pairs, device=text.mask.device).T
-        scores = self.align_pairs(rows(text, left), rows(video, right))
+        scores = self.align_pairs(rows_of(text, left), rows_of(video, right))
         return scores.view(len(text.mask), len(video.mask))
 
     def align_pairs(self, text: Sequence, video: Sequence) -> Float[Tensor, " B"]:
@@ -66,14 +67,9 @@ class Network(nn.Module):
         return self.similarity_dense(self.cross.summary(text, video)).squeeze(-1)
 
 
-def rows(read: Sequence, chosen: Tensor) -> Sequence:
+def rows_of(read: Sequence, chosen: Tensor) -> Sequence:
     """The chosen rows."""
     return Sequence(read.states[chosen], read.mask[chosen])
-
-
-def precise(values: Tensor) -> Tensor:
-    """The tensor in float32 or finer, for sums over many numbers."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def pooled_text(text: Sequence) -> Float[Tensor, "B D"]:

@@ -17,9 +17,10 @@ from typing import Literal, get_args
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from reeltune.models._univl.network import Network, pooled_text, pooled_video, precise
+from reeltune.models._univl.network import Network, pooled_text, pooled_video
 from reeltune.models._univl.targets import Caption, Hidden
 from reeltune.models._univl.towers import Sequence
+from reeltune.nn.precise import precise
 from reeltune.objectives.captioning import captioning
 from reeltune.objectives.masked_frame import masked_frame
 from reeltune.objectives.masked_language import masked_language
