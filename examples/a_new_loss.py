@@ -53,7 +53,7 @@ def sigmoid_loss(logits: Tensor, matches: Tensor) -> Tensor:
 def trained(model: Any, name: str, folder: Path) -> Report:
     """Test figures of a model after its training on Toybox."""
     toybox = Config(size="tiny")
-    with frame_reader(model, FRAMES) as reader:
+    with frame_reader(model.pixels, FRAMES) as reader:
         splits = toybox.read("train"), toybox.read("val")
         learning = open_learning(name, Inputs(model, reader), splits, SETTINGS)
         learn(learning, RunPlace(out=folder / name))

@@ -153,17 +153,25 @@ class DualEncoder(Protocol):
     pixels: Pixels
     fingerprint: str  # changes when weights or preprocessing change
 
-    def tokenize(self, texts: Sequence[str]) -> Tokens: ...
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """Tokens of B texts."""
+        ...
 
-    def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]: ...
+    def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
+        """Vectors of B texts."""
+        ...
 
     def encode_video(
         self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]
-    ) -> Float[Tensor, "B D"]: ...
+    ) -> Float[Tensor, "B D"]:
+        """Vectors of B clips; `mask` is True where there is a frame."""
+        ...
 
     def similarity(
         self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
-    ) -> Float[Tensor, "Q N"]: ...
+    ) -> Float[Tensor, "Q N"]:
+        """Scores of Q texts against N videos; more is more alike."""
+        ...
 
 
 @runtime_checkable
@@ -173,11 +181,15 @@ class FrameEncoder(DualEncoder, Protocol):
     Frames shared by overlapping moments are then encoded once.
     """
 
-    def encode_frames(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B F"]: ...
+    def encode_frames(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B F"]:
+        """Features of single frames."""
+        ...
 
     def pool_frames(
         self, features: Float[Tensor, "B T F"], mask: Bool[Tensor, "B T"]
-    ) -> Float[Tensor, "B D"]: ...
+    ) -> Float[Tensor, "B D"]:
+        """Vectors of clips from features of their frames; `mask` is True where there is one."""
+        ...
 
 
 @runtime_checkable
@@ -205,15 +217,26 @@ class Contrasted(Protocol):
         @property
         def logit_scale(self) -> Tensor: ...
 
-    def encode_text(self, tokens: Tokens) -> Tensor: ...
+    def encode_text(self, tokens: Tokens) -> Tensor:
+        """Vectors (B, D) of texts."""
+        ...
 
-    def encode_video(self, frames: Tensor, mask: Tensor) -> Tensor: ...
+    def encode_video(self, frames: Tensor, mask: Tensor) -> Tensor:
+        """Vectors (B, D) of clips (B, T, ...); `mask` (B, T) is True where there is a frame."""
+        ...
 
-    def similarity(self, text: Tensor, video: Tensor) -> Tensor: ...
+    def similarity(self, text: Tensor, video: Tensor) -> Tensor:
+        """Scores (Q, N) of texts against videos."""
+        ...
 
-    def vector_losses(self, text: Tensor, video: Tensor, group: Tensor) -> dict[str, Tensor]: ...
+    def vector_losses(self, text: Tensor, video: Tensor, group: Tensor) -> dict[str, Tensor]:
+        """Losses by name of vectors (B, D); pairs of one video have the same number in `group`
+        (B,)."""
+        ...
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]: ...
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Losses by name of a batch, those of its vectors among them."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,12 @@ class ClipReader(Protocol):
         """Which frames, for protocol cards."""
         ...
 
-    def read(self, pair: Pair) -> Clip: ...
+    def read(self, pair: Pair) -> Clip:
+        """What the model reads of the pair's clip, in order of time.
+
+        Errors: `DataError`, with the reason, where nothing can be read.
+        """
+        ...
 
 
 class FrameReader:
@@ -45,6 +50,7 @@ class FrameReader:
 
     @property
     def policy(self) -> str:
+        """Which frames are read, as a protocol card names it."""
         return str(Sampling("uniform", float(self.frames)))
 
     def __enter__(self) -> "FrameReader":

@@ -24,6 +24,7 @@ class Group(TyperGroup):
     """
 
     def parse_args(self, context: Any, args: list[str]) -> Any:
+        """The arguments as click parses them, once an empty one has been refused."""
         for place, given in enumerate(args, 1):
             if not given or (given.startswith("--") and given.endswith("=")):
                 leave(
@@ -34,6 +35,7 @@ class Group(TyperGroup):
         return super().parse_args(context, args)
 
     def invoke(self, context: Any) -> Any:
+        """Run the command; what it raises becomes one line and an exit code."""
         try:
             return super().invoke(context)
         except ReeltuneError as error:
@@ -53,6 +55,7 @@ class Group(TyperGroup):
 
 
 def leave(code: int, said: str, cause: BaseException | None = None) -> NoReturn:
+    """Print one line on standard error, and end with this exit code."""
     typer.echo(said, err=True)
     raise SystemExit(code) from cause
 

@@ -20,6 +20,7 @@ SetOption = Annotated[
 
 
 def print_json(data: object) -> None:
+    """Print data as indented JSON on standard output."""
     typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 

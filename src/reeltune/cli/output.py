@@ -52,9 +52,11 @@ class Bar:
         self._progress.stop()
 
     def begin(self, files: int, size: int) -> None:
+        """Show an empty bar for so many files of `size` bytes."""
         self._task = self._progress.add_task(f"{files} files", total=size, path="")
 
     def advance(self, path: str, size: int) -> None:
+        """Move the bar by `size` bytes, and show the end of the path."""
         if self._task is not None:
             self._progress.update(self._task, advance=size, path=path[-40:])
 
@@ -98,14 +100,18 @@ class TrainingBar:
         Console(stderr=True).print(sentence, style=style, markup=False, soft_wrap=True)
 
     def begin(self, done: int, steps: int) -> None:
+        """Show a bar of all steps, of which some are done."""
         self._task = self._progress.add_task("step", total=steps, completed=done, said="")
 
     def step(self, facts: dict[str, float]) -> None:
+        """Move the bar by a step, and show its loss and speed."""
         said = f"loss {facts['loss']:.3f}  {facts['clips/s']:.0f} clips/s"
         if self._task is not None:
             self._progress.update(self._task, advance=1, said=said)
 
     def epoch(self, facts: dict[str, float]) -> None:
+        """Print the validation of an epoch, and a warning where the primary loss is trained
+        upwards."""
         if facts.get("primary slope", 0.0) < 0:
             Console(stderr=True).print(climbing(facts), soft_wrap=True)
         if self._progress.disable:

@@ -127,6 +127,7 @@ class Census:
 
     @property
     def nonzeros(self) -> int:
+        """Parameters that are not 0."""
         return self.parameters - self.zeros
 
     @property

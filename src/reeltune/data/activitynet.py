@@ -72,6 +72,7 @@ class Config(BaseModel):
         return videos.split(paragraphs(told), named, "paragraph")
 
     def published(self) -> Sizes:
+        """The published sizes, less what is held out of training."""
         return held_out(10_009, self.hold_out, 1, Size(4_917, 4_917))
 
     @classmethod

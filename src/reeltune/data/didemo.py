@@ -71,6 +71,7 @@ class Config(BaseModel):
         )
 
     def published(self) -> Sizes:
+        """The published sizes."""
         return sizes(Size(8_395, 8_395), Size(1_065, 1_065), Size(1_004, 1_004))
 
     @classmethod

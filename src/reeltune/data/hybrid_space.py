@@ -79,6 +79,7 @@ class Config(BaseModel):
 
     @property
     def keeps_features(self) -> bool:
+        """Whether the dataset has features of its own; it always has."""
         return True
 
     @model_validator(mode="after")

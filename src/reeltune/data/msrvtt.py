@@ -112,6 +112,7 @@ class Config(BaseModel):
 
     @property
     def keeps_features(self) -> bool:
+        """Whether clips are stored features of this dataset (`stored`)."""
         return self.stored
 
     def read(self, split: Part | str) -> Split:
@@ -132,6 +133,7 @@ class Config(BaseModel):
         return videos.split(_of(captions, chosen, self.folder), clips.keys() | listed, "multiple")
 
     def published(self) -> Sizes:
+        """The published sizes of the chosen training split, less what is held out of it."""
         if self.train == "full":
             return sizes(Size(6_513, 130_260), Size(497, 9_940), Size(2_990, 59_800))
         whole = {"9k": 9_000, "7k": 7_010}[self.train]

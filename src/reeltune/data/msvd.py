@@ -67,6 +67,7 @@ class Config(BaseModel):
         return videos.split(captions, named, "multiple")
 
     def published(self) -> Sizes:
+        """The published sizes."""
         return sizes(Size(1_200, 48_774), Size(100, 4_290), Size(670, 27_763))
 
     @classmethod

@@ -68,6 +68,7 @@ class Config(BaseModel):
 
     @classmethod
     def tiny(cls, folder: Path) -> "Config":
+        """The smallest world, below `folder`."""
         return cls(folder=folder, size="tiny")
 
     def place(self) -> Path:

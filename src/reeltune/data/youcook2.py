@@ -66,6 +66,7 @@ class Config(BaseModel):
 
     @property
     def keeps_features(self) -> bool:
+        """Whether the dataset has features of its own; it always has."""
         return True
 
     def read(self, split: Part | str) -> Split:

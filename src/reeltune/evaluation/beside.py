@@ -31,6 +31,7 @@ class Asked:
 
     @property
     def needs_bank(self) -> bool:
+        """Whether a wish is computed from training captions and videos."""
         return any(name.startswith(TRAINING) for name in self.post)
 
 

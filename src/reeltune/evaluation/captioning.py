@@ -136,6 +136,7 @@ class CaptioningReport:
         return replace(self, protocol=also_without(self.protocol, left_out))
 
     def as_dict(self) -> dict[str, object]:
+        """The report as plain data."""
         return asdict(self)
 
     def figures(self) -> dict[str, object]:

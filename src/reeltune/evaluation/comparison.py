@@ -65,6 +65,7 @@ class Comparison:
         return lacks
 
     def as_dict(self) -> dict[str, object]:
+        """The comparison as plain data, with the verdict on every figure."""
         verdicts = {
             name: asdict(found) | {"inside_noise": found.inside_noise}
             for name, found in self.differences.items()

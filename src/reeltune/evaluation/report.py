@@ -18,10 +18,14 @@ class AnyCard(Protocol):
     """How figures were obtained; a frozen dataclass. Every kind of card says at least this."""
 
     @property
-    def dataset(self) -> str: ...
+    def dataset(self) -> str:
+        """The dataset, and the collection where it holds several."""
+        ...
 
     @property
-    def split(self) -> str: ...
+    def split(self) -> str:
+        """The split that was measured."""
+        ...
 
     @property
     def split_hash(self) -> str:
@@ -39,10 +43,14 @@ class AnyCard(Protocol):
         ...
 
     @property
-    def model(self) -> str: ...
+    def model(self) -> str:
+        """The model by the name that it was opened by."""
+        ...
 
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """The fingerprint of the model's weights and preprocessing."""
+        ...
 
     @property
     def seed(self) -> int | None:
@@ -50,7 +58,9 @@ class AnyCard(Protocol):
         ...
 
     @property
-    def left_out(self) -> dict[str, tuple[LeftOut, ...]]: ...
+    def left_out(self) -> dict[str, tuple[LeftOut, ...]]:
+        """What was left out, by split."""
+        ...
 
     @property
     def incomplete(self) -> bool:
@@ -78,7 +88,9 @@ class AnyReport(Protocol):
         ...
 
     @property
-    def protocol(self) -> AnyCard: ...
+    def protocol(self) -> AnyCard:
+        """How the figures were obtained."""
+        ...
 
     @property
     def videos(self) -> int:
@@ -117,7 +129,9 @@ class AnyReport(Protocol):
         """The report with a card that also says what the training splits of the model lacked."""
         ...
 
-    def as_dict(self) -> dict[str, object]: ...
+    def as_dict(self) -> dict[str, object]:
+        """The report as plain data, from which `ReportKind.from_dict` makes it again."""
+        ...
 
     def figures(self) -> dict[str, object]:
         """The report as plain data, without its entries for every query or clip, which would
@@ -138,4 +152,9 @@ class AnyReport(Protocol):
 class ReportKind(Protocol):
     """The class of reports of one kind, as those use it who have no report yet."""
 
-    def from_dict(self, fields: object) -> AnyReport: ...
+    def from_dict(self, fields: object) -> AnyReport:
+        """The report of such plain data.
+
+        Errors: `DataError` for data of no such report.
+        """
+        ...

@@ -56,6 +56,7 @@ class Concepts:
 
     @property
     def videos(self) -> tuple[str, ...]:
+        """Videos that have tags, in the order of their file."""
         return tuple(self._tags)
 
     def targets(self, video: str) -> Float[np.ndarray, " K"]:

@@ -47,9 +47,11 @@ class Index(_Closed):
 
     @property
     def rows(self) -> int:
+        """Frames of all videos together."""
         return sum(entry.count for entry in self.videos.values())
 
     def write(self, folder: Path) -> None:
+        """Write the index into a folder, whole or not at all."""
         write_atomically(folder / FILE_NAME, self.model_dump_json().encode() + b"\n")
 
 
@@ -106,13 +108,16 @@ class Journal:
         self.path = folder / ".journal.jsonl"
 
     def exists(self) -> bool:
+        """Whether a run has begun and not ended."""
         return self.path.is_file()
 
     def begin(self, index: Index) -> None:
+        """Start the record with what the index has."""
         lines = [index.making.model_dump_json(), *map(_line, index.videos, index.videos.values())]
         write_atomically(self.path, "".join(f"{line}\n" for line in lines).encode())
 
     def add(self, video: str, entry: Entry) -> None:
+        """Append a video, on disk before this returns."""
         with self.path.open("ab") as file:
             file.write(f"{_line(video, entry)}\n".encode())
             file.flush()
@@ -136,6 +141,7 @@ class Journal:
             ) from None
 
     def end(self) -> None:
+        """Remove the record, once an index has been written."""
         self.path.unlink()
 
 

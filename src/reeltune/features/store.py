@@ -50,10 +50,12 @@ class Features:
 
     @property
     def videos(self) -> tuple[str, ...]:
+        """Names of the videos that have features."""
         return tuple(self._rows)
 
     @property
     def width(self) -> int:
+        """F, the width of the features."""
         return self._data.shape[1]
 
     @property

@@ -42,6 +42,7 @@ class Total(nn.Module):
         self.tasks, self.weights = tasks, torch.tensor([given.get(task, 1.0) for task in tasks])
 
     def forward(self, losses: Float[Tensor, " T"]) -> Float[Tensor, ""]:
+        """The weighted sum."""
         return losses @ self.weights.to(losses)
 
 

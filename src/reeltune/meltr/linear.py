@@ -20,9 +20,11 @@ class Config(BaseModel):
 
     @classmethod
     def tiny(cls, tasks: tuple[str, ...] = ("primary", "auxiliary")) -> "Config":
+        """A combiner of two losses."""
         return cls(tasks=tasks)
 
     def build(self) -> "LinearCombiner":
+        """The combiner with its weights at their start."""
         return LinearCombiner(self)
 
 

@@ -40,6 +40,7 @@ class Config(BaseModel):
         return cls(tasks=tasks, width=16, scale_width=8, feedforward=16, heads=2)
 
     def build(self) -> "MeltrTransformer":
+        """The combiner with fresh weights."""
         return MeltrTransformer(self)
 
 

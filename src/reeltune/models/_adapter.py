@@ -129,8 +129,8 @@ def _run_at(name: str) -> "Based | None":
     folder = Path(name).expanduser()
     if not (folder / CARD).is_file() or (folder / "config.json").is_file():
         return None
-    component, config = read_card(folder)
-    settings = find("models", component).Config(**config)
+    card = read_card(folder)
+    settings = find("models", card.component).Config(**card.config)
     return settings if isinstance(settings, Based) else None
 
 

@@ -165,7 +165,9 @@ class MayBeClip(Protocol):
     """
 
     @property
-    def is_clip(self) -> bool: ...
+    def is_clip(self) -> bool:
+        """Whether the towers are a CLIP's, with nothing new in them."""
+        ...
 
 
 class Clip(nn.Module):

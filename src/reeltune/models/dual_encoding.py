@@ -164,10 +164,12 @@ class DualEncoding(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """Where the weights are."""
         return self.divisors.device
 
     @property
     def pixels(self) -> Pixels:
+        """How the encoder of its frames wants them."""
         return self._frames.open(self.device).pixels if self._frames else NO_PIXELS
 
     @property

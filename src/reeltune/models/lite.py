@@ -46,6 +46,7 @@ class Config(BaseModel):
 
     @classmethod
     def tiny(cls) -> "Config":
+        """A head of 8 units between 16 dimensions."""
         return cls(dim=16, hidden=8)
 
     def build(self) -> "Lite":

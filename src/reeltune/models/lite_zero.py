@@ -28,9 +28,11 @@ class Config(BaseModel):
 
     @classmethod
     def tiny(cls) -> "Config":
+        """The usual settings; the model is small as it is."""
         return cls()
 
     def build(self) -> "LiteZero":
+        """The model, ready to encode; it has nothing to train."""
         return LiteZero().eval()
 
 

@@ -21,6 +21,7 @@ class Config(BaseModel):
 
     @classmethod
     def tiny(cls) -> "Config":
+        """The usual settings; the model is tiny as it is."""
         return cls()
 
     def build(self) -> clip.Clip:

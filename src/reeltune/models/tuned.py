@@ -51,6 +51,7 @@ class Config(Based):
 
     @classmethod
     def tiny(cls) -> "Config":
+        """Adapters of 4 units in a tiny CLIP of random weights."""
         return cls(base=None, architecture=clip.Config.tiny(), method="adapter-ffn", hidden=4)
 
     def build(self) -> "Tuned":
@@ -73,6 +74,7 @@ class Adapter(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, hidden: Float[Tensor, "*B W"]) -> Float[Tensor, "*B W"]:
+        """What is added to the hidden states, of the same shape."""
         return hidden + self.up(nn.functional.gelu(self.down(hidden)))
 
 
@@ -101,6 +103,7 @@ class Tuned(nn.Module):
 
     @property
     def logit_scale(self) -> Tensor:
+        """The logarithm of the inverse temperature of its CLIP."""
         return self.clip.logit_scale
 
     @property

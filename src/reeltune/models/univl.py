@@ -120,10 +120,12 @@ class Univl(Answering):
 
     @property
     def pixels(self) -> Pixels:
+        """How the encoder of its frames wants them."""
         return self._frozen.pixels
 
     @property
     def device(self) -> torch.device:
+        """Where the weights are."""
         return self.network.similarity_dense.weight.device
 
     @property

@@ -151,6 +151,7 @@ class Vop(nn.Module):
 
     @property
     def logit_scale(self) -> Tensor:
+        """The logarithm of the inverse temperature of its CLIP."""
         return self.clip.logit_scale
 
     @property

@@ -35,6 +35,7 @@ class Int8Matrix(nn.Module):
 
     @torch.no_grad()
     def forward(self, x: Float[Tensor, "R I"]) -> Float[Tensor, "R O"]:
+        """Products of the rows of `x` with the matrix, each row rounded by a scale of its own."""
         if len(x) == 0:
             return x.new_zeros(0, len(self.weight))
         rounded, scales = round_rows(x)
@@ -55,6 +56,7 @@ class Int8Linear(nn.Module):
         return self.matrix.weight * self.matrix.scales[:, None]
 
     def forward(self, x: Float[Tensor, "*B I"]) -> Float[Tensor, "*B O"]:
+        """What the linear layer gives, but for rounding."""
         out = self.matrix(x.reshape(-1, x.shape[-1]))
         if self.bias is not None:
             out += self.bias
@@ -76,6 +78,7 @@ class Int8Conv1d(nn.Module):
         self.bias = _copied(layer.bias)
 
     def forward(self, x: Float[Tensor, "B C L"]) -> Float[Tensor, "B O M"]:
+        """What the convolution gives, but for rounding; M is L + 2 padding - kernel + 1."""
         batch, channels, length = x.shape
         rows = x.transpose(1, 2).reshape(batch * length, channels)
         parts = self.matrix(rows).view(batch, length, self.kernel, self.filters)

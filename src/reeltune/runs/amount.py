@@ -15,6 +15,7 @@ class Amount:
     steps: int  # fewer where patience ends training before its last epoch
 
     def said(self, settings: Settings) -> str:
+        """A sentence on pairs, steps and epochs for whoever waits."""
         of = "" if self.videos is None else f" of {self.videos:,} videos"
         most = "at most " if settings.patience is not None else ""
         size = settings.batch * settings.accumulate

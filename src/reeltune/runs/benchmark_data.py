@@ -15,7 +15,13 @@ from reeltune.types import Split
 class Collected(Protocol):
     """Settings of a dataset that names folders, which may be others where data lie elsewhere."""
 
-    def with_what_is_there(self, promised: Mapping[str, Any]) -> dict[str, str]: ...
+    def with_what_is_there(self, promised: Mapping[str, Any]) -> dict[str, str]:
+        """Options of the dataset that are others than those `promised`, because only others lie
+        there.
+
+        Errors: `DataError` where several lie there and none is the promised one.
+        """
+        ...
 
 
 def on_data(recipe: Recipe, folder: Path | None) -> Recipe:

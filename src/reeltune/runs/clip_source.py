@@ -27,7 +27,9 @@ ProgressOf = Callable[[str], Callable[[int, int], None]]  # what is done -> done
 class KeepsFeatures(Protocol):
     """Settings of a dataset that has a place for the features of each split."""
 
-    def features(self, split: Part) -> Path | None: ...
+    def features(self, split: Part) -> Path | None:
+        """The folder of features of a split; None if there is none."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +104,10 @@ class Megabytes:
         self._tell, self._total, self._done = progress("encoding frames, MB"), 0, 0
 
     def begin(self, files: int, size: int) -> None:
+        """Start with `size` bytes to do."""
         self._total = size
 
     def advance(self, path: str, size: int) -> None:
+        """Tell that `size` bytes more are done."""
         self._done += size
         self._tell(self._done >> 20, self._total >> 20)

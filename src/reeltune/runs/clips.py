@@ -37,11 +37,13 @@ class StoredClips:
 
     @property
     def maker(self) -> Maker:
+        """The model that made the features of all folders."""
         features = self._readers[0].features
         return Maker(features.making, features.folder)
 
     @property
     def policy(self) -> str:
+        """Which features are read, as a protocol card names it."""
         making = self.maker.making
         made = f"{Path(making.model).name} {making.sampling}" if making.model else "stored"
         return f"features {made}" + (f", at most {self._frames}" if self._frames else "")

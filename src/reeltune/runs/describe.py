@@ -121,8 +121,8 @@ def _skeleton(name: str) -> nn.Module:
 
 def _skeleton_of_folder(folder: Path) -> nn.Module:
     if not (folder / "config.json").is_file() and (folder / CARD).is_file():
-        component, config = read_card(folder)
-        return find("models", component).Config(**config).build()
+        card = read_card(folder)
+        return find("models", card.component).Config(**card.config).build()
     return towers_of(read_settings(folder))
 
 

@@ -47,7 +47,7 @@ def evaluate_opened(
     require_hubs(asked, data)
     clips: FrameReader | StoredClips
     if recipe.features is None:
-        clips = frame_reader(model, recipe.frames)
+        clips = frame_reader(model.pixels, recipe.frames)
     else:  # of all splits where training has made them together
         together = _shares_features(stored, recipe)
         there = [read_if_any(dataset, part) for part in PARTS] if together else [data, bank]

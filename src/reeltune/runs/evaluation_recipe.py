@@ -49,12 +49,12 @@ def _method_on_features(folder: Path, benchmark: str) -> tuple[str, dict[str, An
     """
     if not (folder / CARD).is_file():
         return None
-    component, config = read_card(folder)
+    card = read_card(folder)
     for name in recipe_names():
         recipe = read_recipe(name) if name.startswith(f"{benchmark}/") else None
-        if recipe and recipe.component == component and recipe.features is not None:
+        if recipe and recipe.component == card.component and recipe.features is not None:
             named = "feature" in find("data", recipe.dataset).Config.model_fields
-            known = {"config.encoder": config.get("encoder")}
-            known |= {"options.feature": config.get("feature")} if named else {}
+            known = {"config.encoder": card.config.get("encoder")}
+            known |= {"options.feature": card.config.get("feature")} if named else {}
             return name, {path: value for path, value in known.items() if value is not None}
     return None

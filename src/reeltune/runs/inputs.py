@@ -15,7 +15,7 @@ from reeltune.runs.place import RunPlace
 from reeltune.storage.cache import cache_folder
 from reeltune.tasks.finding.judge import unread_of
 from reeltune.training.settings import Settings
-from reeltune.types import Split, Target, collect_left_out
+from reeltune.types import Pixels, Split, Target, collect_left_out
 
 FRAME_CACHE = "frames"  # below the cache folder
 
@@ -63,7 +63,7 @@ def open_inputs(
     said = (*said, *begun.said)
     if material.init is not None:
         said = (*said, *take_weights(begun.model, material.component, material.init))
-    opened = frame_reader(begun.model, clips) if isinstance(clips, int) else clips
+    opened = frame_reader(begun.model.pixels, clips) if isinstance(clips, int) else clips
     with opened as reader:
         yield Inputs(begun.model, reader, begun.targets), said
 
@@ -77,9 +77,10 @@ def _start(config: Any, material: Material) -> Started[Any]:
     return config.start(material)
 
 
-def frame_reader(model: Any, frames: int) -> FrameReader:
-    """Reads clips as the model wants them, through the cache that all runs share."""
-    return FrameReader(model.pixels, frames, FrameCache(cache_folder() / FRAME_CACHE))
+def frame_reader(pixels: Pixels, frames: int) -> FrameReader:
+    """Reads clips as a model with such `pixels` wants them, through the cache that all runs
+    share."""
+    return FrameReader(pixels, frames, FrameCache(cache_folder() / FRAME_CACHE))
 
 
 def without_faults(clips: ClipReader, split: Split, place: RunPlace) -> Split:

@@ -53,6 +53,7 @@ class FeatureOptions:
 
     @property
     def sampling(self) -> Sampling:
+        """The rule by which frames are chosen."""
         return Sampling("fps", 1 / self.every)
 
 
@@ -76,6 +77,7 @@ class FeatureReport:
         return collect_left_out("file", self.faults.items())
 
     def as_dict(self) -> dict[str, Any]:
+        """The report as plain data."""
         return asdict(self) | {"left_out": [asdict(entry) for entry in self.left_out]}
 
 

@@ -24,7 +24,7 @@ from reeltune.evaluation.report import AnyReport
 from reeltune.evaluation.trivial import trivial
 from reeltune.models.opening.open import open_model
 from reeltune.models.opening.trial import features_read
-from reeltune.models.opening.weights import CARD, wants_int8
+from reeltune.models.opening.weights import CARD, read_card
 from reeltune.recipes.recipe import Recipe
 from reeltune.recipes.stored import RECIPE, stored_recipe
 from reeltune.runs.evaluate import evaluate_opened
@@ -51,6 +51,7 @@ class Pruned:
     report: AnyReport | None = None  # of the smaller model, where the data are known
 
     def as_dict(self) -> dict[str, Any]:
+        """What came out as plain data."""
         found = {"prunable": self.census.prunable, "zeros": self.census.zeros}
         card = self.report.as_dict()["protocol"] if self.report else None
         rows = self.comparison.as_dict()
@@ -68,7 +69,7 @@ def prune_checkpoint(
     source, out = Path(checkpoint).expanduser(), place.out
     if os.path.realpath(out) == os.path.realpath(source):
         raise ConfigError(f"--out {out} is the checkpoint itself; give another folder")
-    if (source / CARD).is_file() and wants_int8(source):
+    if (source / CARD).is_file() and read_card(source).is_int8:
         raise ConfigError(f"{source} is in int8 already; prune the model that it was made of")
     recipe = stored_recipe(source)
     with new_folder(out) as folder:

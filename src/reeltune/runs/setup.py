@@ -33,7 +33,10 @@ from reeltune.types import Split
 class MakesItself(Protocol):
     """Settings of a dataset that is made on this machine if it does not exist yet."""
 
-    def make(self, progress: Callable[[int, int], None] | None = None) -> Path: ...
+    def make(self, progress: Callable[[int, int], None] | None = None) -> Path:
+        """Make what does not exist yet, and return its folder; `progress` is told clips done and in
+        all."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

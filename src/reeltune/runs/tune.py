@@ -81,7 +81,7 @@ def tune(captions: Path, videos: Path, model: str, place: RunPlace, seed: int = 
     )
     torch.manual_seed(seed)
     tuned = start(model, place.device)
-    with frame_reader(tuned, FRAMES) as reader:
+    with frame_reader(tuned.pixels, FRAMES) as reader:
         inputs = Inputs(tuned, reader)
         train_split, test = (inputs.taken(split, place) for split in (train_split, test))
         val = inputs.taken(val, place) if val is not None else None

@@ -51,4 +51,5 @@ class Report:
         return any((self.indexed, self.unchanged, self.moved, self.copies))
 
     def as_dict(self) -> dict[str, object]:
+        """The report as plain data, with the exit code."""
         return asdict(self) | {"exit_code": self.exit_code}

@@ -39,11 +39,15 @@ class Writer(Protocol):
     texts: tuple[str, ...]  # has "transcript" where it reads what is said in a clip
     longest: int  # words of a caption
 
-    def tokenize(self, texts: Sequence[str]) -> Tokens: ...
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """Tokens of B texts."""
+        ...
 
     def caption(
         self, frames: Tensor, mask: Tensor, transcript: Tokens | None = None, *, beams: int = BEAMS
-    ) -> list[str]: ...
+    ) -> list[str]:
+        """A caption for each of B clips, found by beam search."""
+        ...
 
 
 @torch.inference_mode()

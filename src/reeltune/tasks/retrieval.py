@@ -25,7 +25,9 @@ TEXTS_AT_ONCE = 256
 class Ranged(Protocol):
     """A model whose scores are normalised by the ranges that its parts have on held-out pairs."""
 
-    def set_ranges(self, text: Tensor, video: Tensor) -> None: ...
+    def set_ranges(self, text: Tensor, video: Tensor) -> None:
+        """Learn the ranges from vectors of texts (Q, D) and of their videos (N, D)."""
+        ...
 
 
 Both = tuple[Tensor, Tensor]  # vectors of texts (Q, D) and of videos (N, D)
@@ -42,7 +44,9 @@ class AsReleased(Protocol):
 
     released_batch: int | None
 
-    def hybrid_scores(self, text: Tensor, video: Tensor, by: Both | None = None) -> Tensor: ...
+    def hybrid_scores(self, text: Tensor, video: Tensor, by: Both | None = None) -> Tensor:
+        """Scores (Q, N), normalised by the ranges of `by`, or of these texts and videos."""
+        ...
 
 
 OWN_RANGES = "similarity, each part by its range in this matrix"  # of a card: as a release has it

@@ -14,15 +14,25 @@ LOG = "log.jsonl"
 class Watcher(Protocol):
     """Sees a run while it goes on, as a progress bar does."""
 
-    def prepare(self, what: str, done: int, total: int) -> None: ...
+    def prepare(self, what: str, done: int, total: int) -> None:
+        """Be told how far something before the training is."""
+        ...
 
-    def say(self, sentence: str) -> None: ...
+    def say(self, sentence: str) -> None:
+        """Be told a sentence that a person should read."""
+        ...
 
-    def begin(self, done: int, steps: int) -> None: ...
+    def begin(self, done: int, steps: int) -> None:
+        """Be told that training begins, with so many of its steps done already."""
+        ...
 
-    def step(self, facts: dict[str, float]) -> None: ...
+    def step(self, facts: dict[str, float]) -> None:
+        """Be told figures of a step, such as `loss` and `clips/s`."""
+        ...
 
-    def epoch(self, facts: dict[str, float]) -> None: ...
+    def epoch(self, facts: dict[str, float]) -> None:
+        """Be told figures of an epoch, those of validation among them."""
+        ...
 
 
 class Log:
@@ -41,12 +51,14 @@ class Log:
         self._file = self._path.open("a", encoding="utf-8", buffering=1)
 
     def write(self, kind: str, step: int, facts: dict[str, float]) -> None:
+        """Append a line; `kind` is "step" or "epoch", and `step` its number."""
         self._file.write(json.dumps({"kind": kind, "step": step, **facts}) + "\n")
         if self._board is not None:
             for name, value in facts.items():
                 self._board.add_scalar(f"{kind}/{name}", value, step)
 
     def close(self) -> None:
+        """Close the files; nothing can be written after it."""
         self._file.close()
         if self._board is not None:
             self._board.close()

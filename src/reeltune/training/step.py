@@ -34,9 +34,13 @@ class Step(Protocol):
 class Stateful(Protocol):
     """A step that learns something itself, which a resumed run must have again."""
 
-    def state_dict(self) -> dict[str, Tensor]: ...
+    def state_dict(self) -> dict[str, Tensor]:
+        """What a resumed run must have again."""
+        ...
 
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None: ...
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from such a state."""
+        ...
 
 
 @runtime_checkable

@@ -24,7 +24,12 @@ def split_named(name: str) -> Part:
 class Dataset(Protocol):
     """Settings of a component of data/."""
 
-    def read(self, split: Part | str) -> Split: ...
+    def read(self, split: Part | str) -> Split:
+        """Pairs of a split.
+
+        Errors: `NoSplitError` for one that the dataset lacks, `DataError` for faults in its files.
+        """
+        ...
 
 
 def read_if_any(dataset: Dataset, split: Part) -> Split | None:

@@ -22,7 +22,9 @@ Sizes = Mapping[Part, Size]
 class Published(Protocol):
     """Settings of a dataset that was published in splits of these sizes."""
 
-    def published(self) -> Sizes: ...
+    def published(self) -> Sizes:
+        """The published size of every split, by name."""
+        ...
 
 
 def sizes(train: Size, val: Size, test: Size) -> Sizes:

@@ -12,6 +12,7 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def build(self) -> Scheme:
+        """The scheme with these settings."""
         return Scheme("aid-fp-lite", aid_fp_lite, curves=False)
 
 

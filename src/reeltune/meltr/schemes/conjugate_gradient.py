@@ -21,6 +21,7 @@ class Config(BaseModel):
     tolerance: NonNegativeFloat = 1e-6  # of the residual, relative to v
 
     def build(self) -> Scheme:
+        """The scheme with these settings."""
         found = partial(
             conjugate_gradient,
             steps=self.steps,

@@ -19,6 +19,7 @@ class Config(BaseModel):
     rate: PositiveFloat = 1e-3  # alpha, of plain gradient descent
 
     def build(self) -> Scheme:
+        """The scheme with these settings."""
         found = partial(meta_weight_net, steps=self.steps, rate=self.rate)
         return Scheme("meta-weight-net", found, batches=self.steps, curves=self.steps > 1)
 

@@ -12,6 +12,7 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def build(self) -> Scheme:
+        """The scheme, which learns nothing."""
         return Scheme("multi-task", multi_task, batches=0, curves=False)
 
 

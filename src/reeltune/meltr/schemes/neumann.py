@@ -19,6 +19,7 @@ class Config(BaseModel):
     rate: PositiveFloat = 1e-4  # below 2 / (largest curvature) for the series to converge
 
     def build(self) -> Scheme:
+        """The scheme with these settings."""
         found = partial(neumann, terms=self.terms, rate=self.rate)
         return Scheme("neumann", found, curves=self.terms > 0)
 

@@ -19,6 +19,7 @@ class Config(BaseModel):
     rate: PositiveFloat = 1e-2  # eta
 
     def build(self) -> Scheme:
+        """The scheme with these settings."""
         found = partial(stocbio, terms=self.terms, rate=self.rate)
         return Scheme("stocbio", found, batches=self.terms + 1, curves=self.terms > 0)
 

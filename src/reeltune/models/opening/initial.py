@@ -47,7 +47,8 @@ def take_weights(model: Any, component: str, run: Path) -> list[str]:
 
     Errors: `CheckpointError` for a run of another component, or one of which nothing fits.
     """
-    there, config = read_card(run)
+    card = read_card(run)
+    there = card.component
     if there != component:
         raise CheckpointError(
             f"--init {run} is a {there}, and the recipe trains a {component}; give a run of the "
@@ -71,7 +72,7 @@ def take_weights(model: Any, component: str, run: Path) -> list[str]:
         *_others("in it, and without a place here", given.keys() - own.keys()),
         *_others("of another shape, and start anew", (own.keys() & given.keys()) - {*fits, *other}),
         *_others(f"{why}, without a place here, and start anew", other & given.keys()),
-        *_on_another_base(model, config, run),
+        *_on_another_base(model, card.config, run),
     ]
 
 

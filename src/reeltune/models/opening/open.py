@@ -12,7 +12,7 @@ from torch import nn
 from reeltune.errors import CheckpointError
 from reeltune.models.opening.hub import HUB_ID, fetch
 from reeltune.models.opening.trial import require_vectors
-from reeltune.models.opening.weights import CARD, read_card, wants_int8
+from reeltune.models.opening.weights import CARD, read_card
 from reeltune.nn.quantize import fits_int8, quantize
 from reeltune.registry import find, names
 from reeltune.settings.existing import Named
@@ -95,9 +95,9 @@ def component_named(name: str) -> ModuleType | None:
 def _open_folder(folder: Path, device: str | None, dtype: str | None) -> DualEncoder:
     """A checkpoint of our own says its component in `config.yaml`; others are Hugging Face's."""
     if (folder / CARD).is_file():
-        component, _ = read_card(folder)
-        model: Any = find("models", component).load(folder, device, dtype)
-        if wants_int8(folder) and fits_int8(model):
+        card = read_card(folder)
+        model: Any = find("models", card.component).load(folder, device, dtype)
+        if card.is_int8 and fits_int8(model):
             model = quantize(model)
         return model
     if (folder / "config.json").is_file():

@@ -17,9 +17,16 @@ def require_vectors(model: Any) -> None:
     Of a model of stored features one such feature is taken in place of the frame, so that a frozen
     encoder beside it is not opened before it is needed.
     """
-    ways = {"a word": lambda: model.encode_text(model.tokenize([WORD]))}
-    ways["a grey frame"] = lambda: model.encode_video(_grey(model), torch.ones(1, 1).bool())
-    for what, encode in ways.items():
+    width = features_read(model)
+
+    def read() -> object:
+        return model.encode_text(model.tokenize([WORD]))
+
+    def watch() -> object:
+        clip = _grey(model.pixels.size) if width is None else torch.full((1, 1, width), 0.5)
+        return model.encode_video(clip, torch.ones(1, 1).bool())
+
+    for what, encode in {"a word": read, "a grey frame": watch}.items():
         fault = _fault(encode, model.dim)
         if fault:
             raise CheckpointError(
@@ -48,9 +55,5 @@ def features_read(model: Any) -> int | None:
     return width if isinstance(width, int) else None
 
 
-def _grey(model: Any) -> Tensor:
-    width = features_read(model)
-    if width is not None:
-        return torch.full((1, 1, width), 0.5)
-    side = model.pixels.size
+def _grey(side: int) -> Tensor:
     return torch.full((1, 1, 3, side, side), 128, dtype=torch.uint8)

@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -124,26 +125,26 @@ def write_card(folder: Path, model: str, config: Mapping[str, object], **more: s
 
 def ask_for_int8(folder: Path) -> None:
     """Say in `config.yaml` that layers are to compute in int8 where that is possible."""
-    component, config = read_card(folder)
-    write_card(folder, component, config, layers="int8")
+    card = read_card(folder)
+    write_card(folder, card.component, card.config, layers="int8")
 
 
-def wants_int8(folder: Path) -> bool:
-    """Whether `ask_for_int8` said so."""
-    return _card(folder).get("layers") == "int8"
+@dataclass(frozen=True)
+class Card:
+    """What `write_card` wrote of the model in a folder."""
+
+    component: str
+    config: dict[str, object]  # its settings
+    is_int8: bool = False  # whether `ask_for_int8` asked for it
 
 
-def read_card(folder: Path) -> tuple[str, dict[str, object]]:
-    """Component and settings that `write_card` wrote."""
-    card = _card(folder)
-    return card["model"], card["config"]
-
-
-def _card(folder: Path) -> dict[str, Any]:
+def read_card(folder: Path) -> Card:
+    """The card in a folder; CheckpointError if it says no component."""
     path = folder / CARD
     try:
         card = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return {**card, "model": str(card["model"]), "config": dict(card.get("config") or {})}
+        config = dict(card.get("config") or {})
+        return Card(str(card["model"]), config, card.get("layers") == "int8")
     except (
         OSError,
         UnicodeDecodeError,
@@ -162,13 +163,13 @@ def _card(folder: Path) -> dict[str, Any]:
 
 def card_settings(folder: Path, kind: type[Settings]) -> Settings:
     """The settings that a checkpoint says its model has; CheckpointError names a wrong one."""
-    component, config = read_card(folder)
+    card = read_card(folder)
     try:
-        return kind.model_validate(config)
+        return kind.model_validate(card.config)
     except ValidationError as error:
         place, fault = first_fault(error)
         raise CheckpointError(
-            f"{folder / CARD} has {place} wrong for {component} ({fault}); "
+            f"{folder / CARD} has {place} wrong for {card.component} ({fault}); "
             "take the file from the same place as the weights"
         ) from error
 

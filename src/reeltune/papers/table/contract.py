@@ -75,9 +75,11 @@ class Found:
     rule: V2tRule  # by which captions of a video are ranked
 
     def page(self) -> list[Grid | str]:
+        """The section as a page has it: grids and paragraphs."""
         return [*self.section.page(self)]
 
     def fields(self) -> list[Mapping[str, Any]]:
+        """The section as JSON has it, an object for each row."""
         return [self.section.fields(self, row) for row in self.rows]
 
 

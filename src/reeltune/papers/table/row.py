@@ -34,14 +34,17 @@ class Row:
 
     @property
     def name(self) -> str:
+        """The name of the row's entry."""
         return self.entry.name
 
     @cached_property
     def sample(self) -> Sample:
+        """Means and draws of its reports."""
         return sample_of(self.reports)
 
     @cached_property
     def remarks(self) -> Remarks:
+        """What has to be said of its reports."""
         return remarks_of(self.reports)
 
     def shown(self, name: str) -> str:

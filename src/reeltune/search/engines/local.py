@@ -30,9 +30,13 @@ COMMIT_SECONDS = 1.0  # work that a killed run may have to repeat, beside the fi
 class Progress(Protocol):
     """Is told how the work goes; sizes are bytes of video files."""
 
-    def begin(self, files: int, size: int) -> None: ...
+    def begin(self, files: int, size: int) -> None:
+        """Be told how many files and bytes there are to do."""
+        ...
 
-    def advance(self, path: str, size: int) -> None: ...
+    def advance(self, path: str, size: int) -> None:
+        """Be told that `size` bytes more are done, of the file at `path`."""
+        ...
 
 
 @dataclass
@@ -43,11 +47,13 @@ class Meter:
     seen: dict[str, int] = field(default_factory=dict)  # path -> bytes told so far
 
     def frames(self, file: VideoFile, frames: Sequence[Frame], duration: float) -> None:
+        """Tell how far a file is, by the time of its latest frame; `duration` is in s."""
         if frames and duration > 0:
             share = min(frames[-1].time / duration, 1.0)
             self._tell(file.path, int(share * file.size))
 
     def done(self, path: str, size: int) -> None:
+        """Tell that a file is done, whatever became of it."""
         self._tell(path, size)
         self.seen.pop(path, None)
 
@@ -87,6 +93,7 @@ class Run:
         self.store()
 
     def handle(self, event: Event) -> None:
+        """Take one event of a file: what became of it, its frames, or its end."""
         match event:
             case Settled(candidate, verdict, video):
                 self._settle(candidate.path, verdict)

@@ -105,6 +105,7 @@ class Gallery:
 
     @classmethod
     def read(cls, dataset: lance.LanceDataset) -> "Gallery":
+        """The gallery of a table of moments."""
         return cls(dataset)
 
     def rank(self, query: Float[np.ndarray, " D"], filter: str | None = None) -> "Ranking":

@@ -54,6 +54,7 @@ class Groups:
 
     @classmethod
     def of(cls, keys: Shaped[np.ndarray, " N"]) -> "Groups":
+        """Groups of rows whose keys are equal."""
         codes = np.unique(keys, return_inverse=True)[1]
         order = np.argsort(codes, kind="stable")
         return cls(codes, order, np.flatnonzero(np.diff(codes[order], prepend=-1)))

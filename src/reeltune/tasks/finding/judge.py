@@ -26,10 +26,10 @@ def task_of(model: Any) -> Task:
 
     Errors: `ConfigError` for a task that there is not, and for a model that lacks what it calls.
     """
-    task = _named_by(model)
+    name, task = _named_by(model)
     if lacks := task.lacks(model):
         raise ConfigError(
-            f"{model.name} is judged as {_name_by(model)}, which calls {', '.join(task.wants)}, "
+            f"{model.name} is judged as {name}, which calls {', '.join(task.wants)}, "
             f"and it has no {', '.join(lacks)}; write these methods, or name another task by its "
             "judged_as"
         )
@@ -55,16 +55,17 @@ def judge(
 
 def require_scores(model: Any, asked: Asked) -> None:
     """Raise ConfigError if scores are asked for and the model is judged without any."""
-    if asked != NOTHING and not task_of(model).has_scores:
+    name, task = _named_by(model)
+    if asked != NOTHING and not task.has_scores:
         raise ConfigError(
-            f"{model.name} is judged as {_name_by(model)}, where texts and videos have no scores; "
+            f"{model.name} is judged as {name}, where texts and videos have no scores; "
             "leave out --scores and --post"
         )
 
 
 def has_scores(model: Any) -> bool:
     """Whether texts and videos have scores where a model, or that of settings, is judged."""
-    return _named_by(model).has_scores
+    return _named_by(model)[1].has_scores
 
 
 def validation(
@@ -86,7 +87,7 @@ def validation(
 def require_judged_by(name: str, model: Any, videos: int) -> None:
     """Raise ConfigError unless validation on so many videos gives a figure of that name, of which
     more is better; `model` is the model, or its settings before there is one."""
-    known = _named_by(model).higher(videos)
+    known = _named_by(model)[1].higher(videos)
     if name not in known:
         lower = ", of which less is better" if name.endswith((" MdR", " MnR")) else ""
         raise ConfigError(
@@ -98,7 +99,7 @@ def require_judged_by(name: str, model: Any, videos: int) -> None:
 
 def highest_of(name: str, model: Any) -> float | None:
     """The highest possible value of a figure of a model's validation; None if it has no bound."""
-    return _named_by(model).higher(2).get(name)
+    return _named_by(model)[1].higher(2).get(name)
 
 
 def texts_of(model: Any, options: Any, dataset: str) -> dict[str, Text]:
@@ -133,10 +134,7 @@ def unread_of(
     return found
 
 
-def _name_by(model: Any) -> str:
-    return getattr(model, "judged_as", USUAL)
-
-
-def _named_by(model: Any) -> Task:
-    task: Task = find("tasks", _name_by(model)).TASK
-    return task
+def _named_by(model: Any) -> tuple[str, Task]:
+    """The task that a model, or its settings, names, after its name."""
+    name = getattr(model, "judged_as", USUAL)
+    return name, find("tasks", name).TASK
