@@ -122,6 +122,7 @@ class ItemsReport(ABC):
         return replace(self, protocol=also_without(self.protocol, left_out))
 
     def as_dict(self) -> dict[str, object]:
+        """The report as plain data."""
         return asdict(self)
 
     def figures(self) -> dict[str, object]:

@@ -32,9 +32,13 @@ class Classifier(Protocol):
     fingerprint: str
     answers: tuple[str, ...]
 
-    def read_video(self, frames: Tensor, mask: Tensor) -> Any: ...
+    def read_video(self, frames: Tensor, mask: Tensor) -> Any:
+        """N clips as `classify` wants them; `mask` is True where there is a frame."""
+        ...
 
-    def classify(self, video: Any) -> Float[Tensor, "N C"]: ...
+    def classify(self, video: Any) -> Float[Tensor, "N C"]:
+        """The score of each of C classes."""
+        ...
 
 
 def judge(

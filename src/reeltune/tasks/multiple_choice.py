@@ -30,7 +30,9 @@ class Chooser(Protocol):
     name: str
     fingerprint: str
 
-    def read_video(self, frames: Tensor, mask: Tensor) -> Any: ...
+    def read_video(self, frames: Tensor, mask: Tensor) -> Any:
+        """N clips as `choose` wants them; `mask` is True where there is a frame."""
+        ...
 
     def choose(
         self,
@@ -38,7 +40,9 @@ class Chooser(Protocol):
         rows: Int[Tensor, " B"],
         questions: Sequence[str],
         options: Sequence[Sequence[str]],
-    ) -> Float[Tensor, "B O"]: ...
+    ) -> Float[Tensor, "B O"]:
+        """The score of each of O options of B questions."""
+        ...
 
 
 def judge(

@@ -31,11 +31,15 @@ class Answerer(Protocol):
     fingerprint: str
     answers: tuple[str, ...]
 
-    def read_video(self, frames: Tensor, mask: Tensor) -> Any: ...
+    def read_video(self, frames: Tensor, mask: Tensor) -> Any:
+        """N clips as `answer` wants them; `mask` is True where there is a frame."""
+        ...
 
     def answer(
         self, video: Any, rows: Int[Tensor, " B"], questions: Sequence[str]
-    ) -> Float[Tensor, "B V"]: ...
+    ) -> Float[Tensor, "B V"]:
+        """The score of each of V answers to B questions."""
+        ...
 
 
 def judge(

@@ -32,9 +32,13 @@ class Rater(Protocol):
     name: str
     fingerprint: str
 
-    def read_video(self, frames: Tensor, mask: Tensor) -> Any: ...
+    def read_video(self, frames: Tensor, mask: Tensor) -> Any:
+        """N clips as `rate` wants them; `mask` is True where there is a frame."""
+        ...
 
-    def rate(self, video: Any, rows: Tensor, said: Sequence[str]) -> Float[Tensor, " B"]: ...
+    def rate(self, video: Any, rows: Tensor, said: Sequence[str]) -> Float[Tensor, " B"]:
+        """The ratings of B things that are said."""
+        ...
 
 
 def judge(
