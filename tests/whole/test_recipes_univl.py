@@ -66,7 +66,7 @@ def test_what_is_read_and_what_is_trained(name: str) -> None:
     config = recipe.model_config_of()
     reads = "transcript" if "speech" in name else "nothing" if "caption" in name else "caption"
     assert config.reads == reads
-    assert len(config.tasks) == (1 if name.endswith(("primary", "joint")) else 8)
+    assert len(config.losses) == (1 if name.endswith(("primary", "joint")) else 8)
     assert config.judged_by == ("joint" if name.endswith("joint") else "align")
     assert config.features == 1024
     assert recipe.dataset == "youcook2" or recipe.options["stored"]

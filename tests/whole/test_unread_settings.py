@@ -46,7 +46,7 @@ UNREAD = [  # method, what goes before, what is refused, and why
     ("univl-meltr", [], "meltr.sizes.dropout=0.2", ".* but by meltr.step.dropout=true"),
     ("univl-meltr", ["meltr.sizes.scale=false"], "meltr.sizes.scale_width=8", "under meltr.sizes"),
     ("univl-meltr", [], "meltr.sizes.tasks=a", "from a recipe; the model names its losses"),
-    ("univl-primary", [], "config.margin=0.2", r"under config.tasks=\[align\], but by joint, m_j"),
+    ("univl-primary", [], "config.margin=0.2", r"where the losses are align, but by joint, m_j"),
     ("univl-primary", [], "config.mask_chance=0.2", ".* but by cmlm, cmfm"),
     ("univl-joint", [], "config.trains_padding=true", ".* but by decoder, m_decoder"),
     ("univl-caption", [], "v2t=any", "by a model that is judged without scores"),

@@ -110,7 +110,7 @@ class Univl(Answering):
         super().__init__()
         self.config, self.words, self.name = config, words, name
         self.primary: str = config.primary
-        self.tasks = tuple(task for task in TASKS if task in config.tasks)  # names of the losses
+        self.tasks = config.losses
         self.dim, self.longest = config.width, min(config.words, config.positions)
         self.judged_as = config.judged_as
         self.texts = ("transcript",) if config.reads == "transcript" else ()
@@ -253,7 +253,7 @@ class Univl(Answering):
             margin=self.config.margin,
         )
         asked = self.asked_losses(batch, scene.read[1])
-        return {**asked, **task_losses(scene, self.config.tasks)}
+        return {**asked, **task_losses(scene, self.config.losses)}
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write weights, settings and vocabulary; the frozen encoder only by its name."""

@@ -35,7 +35,7 @@ class Settings(Asked):
     words: PositiveInt = Field(default=48, ge=3)  # L at most, with [CLS] and [SEP]
     frames: PositiveInt = 48  # T at most; later frames are left out, as in the release
     reads: Reads = "caption"  # of the text encoder: captions for retrieval, else for captioning
-    tasks: tuple[Task, ...] = TASKS
+    tasks: tuple[Task, ...] = TASKS  # losses beside the one by which it is judged
     judged_by: Literal["joint", "align"] = "align"  # retrieval, by vectors or by the cross encoder
     mask_chance: float = Field(default=0.15, gt=0, lt=1)  # of a word and of a frame
     margin: NonNegativeFloat = 0.1  # of the joint losses
@@ -48,11 +48,11 @@ class Settings(Asked):
             "mask_chance": ("cmlm", "cmfm", "m_joint", "m_align", "m_decoder"),
             "trains_padding": ("decoder", "m_decoder"),
         }
-        under = f"under config.tasks=[{', '.join(self.tasks)}]"
+        under = f"where the losses are {', '.join(self.losses)}"
         found = {
             name: f"{under}, but by {', '.join(tasks)}"
             for name, tasks in readers.items()
-            if not set(tasks) & set(self.tasks)
+            if not set(tasks) & set(self.losses)
         }
         if self.task is not None:
             found |= dict.fromkeys(("judged_by",), f"under config.task={self.task}")
@@ -74,7 +74,7 @@ class Settings(Asked):
     def primary(self) -> str:
         """The name of the loss by which the model is judged.
 
-        Errors: `ConfigError` for a model that is not trained by it.
+        Errors: `ConfigError` for a writer of captions that should be judged as one that finds.
         """
         if self.task is not None:
             return LOSS[self.task]
@@ -85,12 +85,13 @@ class Settings(Asked):
                 "writes captions, which its decoder is judged by; leave config.judged_by out, or "
                 "set config.reads=caption"
             )
-        if primary not in self.tasks:
-            raise ConfigError(
-                f"tasks are {', '.join(self.tasks) or 'none'}, and a model that reads "
-                f"{self.reads} is judged by {primary}; add it by --set config.tasks"
-            )
         return primary
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """The names of all losses, in their order: the primary one, and `tasks`."""
+        own = () if self.task is None else (LOSS[self.task],)
+        return (*own, *(task for task in TASKS if task in self.tasks or task == self.primary))
 
     def sizes(self, vocabulary: int) -> towers.Sizes:
         """Sizes of the network; raises ConfigError if they do not fit together."""

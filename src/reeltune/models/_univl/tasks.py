@@ -99,6 +99,6 @@ LOSSES: dict[Task, Callable[[Scene], Tensor]] = {
 }
 
 
-def task_losses(scene: Scene, tasks: Collection[Task] = TASKS) -> dict[str, Tensor]:
+def task_losses(scene: Scene, tasks: Collection[str] = TASKS) -> dict[str, Tensor]:
     """The asked losses by name, in the order of the release."""
     return {task: LOSSES[task](scene) for task in TASKS if task in tasks}
