@@ -9,7 +9,8 @@ from oracles.slow_timesformer import slow_clip
 from reeltune.errors import ConfigError
 from reeltune.models._alpro.crops import draw_crops, in_pixels, on_black
 from reeltune.models._alpro.network import Network, Sizes
-from reeltune.models._alpro.timesformer import DropPath, TimeSformer, VideoSizes, times_of
+from reeltune.models._alpro.timesformer import TimeSformer, VideoSizes, times_of
+from reeltune.models._vit.layers import DropPath
 
 CLOSE = {"atol": 1e-10, "rtol": 1e-9}
 SMALL = VideoSizes(width=8, layers=2, heads=2, image=6, patch=2, frames=4, drop_path=0.0)

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from reeltune.models._alpro.timesformer import Attention, Block, TimeSformer
+from reeltune.models._alpro.timesformer import Block, TimeSformer
+from reeltune.models._vit.layers import Attention
+from reeltune.models._vit.layers import Block as PlainBlock
 
 
 def attend(attention: Attention, states: Sequence[Tensor]) -> list[Tensor]:
@@ -41,7 +43,7 @@ def normed(norm: torch.nn.LayerNorm, state: Tensor) -> Tensor:
     return (state - state.mean()) / (spread + norm.eps).sqrt() * norm.weight + norm.bias
 
 
-def widened(block: Block, state: Tensor) -> Tensor:
+def widened(block: Block | PlainBlock, state: Tensor) -> Tensor:
     inner = F.gelu(block.mlp.fc1.weight @ normed(block.norm2, state) + block.mlp.fc1.bias)
     return state + block.mlp.fc2.weight @ inner + block.mlp.fc2.bias
 
