@@ -85,7 +85,7 @@ def test_every_run_of_a_table_is_checked_and_has_a_folder_of_its_own(
     plan = plan_of(family, tmp_path)
     jobs = jobs_of(plan)
     assert len({job.folder for job in jobs}) == len(jobs)
-    assert {job.seed for job in jobs} == {0, 1}
+    assert {job.seed for job in jobs} - {None} == {0, 1}
     assert missing_of(plan, jobs[:2]) == jobs[:2]
     found = {json.dumps(job.recipe(plan).model_dump(mode="json")): job.folder for job in jobs}
     assert set(found.values()) == {job.folder for job in jobs}, "none is trained twice"

@@ -22,7 +22,9 @@ from reeltune.recipes.inputs import FromFeatures
 from reeltune.recipes.own import merge
 from reeltune.recipes.read import read_of, read_recipe, recipe_names
 from reeltune.recipes.recipe import Recipe, known_settings
+from reeltune.recipes.stored import write_recipe
 from reeltune.registry import find, names
+from reeltune.runs.evaluation_recipe import evaluation_recipe
 from reeltune.settings.existing import ExistingPath, marks
 from reeltune.settings.faults import settings_of
 from reeltune.settings.unread import StatesUnread
@@ -60,6 +62,9 @@ UNREAD = [  # method, what goes before, what is refused, and why
     ("dual-encoding", [ALONE], "words.tags=captions", "under config.concepts=0"),
     ("dual-encoding-latent", [], "config.normalisation=max", "under config.concepts=0"),
     ("dual-encoding", [], "config.sentence_fingerprint=a", "without config.sentence_encoder"),
+    ("zero-shot", [], "training.lr=0.01", "by a recipe that trains nothing"),
+    ("zero-shot", [], "training.seed=3", "by a recipe that trains nothing"),
+    ("vop", ["tunes=false"], "training.epochs=2", "by a recipe that trains nothing"),
     ("dual-encoding", ["features.folder=."], "features.every=1", "with features.folder, but wh"),
 ]
 
@@ -278,3 +283,39 @@ def test_of_the_changes_of_many_a_recipe_takes_those_that_it_reads() -> None:
         "meltr.step.every": 2,
         "config.dropout": 0.2,
     }
+
+
+def test_runs_of_a_table_have_a_seed_where_something_is_trained(tmp_path: Path) -> None:
+    plan = Plan(family="vop", benchmark="toybox", out=tmp_path, seeds=2)
+    seeds = [job.settings.get("training.seed") for job in jobs_of(plan)]
+    assert (seeds.count(None), seeds.count(0), seeds.count(1)) == (1, 13, 13)
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "name", "value"),
+    [
+        ("toybox", "config.method", "full"),
+        ("toybox", "config.base", "tiny-clip"),
+        ("toybox", "expected", {"R@1": 50.0}),
+        ("toybox", "config.encoder", "tiny-clip"),
+        ("msrvtt-9k", "test_hash", "00"),
+    ],
+)
+def test_what_a_measured_model_takes_from_its_own_folder_is_not_set_beside_it(
+    benchmark: str, name: str, value: object
+) -> None:
+    known = name != "config.encoder"  # no setting of a CLIP at all
+    told = rf"evaluate: {name}.* is not read where a model is measured as it is, but where it is tr"
+    with pytest.raises(ConfigError, match=told if known else "no setting config.encoder"):
+        evaluation_recipe("tiny-clip", benchmark, {name: value})
+
+
+def test_a_model_on_features_is_measured_beside_the_maker_of_these_alone(tmp_path: Path) -> None:
+    write_recipe(read_recipe("toybox/dual-encoding"), tmp_path)
+    for refused in ({"training.batch": 8}, {"config.latent": 8}, {"words.at_least": 1}):
+        with pytest.raises(ConfigError, match="is not read where a model is measured as it is"):
+            evaluation_recipe(str(tmp_path), "toybox", refused)
+    made = {"config.encoder": "lite"}
+    assert evaluation_recipe(str(tmp_path), "toybox", made).config["encoder"] == "lite"
+    with pytest.raises(ConfigError, match=r"config\.encoder is not read where a model is measured"):
+        evaluation_recipe(str(tmp_path), "toybox", {**made, "features.folder": str(tmp_path)})

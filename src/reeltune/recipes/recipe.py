@@ -109,6 +109,9 @@ class Recipe(BaseModel):
             found |= model.unread_beside(self.words, self.init)
         else:
             found["words"] = f"by {self.component}, for it learns no words of the captions"
+        if not self.tunes:
+            why = "by a recipe that trains nothing"
+            found |= {"training": why, "meltr": why}
         if not has_scores(model):
             found["v2t"] = "by a model that is judged without scores, but where videos are found"
         return found

@@ -9,7 +9,12 @@ from reeltune.recipes.read import read_recipe, recipe_names, require_frames
 from reeltune.recipes.recipe import Recipe
 from reeltune.recipes.stored import stored_recipe
 from reeltune.registry import find
+from reeltune.settings.faults import settings_of
+from reeltune.settings.unread import flat, refuse_asked
 
+OF_DATA = {"dataset", "options", "differs", "frames", "features", "v2t"}  # read where a model is
+# measured; what its weights and their training depend on is not, but for the maker of features
+MAKER = "config.encoder"
 OF_CLIPS = {"options", "frames", "v2t"}  # what a recipe says of the clips that a run is tested on
 
 
@@ -22,6 +27,22 @@ def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Rec
     beside it, as a converted one, is measured as the benchmark's own method of that component. Any
     other model reads frames.
     """
+    recipe = _recipe_of(name, benchmark, changes)
+    refuse_asked("evaluate", dict(flat(changes)), _unread(recipe))
+    return recipe
+
+
+def _unread(recipe: Recipe) -> dict[str, str]:
+    """Settings of a recipe that nothing reads where a model is measured, by path, and why."""
+    why = "where a model is measured as it is, but where it is trained"
+    found = dict.fromkeys(Recipe.model_fields.keys() - OF_DATA - {"config"}, why)
+    found |= {path: why for path in settings_of(type(recipe.model_config_of()), "config")}
+    if recipe.features is not None and recipe.features.folder is None:
+        found.pop(MAKER, None)
+    return found
+
+
+def _recipe_of(name: str, benchmark: str, changes: dict[str, Any]) -> Recipe:
     trained = stored_recipe(Path(name))
     if trained is None and (method_of := _method_on_features(Path(name), benchmark)):
         return read_recipe(method_of[0], changes, method_of[1])

@@ -44,9 +44,11 @@ class Entry:
         changes = self._needed(plan)
         name = self.folder or "+".join([self.method, *map(_slug, changes.items())])
         settings = tuple(self._with(plan, changes).items())
+        if not self.recipe(plan).tunes:
+            return [Job(self.method, None, plan.out / name / "seed0", settings)]
         return [
             Job(self.method, seed, plan.out / name / f"seed{seed}", settings)
-            for seed in range(plan.seeds if self.recipe(plan).tunes else 1)
+            for seed in range(plan.seeds)
         ]
 
     def _with(self, plan: Plan, changes: Mapping[str, Any]) -> dict[str, Any]:

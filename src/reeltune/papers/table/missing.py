@@ -43,7 +43,7 @@ def train_missing(plan: Plan, jobs: Sequence[Job], said: Callable[[str], None]) 
         if not (job.folder / METRICS).is_file():
             last = (one.said.strip() or f"exit code {one.code}").splitlines()[-1]
             raise DataError(
-                f"{_named(plan, job)}, seed {job.seed}, failed ({last.removeprefix('error: ')}); "
+                f"{_named(plan, job)}{_seed(job)} failed ({last.removeprefix('error: ')}); "
                 "the other runs were stopped, and the same command goes on where they are"
             )
         done += 1
@@ -119,10 +119,14 @@ def _named(plan: Plan, job: Job) -> str:
     return plan.recipe_name(job.method)
 
 
+def _seed(job: Job) -> str:
+    return "" if job.seed is None else f", seed {job.seed},"
+
+
 def _command(plan: Plan, job: Job) -> list[str]:
     command = [sys.executable, "-m", "reeltune", "train", _named(plan, job)]
-    command += ["--seed", str(job.seed), "--out", str(job.folder), "--json"]
+    command += ["--out", str(job.folder), "--json"]
     command += ["--data", str(plan.data)] if plan.data else []
-    for name, value in job.changes:
+    for name, value in job.settings.items():
         command += ["--set", f"{name}={json.dumps(value)}"]
     return command

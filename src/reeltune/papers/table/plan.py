@@ -39,13 +39,18 @@ class Job:
     """One run: a method and what is different from its recipe."""
 
     method: str
-    seed: int
+    seed: int | None  # None: nothing is trained
     folder: Path
-    changes: tuple[tuple[str, Any], ...] = ()
+    changes: tuple[tuple[str, Any], ...] = ()  # those that all seeds share
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The changes, and the seed where there is one."""
+        return dict(self.changes) | ({} if self.seed is None else {"training.seed": self.seed})
 
     def recipe(self, plan: Plan) -> Recipe:
         """What is run, settled on the data of the plan as the run itself settles it."""
-        return recipe_of(plan, self.method, {**dict(self.changes), "training.seed": self.seed})
+        return recipe_of(plan, self.method, self.settings)
 
 
 def recipe_of(plan: Plan, method: str, changes: Mapping[str, Any] | None = None) -> Recipe:
