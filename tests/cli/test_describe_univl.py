@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from reeltune.cli.app import app
+from reeltune.meltr import transformer
 
 WHOLE = 199_535_989  # every head, shared weights once
 POOLERS = 2 * (768 * 768 + 768)  # of text and of video: in the release, and read by no loss
@@ -46,3 +47,11 @@ def test_every_recipe_with_meltr_is_counted() -> None:
     """Dual Encoding has four losses: a row of 256 for each less than eight."""
     done = CliRunner().invoke(app, ["describe", "toybox/dual-encoding-meltr", "--json"])
     assert json.loads(done.stdout)["meltr"] == MELTR - 4 * 256
+
+
+def test_a_clip_is_described_with_meltr_over_its_one_loss() -> None:
+    told = ["describe", "toybox/vop", "--set", "meltr.scheme=neumann", "--json"]
+    done = CliRunner().invoke(app, told)
+    assert done.exit_code == 0, done.output
+    alone = transformer.Config(tasks=("contrastive",)).build()
+    assert json.loads(done.output)["meltr"] == sum(w.numel() for w in alone.parameters())

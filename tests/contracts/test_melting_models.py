@@ -84,6 +84,7 @@ def problem_of(model: Any, **ways: Any) -> Problem:
 def test_the_primary_loss_is_one_of_those_named(model: Any) -> None:
     losses = model.losses(batch_for(model, 1))
     assert model.primary in losses
+    assert model.tasks == tuple(losses), "what is stated before there is a batch"
     assert all(loss.shape == () and loss.isfinite() for loss in losses.values())
 
 

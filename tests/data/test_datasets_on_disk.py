@@ -163,7 +163,7 @@ def test_a_video_of_1ka_has_one_caption(tmp_path: Path) -> None:
     config = msrvtt.Config.tiny(tmp_path)
     with (tmp_path / msrvtt.TEST).open("a") as file:
         file.write("ret1,msr7010,video7010,another\n")
-    with refused("video7010 has several captions in this split of msrvtt, where each video has"):
+    with refused("video7010 has 2 captions in this split of msrvtt, ... among them, and each"):
         config.read("test")
 
 
@@ -228,7 +228,7 @@ def test_msvd_reads_lists_and_descriptions_but_no_pickle(tmp_path: Path) -> None
     with refused("AllVideoDescriptions.txt has no caption of 1 of the 1 listed clips, first zzit5"):
         config.read("test")
     path.write_text("zzit5b_-ukg_5_20\n")
-    with refused("Descriptions.txt, line 1: 'zzit5b_-ukg_5_20' is not two parts with a space"):
+    with refused("line 1: got 'zzit5b_-ukg_5_20', ... a space ... take AllVideoDesc"):
         config.read("test")
 
 
@@ -238,7 +238,7 @@ def test_msvd_refuses_a_caption_of_a_clip_without_name(tmp_path: Path) -> None:
     with refused("has a caption of vid9, which ...youtube_mapping.txt does not name; take both"):
         config.read("test")
     (tmp_path / msvd.SENTENCES.format("test")).write_text("vid1 a squirrel\n")
-    with refused("line 1: 'vid1 a squirrel' is not two parts with a tab between; mend"):
+    with refused("line 1: got 'vid1 a squirrel', ... with a tab between; correct the line"):
         config.read("test")
 
 

@@ -85,7 +85,7 @@ def test_videos_without_features_are_missing_and_others_extra(tmp_path: Path) ->
 def test_lines_that_are_no_caption_are_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "c.txt"
     path.write_text(f"video0#0 a toy\n\n{line}\n")
-    with pytest.raises(DataError, match=r"c.txt, line 3: .* is not video#number and a sentence"):
+    with pytest.raises(DataError, match=r"line 3: got .* is video#number and .* take c\.txt"):
         read_captions(path)
     path.write_text("\n")
     with pytest.raises(DataError, match=r"c.txt holds no caption; `reeltune datasets hybrid-space"):

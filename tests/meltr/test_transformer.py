@@ -156,8 +156,11 @@ def test_settings_are_closed() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"scale": False, "task": False}, r"neither scale nor task.*switch on"),
-        ({"width": 20}, r"width is 20, which 8 heads do not divide; set width"),
+        (
+            {"scale": False, "task": False},
+            r"sizes\.scale and meltr\.sizes\.task are.*switch on",
+        ),
+        ({"width": 20}, r"width is 20, which 8 heads do not divide; give .*sizes\.width=24"),
         ({"tasks": ("a", "a")}, r"tasks is \['a', 'a'\]; name each loss.*once"),
         ({"tasks": ()}, r"tasks is \[\]; name each loss"),
     ],

@@ -7,7 +7,7 @@ import numpy as np
 from oracles.slow_retrieval import card_for, pairs_of
 from reeltune.evaluation.retrieval import retrieval_report
 from reeltune.recipes.read import read_recipe
-from reeltune.runs.paper import paper_beside
+from reeltune.runs.paper import figures_of, paper_beside
 from reeltune.types import LeftOut
 
 PAIRS, GALLERY = pairs_of(["a", "b"]), ["a", "b"]
@@ -47,3 +47,11 @@ def test_where_the_split_is_known_by_its_size_alone_that_is_said() -> None:
     assert found == RECIPE.expected
     assert "by its size alone" in said[0]
     assert paper_beside({}, "", REPORT) == ({}, ())
+
+
+def test_figures_of_a_recipe_are_named_as_ours() -> None:
+    recipe = read_recipe("msrvtt-official/dual-encoding")
+    found = figures_of(recipe.expected, recipe.expected_v2t)
+    assert {name.partition(" ")[0] for name in found} == {"t2v", "v2t"}
+    assert found["t2v R@1"] == recipe.expected["R@1"]
+    assert figures_of({"BLEU-4": 17.9}) == {"BLEU-4": 17.9}

@@ -233,9 +233,18 @@ def test_of_epochs_that_validation_cannot_tell_apart_the_widest_margin_is_taken(
     """And patience is not lost while the margin grows."""
     model = prompted()
     margins = iter([0.1, 0.2, 0.4, 0.3])
-    options = {"validate": lambda: {"SumR": 600.0, "margin": next(margins)}}
+    options = {"validate": lambda: {"SumR": 600.0, "margin": next(margins)}, "finer": "margin"}
     outcome = train(Small(model, {"patience": 1}, options).run(reader, pairs, tmp_path))
     assert (outcome.best_epoch, len(outcome.history)) == (2, 4)
+
+
+def test_without_a_finer_figure_the_first_of_equal_epochs_is_taken(
+    reader: FrameReader, pairs: tuple[Pair, ...], tmp_path: Path
+) -> None:
+    margins = iter([0.1, 0.2, 0.4, 0.3])
+    options = {"validate": lambda: {"SumR": 600.0, "margin": next(margins)}}
+    outcome = train(Small(prompted(), {}, options).run(reader, pairs, tmp_path))
+    assert outcome.best_epoch == 0
 
 
 UNREAD: list[tuple[dict[str, Any], bool, str]] = [

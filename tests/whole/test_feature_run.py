@@ -93,6 +93,22 @@ def test_concepts_are_as_many_as_there_are_and_at_most_as_many_as_wanted(
     assert 7 < many.config.concepts < 512
 
 
+def test_sizes_that_the_data_settle_are_said_where_settings_have_others(
+    splits: list[Split],
+) -> None:
+    begun = started(recipe(config__words=9000, config__features=4096), splits[:1])
+    words = len(begun.model.vocabulary)
+    assert begun.said[:2] == (
+        "config.features is 96, the width of the stored features, in place of 4,096",
+        f"config.words is {words}, the number of words that are known, in place of 9,000",
+    )
+    few = started(recipe(config__words=words, config__concepts=7), splits[:1])
+    assert not any(one.startswith("config.") for one in few.said)
+    many = started(recipe(config__words=words, config__concepts=512), splits[:1])
+    there = f"config.concepts is {many.model.config.concepts}, the number of concepts that there"
+    assert many.said[0] == f"{there} are, in place of 512"
+
+
 def test_targets_are_between_0_and_1_and_of_the_pairs_own_video(splits: list[Split]) -> None:
     begun = started(recipe(), splits[:1])
     of = begun.targets["concepts"]

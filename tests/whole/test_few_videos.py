@@ -185,8 +185,8 @@ def test_videos_that_show_no_difference_beyond_chance_are_said_to_choose_hardly(
 @pytest.mark.parametrize(
     ("settings", "top", "kept"),
     [
-        ({}, 600, "the first of the largest mean margin"),
-        ({"judged_by": "v2t SumR"}, 300, "the first of the largest mean margin"),
+        ({}, 600, "the first of the highest margin"),
+        ({"judged_by": "v2t SumR"}, 300, "the first of the highest margin"),
         ({"judged_by": "t2v R@1", "schedule": "halve"}, 100, "the first"),
         ({"judged_by": "t2v mAP", "schedule": "reload"}, 100, "the last"),
     ],

@@ -91,3 +91,38 @@ def test_weights_by_hand_are_not_for_what_is_learned() -> None:
 def test_a_chunk_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"training\.chunk is 4, which is not read by the step"):
         run_recipe(small(**{"training.chunk": 4}), RunPlace(out=tmp_path))
+
+
+class Clips(Stopper):
+    """Remembers what was read before the first step."""
+
+    def __init__(self) -> None:
+        super().__init__(at=0)
+        self.read: set[str] = set()
+
+    def prepare(self, what: str, done: int, total: int) -> None:
+        self.read |= {what} - {"making clips"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"meltr.sizes.heads": 7}, r"meltr\.sizes\.width is 256, which 7 heads .*\.width=259"),
+        ({"meltr.sizes.wdith": 7}, r"no setting meltr\.sizes\.wdith; .* --set meltr\.sizes\.width"),
+        ({"meltr.sizes": {"scale": False, "task": False}}, r"--set meltr\.sizes\.scale=true"),
+        (
+            {"meltr.scheme": "multi-task", "meltr.weights.triplet": 2.0},
+            r"meltr\.weights names \['triplet'\], but the losses of the model are \['triplet_lat",
+        ),
+    ],
+)
+def test_a_combiner_that_cannot_be_built_is_refused_before_any_clip_is_read(
+    changes: dict[str, object], told: str, tmp_path: Path
+) -> None:
+    watcher = Clips()
+    with pytest.raises(ConfigError, match=told):
+        run_recipe(
+            read_recipe("toybox/dual-encoding-meltr", {"options.size": "tiny", **changes}),
+            RunPlace(out=tmp_path, watcher=watcher),
+        )
+    assert watcher.read == set()

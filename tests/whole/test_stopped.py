@@ -133,7 +133,7 @@ def test_a_table_whose_folder_cannot_be_made_starts_no_run(tmp_path: Path) -> No
 
 
 def test_runs_of_other_settings_are_not_taken_for_those_of_the_table(tmp_path: Path) -> None:
-    recipe = read_recipe("toybox/zero-shot", SMALL)
+    recipe = read_recipe("toybox/zero-shot", {"options.size": "tiny", "frames": 2})
     run_recipe(recipe, RunPlace(out=tmp_path / "zero-shot" / "seed0"))
     plan = plan_of(tmp_path)
     assert "zero-shot" not in {job.method for job in missing_of(plan, jobs_of(plan))}

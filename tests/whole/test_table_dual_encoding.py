@@ -42,9 +42,10 @@ from reeltune.papers.table.draws import sample_of, subset_of
 from reeltune.papers.table.entry import Entry
 from reeltune.papers.table.make import jobs_of, make_table, read_table
 from reeltune.papers.table.plan import Plan
-from reeltune.papers.table.row import figures_beside, papers_figures
+from reeltune.papers.table.row import papers_figures
 from reeltune.recipes.read import read_recipe
 from reeltune.runs.finished import METRICS
+from reeltune.runs.paper import figures_of
 from reeltune.runs.place import RunPlace
 from reeltune.runs.train import run_recipe
 from reeltune.types import LeftOut
@@ -148,7 +149,8 @@ def test_figures_are_those_of_the_runs(plan: Plan, rows: dict[str, Fields]) -> N
 
 def papers_of(entry: Entry) -> dict[str, float]:
     """What the paper has for a row."""
-    beside = figures_beside(read_recipe(f"{PAPER}/{entry.method}"))
+    recipe = read_recipe(f"{PAPER}/{entry.method}")
+    beside = figures_of(recipe.expected, recipe.expected_v2t)
     return beside if entry.paper is None else dict(entry.paper)
 
 

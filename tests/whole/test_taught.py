@@ -29,11 +29,13 @@ def recipe(method: str = "dual-encoding", **changes: object) -> Recipe:
 
 
 def begun(wanted: Recipe, options: Config) -> Started[DualEncoding]:
+    """The model as training begins, and remarks on it but for those on its sizes."""
     splits = options.read("train"), options.read("val")
     torch.manual_seed(0)
     place = RunPlace(out=options.folder, device="cpu")
     material = replace(material_of(wanted, options, splits, place), width=4)
-    return wanted.model_config_of().start(material)
+    found: Started[DualEncoding] = wanted.model_config_of().start(material)
+    return replace(found, said=tuple(one for one in found.said if not one.startswith("config.")))
 
 
 @pytest.fixture

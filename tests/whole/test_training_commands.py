@@ -61,7 +61,7 @@ def test_what_is_evaluated_again_gives_the_same_figures(trained: Path, tmp_path:
 
 
 def test_runs_are_compared_and_unlike_ones_refused(trained: Path, tmp_path: Path) -> None:
-    assert run("train", "toybox/zero-shot", *SMALL, "--out", tmp_path / "zero").exit_code == 0
+    assert run("train", "toybox/zero-shot", *SMALL[:2], "--out", tmp_path / "zero").exit_code == 0
     done = run("compare", tmp_path / "zero", trained)
     assert done.exit_code == 0, done.output
     assert "inside noise" in done.output or "R@1" in done.output

@@ -15,7 +15,8 @@ from reeltune.meltr.melting import Melting
 from reeltune.models import tuned
 from reeltune.models.opening.material import Words
 from reeltune.models.univl import Config as Univl
-from reeltune.papers.table.make import jobs_of
+from reeltune.papers.table.entry import Entry
+from reeltune.papers.table.make import jobs_of, make_table, sections_of
 from reeltune.papers.table.missing import train_missing
 from reeltune.papers.table.plan import Plan, require_passed_on
 from reeltune.recipes.inputs import FromFeatures
@@ -266,6 +267,40 @@ def test_tables_pass_to_a_row_what_the_row_reads(family: str, tmp_path: Path) ->
     assert all("is not read by" in one for one in told)
 
 
+def test_a_row_whose_own_changes_nothing_reads_beside_those_of_the_table_is_left_out(
+    tmp_path: Path,
+) -> None:
+    """Of the strategies of Dual Encoding++, `alpha` weighs concepts, which there are none of."""
+    plan = Plan(
+        family="dual-encoding-pp",
+        benchmark="toybox",
+        out=tmp_path,
+        seeds=1,
+        changes={"options.size": "tiny", "config.concepts": 0},
+    )
+    _, single = sections_of(plan)
+    assert [entry.name for entry in single.entries] == [
+        *("none", "padding", "loss", "selection", "schedule")
+    ]
+    assert all(job.recipe(plan).config["concepts"] == 0 for job in jobs_of(plan))
+    told: list[str] = []
+
+    def stop(said: str) -> None:
+        told.append(said)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_table(plan, False, stop)
+    assert told == [
+        "row alpha changes config.alpha, config.normalisation, which nothing reads beside what is "
+        "set for all rows; so it is left out"
+    ]
+    changes = {"config.alpha": 0.2, "config.reduction": "mean"}
+    half = Entry(name="half", method="dual-encoding", changes=changes)
+    assert half.unread(plan) == ["config.alpha"]
+    assert "config.alpha" not in half.jobs(plan)[0].settings
+
+
 def test_a_change_that_no_row_of_a_table_reads_is_refused(tmp_path: Path) -> None:
     plan = Plan(
         family="vop", benchmark="toybox", out=tmp_path, seeds=1, changes={"words.at_least": 2}
@@ -279,7 +314,8 @@ def test_of_the_changes_of_many_a_recipe_takes_those_that_it_reads() -> None:
     many = {"meltr.step.every": 2, "config.margin": 0.3, "config.dropout": 0.2}
     assert read_of("toybox/univl-primary", many, {}) == {"config.dropout": 0.2}
     assert read_of("toybox/univl-meltr", many, {}) == many
-    assert read_of("toybox/univl-meltr", many, {"config.tasks": ["align", "cmlm"]}) == {
+    own = {"config.tasks": ["align", "cmlm"]}
+    assert read_of("toybox/univl-meltr", many, own) == own | {
         "meltr.step.every": 2,
         "config.dropout": 0.2,
     }

@@ -164,7 +164,7 @@ def show_trained(folder: Path, expected: dict[str, float], why_not: str | None =
     from that, None that it finds nothing at all."""
     if expected:
         figures = ", ".join(f"{name} {value:g}" for name, value in expected.items())
-        console.print(f"the paper reports {'t2v ' if 'R@1' in expected else ''}{figures}")
+        console.print(f"the paper reports {figures}", soft_wrap=True)
     if why_not:
         console.print(f"no videos can be indexed with it: {why_not}", soft_wrap=True, markup=False)
     elif why_not is not None:

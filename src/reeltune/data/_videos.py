@@ -41,10 +41,13 @@ class Videos:
         """
         wanted = dict.fromkeys(caption.video for caption in captions)
         if policy == "single" and len(wanted) < len(captions):
-            several = next(v for v, n in Counter(c.video for c in captions).items() if n > 1)
+            several, count = Counter(caption.video for caption in captions).most_common(1)[0]
+            first, second, *_ = (text for video, text in captions if video == several)
             raise DataError(
-                f"{several} has several captions in this split of {self.dataset}, where each video "
-                f"has one; get the file again (`reeltune datasets {self.dataset}`)"
+                f"{several} has {count} captions in this split of {self.dataset}, {first!r:.40} "
+                f"and {second!r:.40} among them, and each video has one here; keep one of them in "
+                "the file of captions, or take that file as it was published "
+                f"(`reeltune datasets {self.dataset}` names it and its page)"
             )
         pairs = tuple(
             Pair(video=video, path=self.paths[video], caption=text, end=end)

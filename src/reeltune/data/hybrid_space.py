@@ -196,8 +196,10 @@ def read_captions(path: Path) -> list[Caption]:
         video = name.partition("#")[0].removesuffix(".mp4").removesuffix(".jpg")
         if not video or "#" not in name or not text.strip():
             raise DataError(
-                f"{path}, line {number}: {line!r:.60} is not video#number and a sentence with a "
-                "space between; mend it or get the file again (`reeltune datasets hybrid-space`)"
+                f"{path}, line {number}: got {line!r:.60}, and each line is video#number and a "
+                f"sentence, with a space between; correct the line, or take {path.name} from the "
+                "data that the README of danieljf24/hybrid_space links (`reeltune datasets "
+                "hybrid-space` has its address)"
             )
         captions.append(Caption(video, text.strip()))
     if not captions:

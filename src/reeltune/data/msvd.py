@@ -135,6 +135,12 @@ def _descriptions(folder: Path, chosen: Collection[str]) -> Iterator[Caption]:
     yield from captions
 
 
+def _source(path: Path) -> str:
+    if path.name == DESCRIPTIONS:
+        return "the official page of MSVD at the University of Texas"
+    return "the release that the other files of the captioning field beside it come from"
+
+
 def _two(path: Path, separator: str | None) -> Iterator[tuple[str, str]]:
     """The first word and the rest of each line; lines that begin with # are comments."""
     for number, line in read_lines(path, "msvd"):
@@ -143,8 +149,9 @@ def _two(path: Path, separator: str | None) -> Iterator[tuple[str, str]]:
         parts = [part.strip() for part in line.split(separator, 1)]
         if len(parts) < 2 or not all(parts):
             raise DataError(
-                f"{path}, line {number}: {line!r:.60} is not two parts with "
-                f"{'a tab' if separator else 'a space'} between; mend it or get the file again "
-                "(`reeltune datasets msvd`)"
+                f"{path}, line {number}: got {line!r:.60}, and each line is the name of a clip and "
+                f"what belongs to it, with {'a tab' if separator else 'a space'} between; correct "
+                f"the line, or take {path.name} from {_source(path)} (`reeltune datasets msvd` "
+                "has the address)"
             )
         yield parts[0], parts[1]

@@ -92,11 +92,14 @@ class MeltrTransformer(nn.Module):
 
 def _require_tokens(config: Config) -> None:
     if not config.scale and not config.task:
-        raise ConfigError("meltr has neither scale nor task embedding; switch on at least one")
-    if config.width % config.heads:
         raise ConfigError(
-            f"meltr.width is {config.width}, which {config.heads} heads do not divide; "
-            "set width to a multiple of heads"
+            "meltr.sizes.scale and meltr.sizes.task are both false, and a token has to say one of "
+            "them; switch on at least one, by --set meltr.sizes.scale=true"
+        )
+    if over := config.width % config.heads:
+        raise ConfigError(
+            f"meltr.sizes.width is {config.width}, which {config.heads} heads do not divide; give "
+            f"a multiple, such as --set meltr.sizes.width={config.width - over + config.heads}"
         )
     require_tasks(config.tasks)
 

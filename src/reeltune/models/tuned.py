@@ -81,7 +81,7 @@ class Adapter(nn.Module):
 class Tuned(nn.Module):
     """A `FrameEncoder` around a CLIP, some of whose weights are trainable."""
 
-    primary = "contrastive"
+    primary, tasks = "contrastive", ("contrastive",)
 
     def __init__(self, config: Config, base: clip.Clip, name: str = "tuned") -> None:
         super().__init__()

@@ -119,7 +119,7 @@ class Config(Based):
 class Vop(nn.Module):
     """A `DualEncoder`; only `text` and `video`, the prompts, are trainable."""
 
-    primary = "contrastive"
+    primary, tasks = "contrastive", ("contrastive",)
 
     def __init__(self, config: Config, base: clip.Clip, name: str = "vop") -> None:
         super().__init__()

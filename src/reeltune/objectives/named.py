@@ -32,6 +32,11 @@ def named_losses(model: Any, batch: Any, lowered: bool = False) -> dict[str, Ten
     return {name: _scalar(model, name, loss) for name, loss in found.items()}
 
 
+def names_of(model: Any) -> tuple[str, ...] | None:
+    """Names of the losses as the model states them by `tasks`; None where only a batch can tell."""
+    return getattr(model, "tasks", None)
+
+
 def primary_of(model: Any) -> str:
     """Name of the loss by which a model is judged; raises ConfigError if it has none."""
     primary = getattr(model, "primary", None)

@@ -170,7 +170,7 @@ def sweep_of(plan: Plan, seed: int = 0) -> dict[int, Job]:
         prompts = [part.model_dump(mode="json") for part in config.prompts]
         prompts = [{**p, "after": after} if p["kind"] == "joint" else p for p in prompts]
         own = {"config.prompts": prompts}
-        changes = (*passed_on(plan, "vop-f", own).items(), *own.items())
+        changes = tuple(passed_on(plan, "vop-f", own).items())
         found[after] = Job("vop-f", seed, plan.out / "sweep" / f"after{after}", changes)
     return found
 

@@ -103,7 +103,8 @@ def options_of(name: str) -> dict[str, Any]:
 
 
 def read_of(name: str, changes: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """The `changes`, made for many recipes, that this one reads; it has its `own` as well."""
+    """The `changes`, made for many recipes, and its `own`, which go before these, as far as the
+    recipe reads them."""
     plain = _settled(name, _own(name), {}, {})
     kept = {
         path: value
@@ -112,7 +113,7 @@ def read_of(name: str, changes: Mapping[str, Any], own: Mapping[str, Any]) -> di
     }
     asked = {**kept, **own}
     unread = _settled(name, _own(name), asked, asked).unread()
-    return {p: v for p, v in kept.items() if v is None or not why_unread(p, unread)}
+    return {p: v for p, v in asked.items() if v is None or not why_unread(p, unread)}
 
 
 def _own(name: str) -> OwnRecipe:

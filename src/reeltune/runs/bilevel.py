@@ -14,7 +14,7 @@ from reeltune.meltr.outer import HeldOut, Outer, Recent
 from reeltune.meltr.step import Meltr
 from reeltune.meltr.warm_start import warm_start
 from reeltune.nn.draw import Draw
-from reeltune.objectives.named import device_of, named_losses
+from reeltune.objectives.named import device_of, named_losses, names_of, primary_of
 from reeltune.settings.faults import checked
 from reeltune.training.settings import Settings
 
@@ -53,6 +53,15 @@ def combiner_of(melting: Melting, tasks: tuple[str, ...]) -> nn.Module:
     sizes = checked(transformer.Config, "meltr.sizes", {**melting.sizes, "tasks": tasks})
     made: nn.Module = sizes.build()
     return made
+
+
+def require_combiner(melting: Melting, model: Any) -> None:
+    """Raise ConfigError for what is wrong with the combiner, as far as is known before a batch is;
+    names of losses are looked at where the model states them."""
+    names = names_of(model)
+    known = melting if names else melting.model_copy(update={"weights": {}})
+    with torch.device("meta"):
+        combiner_of(known, names or (primary_of(model),))
 
 
 def first_losses(model: Any, loader: Loader) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ from reeltune.models.opening.open import component_named
 from reeltune.models.opening.published import PUBLISHED
 from reeltune.models.opening.towers import read_settings, towers_of
 from reeltune.models.opening.weights import CARD, read_card
+from reeltune.objectives.named import names_of
 from reeltune.recipes.own import is_path
 from reeltune.recipes.read import read_recipe, recipe_names
 from reeltune.recipes.recipe import Recipe
@@ -94,10 +95,11 @@ def _published_amount(recipe: Recipe) -> Amount | None:
 
 
 def _combiner(recipe: Recipe | None, model: Any) -> nn.Module | None:
-    """The combiner with which a recipe melts the losses of its model, if it does."""
-    if recipe is None or recipe.meltr is None:
+    """The combiner with which a recipe melts the losses of its model, if it does, and if the model
+    states their names."""
+    if recipe is None or recipe.meltr is None or (names := names_of(model)) is None:
         return None
-    return combiner_of(recipe.meltr, model.tasks)
+    return combiner_of(recipe.meltr, names)
 
 
 def _skeleton(name: str) -> nn.Module:

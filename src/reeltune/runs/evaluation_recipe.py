@@ -36,7 +36,7 @@ def _unread(recipe: Recipe) -> dict[str, str]:
     """Settings of a recipe that nothing reads where a model is measured, by path, and why."""
     why = "where a model is measured as it is, but where it is trained"
     found = dict.fromkeys(Recipe.model_fields.keys() - OF_DATA - {"config"}, why)
-    found |= {path: why for path in settings_of(type(recipe.model_config_of()), "config")}
+    found |= dict.fromkeys(settings_of(type(recipe.model_config_of()), "config"), why)
     if recipe.features is not None and recipe.features.folder is None:
         found.pop(MAKER, None)
     return found

@@ -17,7 +17,7 @@ from reeltune.runs.inputs import Inputs
 from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import Learned, require_wrong_answers
 from reeltune.runs.step import order_of, step_of
-from reeltune.tasks.finding.judge import validation
+from reeltune.tasks.finding.judge import finer_of, validation
 from reeltune.tasks.retrieval import Ranged
 from reeltune.training import distributed
 from reeltune.training.loop import Outcome, Run, train
@@ -103,6 +103,7 @@ def learn(learning: Learning, place: RunPlace) -> Outcome:
         folder=place.out,
         identity=learning.identity,
         validate=judges(val) if val else None,
+        finer=finer_of(inputs.model),
         watcher=place.watcher if leads else None,
         tensorboard=place.tensorboard,
         leads=leads,

@@ -1,6 +1,17 @@
 """Decides whether a paper's figures may stand beside ours."""
 
+from collections.abc import Mapping
+
 from reeltune.evaluation.report import AnyReport
+from reeltune.recipes.read import FIGURES
+
+
+def figures_of(
+    expected: Mapping[str, float], expected_v2t: Mapping[str, float] | None = None
+) -> dict[str, float]:
+    """A paper's figures as a recipe has them, named as ours are, such as "t2v R@1"."""
+    t2v = {f"t2v {name}" if name in FIGURES else name: v for name, v in expected.items()}
+    return {**t2v, **{f"v2t {name}": value for name, value in (expected_v2t or {}).items()}}
 
 
 def paper_beside(

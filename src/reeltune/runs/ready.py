@@ -9,8 +9,9 @@ import torch
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.comparison import FEWEST
 from reeltune.meltr.melting import Melting
+from reeltune.runs.bilevel import require_combiner
 from reeltune.runs.step import order_of, settings_read
-from reeltune.tasks.finding.judge import highest_of, require_judged_by
+from reeltune.tasks.finding.judge import finer_of, highest_of, require_judged_by
 from reeltune.training.loop import Outcome
 from reeltune.training.schedule import kept_of_equals
 from reeltune.training.settings import OF_STEPS, Settings, require_read
@@ -30,6 +31,8 @@ def require_learnable(
     """
     train, val = learned
     model = _without_weights(config) if at_hand else None
+    if melting is not None:
+        require_combiner(melting, model)
     reads = OF_STEPS if model is None else settings_read(model, melting is not None)
     require_read(settings, reads, val is not None)
     if val is not None:
@@ -78,8 +81,10 @@ def left_out_of(
     if val is None:
         why = note("there is none, so the weights of the last epoch are kept")
         return {"train": train, "val": (why,)}
+    kept = kept_of_equals(settings.schedule, finer_of(model))
     top = highest_of(settings.judged_by, model)
-    notes = map(note, _why_it_hardly_chose(val, settings, outcome, top))
+    reached = f"{settings.judged_by} reached {top:g}" if outcome.best == top else ""
+    notes = map(note, _why_it_hardly_chose(val, reached, kept))
     return {"train": train, "val": (*val.left_out, *notes)}
 
 
@@ -87,20 +92,18 @@ def _note(what: str, reason: str) -> LeftOut:
     return LeftOut(what=what, reason=reason, count=1, missing=False)
 
 
-def _why_it_hardly_chose(
-    val: Split, settings: Settings, outcome: Outcome, top: float | None
-) -> Iterator[str]:
-    """The reasons: too few videos to tell epochs apart beyond chance, or a figure at its `top`."""
+def _why_it_hardly_chose(val: Split, reached: str, kept: str) -> Iterator[str]:
+    """The reasons: too few videos to tell epochs apart beyond chance, or a figure that has
+    `reached` its top, where words say which epoch is `kept`."""
     if val.videos < FEWEST:
         yield (
             f"it has {val.videos} video{'s' * (val.videos != 1)}, and on fewer than {FEWEST} no "
             "difference between epochs is beyond chance"
         )
-    if outcome.best == top:
+    if reached:
         yield (
-            f"{settings.judged_by} reached {outcome.best:g}, the highest it can be, so it cannot "
-            "choose among the epochs that reached it, of which "
-            f"{kept_of_equals(settings.schedule)} is kept"
+            f"{reached}, the highest it can be, so it cannot choose among the epochs that reached "
+            f"it, of which {kept} is kept"
         )
 
 

@@ -8,7 +8,7 @@ from reeltune.recipes.recipe import Recipe
 from reeltune.recipes.stored import as_stored
 from reeltune.runs.finished import finished_run, model_card, stands_on, write_run
 from reeltune.runs.learning import learn
-from reeltune.runs.paper import paper_beside
+from reeltune.runs.paper import figures_of, paper_beside
 from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import left_out_of
 from reeltune.runs.setup import Setup, open_data, open_setup
@@ -54,7 +54,7 @@ def run_recipe(recipe: Recipe, place: RunPlace) -> TrainedRun:
             write_run(place.out, settings, card, report)
             remove_state(place.out)
         distributed.stop()
-    expected, papers = paper_beside(recipe.expected, recipe.test_hash, report)
+    expected, papers = paper_beside(figures_of(recipe.expected), recipe.test_hash, report)
     return TrainedRun(place.out, report, outcome, leads, (*said, *papers), expected)
 
 

@@ -17,7 +17,7 @@ from reeltune.evaluation.protocols import Named
 from reeltune.evaluation.retrieval import Report, report_beside, retrieval_report
 from reeltune.registry import find
 from reeltune.tasks.finding.task import Task
-from reeltune.tasks.retrieval import MAIN, card_of, evaluate, higher
+from reeltune.tasks.retrieval import FINER, MAIN, card_of, evaluate, higher
 from reeltune.types import DualEncoder, Pair, Split, Tokens
 
 TEXTS_AT_ONCE, CLIPS_AT_ONCE = 128, 64
@@ -134,6 +134,7 @@ TASK = Task(
     judge=judge,
     main=MAIN,
     higher=higher,
+    finer=FINER,
     tiny=tiny,
     has_scores=True,
 )

@@ -182,6 +182,7 @@ def tiny() -> DualEncoder:
     return model
 
 
+FINER = "margin"  # the mean margin of right answers over the best wrong ones
 MAIN = {
     **{name: name for name in ("t2v R@1", "t2v R@5", "t2v R@10")},
     "SumR": "SumR, both ways",
@@ -192,6 +193,7 @@ TASK = Task(
     judge=judge,
     main=MAIN,
     higher=higher,
+    finer=FINER,
     tiny=tiny,
     has_scores=True,
 )

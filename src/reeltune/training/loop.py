@@ -34,6 +34,7 @@ class Run:
     folder: Path
     identity: str
     validate: Validate | None = None
+    finer: str | None = None  # a figure of it that decides between epochs of equal ones
     watcher: Watcher | None = None
     tensorboard: bool = False
     leads: bool = True  # whether this process writes files: the first of several
@@ -218,7 +219,7 @@ class _Training:
                 f"{name} of epoch {self.place.epoch} is {found[name]}, which no epoch can be "
                 "judged by; look at the scores of the held-out split"
             )
-        return Score(found[name], found.get("margin", 0.0))
+        return Score(found[name], found.get(self.run.finer or "", 0.0))
 
     def _has_lost_patience(self) -> bool:
         patience = self.run.settings.patience

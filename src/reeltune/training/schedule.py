@@ -24,7 +24,7 @@ class Score(NamedTuple):
     """How good an epoch was."""
 
     figure: float = float("-inf")  # of validation
-    margin: float = float("-inf")  # by which right answers lead wrong ones, where that is known
+    finer: float = float("-inf")  # a figure that tells apart epochs of equal ones, if there is one
 
 
 @dataclass
@@ -39,18 +39,21 @@ class Trend:
 def is_better(rule: Rule, score: Score, best: Score) -> bool:
     """Whether an epoch is the best so far.
 
-    The released rules look at the figure alone; the others let the margin decide between equals.
+    The released rules look at the figure alone; the others let the finer one decide between equals.
     """
     if rule in ("patient", "reload"):
         return score.figure >= best.figure
     return score.figure > best.figure if rule == "halve" else score > best
 
 
-def kept_of_equals(rule: Rule) -> str:
-    """Which epoch `is_better` leaves of several with equal figures, in words."""
+def kept_of_equals(rule: Rule, finer: str | None) -> str:
+    """Which epoch `is_better` leaves of several with equal figures, in words; `finer` is the name
+    of the figure that tells them apart."""
     if rule in ("patient", "reload"):
         return "the last"
-    return "the first" if rule == "halve" else "the first of the largest mean margin"
+    if rule == "halve" or finer is None:
+        return "the first"
+    return f"the first of the highest {finer}"
 
 
 def after_epoch(rule: Rule, trend: Trend, improved: bool) -> bool:

@@ -46,7 +46,8 @@ def start(config: "Config", material: Material) -> "Started[DualEncoding]":
     targets: dict[str, Target] = {}
     if concepts is not None:
         targets["concepts"] = lambda pair: concepts.targets(pair.video)
-    return Started(model, targets, (*said, *of_concepts, *of_words))
+    of_sizes = _sizes_said(config, model.config)
+    return Started(model, targets, (*said, *of_sizes, *of_concepts, *of_words))
 
 
 def start_with(
@@ -63,6 +64,22 @@ def start_with(
     if embedding is not None:
         model.set_embedding(embedding)
     return model.to(device_named(device))
+
+
+SIZES = {  # that a model takes from what it begins with
+    "features": "the width of the stored features",
+    "words": "the number of words that are known",
+    "concepts": "the number of concepts that there are",
+}
+
+
+def _sizes_said(asked: "Config", taken: "Config") -> list[str]:
+    """A remark on each size that is another than the settings say."""
+    return [
+        f"config.{name} is {there:,}, {what}, in place of {wanted:,}"
+        for name, what in SIZES.items()
+        if (there := getattr(taken, name)) != (wanted := getattr(asked, name))
+    ]
 
 
 def unread_beside(config: "Config", words: Words, init: Path | None) -> dict[str, str]:

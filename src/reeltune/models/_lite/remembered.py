@@ -20,7 +20,7 @@ class Remembered(nn.Module):
     epoch after the first costs as much as the head alone. A frame's features take 15 kB.
     """
 
-    primary = "contrastive"
+    primary, tasks = "contrastive", ("contrastive",)
 
     def __init__(self, model: Lite) -> None:
         super().__init__()

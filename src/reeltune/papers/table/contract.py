@@ -60,7 +60,8 @@ class Section:
         rows = {one.name: row_of(plan, one, benchmark, rule, self.count) for one in self.entries}
         for row in rows.values():
             named = {**self.against, **row.entry.against}
-            others = {label: rows[name] for label, name in named.items() if name != row.name}
+            beside = {label: name for label, name in named.items() if name in rows}
+            others = {label: rows[name] for label, name in beside.items() if name != row.name}
             row.others.update(others)
         return Found(plan, self, [*rows.values()], rule)
 

@@ -37,13 +37,18 @@ class Entry:
 
     def recipe(self, plan: Plan) -> Recipe:
         """The recipe on the data of the plan, with its own seed."""
-        return recipe_of(plan, self.method, self._with(plan, self.changes))
+        return recipe_of(plan, self.method, passed_on(plan, self.method, self.changes))
+
+    def unread(self, plan: Plan) -> list[str]:
+        """Its own changes that nothing reads beside those of the plan, by their paths."""
+        passed = passed_on(plan, self.method, self.changes)
+        return [path for path in self.changes if path not in passed]
 
     def jobs(self, plan: Plan) -> list[Job]:
         """The runs of the row, one for each seed; what is not trained needs one."""
         changes = self._needed(plan)
         name = self.folder or "+".join([self.method, *map(_slug, changes.items())])
-        settings = tuple(self._with(plan, changes).items())
+        settings = tuple(passed_on(plan, self.method, changes).items())
         if not self.recipe(plan).tunes:
             return [Job(self.method, None, plan.out / name / "seed0", settings)]
         return [
@@ -51,15 +56,11 @@ class Entry:
             for seed in range(plan.seeds)
         ]
 
-    def _with(self, plan: Plan, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """The changes, and below them those of the plan that the row reads."""
-        return {**passed_on(plan, self.method, changes), **changes}
-
     def _needed(self, plan: Plan) -> dict[str, Any]:
         """Only the changes that alter the recipe; the others would change a run's name alone."""
 
         def resolved(changes: Mapping[str, Any]) -> tuple[object, object]:
-            recipe = recipe_of(plan, self.method, self._with(plan, changes))
+            recipe = recipe_of(plan, self.method, passed_on(plan, self.method, changes))
             return recipe.model_copy(update={"config": {}}), recipe.model_config_of()
 
         kept = dict(self.changes)

@@ -41,6 +41,8 @@ def table_named(family: str) -> Table:
 
 def make_table(plan: Plan, sweep: bool, said: Callable[[str], None]) -> Made:
     """Train what is missing, and write the pages."""
+    for section in _all_sections(plan):
+        _say_unread(plan, section, said)
     swept = table_named(plan.family).sweep(plan) if sweep else ()
     train_missing(plan, [*jobs_of(plan), *swept], said)
     return write_pages(plan, sweep, said)
@@ -58,7 +60,33 @@ def jobs_of(plan: Plan) -> list[Job]:
 
 
 def sections_of(plan: Plan) -> list[Section]:
-    """The sections of the table, with recipes of one's own as rows of the first."""
+    """The sections of the table, with recipes of one's own as rows of the first.
+
+    A row is left out if nothing reads its changes beside what is set for all rows: it would be
+    another row, under a name of its own.
+    """
+    return [
+        replace(section, entries=[one for one in section.entries if not _is_void(plan, one)])
+        for section in _all_sections(plan)
+    ]
+
+
+def _is_void(plan: Plan, entry: Entry) -> bool:
+    return 0 < len(entry.changes) == len(entry.unread(plan))
+
+
+def _say_unread(plan: Plan, section: Section, said: Callable[[str], None]) -> None:
+    """Say which changes of rows nothing reads beside those of the plan."""
+    for entry in section.entries:
+        if gone := entry.unread(plan):
+            end = "so it is left out" if _is_void(plan, entry) else "so it is trained without"
+            said(
+                f"row {entry.name} changes {', '.join(gone)}, which nothing reads beside what is "
+                f"set for all rows; {end}"
+            )
+
+
+def _all_sections(plan: Plan) -> list[Section]:
     table = table_named(plan.family)
     first, *more = table.sections(plan)
     if not plan.own:

@@ -70,8 +70,13 @@ def recipe_of(plan: Plan, method: str, changes: Mapping[str, Any] | None = None)
 
 
 def passed_on(plan: Plan, method: str, own: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Changes of the plan that a row reads, which has its `own` changes beside."""
-    return read_of(plan.recipe_name(method), plan.changes, own or {}) if plan.changes else {}
+    """Changes of the plan, and of a row its `own`, which go before these, that the row reads.
+
+    Without changes of the plan all of its own are left, so that a table which has one that nothing
+    reads is refused.
+    """
+    own = own or {}
+    return read_of(plan.recipe_name(method), plan.changes, own) if plan.changes else dict(own)
 
 
 def require_passed_on(plan: Plan, jobs: Sequence[Job], said: Callable[[str], None]) -> None:

@@ -14,10 +14,8 @@ from reeltune.evaluation.trivial import shown
 from reeltune.papers.table.draws import Difference, Sample, sample_of
 from reeltune.papers.table.entry import Entry, Measured
 from reeltune.papers.table.plan import Plan
-from reeltune.recipes.read import FIGURES
-from reeltune.recipes.recipe import Recipe
 from reeltune.runs.finished import METRICS
-from reeltune.runs.paper import is_published
+from reeltune.runs.paper import figures_of, is_published
 from reeltune.tasks.finding.reports import read_report
 
 
@@ -99,10 +97,4 @@ def papers_figures(
     recipe = entry.recipe(plan)
     if not all(is_published(recipe.test_hash, report) for report in reports):
         return {}
-    return figures_beside(recipe) if entry.paper is None else entry.paper
-
-
-def figures_beside(recipe: Recipe) -> dict[str, float]:
-    """The paper's figures that stand with a recipe, named as ours are."""
-    t2v = {f"t2v {name}" if name in FIGURES else name: v for name, v in recipe.expected.items()}
-    return {**t2v, **{f"v2t {name}": value for name, value in recipe.expected_v2t.items()}}
+    return figures_of(recipe.expected, recipe.expected_v2t) if entry.paper is None else entry.paper

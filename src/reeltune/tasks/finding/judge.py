@@ -102,6 +102,11 @@ def highest_of(name: str, model: Any) -> float | None:
     return _named_by(model)[1].higher(2).get(name)
 
 
+def finer_of(model: Any) -> str | None:
+    """The figure that decides between epochs of equal ones, of validation of a model."""
+    return _named_by(model).finer
+
+
 def texts_of(model: Any, options: Any, dataset: str) -> dict[str, Text]:
     """What a model reads of each pair beside its caption, by name, from the dataset's `options`.
 

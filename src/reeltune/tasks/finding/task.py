@@ -51,6 +51,8 @@ class Task:
     # how they are called
     higher: Callable[[int], Mapping[str, float | None]]  # what validation on so many videos gives
     # that epochs may be chosen by, since more is better -> the most it can be, None: no bound
+    finer: str | None = None  # a figure of validation that still differs between epochs where the
+    # one they are chosen by is equal; more is better
     tiny: Callable[[], Any]  # a model of a second that is judged so, with random weights
     reads_captions: bool = True  # whether a model reads captions when it is judged
     has_scores: bool = False  # whether texts and videos have scores, which may be stored
