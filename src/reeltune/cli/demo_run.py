@@ -11,7 +11,7 @@ from PIL import Image
 
 from reeltune.cli.sample_clips import sample_clips
 from reeltune.errors import DataError
-from reeltune.search.engines.local import Progress
+from reeltune.media.progress import Progress
 from reeltune.search.ingest import Choice, index
 from reeltune.search.library import Library
 from reeltune.search.query import may_match

@@ -21,10 +21,9 @@ from reeltune.features.store import PICTURES, SAFE, as_id
 from reeltune.features.writer import FeatureWriter, Format
 from reeltune.media.decoder import Decoder, Frame
 from reeltune.media.files import candidates
+from reeltune.media.progress import Progress, Silent
 from reeltune.media.sampling import Sampling
 from reeltune.models.opening.open import open_model, placed_name
-from reeltune.search.engines.local import Meter, Progress
-from reeltune.search.ingest import Silent
 from reeltune.storage.content import content_hash
 from reeltune.storage.outputs import require_folder
 from reeltune.types import DualEncoder, FrameEncoder, LeftOut, collect_left_out
@@ -116,11 +115,11 @@ def make_features(
         )
     require_folder(out)
     report = FeatureReport(folder=str(out), model=model, width=making.width)
-    meter = Meter(progress or Silent())
-    meter.progress.begin(len(sources), sum(source.size for source in sources))
+    progress = progress or Silent()
+    progress.begin(len(sources), sum(source.size for source in sources))
     with FeatureWriter(out, making, options.format) as writer:
         try:
-            _make_all(sources, encoder, writer, report, meter, options.sampling)
+            _make_all(sources, encoder, writer, report, progress, options.sampling)
         except KeyboardInterrupt:
             report.interrupted = True
         report.rows = sum(entry.count for entry in writer.videos.values())
@@ -183,7 +182,7 @@ def _make_all(
     encoder: FrameEncoder,
     writer: FeatureWriter,
     report: FeatureReport,
-    meter: Meter,
+    progress: Progress,
     sampling: Sampling,
 ) -> None:
     with Decoder(encoder.pixels, sampling) as decoder:
@@ -193,7 +192,7 @@ def _make_all(
             except DataError as error:
                 reason = error.reason if isinstance(error, MediaError) else str(error)
                 report.faults[source.path] = reason
-            meter.done(source.path, source.size)
+            progress.advance(source.path, source.size)
 
 
 def _make_one(

@@ -16,13 +16,14 @@ import torch
 from reeltune.errors import DataError, LibraryError
 from reeltune.media.decoder import Decoder
 from reeltune.media.files import candidates
+from reeltune.media.progress import Progress, Silent
 from reeltune.media.sampling import Sampling
 from reeltune.models.opening.open import open_model
 from reeltune.search._confidence import Baseline
 from reeltune.search._gather import Gatherer
 from reeltune.search._known import Known
 from reeltune.search._rescore import indexed_columns
-from reeltune.search.engines.local import Meter, Progress, Run
+from reeltune.search.engines.local import Meter, Run
 from reeltune.search.engines.local_readers import Readers
 from reeltune.search.report import Report
 from reeltune.search.shots import MomentSettings
@@ -36,16 +37,6 @@ from reeltune.types import DualEncoder
 DEFAULT_MODEL = "lite"
 MANY_FRAGMENTS = 64  # a commit adds one; more than this slow every reader
 REPORT_NAME = "last_run.json"
-
-
-class Silent:
-    """Progress for callers that show none."""
-
-    def begin(self, files: int, size: int) -> None:
-        """Nothing to show."""
-
-    def advance(self, path: str, size: int) -> None:
-        """Nothing to show."""
 
 
 @dataclass(frozen=True, kw_only=True)

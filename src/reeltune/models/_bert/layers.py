@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from transformers import BertConfig
 
 
-class SelfAttention(nn.Module):
+class Heads(nn.Module):
     """Attention with several heads, each of which looks at all places that the mask leaves."""
 
     def __init__(self, settings: BertConfig) -> None:
@@ -21,20 +21,28 @@ class SelfAttention(nn.Module):
         self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
         self.dropout = nn.Dropout(settings.attention_probs_dropout_prob)
 
-    def by_head(self, states: Float[Tensor, "B L D"]) -> Float[Tensor, "B H L E"]:
-        return states.unflatten(2, (self.heads, -1)).transpose(1, 2)
-
-    def look(
+    def forward(
         self, asking: Float[Tensor, "B L D"], seen: Float[Tensor, "B M D"], mask: Tensor
     ) -> Float[Tensor, "B L D"]:
-        """What the queries `asking` find in the keys; the mask is added to scores (B, 1, 1, M)."""
-        query, key, value = (
-            self.by_head(project(states))
-            for project, states in ((self.query, asking), (self.key, seen), (self.value, seen))
-        )
+        """What the queries `asking` find in `seen`; the mask is added to scores (B, 1, L or 1, M),
+        or true where they count."""
+        return self.look(asking, *self.remember(seen), mask)
+
+    def remember(self, seen: Float[Tensor, "B M D"]) -> tuple[Tensor, Tensor]:
+        """Keys and values by head, (B, H, M, D / H)."""
+        return self.by_head(self.key(seen)), self.by_head(self.value(seen))
+
+    def look(
+        self, asking: Float[Tensor, "B L D"], keys: Tensor, values: Tensor, mask: Tensor | None
+    ) -> Float[Tensor, "B L D"]:
+        """What the queries `asking` find in the remembered keys."""
         rate = self.dropout.p if self.training else 0.0
-        found = F.scaled_dot_product_attention(query, key, value, mask, dropout_p=rate)
+        query = self.by_head(self.query(asking))
+        found = F.scaled_dot_product_attention(query, keys, values, mask, dropout_p=rate)
         return found.transpose(1, 2).flatten(2)
+
+    def by_head(self, states: Float[Tensor, "B L D"]) -> Float[Tensor, "B H L E"]:
+        return states.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
 
 class Joined(nn.Module):
@@ -68,7 +76,7 @@ class Attention(nn.Module):
 
     def __init__(self, settings: BertConfig) -> None:
         super().__init__()
-        self.self = SelfAttention(settings)
+        self.self = Heads(settings)
         self.output = Joined(settings.hidden_size, settings)
 
 
@@ -81,14 +89,14 @@ class Layer(nn.Module):
         self.output = Joined(settings.intermediate_size, settings)
 
     def forward(self, states: Float[Tensor, "B L D"], mask: Tensor) -> Float[Tensor, "B L D"]:
-        return self.after(self.attention.self.look(states, states, mask), states)
+        return self.after(self.attention.self(states, states, mask), states)
 
     def first(
         self, states: Float[Tensor, "B L D"], mask: Float[Tensor, "B 1 1 L"]
     ) -> Float[Tensor, "B D"]:
         """`forward(states, mask)[:, 0]`, computed without the other places."""
         first = states[:, :1]
-        return self.after(self.attention.self.look(first, states, mask), first)[:, 0]
+        return self.after(self.attention.self(first, states, mask), first)[:, 0]
 
     def after(
         self, found: Float[Tensor, "... D"], asking: Float[Tensor, "... D"]

@@ -6,43 +6,11 @@ Names of modules are those of the released state dict.
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import BertConfig
 
-from reeltune.models._bert.layers import Intermediate, Joined
+from reeltune.models._bert.layers import Heads, Intermediate, Joined
 from reeltune.models._bert.word_head import WordHead
 from reeltune.models._univl.towers import Sequence, Sizes
-
-
-class Attention(nn.Module):
-    """Queries, keys and values of several heads."""
-
-    def __init__(self, settings: BertConfig) -> None:
-        super().__init__()
-        width = settings.hidden_size
-        self.heads, self.dropout = settings.num_attention_heads, settings.hidden_dropout_prob
-        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
-
-    def forward(
-        self, asking: Float[Tensor, "B L D"], seen: Float[Tensor, "B M D"], mask: Tensor
-    ) -> Float[Tensor, "B L D"]:
-        return self.look(asking, *self.remember(seen), mask)
-
-    def remember(self, seen: Float[Tensor, "B M D"]) -> tuple[Tensor, Tensor]:
-        """Keys and values by head, (B, H, M, D / H)."""
-        return self._by_head(self.key(seen)), self._by_head(self.value(seen))
-
-    def look(
-        self, asking: Float[Tensor, "B L D"], keys: Tensor, values: Tensor, mask: Tensor | None
-    ) -> Float[Tensor, "B L D"]:
-        """What the queries `asking` find in the remembered keys."""
-        rate = self.dropout if self.training else 0.0
-        query = self._by_head(self.query(asking))
-        found = F.scaled_dot_product_attention(query, keys, values, mask, dropout_p=rate)
-        return found.transpose(1, 2).flatten(2)
-
-    def _by_head(self, states: Tensor) -> Tensor:
-        return states.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
 
 class AttentionBlock(nn.Module):
@@ -50,7 +18,7 @@ class AttentionBlock(nn.Module):
 
     def __init__(self, settings: BertConfig) -> None:
         super().__init__()
-        self.att, self.output = Attention(settings), Joined(settings.hidden_size, settings)
+        self.att, self.output = Heads(settings), Joined(settings.hidden_size, settings)
 
     def forward(self, asking: Tensor, seen: Tensor, mask: Tensor) -> Float[Tensor, "B L D"]:
         return self.output(self.att(asking, seen, mask), asking)

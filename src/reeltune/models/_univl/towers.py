@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import BertConfig
 
-from reeltune.models._bert.layers import Layer, Layers, Pooler, SelfAttention, WordEmbeddings
+from reeltune.models._bert.layers import Layer, Layers, Pooler, WordEmbeddings
 from reeltune.nn.attention_mask import additive
 
 
@@ -178,8 +178,8 @@ class CrossEncoder(nn.Module):
 def first_states(layer: Layer, text: Sequence, video: Sequence) -> Float[Tensor, "Q N D"]:
     """`Layer.first` of every text with every video behind it, both as the layer reads them."""
     attention, first = layer.attention.self, text.states[:, :1]
-    words, meant = keys_and_values(attention, text.states)
-    frames, shown = keys_and_values(attention, video.states)
+    words, meant = attention.remember(text.states)
+    frames, shown = attention.remember(video.states)
     query = attention.by_head(attention.query(first))[:, :, 0]  # (Q, H, D / H)
     query = query * query.shape[-1] ** -0.5
     lowest = torch.finfo(query.dtype).min
@@ -193,10 +193,3 @@ def first_states(layer: Layer, text: Sequence, video: Sequence) -> Float[Tensor,
     found = torch.einsum("qnhl,qhld->qnhd", on_words, meant)
     found = found + torch.einsum("qnht,nhtd->qnhd", on_frames, shown)
     return layer.after(found.flatten(2), first)
-
-
-def keys_and_values(
-    attention: SelfAttention, seen: Float[Tensor, "B L D"]
-) -> tuple[Tensor, Tensor]:
-    """Keys and values of what is seen, by head (B, H, L, D / H)."""
-    return attention.by_head(attention.key(seen)), attention.by_head(attention.value(seen))

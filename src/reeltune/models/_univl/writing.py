@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from reeltune.models._univl.decoder import Attention, Decoder, DecoderLayer
+from reeltune.models._bert.layers import Heads
+from reeltune.models._univl.decoder import Decoder, DecoderLayer
 from reeltune.models._univl.towers import Sequence
 
 
@@ -62,7 +63,7 @@ def _one_word(
 
 
 def _longer(
-    attention: Attention, memory: Memory, states: Tensor, grown_from: Tensor
+    attention: Heads, memory: Memory, states: Tensor, grown_from: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Keys and values of the words so far, with those of the last."""
     key, value = attention.remember(states)

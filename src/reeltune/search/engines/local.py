@@ -4,9 +4,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from reeltune.media.decoder import Frame
+from reeltune.media.progress import Progress
 from reeltune.search._gather import Gatherer
 from reeltune.search._known import Known, Verdict
 from reeltune.search.engines.local_readers import (
@@ -24,19 +24,6 @@ from reeltune.search.store.manifest import Manifest
 from reeltune.search.store.schema import Moments, VideoFile
 
 COMMIT_SECONDS = 1.0  # work that a killed run may have to repeat, beside the files in hand
-
-
-@runtime_checkable
-class Progress(Protocol):
-    """Is told how the work goes; sizes are bytes of video files."""
-
-    def begin(self, files: int, size: int) -> None:
-        """Be told how many files and bytes there are to do."""
-        ...
-
-    def advance(self, path: str, size: int) -> None:
-        """Be told that `size` bytes more are done, of the file at `path`."""
-        ...
 
 
 @dataclass

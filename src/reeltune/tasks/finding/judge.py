@@ -104,7 +104,7 @@ def highest_of(name: str, model: Any) -> float | None:
 
 def finer_of(model: Any) -> str | None:
     """The figure that decides between epochs of equal ones, of validation of a model."""
-    return _named_by(model).finer
+    return _named_by(model)[1].finer
 
 
 def texts_of(model: Any, options: Any, dataset: str) -> dict[str, Text]:
