@@ -270,7 +270,7 @@ def test_tables_pass_to_a_row_what_the_row_reads(family: str, tmp_path: Path) ->
 def test_a_row_whose_own_changes_nothing_reads_beside_those_of_the_table_is_left_out(
     tmp_path: Path,
 ) -> None:
-    """Of the strategies of Dual Encoding++, `alpha` weighs concepts, which there are none of."""
+    """The strategy `alpha` of Dual Encoding++ weighs concepts, which there are none of."""
     plan = Plan(
         family="dual-encoding-pp",
         benchmark="toybox",
