@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from reeltune.errors import CheckpointError
 from reeltune.models._pickled import read_pickled
+from reeltune.models.opening.weights import WEIGHTS, require_all_keys
 
 OLD_NAMES = {"gamma": "weight", "beta": "bias"}  # of layer norms in the first BERT files
 NESTED = ("state_dict", "model")  # under which some files hold their weights, beside other things
@@ -47,6 +48,17 @@ class Release:
 
     model: str  # such as "UniVL"
     file: str  # such as "univl.pretrained.bin"
+    component: str  # of models/, by which `reeltune convert` calls it
+
+    def without_weights(self, folder: Path) -> str:
+        """Says what is wrong with a folder from which training should begin."""
+        if (folder / WEIGHTS).is_file():
+            return ""
+        return (
+            f"{folder / WEIGHTS} is not there, and training begins with it; make it of the release "
+            f"with: reeltune convert {self.component} {self.file} {folder}, or name another folder "
+            "by --set config.pretrained=FOLDER (null: random weights)"
+        )
 
     def read(self, path: Path) -> dict[str, Tensor]:
         """A state dict of torch, with names of today; nothing in the file is run.
@@ -105,6 +117,23 @@ class Release:
             unexpected=tuple(name for name in given if name not in wanted),
             tied=tuple(name for group in names.values() for name in group[1:]),
         )
+
+    def fill_whole(
+        self,
+        network: nn.Module,
+        given: Mapping[str, Tensor],
+        path: Path,
+        may_lack: tuple[str, ...] = (),
+    ) -> KeyReport:
+        """`fill` from a file of our own, which has every key and no other.
+
+        What begins with one of `may_lack` may be missing.
+        Errors: `CheckpointError` names keys that are missing or unexpected.
+        """
+        report = self.fill(network, given, path)
+        missing = [name for name in report.missing if not name.startswith(may_lack)]
+        require_all_keys(path, missing=missing, unexpected=report.unexpected)
+        return report
 
 
 def unique(network: nn.Module) -> dict[str, Tensor]:

@@ -21,12 +21,12 @@ from reeltune.models._asking.settings import with_answers_of
 from reeltune.models._asking.targets import plain_offer, targets_of
 from reeltune.models._bert.words import FILE, WordPieces, read_vocabulary
 from reeltune.models._device import device_named, precision_named
-from reeltune.models._released_keys import KeyReport, Release, unique
+from reeltune.models._released_keys import KeyReport, unique
 from reeltune.models._univl import towers
 from reeltune.models._univl.beam import beam_search
 from reeltune.models._univl.frame_encoder import FrozenFrames
 from reeltune.models._univl.network import Network, pooled_text, pooled_video, rows_of
-from reeltune.models._univl.pretrained import without_weights
+from reeltune.models._univl.pretrained import RELEASE as RELEASE
 from reeltune.models._univl.settings import Settings
 from reeltune.models._univl.targets import Caption, text_read, what_is_hidden
 from reeltune.models._univl.tasks import TASKS as TASKS
@@ -38,7 +38,6 @@ from reeltune.models.opening.weights import (
     card_settings,
     fingerprint,
     read_tensors,
-    require_all_keys,
     versions,
     write_card,
 )
@@ -47,7 +46,6 @@ from reeltune.storage.tensors import write_tensors
 from reeltune.types import Batch, Pixels, Tokens
 
 WEIGHTS_FROM = "a folder that training or `reeltune convert univl` wrote"
-RELEASE = Release("UniVL", "univl.pretrained.bin")
 NUMBERS_AT_ONCE = 1 << 18  # of pairs' states at a place, in inference through the cross encoder
 
 
@@ -93,10 +91,11 @@ class Config(Settings):
     def _with_weights(self) -> "Univl":
         if self.pretrained is None:
             return self.build()
-        if fault := without_weights(self.pretrained):
+        if fault := RELEASE.without_weights(self.pretrained):
             raise CheckpointError(fault)
         model = self.build()
-        _fill_whole(model, self.pretrained / WEIGHTS)
+        path = self.pretrained / WEIGHTS
+        RELEASE.fill_whole(model.network, read_tensors(path), path)
         return model
 
 
@@ -308,7 +307,7 @@ def load(folder: Path | None, device: str | None = None, dtype: str | None = Non
     place, precision = device_named(device), precision_named(dtype)
     config = card_settings(folder, Config)
     model = Univl(config, WordPieces(read_vocabulary(str(folder))))
-    _fill_whole(model, folder / WEIGHTS)
+    RELEASE.fill_whole(model.network, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
     return model.move(place, precision).eval()
 
 
@@ -322,8 +321,3 @@ def convert(released: Path | str, folder: Path | str, config: Config | None = No
     report = RELEASE.fill(model.network, given, Path(released))
     model.save_pretrained(folder)
     return report
-
-
-def _fill_whole(model: Univl, path: Path) -> None:
-    report = RELEASE.fill(model.network, read_tensors(path), path)
-    require_all_keys(path, missing=report.missing, unexpected=report.unexpected)

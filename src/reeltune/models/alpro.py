@@ -1,0 +1,291 @@
+"""ALPRO: a video encoder with divided attention and one BERT that reads texts and then both
+(Li et al., CVPR 2022, 2112.09583), for retrieval, questions and actions.
+
+Retrieval is by vectors (`judged_by` vtc) or by the score of each pair (vtm), for which the clips
+and the text-only half of BERT are computed once. Where this differs from the release on purpose:
+every weight of the video encoder is trained, rows of the same video are no wrong answers for each
+other, an unsure prompter is told by its highest chance, hidden frames are never seen, and clips
+have any number of frames.
+"""
+
+from collections.abc import Sequence as Texts
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.models._alpro.crops import draw_crops, in_pixels, on_black
+from reeltune.models._alpro.network import Network
+from reeltune.models._alpro.pretrained import fill_from, with_prompter
+from reeltune.models._alpro.prompter import Prompter
+from reeltune.models._alpro.released import RELEASE
+from reeltune.models._alpro.scene import Crops, Scene, scene_losses
+from reeltune.models._alpro.settings import Settings
+from reeltune.models._asking.answering import Answering
+from reeltune.models._asking.settings import with_answers_of
+from reeltune.models._asking.targets import plain_offer, targets_of
+from reeltune.models._bert.sequence import Sequence
+from reeltune.models._bert.words import FILE, WordPieces, inner, read_vocabulary
+from reeltune.models._device import device_named, precision_named
+from reeltune.models._released_keys import unique
+from reeltune.models.opening.material import Material, Started
+from reeltune.models.opening.weights import (
+    WEIGHTS,
+    card_settings,
+    fingerprint,
+    read_tensors,
+    versions,
+    write_card,
+)
+from reeltune.objectives.masked_language import mask_words
+from reeltune.storage.tensors import write_tensors
+from reeltune.types import Batch, Pixels, Tokens
+
+WEIGHTS_FROM = "a folder that training or `reeltune convert alpro` wrote"
+NUMBERS_AT_ONCE = 1 << 24  # of pairs' states in inference through the upper layers
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+
+class Config(Settings):
+    """Sizes, and what is trained; the defaults are the released model for retrieval."""
+
+    @classmethod
+    def tiny(cls) -> "Config":
+        """About 100 thousand weights, prompted by tiny-clip."""
+        return cls(
+            vocabulary="small",
+            width=32,
+            heads=2,
+            video_layers=2,
+            text_layers=2,
+            fusion=1,
+            image=32,
+            frames=4,
+            dim=16,
+            positions=64,
+            words=32,
+            prompter="tiny-clip",
+            entities=("square", "circle", "triangle"),
+        )
+
+    def build(self) -> "Alpro":
+        """The model with random weights, drawn from torch's global generator."""
+        return Alpro(self, WordPieces(read_vocabulary(str(self.vocabulary)))).eval()
+
+    def start(self, material: Material = Material()) -> "Started[Alpro]":
+        """The model as training begins: with the weights of `pretrained` where it is given.
+
+        Errors: `ConfigError` for stored features, and where there is no prompter for `pem`.
+        """
+        if material.width is not None:
+            raise ConfigError(f"{material.title}: alpro reads frames; leave features out")
+        config = with_prompter(with_answers_of(self, material), material)
+        model = config.build()
+        said = (
+            () if config.pretrained is None else fill_from(model.network, config, config.pretrained)
+        )
+        model.to(device_named(material.device))
+        targets = targets_of(config, model.tokenize, config.words, plain_offer)
+        return Started(model, targets, said)
+
+
+class Alpro(Answering):
+    """A `DualEncoder`, a scorer of pairs, and one that answers questions."""
+
+    config: Settings
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: Settings, words: WordPieces, name: str = "alpro") -> None:
+        super().__init__()
+        self.config, self.words, self.name = config, words, name
+        self.primary, self.judged_as = config.primary, config.judged_as
+        self.tasks = config.losses
+        self.dim = config.dim
+        self.pixels = Pixels(size=config.image, fit="squash", resample="bilinear")
+        self.network = Network(config.sizes(len(words)))
+        for key, colour in (("mean", MEAN), ("std", STD)):
+            self.register_buffer(key, torch.tensor(colour).view(3, 1, 1), persistent=False)
+        self._prompter = (
+            Prompter(config.prompter, config.prompter_fingerprint, config.entities)
+            if config.prompter is not None and "pem" in config.tasks
+            else None
+        )
+        self._known: tuple[int, str] | None = None  # versions of the weights, their fingerprint
+
+    @property
+    def device(self) -> torch.device:
+        """The device that holds the weights."""
+        return self.network.temp.device
+
+    @property
+    def temperature(self) -> Tensor:
+        """What cosines are divided by, to be logits."""
+        return self.network.temperature
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the weights as stored, until they are changed."""
+        if self._known is None or self._known[0] != versions(self):
+            facts = self.config.model_dump(mode="json", include=set(FACTS))
+            tensors = unique(self.network)
+            self._known = (
+                versions(self),
+                fingerprint(tensors, {**facts, "words": self.words.words}),
+            )
+        return self._known[1]
+
+    def move(self, device: torch.device, dtype: torch.dtype) -> "Alpro":
+        """Place the network; the fingerprint stays that of the weights before rounding."""
+        stored = self.fingerprint
+        self.to(device, dtype)
+        self._known = (versions(self), stored)
+        return self
+
+    def tokenize(self, texts: Texts[str]) -> Tokens:
+        """Word pieces on the CPU, cut to `words` with [SEP] kept."""
+        return self.words.encode(texts, self.config.words)
+
+    def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
+        """Unit vectors in float32."""
+        return self.network.text_vectors(self.read_text(tokens))
+
+    def encode_video(
+        self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B D"]:
+        """Unit vectors in float32."""
+        return self.network.video_vectors(self.read_video(frames, mask))
+
+    def similarity(
+        self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
+    ) -> Float[Tensor, "Q N"]:
+        """Cosines: both sides have unit length."""
+        return text @ video.T
+
+    def read_text(self, tokens: Tokens) -> Sequence:
+        """What the lower half of BERT makes of texts alone."""
+        return self.network.read_text(tokens.ids.to(self.device), tokens.mask.to(self.device))
+
+    def read_video(self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]) -> Sequence:
+        """States of clips: of the whole, and of each place of the picture over time."""
+        if not mask.any(dim=1).all():
+            raise DataError("a video has no frame at all (a row of mask is false); leave it out")
+        if frames.shape[-1] != self.config.image:
+            raise DataError(
+                f"frames have {frames.shape[-1]} pixels a side, and the model reads "
+                f"{self.config.image}; read them as model.pixels says"
+            )
+        colours = (frames.to(self.device).to(self.mean.dtype) / 255 - self.mean) / self.std
+        return self.network.read_video(colours, mask.to(self.device))
+
+    def align(self, text: Sequence, video: Sequence) -> Float[Tensor, "Q N"]:
+        """How much sooner each text belongs to each clip than not: the difference of the logits.
+
+        The upper half of BERT reads every pair; the halves alone are there already.
+        """
+        length = text.mask.shape[1] + video.mask.shape[1]
+        at_once = max(1, NUMBERS_AT_ONCE // self.config.width // length)
+        pairs = torch.arange(len(text) * len(video), device=video.mask.device).split(at_once)
+        found = [
+            self._belonging(text.rows(some // len(video)), video.rows(some % len(video)))
+            for some in pairs
+        ]
+        return torch.cat(found).view(len(text), len(video))
+
+    def score(
+        self, tokens: Tokens, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, " B"]:
+        """The score of each text with the clip in its row, as `align` has it."""
+        return self._belonging(self.read_text(tokens), self.read_video(frames, mask))
+
+    def _belonging(self, text: Sequence, video: Sequence) -> Float[Tensor, " B"]:
+        logits = self.network.matching(self.network.text_encoder.fuse_first(text, video))
+        return logits[:, 1] - logits[:, 0]
+
+    def head_scores(
+        self, tokens: Tokens, video: Sequence, rows: Int[Tensor, " B"]
+    ) -> Float[Tensor, "B V"]:
+        """Two linear maps of the first state of each text with its clip."""
+        clips = video.rows(rows.to(self.device))
+        first = self.network.text_encoder.fuse_first(self.read_text(tokens), clips)
+        return self.network.get_submodule("classifier")(first)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The losses by name, first that of answers where the model is asked.
+
+        What is hidden and cropped, and which wrong pairs are shown, is drawn anew at each call from
+        torch's global generator.
+        """
+        clip = self.read_video(batch.frames, batch.mask)
+        asked = self.asked_losses(batch, clip)
+        ids, mask = batch.tokens.ids.to(self.device), batch.tokens.mask.to(self.device)
+        scene = Scene(
+            network=self.network,
+            text=self.network.read_text(ids, mask),
+            clip=clip,
+            masked=mask_words(
+                ids,
+                inner(Tokens(ids, mask)),
+                self.words.mask,
+                len(self.words),
+                self.config.mask_chance,
+            ),
+            crops=self._crops(batch),
+            video=batch.video.to(self.device),
+            confident=self.config.confident,
+        )
+        return {**asked, **scene_losses(scene, self.tasks)}
+
+    def _crops(self, batch: Batch) -> Crops | None:
+        """A crop of each clip, and what the prompter says of it."""
+        if "pem" not in self.config.tasks:
+            return None
+        if self._prompter is None or not self.config.entities:
+            raise ConfigError(
+                "config.tasks has pem, and there is no prompter or nothing that it chooses from; "
+                "begin by Config.start, give --set config.prompter=MODEL, or leave pem out of "
+                "config.tasks"
+            )
+        patch = self.config.patch
+        inside = draw_crops(len(batch.mask), self.config.image // patch)
+        shown = on_black(batch.frames.cpu(), in_pixels(inside, patch))
+        chances = self._prompter(shown, batch.mask.cpu(), self.device)
+        return Crops(inside.flatten(1).to(self.device), chances.to(self.device))
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write weights, settings and vocabulary; the prompter only by its name."""
+        folder = Path(folder)
+        write_card(folder, "alpro", self._pinned().model_dump(mode="json"))
+        write_tensors(folder / WEIGHTS, unique(self.network))
+        (folder / FILE).write_text("\n".join(self.words.words) + "\n", encoding="utf-8")
+
+    def _pinned(self) -> Settings:
+        if self._prompter is None or self.config.prompter_fingerprint is not None:
+            return self.config
+        known = self._prompter.opened().fingerprint
+        return self.config.model_copy(update={"prompter_fingerprint": known})
+
+
+FACTS = (  # settings that change what the model makes of texts and videos
+    "heads",
+    "fusion",
+    "words",
+    "task",
+    "answers",
+)
+
+
+@torch.inference_mode(False)
+def load(folder: Path | None, device: str | None = None, dtype: str | None = None) -> Alpro:
+    """The model in a folder that training or `convert` wrote."""
+    if folder is None:
+        raise CheckpointError(
+            "alpro has no weights of its own; give a folder that training wrote, or make one of "
+            "the released alpro_pretrained_ckpt.pt with `reeltune convert alpro`"
+        )
+    place, precision = device_named(device), precision_named(dtype)
+    model = Alpro(card_settings(folder, Config), WordPieces(read_vocabulary(str(folder))))
+    RELEASE.fill_whole(model.network, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
+    return model.move(place, precision).eval()
