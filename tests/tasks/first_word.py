@@ -50,6 +50,7 @@ TASK = Task(
     judge=judge,
     main={"accuracy": "accuracy"},
     higher=higher,
+    chosen_by="accuracy",
     tiny=Guesser,
     reads_captions=False,
 )

@@ -270,7 +270,7 @@ UNREAD: list[tuple[dict[str, Any], bool, str]] = [
         {"judged_by": "R@1", "patience": 3},
         False,
         r"training\.judged_by is R@1, which is not read without a validation split, and "
-        r"training\.patience is 3, .*--set training\.judged_by=SumR --set training\.patience=null$",
+        r"training\.patience is 3, .*--set training\.judged_by=null --set training\.patience=null$",
     ),
     (
         {"schedule": "reload"},

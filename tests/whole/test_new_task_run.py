@@ -23,8 +23,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_new_task_is_trained_for_tested_and_found_again(own: Path, tmp_path: Path) -> None:
-    training = {**NEW["training"], "judged_by": "accuracy"}
-    recipe, place = own_recipe(**NEW | {"training": training}), RunPlace(out=tmp_path, data=own)
+    recipe, place = own_recipe(**NEW), RunPlace(out=tmp_path, data=own)
     done = run_recipe(recipe, place)
     assert isinstance(done.report, MeansReport)
     assert done.outcome is not None
@@ -41,5 +40,6 @@ def test_a_new_task_is_trained_for_tested_and_found_again(own: Path, tmp_path: P
 def test_a_figure_of_another_task_is_refused_before_the_model_is_open(
     own: Path, tmp_path: Path
 ) -> None:
+    recipe = own_recipe(**NEW | {"training": {**NEW["training"], "judged_by": "SumR"}})
     with pytest.raises(ConfigError, match=r"judged_by is SumR, .* with one of accuracy$"):
-        run_recipe(own_recipe(**NEW), RunPlace(out=tmp_path, data=own))
+        run_recipe(recipe, RunPlace(out=tmp_path, data=own))

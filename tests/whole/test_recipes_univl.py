@@ -14,6 +14,7 @@ from reeltune.models.univl import Config as Univl
 from reeltune.recipes.read import read_recipe, recipe_names
 from reeltune.runs.setup import source_of
 from reeltune.settings.existing import require_there
+from reeltune.tasks.finding.judge import chosen_by
 
 CAPTIONS = ("BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
 RETRIEVAL = {  # MELTR (2303.13009), tables 1, 2 and 8: R@1 R@5 R@10
@@ -70,7 +71,8 @@ def test_what_is_read_and_what_is_trained(name: str) -> None:
     assert config.judged_by == ("joint" if name.endswith("joint") else "align")
     assert config.features == 1024
     assert recipe.dataset == "youcook2" or recipe.options["stored"]
-    assert recipe.training.judged_by.endswith("CIDEr-D" if "caption" in name else "SumR")
+    chosen = recipe.training.judged_by or chosen_by(config)
+    assert chosen == ("CIDEr-D" if "caption" in name else "t2v SumR")
 
 
 def test_released_weights_that_are_absent_are_named_with_the_command() -> None:

@@ -17,7 +17,7 @@ from reeltune.runs.inputs import Inputs
 from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import Learned, require_wrong_answers
 from reeltune.runs.step import order_of, step_of
-from reeltune.tasks.finding.judge import finer_of, validation
+from reeltune.tasks.finding.judge import chosen_by, finer_of, validation
 from reeltune.tasks.retrieval import Ranged
 from reeltune.training import distributed
 from reeltune.training.loop import Outcome, Run, train
@@ -92,6 +92,8 @@ def learn(learning: Learning, place: RunPlace) -> Outcome:
     """
     inputs, settings, step = learning.inputs, learning.settings, learning.step
     train_split, val = learning.splits
+    if val is not None and settings.judged_by is None:
+        settings = settings.model_copy(update={"judged_by": chosen_by(inputs.model)})
     leads = distributed.start()[0] == 0
     place.say([amount_of(learning.loader.order, settings).said(settings)])
     judges = partial(validation, inputs.model, inputs.clips, texts=inputs.texts, v2t=learning.v2t)

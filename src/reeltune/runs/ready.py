@@ -11,7 +11,7 @@ from reeltune.evaluation.comparison import FEWEST
 from reeltune.meltr.melting import Melting
 from reeltune.runs.bilevel import require_combiner
 from reeltune.runs.step import order_of, settings_read
-from reeltune.tasks.finding.judge import finer_of, highest_of, require_judged_by
+from reeltune.tasks.finding.judge import chosen_by, finer_of, highest_of, require_judged_by
 from reeltune.training.loop import Outcome
 from reeltune.training.schedule import kept_of_equals
 from reeltune.training.settings import OF_STEPS, Settings, require_read
@@ -36,7 +36,7 @@ def require_learnable(
     reads = OF_STEPS if model is None else settings_read(model, melting is not None)
     require_read(settings, reads, val is not None)
     if val is not None:
-        require_judged_by(settings.judged_by, config, val.videos)
+        require_judged_by(settings.judged_by or chosen_by(config), config, val.videos)
     require_wrong_answers(learned, settings, melting)
     order_of(train.pairs, settings)
 
@@ -82,8 +82,9 @@ def left_out_of(
         why = note("there is none, so the weights of the last epoch are kept")
         return {"train": train, "val": (why,)}
     kept = kept_of_equals(settings.schedule, finer_of(model))
-    top = highest_of(settings.judged_by, model)
-    reached = f"{settings.judged_by} reached {top:g}" if outcome.best == top else ""
+    name = settings.judged_by or chosen_by(model)
+    top = highest_of(name, model)
+    reached = f"{name} reached {top:g}" if outcome.best == top else ""
     notes = map(note, _why_it_hardly_chose(val, reached, kept))
     return {"train": train, "val": (*val.left_out, *notes)}
 

@@ -98,6 +98,7 @@ TASK = Task(
     judge=judge,
     main={"top-1": "top-1", "top-5": "top-5"},
     higher=higher,
+    chosen_by="top-1",
     tiny=tiny,
     reads_captions=False,
 )

@@ -144,6 +144,7 @@ TASK = Task(
     judge=judge,
     main={name: name for name in ("BLEU-4", "CIDEr-D")},
     higher=higher,
+    chosen_by="CIDEr-D",
     tiny=tiny,
     reads_captions=False,
 )

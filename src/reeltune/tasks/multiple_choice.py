@@ -103,5 +103,6 @@ TASK = Task(
     judge=judge,
     main={"accuracy": "accuracy"},
     higher=higher,
+    chosen_by="accuracy",
     tiny=tiny,
 )

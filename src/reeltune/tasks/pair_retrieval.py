@@ -134,6 +134,7 @@ TASK = Task(
     judge=judge,
     main=MAIN,
     higher=higher,
+    chosen_by="t2v SumR",
     finer=FINER,
     tiny=tiny,
     has_scores=True,

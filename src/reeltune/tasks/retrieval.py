@@ -193,6 +193,7 @@ TASK = Task(
     judge=judge,
     main=MAIN,
     higher=higher,
+    chosen_by="SumR",
     finer=FINER,
     tiny=tiny,
     has_scores=True,

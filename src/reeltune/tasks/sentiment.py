@@ -91,5 +91,6 @@ TASK = Task(
     judge=judge,
     main={name: name for name in ("BA", "F1", "MAE", "Corr")},
     higher=higher,
+    chosen_by="BA",
     tiny=tiny,
 )

@@ -190,8 +190,11 @@ class _Training:
         found = {"epoch": float(place.epoch), **said}
         if run.validate is not None:
             run.model.eval()
-            found |= run.validate()
-        score = self._judge(found)
+            figures = run.validate()
+            found |= figures
+            score = self._judge(figures)
+        else:  # the last is best
+            score = Score(found["epoch"])
         improved = is_better(run.settings.schedule, score, place.best)
         if improved:
             place.best, place.best_epoch = score, place.epoch
@@ -205,10 +208,8 @@ class _Training:
             run.watcher.epoch(found)
 
     def _judge(self, found: dict[str, float]) -> Score:
-        """How good an epoch was; without validation, the last is best."""
-        if self.run.validate is None:
-            return Score(found["epoch"])
-        name = self.run.settings.judged_by
+        """How good an epoch was, by the figures that validation found."""
+        name = self.run.settings.judged_by or next(iter(found), "the first figure")
         if name not in found:
             raise ConfigError(
                 f"epochs are judged by {name!r}, which validation does not give; "

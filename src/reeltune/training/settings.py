@@ -27,7 +27,8 @@ class Settings(BaseModel):
     weight_decay: NonNegativeFloat = 0.2
     schedule: Rule = "cosine"  # of the learning rate; the others follow validation
     warmup: float = Field(default=0.1, ge=0, lt=1)  # share of the steps, before it falls by itself
-    judged_by: str = "SumR"  # figure of validation that chooses weights
+    judged_by: str | None = None  # figure of validation that chooses weights; None: its first one,
+    # and in a recipe that of the model's task
     clip_norm: NonNegativeFloat = 1.0  # 0: gradients are not clipped
     precision: Literal["fp32", "bf16"] = "fp32"  # of the forward pass
     seed: NonNegativeInt = 0

@@ -97,6 +97,12 @@ def require_judged_by(name: str, model: Any, videos: int) -> None:
         )
 
 
+def chosen_by(model: Any) -> str:
+    """The figure by which epochs of a model are chosen where nobody names another; `model` is the
+    model, or its settings."""
+    return _named_by(model)[1].chosen_by
+
+
 def highest_of(name: str, model: Any) -> float | None:
     """The highest possible value of a figure of a model's validation; None if it has no bound."""
     return _named_by(model)[1].higher(2).get(name)

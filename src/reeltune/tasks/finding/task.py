@@ -51,6 +51,7 @@ class Task:
     # how they are called
     higher: Callable[[int], Mapping[str, float | None]]  # what validation on so many videos gives
     # that epochs may be chosen by, since more is better -> the most it can be, None: no bound
+    chosen_by: str  # that of them by which epochs are chosen where nobody names another
     finer: str | None = None  # a figure of validation that still differs between epochs where the
     # one they are chosen by is equal; more is better
     tiny: Callable[[], Any]  # a model of a second that is judged so, with random weights
