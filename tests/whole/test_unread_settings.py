@@ -23,7 +23,7 @@ from reeltune.recipes.inputs import FromFeatures
 from reeltune.recipes.own import merge
 from reeltune.recipes.read import read_of, read_recipe, recipe_names
 from reeltune.recipes.recipe import Recipe, known_settings
-from reeltune.recipes.stored import write_recipe
+from reeltune.recipes.stored import as_stored, write_recipe
 from reeltune.registry import find, names
 from reeltune.runs.evaluation_recipe import evaluation_recipe
 from reeltune.settings.existing import ExistingPath, marks
@@ -347,7 +347,7 @@ def test_what_a_measured_model_takes_from_its_own_folder_is_not_set_beside_it(
 
 
 def test_a_model_on_features_is_measured_beside_the_maker_of_these_alone(tmp_path: Path) -> None:
-    write_recipe(read_recipe("toybox/dual-encoding"), tmp_path)
+    write_recipe(as_stored(read_recipe("toybox/dual-encoding")), tmp_path)
     for refused in ({"training.batch": 8}, {"config.latent": 8}, {"words.at_least": 1}):
         with pytest.raises(ConfigError, match="is not read where a model is measured as it is"):
             evaluation_recipe(str(tmp_path), "toybox", refused)
