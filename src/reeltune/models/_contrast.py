@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from reeltune.nn.precise import precise
 from reeltune.objectives.contrastive.info_nce import scaled
 from reeltune.objectives.objective import Objective
 from reeltune.types import Batch, Contrasted
@@ -18,12 +19,27 @@ def contrastive(
     group: Int[Tensor, " B"],
     objective: Objective = scaled,
 ) -> dict[str, Tensor]:
-    """`contrastive`: the objective at the model's temperature, never in bfloat16, in which cosines
-    a hundredfold are steps of a half."""
-    scale = model.logit_scale.float().clamp(max=HIGHEST_SCALE).exp()
-    text, video = (one.to(torch.promote_types(one.dtype, torch.float32)) for one in (text, video))
+    """`contrastive`: the objective at the model's temperature."""
+    return {"contrastive": by_cosines(model, text, video, group, objective)}
+
+
+def by_cosines(
+    model: Contrasted,
+    text: Float[Tensor, "B D"],
+    video: Float[Tensor, "B D"],
+    group: Int[Tensor, " B"],
+    objective: Objective,
+) -> Float[Tensor, ""]:
+    """The objective at the model's temperature, never in bfloat16, in which cosines a hundredfold
+    are steps of a half."""
+    text, video = precise(text), precise(video)
     with torch.autocast(text.device.type, enabled=False):
-        return {"contrastive": objective(model.similarity(text, video), scale, group)}
+        return objective(model.similarity(text, video), scale_of(model), group)
+
+
+def scale_of(model: Contrasted) -> Float[Tensor, ""]:
+    """The model's inverse temperature, at most 100."""
+    return model.logit_scale.float().clamp(max=HIGHEST_SCALE).exp()
 
 
 def batch_losses(model: Contrasted, batch: Batch) -> dict[str, Tensor]:

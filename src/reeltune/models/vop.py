@@ -12,6 +12,9 @@ text prompts stand before the last position of the context, behind all words; a 
 with token 0 to the whole context, and read as many places behind its end token as there are text
 prompts, which is one of the padding unless the text fills the context; and the mean of a video's
 frames is not brought to unit length.
+
+Beyond the paper, `auxiliary` names losses beside the contrastive one that suit a frozen CLIP
+(`_vop_auxiliary.py`); without any, which is the default, training is the paper's.
 """
 
 from collections.abc import Sequence
@@ -27,10 +30,11 @@ from torch.nn import functional as F
 from reeltune.errors import ConfigError, DataError
 from reeltune.models import clip
 from reeltune.models._adapter import Based, fill, read_adapter, save_adapter
-from reeltune.models._contrast import batch_losses, contrastive
+from reeltune.models._contrast import batch_losses, by_cosines, contrastive
 from reeltune.models._prompted_text import PromptedText
 from reeltune.models._prompted_video import PromptedVideo
 from reeltune.models._prompts import Rows
+from reeltune.models._vop_auxiliary import Auxiliary, near_frozen, of_hardest, order_loss
 from reeltune.models.opening.material import Material, Started
 from reeltune.models.opening.weights import fingerprint
 from reeltune.types import Batch, Tokens
@@ -89,6 +93,7 @@ class Config(Based):
     prompts: tuple[Prompt, ...] = (Text(), Generic())
     frames: PositiveInt = 12  # of the tables of frame positions
     suffix: NonNegativeInt = 0  # of the text prompts, those behind the words; with `compat` alone
+    auxiliary: tuple[Auxiliary, ...] = ()  # losses beside the contrastive one
 
     def unread(self) -> dict[str, str]:
         """Settings that nothing reads, as `settings.unread.StatesUnread` describes them."""
@@ -108,12 +113,18 @@ class Config(Based):
 
     def build(self) -> "Vop":
         """The model on a CLIP of random weights."""
-        return Vop(self, self.skeleton()).eval()
+        return self.on(self.skeleton()).eval()
 
     def start(self, material: Material = Material()) -> "Started[Vop]":
         """The model as training begins: the CLIP's own weights, and prompts of random ones."""
         base = self.base_for(material)
-        return Started(Vop(self, base).to(base.mean.device))
+        return Started(self.on(base).to(base.mean.device))
+
+    def on(self, base: clip.Clip) -> "Vop":
+        """The model on a CLIP, with the losses that are asked for."""
+        return (
+            Taught(self, base) if {"order", "distillation"} & {*self.auxiliary} else Vop(self, base)
+        )
 
 
 class Vop(nn.Module):
@@ -193,14 +204,20 @@ class Vop(nn.Module):
         return torch.cat([self._encode(some, real) for some, real in chunks])
 
     def _encode(self, frames: Tensor, mask: Tensor) -> Tensor:
+        return self.clip.pool_frames(*self.frame_vectors(frames, mask))
+
+    def frame_vectors(
+        self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]
+    ) -> tuple[Float[Tensor, "B K D"], Bool[Tensor, "B K"]]:
+        """Unit vectors of the real frames, at most K of a video, and which of them are there."""
         kept = self._at_most(mask.cpu())
         pixels = self.clip.normalize(frames[kept.to(frames.device)]).to(self.clip.towers.dtype)
         rows = Rows.of(kept.sum(dim=1).to(pixels.device), self.config.frames)
         read = self.video(self.clip.towers.vision_model, pixels, rows)  # (R, W)
         vectors = _unit(self.clip.towers.visual_projection(read))
         lengths = rows.lengths[:, None]
-        there = torch.arange(int(rows.lengths.max()), device=lengths.device) < lengths  # (B, T)
-        return self.clip.pool_frames(rows.pad(vectors), there)
+        there = torch.arange(int(rows.lengths.max()), device=lengths.device) < lengths  # (B, K)
+        return rows.pad(vectors), there
 
     def _at_most(self, mask: Bool[Tensor, "B T"]) -> Bool[Tensor, "B T"]:
         """Real frames; of a video with more than the tables have positions, evenly spaced ones."""
@@ -222,8 +239,11 @@ class Vop(nn.Module):
         self, text: Float[Tensor, "B D"], video: Float[Tensor, "B D"], group: Int[Tensor, " B"]
     ) -> dict[str, Tensor]:
         """`contrastive`: the objective, by default symmetric InfoNCE, with CLIP's own, frozen
-        temperature."""
-        return contrastive(self, text, video, group, self.config.loss)
+        temperature; and `matching`, if it is asked for."""
+        found = contrastive(self, text, video, group, self.config.loss)
+        if "matching" in self.config.auxiliary:
+            found["matching"] = by_cosines(self, text, video, group, of_hardest)
+        return found
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Losses of the vectors of a batch."""
@@ -235,11 +255,37 @@ class Vop(nn.Module):
         save_adapter(Path(folder), "vop", self.config, stored, self.clip.fingerprint)
 
 
+class Taught(Vop):
+    """A VoP some of whose losses need more than its vectors; prompts start as those of `Vop`."""
+
+    def __init__(self, config: Config, base: clip.Clip, name: str = "vop") -> None:
+        super().__init__(config, base, name)
+        self.order = nn.Linear(2 * self.dim, 1) if "order" in config.auxiliary else None
+
+    def trained(self) -> dict[str, Tensor]:
+        """Weights that training changes, by name; the head that tells the order is one."""
+        head = {} if self.order is None else dict(self.order.named_parameters(prefix="order"))
+        return {**super().trained(), **head}
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """`vector_losses`, and those named in `auxiliary` beside them."""
+        text = self.encode_text(batch.tokens)
+        video = self.encode_video(batch.frames, batch.mask)
+        group = batch.video.to(text.device)
+        found = self.vector_losses(text, video, group)
+        if self.order is not None:
+            found["order"] = order_loss(self.frame_vectors, self.order, batch)
+        if "distillation" in self.config.auxiliary:
+            near = near_frozen(self.clip, batch)
+            found["distillation"] = by_cosines(self, text, video, group, near)
+        return found
+
+
 @torch.inference_mode(False)
 def load(folder: Path | None, device: str | None = None, dtype: str | None = None) -> Vop:
     """The model whose prompts are in `folder`, on the CLIP they were trained on."""
     config, base = read_adapter(folder, Config, device, dtype)
-    model = Vop(config, base)
+    model = config.on(base)
     fill(Path(folder or "."), model.trained() if config.base else dict(model.named_parameters()))
     return model.to(base.mean.device).eval()
 
