@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
@@ -23,6 +23,8 @@ class Row(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+Separator = Literal[",", "\t"]
+SEPARATORS: dict[Separator, str] = {",": "commas", "\t": "tabs"}
 FileT = TypeVar("FileT", bound=BaseModel)
 RowT = TypeVar("RowT", bound=Row)
 
@@ -76,17 +78,19 @@ def read_jsonl(path: Path, kind: type[RowT], dataset: str) -> Iterator[tuple[int
             raise _refused(f"{path}, line {number}", error, dataset) from None
 
 
-def read_csv(path: Path, kind: type[RowT], dataset: str) -> Iterator[tuple[int, RowT]]:
+def read_csv(
+    path: Path, kind: type[RowT], dataset: str, separator: Separator = ","
+) -> Iterator[tuple[int, RowT]]:
     """Rows of a CSV file with a header, each with the number of the line where it begins.
 
     An empty optional cell counts as absent; blank lines are passed over.
     """
     lines = io.StringIO(_text_of(path, dataset), newline="")
-    reader = csv.reader(lines, strict=True, skipinitialspace=True)
+    reader = csv.reader(lines, strict=True, skipinitialspace=separator == ",", delimiter=separator)
     number = 1  # a text in quotes may hold line breaks, so `reader.line_num` is where a row ends
     try:
         columns = next(reader, [])
-        _require_columns(columns, kind, path, dataset)
+        _require_columns(columns, kind, path, dataset, separator)
         number = reader.line_num + 1
         for values in reader:
             if values not in ([], [""]):
@@ -130,7 +134,9 @@ def _require_keys_once(text: str, place: str, dataset: str) -> None:
         json.loads(text, object_pairs_hook=look)
 
 
-def _require_columns(columns: Sequence[str], kind: type[Row], path: Path, dataset: str) -> None:
+def _require_columns(
+    columns: Sequence[str], kind: type[Row], path: Path, dataset: str, separator: Separator
+) -> None:
     lacking = _lacking(kind, columns)
     doubled = [name for name, times in Counter(columns).items() if name and times > 1]
     if doubled:
@@ -141,8 +147,8 @@ def _require_columns(columns: Sequence[str], kind: type[Row], path: Path, datase
     if lacking:
         raise DataError(
             f"{path}, line 1: there is no column {' or '.join(lacking)} among "
-            f"{', '.join(columns) or 'none'}; the first line names the columns, with commas "
-            f"between (`reeltune datasets {dataset}`)"
+            f"{', '.join(columns) or 'none'}; the first line names the columns, with "
+            f"{SEPARATORS[separator]} between (`reeltune datasets {dataset}`)"
         )
 
 

@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -39,9 +39,60 @@ class Videos:
 
         `named` are the videos of all splits. Raises DataError if no video of this split exists.
         """
-        wanted = dict.fromkeys(caption.video for caption in captions)
-        if policy == "single" and len(wanted) < len(captions):
-            several, count = Counter(caption.video for caption in captions).most_common(1)[0]
+        if policy == "single":
+            self._require_one_each(captions)
+        left = self.left_out((caption.video for caption in captions), named)
+        pairs = tuple(
+            Pair(video=video, path=self.paths[video], caption=text, end=end)
+            for video, text in captions
+            if video in self.paths
+        )
+        return Split(pairs=pairs, captions=policy, left_out=left)
+
+    def asked(self, pairs: Sequence[Pair], named: Collection[str]) -> Split:
+        """The questions whose videos exist, with their files, and whose answer is known.
+
+        `named` are the videos of all splits. Raises DataError if no video of this split exists.
+        """
+        return self._known(pairs, named, "multiple", ("question", "without an answer"))
+
+    def classified(self, pairs: Sequence[Pair], named: Collection[str]) -> Split:
+        """The videos that exist, with their files, and whose class is known: it is the answer.
+
+        `named` are the videos of all splits. Raises DataError if no video of this split exists, or
+        if one is listed twice.
+        """
+        self._require_one_each([Caption(pair.video, pair.caption) for pair in pairs])
+        return self._known(pairs, named, "single", ("video", "without a class"))
+
+    def _known(
+        self,
+        pairs: Sequence[Pair],
+        named: Collection[str],
+        policy: Captions,
+        unknown: tuple[str, str],
+    ) -> Split:
+        what, reason = unknown
+        left = self.left_out((pair.video for pair in pairs), named)
+        kept = tuple(
+            replace(pair, path=self.paths[pair.video])
+            for pair in pairs
+            if pair.video in self.paths and pair.answer is not None
+        )
+        if not kept:
+            raise DataError(
+                f"every {what} of this split of {self.dataset} that is there is {reason}; take the "
+                f"file as it was published (`reeltune datasets {self.dataset}` names it)"
+            )
+        gone = [p for p in pairs if p.video in self.paths and p.answer is None]
+        names = (f"{p.video}: {p.caption}" if p.caption else p.video for p in gone)
+        left += collect_left_out(what, ((name, reason) for name in names))
+        return Split(pairs=kept, captions=policy, left_out=left)
+
+    def _require_one_each(self, captions: Sequence[Caption]) -> None:
+        counts = Counter(caption.video for caption in captions)
+        several, count = counts.most_common(1)[0] if counts else ("", 0)
+        if count > 1:
             first, second, *_ = (text for video, text in captions if video == several)
             raise DataError(
                 f"{several} has {count} captions in this split of {self.dataset}, {first!r:.40} "
@@ -49,17 +100,18 @@ class Videos:
                 "the file of captions, or take that file as it was published "
                 f"(`reeltune datasets {self.dataset}` names it and its page)"
             )
-        pairs = tuple(
-            Pair(video=video, path=self.paths[video], caption=text, end=end)
-            for video, text in captions
-            if video in self.paths
-        )
+
+    def left_out(self, wanted: Iterable[str], named: Collection[str]) -> tuple[LeftOut, ...]:
+        """Videos of a split that are absent, and files that no split names.
+
+        `named` are the videos of all splits. Raises DataError if none that is wanted is there.
+        """
+        videos = list(dict.fromkeys(wanted))
         unnamed = self.paths.keys() - set(named)
-        if not pairs:
-            raise DataError(self._none_of(list(wanted), unnamed))
-        absent = [video for video in wanted if video not in self.paths]
-        left = left_out(absent, unnamed, self.folder)
-        return Split(pairs=pairs, captions=policy, left_out=left)
+        absent = [video for video in videos if video not in self.paths]
+        if len(absent) == len(videos):
+            raise DataError(self._none_of(videos, unnamed))
+        return left_out(absent, unnamed, self.folder)
 
     def _none_of(self, wanted: list[str], unnamed: Collection[str]) -> str:
         return (

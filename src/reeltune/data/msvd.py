@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from reeltune.data._annotations import find_file, find_files, read_lines
+from reeltune.data._msvd import DESCRIPTIONS, MAPPING, VIDEOS, named_by_alias, two_parts
 from reeltune.data._videos import list_videos, write_empty
 from reeltune.data.splits.by_place import refuse_leak
 from reeltune.data.splits.part import PARTS, Part, split_named
@@ -40,9 +41,6 @@ All captions are used, in training and in test.
 """
 SENTENCES = "sents_{}_lc_nopunc.txt"
 LIST = "{}_list.txt"
-DESCRIPTIONS = "AllVideoDescriptions.txt"
-MAPPING = "youtube_mapping.txt"
-VIDEOS = ("videos", "YouTubeClips", "MSVD_Videos")
 
 
 class Config(BaseModel):
@@ -55,7 +53,7 @@ class Config(BaseModel):
     def read(self, split: Part | str) -> Split:
         """Pairs of a split, named as on YouTube. Raises DataError with the file and line."""
         split = split_named(split)
-        aliases = _aliases(self.folder)
+        aliases = named_by_alias(self.folder, "msvd")
         videos = list_videos(self.folder, VIDEOS, "msvd").renamed(aliases)
         if find_files(self.folder, [SENTENCES.format(split)], "msvd"):
             captions = list(_sentences(self.folder, split, aliases))
@@ -83,16 +81,10 @@ class Config(BaseModel):
         return cls(folder=folder)
 
 
-def _aliases(folder: Path) -> dict[str, str]:
-    """Names such as `-4wsuPCjDBc_5_15` by alias such as `vid1`; empty if there is no such file."""
-    found = find_files(folder, [MAPPING], "msvd")
-    return {alias: name for path in found for name, alias in _two(path, None)}
-
-
 def _sentences(folder: Path, split: Part, aliases: dict[str, str]) -> Iterator[Caption]:
     path = find_file(folder, [SENTENCES.format(split)], "msvd")
     mapping = find_file(folder, [MAPPING], "msvd")
-    for alias, text in _two(path, "\t"):
+    for alias, text in two_parts(path, "\t", "msvd"):
         if alias not in aliases:
             raise DataError(
                 f"{path} has a caption of {alias}, which {mapping} does not name; "
@@ -125,7 +117,9 @@ def _lists(folder: Path, split: Part) -> dict[Part, dict[str, None]]:
 def _descriptions(folder: Path, chosen: Collection[str]) -> Iterator[Caption]:
     """Captions of the chosen clips; the file begins with comments."""
     path = find_file(folder, [DESCRIPTIONS], "msvd")
-    captions = [Caption(name, text) for name, text in _two(path, None) if name in chosen]
+    captions = [
+        Caption(name, text) for name, text in two_parts(path, None, "msvd") if name in chosen
+    ]
     without = sorted(set(chosen) - {caption.video for caption in captions})
     if without:
         raise DataError(
@@ -133,25 +127,3 @@ def _descriptions(folder: Path, chosen: Collection[str]) -> Iterator[Caption]:
             f"{without[0]}; take the whole file from the official page (`reeltune datasets msvd`)"
         )
     yield from captions
-
-
-def _source(path: Path) -> str:
-    if path.name == DESCRIPTIONS:
-        return "the official page of MSVD at the University of Texas"
-    return "the release that the other files of the captioning field beside it come from"
-
-
-def _two(path: Path, separator: str | None) -> Iterator[tuple[str, str]]:
-    """The first word and the rest of each line; lines that begin with # are comments."""
-    for number, line in read_lines(path, "msvd"):
-        if line.startswith("#"):
-            continue
-        parts = [part.strip() for part in line.split(separator, 1)]
-        if len(parts) < 2 or not all(parts):
-            raise DataError(
-                f"{path}, line {number}: got {line!r:.60}, and each line is the name of a clip and "
-                f"what belongs to it, with {'a tab' if separator else 'a space'} between; correct "
-                f"the line, or take {path.name} from {_source(path)} (`reeltune datasets msvd` "
-                "has the address)"
-            )
-        yield parts[0], parts[1]
