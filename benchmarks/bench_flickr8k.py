@@ -135,7 +135,7 @@ def main() -> None:
             raise TypeError(f"{method} gave no figures of retrieval")
         found[method] = figures(report)
     model = open_model(str(given.out / "runs" / METHODS[0]), device="cpu")
-    small: Any = quantize(model)  # type: ignore[arg-type]
+    small: Any = quantize(model)
     with StoredClips([folder], None) as reader:
         report = evaluate(small, reader, test, Named("flickr8k", "test"))
         found["int8 layers"] = figures(report) | {

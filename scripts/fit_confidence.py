@@ -30,7 +30,7 @@ from reeltune.media._pixels import fit
 from reeltune.media.decoder import Decoder
 from reeltune.media.sampling import Sampling
 from reeltune.models.lite import Lite
-from reeltune.models.opening.open import open_model
+from reeltune.models.opening.open import open_encoder
 from reeltune.search._confidence import GOOD, MOST, WEIGHTS, Baseline, Kind, Usual, features
 from train_lite_head import Flickr8k
 
@@ -284,7 +284,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--cache", type=Path, required=True)
     chosen = parser.parse_args()
-    model = open_model("lite")
+    model = open_encoder("lite")
     if not isinstance(model, Lite):
         raise SystemExit("lite is not the model that this script knows")
     sets = encoded(chosen.data, chosen.cache, model)

@@ -173,7 +173,7 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"holds neither config\.yaml nor config\.json"):
         open_model(str(tmp_path))
     (tmp_path / "config.yaml").write_text("model: abacus")
-    with pytest.raises(ConfigError, match="no model named 'abacus'; there are: clip"):
+    with pytest.raises(ConfigError, match=r"no model named 'abacus'; there are: .*clip"):
         open_model(str(tmp_path))
 
 

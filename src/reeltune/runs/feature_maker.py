@@ -8,7 +8,7 @@ import torch
 
 from reeltune.errors import ConfigError, ReeltuneError
 from reeltune.features.index import Making
-from reeltune.models.opening.open import open_model
+from reeltune.models.opening.open import open_encoder, open_model
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Maker:
 def why_not_to_index(folder: Path) -> str:
     """The reason why the model in `folder` cannot read pictures; None if it can."""
     try:
-        model = open_model(str(folder))
+        model = open_encoder(str(folder))
         side = model.pixels.size
         picture = torch.zeros(1, 1, 3, side, side, dtype=torch.uint8)
         model.encode_video(picture, torch.ones(1, 1, dtype=torch.bool))

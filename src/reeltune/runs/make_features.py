@@ -23,10 +23,10 @@ from reeltune.media.decoder import Decoder, Frame
 from reeltune.media.files import candidates
 from reeltune.media.progress import Progress, Silent
 from reeltune.media.sampling import Sampling
-from reeltune.models.opening.open import open_model, placed_name
+from reeltune.models.opening.open import open_encoder, placed_name
 from reeltune.storage.content import content_hash
 from reeltune.storage.outputs import require_folder
-from reeltune.types import DualEncoder, FrameEncoder, LeftOut, collect_left_out
+from reeltune.types import FrameEncoder, LeftOut, collect_left_out
 
 BATCH = 32  # frames encoded at once
 AHEAD = 4  # batches that are decoded while one is encoded
@@ -149,7 +149,7 @@ def _photos(folder: Path) -> Iterator[Path]:
 
 
 def _opened(model: str, options: FeatureOptions) -> FrameEncoder:
-    encoder: DualEncoder = open_model(model, device=options.device)
+    encoder = open_encoder(model, device=options.device)
     if not isinstance(encoder, FrameEncoder):
         raise ConfigError(
             f"{model} reads whole clips, not frames alone, so it has no frame features; "

@@ -18,7 +18,7 @@ from reeltune.media.decoder import Decoder
 from reeltune.media.files import candidates
 from reeltune.media.progress import Progress, Silent
 from reeltune.media.sampling import Sampling
-from reeltune.models.opening.open import open_model
+from reeltune.models.opening.open import open_encoder
 from reeltune.search._confidence import Baseline
 from reeltune.search._gather import Gatherer
 from reeltune.search._known import Known
@@ -102,7 +102,7 @@ def _opened(folder: Path, choice: Choice) -> tuple[str, DualEncoder]:
     name = choice.model or (stored.model if stored else DEFAULT_MODEL)
     name = os.path.abspath(name) if os.path.isdir(name) else name  # readable from anywhere
     Sampling.parse(choice.sampling or str(Sampling()))
-    model = open_model(name, device=choice.device)
+    model = open_encoder(name, device=choice.device)
     if stored is None:
         _try_a_picture(model)
     return name, model

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from reeltune.errors import ConfigError, LibraryError
 from reeltune.media.decoder import Decoder, Frame
 from reeltune.media.sampling import Sampling
-from reeltune.models.opening.open import open_model
+from reeltune.models.opening.open import open_encoder
 from reeltune.search._rescore import score_of
 from reeltune.search.query import Ask, answer
 from reeltune.search.store import table as _table
@@ -39,7 +39,7 @@ class Library:
     @cached_property
     def model(self) -> DualEncoder:
         """The model that made the vectors; raises LibraryError if it is not the same any more."""
-        model = open_model(self.manifest.model, device=self._device)
+        model = open_encoder(self.manifest.model, device=self._device)
         if model.fingerprint != self.manifest.fingerprint:
             raise LibraryError(
                 f"{self.folder} was made with model {self.manifest.model} of fingerprint "

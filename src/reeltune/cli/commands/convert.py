@@ -57,41 +57,26 @@ def univl(
 
 
 @app.command()
-def alpro(
-    source: Annotated[
-        Path, typer.Argument(help="alpro_pretrained_ckpt.pt, or weights tuned of it.")
-    ],
+def violet(
+    source: Annotated[Path, typer.Argument(help="ckpt_violet_pretrain.pt, or weights of it.")],
     out: OutArgument,
-    entities: Annotated[
-        Path | None,
-        typer.Option(help="data/unigrams.txt: what its prompter chooses from, one a line."),
-    ] = None,
-    answers: Annotated[
-        Path | None, typer.Option(help="train_ans2label.json of a checkpoint for questions.")
-    ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A size of its own, e.g. config.frames=16."),
+        typer.Option("--set", help="What it is asked, e.g. config.task=multiple-choice."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """ALPRO's weights, and those of the prompter inside, with what became of each key.
+    """Violet's weights, with what became of each key; what the file lacks has random weights.
 
-    Example: `reeltune convert alpro alpro_pretrained_ckpt.pt alpro-pretrained`
+    Example: `reeltune convert violet ckpt_violet_pretrain.pt violet-pretrained`
     """
     from dataclasses import asdict
 
-    from reeltune.models.alpro import Config, convert
-    from reeltune.models.released.alpro_lists import answers_in, entities_in
+    from reeltune.models.violet import Config, convert
     from reeltune.settings.faults import settings_given
     from reeltune.storage.outputs import new_folder
 
-    given: dict[str, Any] = {}
-    if entities is not None:
-        given["entities"] = entities_in(entities)
-    if answers is not None:
-        given |= {"task": "open-ended", "answers": answers_in(answers)}
-    config = settings_given(Config, changes_of(settings), "config").model_copy(update=given)
+    config = settings_given(Config, changes_of(settings), "config")
     with new_folder(out) as folder:
         found = convert(source, folder, config)
     report = {name: list(keys) for name, keys in asdict(found).items()}

@@ -15,13 +15,15 @@ from torch import Tensor, nn
 from transformers import BertConfig
 
 from reeltune.models._bert.layers import Layers, WordEmbeddings
+from reeltune.models._bert.sequence import Sequence
 from reeltune.models._bert.word_head import WordHead
-from reeltune.models._univl.towers import Sequence, of_keys
 from reeltune.models._violet.codes import Codebook
 from reeltune.models._violet.swin import SwinSizes, VideoSwin, WindowAttention
+from reeltune.nn.attention_mask import additive
 
 SPREAD, WIDTH = 0.02, 768  # standard deviation of random weights in the released width
 HEAD_DROPOUT, ANSWER_DROPOUT = 0.1, 0.5
+STATES_AT_ONCE = 1 << 17  # numbers of pairs' states at one place
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, by channel
 
 
@@ -102,7 +104,7 @@ class Network(nn.Module):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        width = sizes.width
+        width, self.chooses = sizes.width, sizes.chooses
         self.enc_img, self.enc_txt = VideoEncoder(sizes), TextEncoder(sizes)
         self.trsfr = Layers(sizes.bert())
         self.fc, self.fc_mvm = head(width, 1), head(width, sizes.codes)
@@ -140,6 +142,21 @@ class Network(nn.Module):
             states = layer(states, mask)
         return last.first(states, mask)
 
+    def align(self, text: Sequence, video: Sequence) -> Float[Tensor, "Q N"]:
+        """Scores of all texts with all videos, a bounded number of pairs at once."""
+        pairs = torch.cartesian_prod(torch.arange(len(text)), torch.arange(len(video)))
+        at_once = max(1, STATES_AT_ONCE // video.states.shape[2])
+        scores = []
+        for some in pairs.to(text.mask.device).split(at_once):
+            left, right = some.T
+            scores.append(self.fc(self.summary(text.rows(left), video.rows(right))))
+        return torch.cat(scores).view(len(text), len(video))
+
+    def answer(self, text: Sequence, video: Sequence) -> Float[Tensor, "B V"]:
+        """Scores of answers, or of the option in each text, by the head that there is for them."""
+        head = self.fc_mc if self.chooses else self.fc_oe
+        return head(self.summary(text, video))
+
 
 def head(width: int, scores: int, dropout: float = HEAD_DROPOUT) -> nn.Sequential:
     """Scores of a state, by a middle of twice its width."""
@@ -154,8 +171,8 @@ def _joined(text: Sequence, video: Sequence) -> tuple[Tensor, Tensor]:
     The release puts the video first; layers that know no places but those in the states make
     the same of either.
     """
-    states = torch.cat([text.states, video.states], dim=1)
-    return states, of_keys(torch.cat([text.mask, video.mask], dim=1), states)
+    both = text.then(video)
+    return both.states, additive(both.mask, both.states)[:, None, None]
 
 
 def _initialize(module: nn.Module, spread: float) -> None:

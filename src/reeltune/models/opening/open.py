@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 from torch import nn
 
-from reeltune.errors import CheckpointError
+from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models.opening.hub import HUB_ID, fetch
-from reeltune.models.opening.trial import require_vectors
+from reeltune.models.opening.trial import require_works
 from reeltune.models.opening.weights import CARD, read_card
 from reeltune.nn.quantize import fits_int8, quantize
 from reeltune.registry import find, names
@@ -19,14 +19,29 @@ from reeltune.settings.existing import Named
 from reeltune.types import DualEncoder
 
 
-def open_model(name: str, device: str | None = None, dtype: str | None = None) -> DualEncoder:
-    """The model called `name`, ready to encode: in eval mode, and no weight asks for a gradient.
+def open_encoder(name: str, device: str | None = None, dtype: str | None = None) -> DualEncoder:
+    """The model called `name`, as by `open_model`, for those who want vectors.
+
+    Errors: `ConfigError` for a model that scores pairs and makes none.
+    """
+    model = open_model(name, device, dtype)
+    if not isinstance(model, DualEncoder):
+        raise ConfigError(
+            f"{name} scores pairs of a text and a clip, and makes no vectors, which are wanted "
+            "here; give a model such as lite, a CLIP folder or a run of vop"
+        )
+    return model
+
+
+def open_model(name: str, device: str | None = None, dtype: str | None = None) -> Any:
+    """The model called `name`, a `DualEncoder` or a scorer of pairs, ready to be asked: in eval
+    mode, and no weight asks for a gradient.
 
     `name` is a component that brings its weights (`lite`), a folder that `save_pretrained` or
     transformers wrote, a hub id (`openai/clip-vit-base-patch32`, or with `@revision`), or the
     dotted path of a module outside Reeltune.
-    Errors: `CheckpointError` if it cannot be found or loaded whole, or makes no vectors,
-    `ConfigError` for a device or precision that is not there.
+    Errors: `CheckpointError` if it cannot be found or loaded whole, or makes nothing of a frame
+    and a word, `ConfigError` for a device or precision that is not there.
     """
     require_named(name)
     folder = Path(name).expanduser()
@@ -40,7 +55,7 @@ def open_model(name: str, device: str | None = None, dtype: str | None = None) -
         model.eval().requires_grad_(False)
     model.name = name
     if name not in names("models"):  # what is packaged is tested with the package
-        require_vectors(model)
+        require_works(model)
     return model
 
 
@@ -92,7 +107,7 @@ def component_named(name: str) -> ModuleType | None:
     return find("models", name)
 
 
-def _open_folder(folder: Path, device: str | None, dtype: str | None) -> DualEncoder:
+def _open_folder(folder: Path, device: str | None, dtype: str | None) -> Any:
     """A checkpoint of our own says its component in `config.yaml`; others are Hugging Face's."""
     if (folder / CARD).is_file():
         card = read_card(folder)

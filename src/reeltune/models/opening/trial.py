@@ -1,5 +1,7 @@
-"""Tries an opened model with one grey frame and one word, and refuses it if it gives no vectors."""
+"""Tries an opened model with one grey frame and one word, and refuses it if it makes nothing of
+them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,42 +13,55 @@ WORD = "a"
 
 
 @torch.no_grad()
-def require_vectors(model: Any) -> None:
-    """Raises CheckpointError for a model that makes no finite vector of its width of either.
+def require_works(model: Any) -> None:
+    """Raises CheckpointError for a model that makes no finite vector of its width of either, or,
+    where it only scores pairs, no finite score of the two.
 
     Of a model of stored features one such feature is taken in place of the frame, so that a frozen
     encoder beside it is not opened before it is needed.
     """
     width = features_read(model)
+    clip = _grey(model.pixels.size) if width is None else torch.full((1, 1, width), 0.5)
+    there = torch.ones(1, 1).bool()
 
     def read() -> object:
         return model.encode_text(model.tokenize([WORD]))
 
     def watch() -> object:
-        clip = _grey(model.pixels.size) if width is None else torch.full((1, 1, width), 0.5)
-        return model.encode_video(clip, torch.ones(1, 1).bool())
+        return model.encode_video(clip, there)
 
-    for what, encode in {"a word": read, "a grey frame": watch}.items():
-        fault = _fault(encode, model.dim)
-        if fault:
-            raise CheckpointError(
-                f"{model.name} makes {fault} of {what}, and wanted is a vector of {model.dim} "
-                "finite numbers; get the model's files again from where they came, or give another"
-            )
+    def score() -> object:
+        text = model.read_text(model.tokenize([WORD]))
+        return model.align(text, model.read_video(clip, there))
+
+    if hasattr(model, "align") and not hasattr(model, "encode_text"):
+        _require_made(model, "a word with a grey frame", score, 1)
+        return
+    _require_made(model, "a word", read, model.dim)
+    _require_made(model, "a grey frame", watch, model.dim)
 
 
-def _fault(encode: Any, width: int) -> str:
+def _require_made(model: Any, of: str, make: Callable[[], object], width: int) -> None:
+    if fault := _fault(make, width):
+        wanted = "a score" if width == 1 else f"a vector of {width} finite numbers"
+        raise CheckpointError(
+            f"{model.name} makes {fault} of {of}, and wanted is {wanted}; get the model's files "
+            "again from where they came, or give another"
+        )
+
+
+def _fault(make: Callable[[], object], width: int) -> str:
     try:
-        vector = encode()
+        made = make()
     except ReeltuneError:
         raise
     except Exception as error:  # of whatever kind a model raises that does not fit together
         return f"{type(error).__name__} ({(str(error).splitlines() or ['no reason'])[0]})"
-    if not isinstance(vector, Tensor):
-        return f"no vector but {type(vector).__name__}"
-    if tuple(vector.shape) != (1, width):
-        return f"a vector of shape {tuple(vector.shape[1:])}"
-    return "" if bool(vector.isfinite().all()) else "numbers that are not finite"
+    if not isinstance(made, Tensor):
+        return f"no vector but {type(made).__name__}"
+    if tuple(made.shape) != (1, width):
+        return f"a vector of shape {tuple(made.shape[1:])}"
+    return "" if bool(made.isfinite().all()) else "numbers that are not finite"
 
 
 def features_read(model: Any) -> int | None:

@@ -1,0 +1,243 @@
+"""Violet: a Video Swin, embeddings of words and a BERT over both (Fu et al., 2111.12681), with the
+losses that MELTR melts (Ko et al., 2303.13009).
+
+A text is found, and a question answered, by a score of the text with the video: there are no
+vectors. The Swin reads each clip once, however many texts it is scored with. What differs from the
+release is said where it is, and together in docs/violet.md.
+"""
+
+from collections.abc import Sequence as Several
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.models._asking.answering import Answering
+from reeltune.models._asking.settings import with_answers_of
+from reeltune.models._asking.targets import targets_of
+from reeltune.models._bert.sequence import Sequence
+from reeltune.models._bert.words import FILE, WordPieces, read_vocabulary
+from reeltune.models._device import device_named, precision_named
+from reeltune.models._released_keys import KeyReport, unique
+from reeltune.models._violet import released
+from reeltune.models._violet.dvae import Encoder, read_encoder
+from reeltune.models._violet.network import Network
+from reeltune.models._violet.settings import RELEASE, Settings
+from reeltune.models._violet.start import fit_codebook, take_pretrained
+from reeltune.models._violet.tasks import Hiding, Scene, Tokenizer, task_losses
+from reeltune.models.opening.material import Material, Started
+from reeltune.models.opening.weights import (
+    WEIGHTS,
+    card_settings,
+    fingerprint,
+    load_weights,
+    versions,
+    write_card,
+)
+from reeltune.nn.precise import precise
+from reeltune.storage.tensors import write_tensors
+from reeltune.types import Batch, Pixels, Tokens
+
+WEIGHTS_FROM = "a folder that training or `reeltune convert violet` wrote"
+
+
+class Config(Settings):
+    """Sizes, and what is read and trained; the defaults are the released model for retrieval."""
+
+    @classmethod
+    def tiny(cls) -> "Config":
+        """About 90 thousand weights, over frames of 32 pixels."""
+        return cls(
+            codes=32,
+            vocabulary="small",
+            size=32,
+            frames=8,
+            swin_width=16,
+            swin_depths=(1, 2),
+            swin_heads=(2, 2),
+            window=2,
+            places=17,
+            layers=1,
+            heads=2,
+            positions=64,
+            words=32,
+        )
+
+    def build(self) -> "Violet":
+        """The model with random weights, drawn from torch's global generator."""
+        return Violet(self, WordPieces(read_vocabulary(str(self.vocabulary)))).eval()
+
+    def start(self, material: Material = Material()) -> "Started[Violet]":
+        """The model as training begins: with the weights of `pretrained` where it is given, and a
+        codebook of the training clips where there is no dVAE.
+
+        Errors: `ConfigError` where features are stored, which it does not read.
+        """
+        if material.width is not None:
+            raise ConfigError(
+                f"{material.title}: violet reads frames, and features are stored; leave features "
+                "out"
+            )
+        config = with_answers_of(self, material)
+        model = config.build()
+        said = take_pretrained(model.network, config)
+        if model.network.codebook is not None and "mvm" in config.losses:
+            book = model.network.codebook
+            said.append(fit_codebook(book, model.pixels, config.side, material))
+        targets = targets_of(config, model.tokenize, config.words, model.offer)
+        return Started(model.to(device_named(material.device)), targets, tuple(said))
+
+
+class Violet(Answering):
+    """Scores pairs of a text and a clip, and answers questions about clips."""
+
+    config: Settings
+
+    def __init__(self, config: Config, words: WordPieces, name: str = "violet") -> None:
+        super().__init__()
+        self.config, self.words, self.name = config, words, name
+        self.primary, self.tasks = config.primary, config.losses
+        self.judged_as = config.judged_as
+        self.pixels = Pixels(size=config.size, fit="pad", resample="bilinear")
+        self.network = Network(config.sizes(len(words)))
+        self._dvae: list[Encoder] = []  # opened for the first guess; no part of the model
+        self._known: tuple[int, str] | None = None  # versions of the weights, their fingerprint
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.network.enc_img.emb_cls.device
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the weights as stored, until they are changed."""
+        if self._known is None or self._known[0] != versions(self):
+            facts = self.config.model_dump(mode="json", include=set(FACTS))
+            facts |= {"words": self.words.words, "longest": self.config.words}
+            self._known = (versions(self), fingerprint(unique(self.network), facts))
+        return self._known[1]
+
+    def move(self, device: torch.device, dtype: torch.dtype) -> "Violet":
+        """Place the network; the fingerprint stays that of the weights before rounding."""
+        stored = self.fingerprint
+        self.to(device, dtype)
+        self._known = (versions(self), stored)
+        return self
+
+    def tokenize(self, texts: Several[str]) -> Tokens:
+        """Word pieces on the CPU, cut to `words` with [SEP] kept."""
+        return self.words.encode(texts, self.config.words)
+
+    def read_text(self, tokens: Tokens) -> Sequence:
+        """Embeddings of every token."""
+        return self.network.read_text(tokens.ids.to(self.device), tokens.mask.to(self.device))
+
+    def read_video(self, frames: Tensor, mask: Bool[Tensor, "B T"]) -> Sequence:
+        """States of every frame (B, T, 3, S, S) and of its places, by the Swin."""
+        return self.network.read_video(*self._clips(frames, mask))
+
+    def align(self, text: Sequence, video: Sequence) -> Float[Tensor, "Q N"]:
+        """Scores of all pairs; bounded memory in inference."""
+        return precise(self.network.align(text, video))
+
+    def score(
+        self, tokens: Tokens, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, " B"]:
+        """The score of each text with the clip in its row."""
+        summary = self.network.summary(self.read_text(tokens), self.read_video(frames, mask))
+        return precise(self.network.fc(summary)).squeeze(-1)
+
+    def head_scores(
+        self, tokens: Tokens, video: Sequence, rows: Int[Tensor, " B"]
+    ) -> Float[Tensor, "B V"]:
+        """What the head for questions makes of each text with its clip."""
+        return self.network.answer(self.read_text(tokens), video.rows(rows.to(self.device)))
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The losses by name, that of a question first."""
+        clips, seen = self._clips(batch.frames, batch.mask)
+        scene = Scene(
+            network=self.network,
+            text=Tokens(batch.tokens.ids.to(self.device), batch.tokens.mask.to(self.device)),
+            clips=clips,
+            seen=seen,
+            video=batch.video.to(self.device),
+            temperature=self.config.temperature,
+            hiding=Hiding(
+                self.words.mask, self.config.mask_chance, self.config.side, self._tokenizer
+            ),
+        )
+        asked = {} if self.config.task is None else self.asked_losses(batch, scene.read)
+        return {**asked, **task_losses(scene, self.config.losses)}
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write weights, settings and vocabulary; the dVAE only by its name."""
+        folder = Path(folder)
+        write_card(folder, "violet", self.config.model_dump(mode="json"))
+        write_tensors(folder / WEIGHTS, self.network.state_dict())
+        (folder / FILE).write_text("\n".join(self.words.words) + "\n", encoding="utf-8")
+
+    def _clips(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Clips on the model's device, and which of their frames are real."""
+        if not mask.any(dim=1).all():
+            raise DataError("a video has no frame at all (a row of mask is false); leave it out")
+        size = self.config.size
+        if frames.dtype != torch.uint8 or frames.shape[2:] != (3, size, size):
+            raise DataError(
+                f"clips are {frames.dtype} of shape {tuple(frames.shape)}, and violet reads uint8 "
+                f"frames (B, T, 3, {size}, {size}); read them with the model's own pixels"
+            )
+        if frames.shape[1] > self.config.frames:
+            raise DataError(
+                f"a clip has {frames.shape[1]} frames, and the model reads {self.config.frames}; "
+                f"read fewer, as with --set frames={self.config.frames}"
+            )
+        return frames.to(self.device), mask.to(self.device)
+
+    def _tokenizer(self) -> Tokenizer:
+        if self.network.codebook is not None:
+            return self.network.codebook
+        if self.config.dvae is None:
+            raise ConfigError("the model has no visual tokens; give --set config.dvae=encoder.pkl")
+        if not self._dvae:
+            self._dvae.append(read_encoder(self.config.dvae))
+        return self._dvae[0].to(self.device)
+
+
+FACTS = (  # settings that change what the model makes of texts and videos
+    "task",
+    "answers",
+    "size",
+    "swin_heads",
+    "window",
+    "heads",
+)
+
+
+@torch.inference_mode(False)
+def load(folder: Path | None, device: str | None = None, dtype: str | None = None) -> Violet:
+    """The model in a folder that training or `convert` wrote."""
+    if folder is None:
+        raise CheckpointError(
+            "violet has no weights of its own; give a folder that training wrote, or make one of "
+            f"the released {RELEASE.file} with `reeltune convert violet`"
+        )
+    place, precision = device_named(device), precision_named(dtype)
+    config = card_settings(folder, Config)
+    model = Violet(config, WordPieces(read_vocabulary(str(folder))))
+    load_weights(model.network, folder / WEIGHTS)
+    return model.move(place, precision).eval()
+
+
+def convert(source: Path | str, folder: Path | str, config: Config | None = None) -> KeyReport:
+    """Write the folder of a released checkpoint such as `ckpt_violet_pretrain.pt`, and say what
+    became of each of its keys; what it lacks has random weights."""
+    given, config = released.read(Path(source)), config or Config()
+    with torch.device("meta"):  # before a network is drawn for nothing
+        RELEASE.require_fits(config.build().network, given, Path(source))
+    model = config.build()
+    report = released.fill(model.network, given, Path(source))
+    model.save_pretrained(folder)
+    return report
