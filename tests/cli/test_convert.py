@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from typer.testing import CliRunner
 
+from oracles.released_alpro import random_weights, shapes_of, write
 from oracles.released_dual_encoding import MARKS, Released, pickle_words
 from oracles.released_vop import released_state
 from oracles.released_vop import save as save_released
 from reeltune.cli.app import app
 from reeltune.data.youcook2 import Config as YouCook2
 from reeltune.features.store import Features
-from reeltune.models import clip, univl
+from reeltune.models import alpro, clip, univl
 from reeltune.models.opening.open import open_model
 
 SMALL = {
@@ -83,6 +84,24 @@ def test_weights_of_univl_are_told_key_by_key(tmp_path: Path) -> None:
     model = open_model(str(tmp_path / "model"), "cpu")
     name = "bert.pooler.dense.weight"
     torch.testing.assert_close(model.network.state_dict()[name], kept[name])
+
+
+def test_weights_of_alpro_are_told_key_by_key_with_those_of_its_prompter(tmp_path: Path) -> None:
+    words = len(alpro.Config.tiny().build().words)
+    write(tmp_path / "a.pt", random_weights(shapes_of("pretraining", 8, words)))
+    (tmp_path / "unigrams.txt").write_text("man 9\ndog 8\ncar 7\nsky 6\n")
+    sizes = [f"--set=config.{size}" for size in ("width=8", "heads=2", "vocabulary=small")]
+    given = (tmp_path / "a.pt", tmp_path / "ours", *sizes)
+    facts = told("alpro", *given, "--entities", tmp_path / "unigrams.txt")
+    assert facts["missing"] == facts["interpolated"] == []
+    assert len(facts["loaded"]) == 457 + 4 + 457
+    assert open_model(facts["folder"], "cpu").config.entities == ("man", "dog", "car", "sky")
+    asked = write(tmp_path / "q.pt", random_weights(shapes_of("questions", 8, words)))
+    (tmp_path / "labels.json").write_text('{"yes": 0, "no": 2, "two": 1}')
+    code, text = run("alpro", asked, tmp_path / "qa", *sizes, "--answers", tmp_path / "labels.json")
+    assert code == 0, text
+    assert "renamed: 198\ninterpolated: none\n" in text
+    assert open_model(str(tmp_path / "qa"), "cpu").answers == ("yes", "two", "no")
 
 
 def test_prompts_of_vop_are_brought_in_with_a_report_of_every_key(tmp_path: Path) -> None:

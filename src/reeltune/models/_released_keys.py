@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
@@ -30,6 +30,17 @@ class KeyReport:
     tied: tuple[str, ...]
     renamed: tuple[str, ...] = ()  # "name in the file -> name in the network"
     interpolated: tuple[str, ...] = ()  # loaded in another size than the file has
+
+    def beside(self, other: "KeyReport", before: str) -> "KeyReport":
+        """These keys, and those of another network whose names have `before` before them."""
+        both = {
+            field.name: (
+                *getattr(self, field.name),
+                *(f"{before}{name}" for name in getattr(other, field.name)),
+            )
+            for field in fields(self)
+        }
+        return KeyReport(**both)
 
     def __str__(self) -> str:
         parts = ("loaded", "missing", "unexpected", "tied", "renamed", "interpolated")

@@ -9,6 +9,7 @@ have any number of frames.
 """
 
 from collections.abc import Sequence as Texts
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,9 +19,9 @@ from torch import Tensor
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models._alpro.crops import draw_crops, in_pixels, on_black
 from reeltune.models._alpro.network import Network
-from reeltune.models._alpro.pretrained import fill_from, with_prompter
+from reeltune.models._alpro.pretrained import INSIDE, fill_from, with_prompter
 from reeltune.models._alpro.prompter import Prompter
-from reeltune.models._alpro.released import RELEASE
+from reeltune.models._alpro.released import PROMPTER, RELEASE, fitted, parts_of
 from reeltune.models._alpro.scene import Crops, Scene, scene_losses
 from reeltune.models._alpro.settings import Settings
 from reeltune.models._asking.answering import Answering
@@ -29,7 +30,7 @@ from reeltune.models._asking.targets import plain_offer, targets_of
 from reeltune.models._bert.sequence import Sequence
 from reeltune.models._bert.words import FILE, WordPieces, inner, read_vocabulary
 from reeltune.models._device import device_named, precision_named
-from reeltune.models._released_keys import unique
+from reeltune.models._released_keys import KeyReport, unique
 from reeltune.models.opening.material import Material, Started
 from reeltune.models.opening.weights import (
     WEIGHTS,
@@ -121,9 +122,9 @@ class Alpro(Answering):
         return self.network.temp.device
 
     @property
-    def temperature(self) -> Tensor:
+    def temperature(self) -> float:
         """What cosines are divided by, to be logits."""
-        return self.network.temperature
+        return float(self.network.temperature.detach())
 
     @property
     def fingerprint(self) -> str:
@@ -289,3 +290,29 @@ def load(folder: Path | None, device: str | None = None, dtype: str | None = Non
     model = Alpro(card_settings(folder, Config), WordPieces(read_vocabulary(str(folder))))
     RELEASE.fill_whole(model.network, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
     return model.move(place, precision).eval()
+
+
+def convert(released: Path | str, folder: Path | str, config: Config | None = None) -> KeyReport:
+    """Write the folder of a released checkpoint such as `alpro_pretrained_ckpt.pt`, and say what
+    became of each of its keys; what it lacks has random weights.
+
+    The prompter that a checkpoint of pretraining holds becomes a folder inside. Heads of entities
+    and of answers are taken where `config` names the entities and the answers, and left out else.
+    """
+    given, config = RELEASE.read(Path(released)), config or Config()
+    own, inside = parts_of(given)
+    report = _converted(own, Path(released), Path(folder), config)
+    if not inside:
+        return report
+    plain = config.model_copy(update={"tasks": (), "task": None, "entities": ()})
+    return report.beside(_converted(inside, Path(released), Path(folder) / INSIDE, plain), PROMPTER)
+
+
+def _converted(given: dict[str, Tensor], path: Path, folder: Path, config: Config) -> KeyReport:
+    fit = fitted(given, config.image // config.patch, config.frames, path)
+    with torch.device("meta"):  # before a network is drawn for nothing
+        RELEASE.require_fits(config.build().network, fit.weights, path)
+    model = config.build()
+    report = RELEASE.fill(model.network, fit.weights, path)
+    model.save_pretrained(folder)
+    return replace(report, renamed=fit.renamed, interpolated=fit.interpolated)

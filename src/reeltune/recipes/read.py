@@ -15,7 +15,9 @@ order of `FIGURES`, and `captions: {BLEU-4: 17.9}` by name.
 """
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -260,4 +262,11 @@ def _read(kind: str, name: str, whole: str) -> dict[str, Any]:
 
 
 def _open(kind: str, name: str) -> dict[str, Any]:
+    """What a packaged file says, as a copy that the caller may change."""
+    return deepcopy(_parsed(kind, name))
+
+
+@cache
+def _parsed(kind: str, name: str) -> dict[str, Any]:
+    """What a packaged file says, parsed once: a table settles hundreds of recipes."""
     return dict(yaml.safe_load(ROOT.joinpath(kind, f"{name}.yaml").read_text(encoding="utf-8")))

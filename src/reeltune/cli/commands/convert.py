@@ -57,6 +57,48 @@ def univl(
 
 
 @app.command()
+def alpro(
+    source: Annotated[
+        Path, typer.Argument(help="alpro_pretrained_ckpt.pt, or weights tuned of it.")
+    ],
+    out: OutArgument,
+    entities: Annotated[
+        Path | None,
+        typer.Option(help="data/unigrams.txt: what its prompter chooses from, one a line."),
+    ] = None,
+    answers: Annotated[
+        Path | None, typer.Option(help="train_ans2label.json of a checkpoint for questions.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A size of its own, e.g. config.frames=16."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """ALPRO's weights, and those of the prompter inside, with what became of each key.
+
+    Example: `reeltune convert alpro alpro_pretrained_ckpt.pt alpro-pretrained`
+    """
+    from dataclasses import asdict
+
+    from reeltune.models.alpro import Config, convert
+    from reeltune.models.released.alpro_lists import answers_in, entities_in
+    from reeltune.settings.faults import settings_given
+    from reeltune.storage.outputs import new_folder
+
+    given: dict[str, Any] = {}
+    if entities is not None:
+        given["entities"] = entities_in(entities)
+    if answers is not None:
+        given |= {"task": "open-ended", "answers": answers_in(answers)}
+    config = settings_given(Config, changes_of(settings), "config").model_copy(update=given)
+    with new_folder(out) as folder:
+        found = convert(source, folder, config)
+    report = {name: list(keys) for name, keys in asdict(found).items()}
+    tell({"folder": str(out), **report}, as_json)
+
+
+@app.command()
 def violet(
     source: Annotated[Path, typer.Argument(help="ckpt_violet_pretrain.pt, or weights of it.")],
     out: OutArgument,

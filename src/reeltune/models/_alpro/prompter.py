@@ -14,7 +14,8 @@ from reeltune.models._alpro.network import TEMPERATURE
 from reeltune.models.opening.open import open_model
 from reeltune.types import DualEncoder
 
-PROMPTS = ("a video of {}", "a clip that shows {}", "{} in a video")  # our choice
+KINDS, ARTICLES = ("footage", "video", "portrait", "video footage"), ("a", "the", "one")
+TEXTS_AT_ONCE = 256
 
 
 class Prompter:
@@ -56,10 +57,16 @@ class Prompter:
     def _of_entities(self, model: DualEncoder) -> Float[Tensor, "E D"]:
         """The mean of the vectors of an entity's prompts, as in the release."""
         if self._vectors is None:
-            texts = [prompt.format(entity) for entity in self.entities for prompt in PROMPTS]
-            found = model.encode_text(model.tokenize(texts))
-            self._vectors = found.unflatten(0, (-1, len(PROMPTS))).mean(dim=1)
+            texts = [prompt for entity in self.entities for prompt in prompts_of(entity)]
+            parts = (texts[at : at + TEXTS_AT_ONCE] for at in range(0, len(texts), TEXTS_AT_ONCE))
+            found = torch.cat([model.encode_text(model.tokenize(part)) for part in parts])
+            self._vectors = found.unflatten(0, (len(self.entities), -1)).mean(dim=1)
         return self._vectors
+
+
+def prompts_of(entity: str) -> list[str]:
+    """Texts about a clip that shows an entity: the twelve of the release for videos."""
+    return [f"A {kind} of {article} {entity}." for kind in KINDS for article in ARTICLES]
 
 
 def temperature_of(model: DualEncoder) -> float:
@@ -68,7 +75,7 @@ def temperature_of(model: DualEncoder) -> float:
     if (temperature := getattr(model, "temperature", None)) is not None:
         return float(temperature)
     if (scale := getattr(model, "logit_scale", None)) is not None:
-        return math.exp(-float(scale))
+        return math.exp(-float(scale.detach()))
     return TEMPERATURE
 
 
