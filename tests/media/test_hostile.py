@@ -309,7 +309,7 @@ def long_clip(numbered: Numbered, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def impatient() -> Iterator[Decoder]:
-    with Decoder(SMALL, Sampling("fps", 25.0), Limits(silence=1.0)) as decoder:
+    with Decoder(SMALL, Sampling("fps", 25.0), Limits(silence=4.0)) as decoder:
         yield decoder
 
 
@@ -322,9 +322,9 @@ def test_a_worker_that_hangs_is_killed_and_the_next_file_works(
         next(reading)
         os.kill(impatient.worker().pid, signal.SIGSTOP)
         start = time.monotonic()
-        with pytest.raises(MediaError, match=r"long\.mp4: decoding failed: no progress for 1 s"):
+        with pytest.raises(MediaError, match=r"long\.mp4: decoding failed: no progress for 4 s"):
             list(reading)
-        assert time.monotonic() - start < 4
+        assert time.monotonic() - start < 10
     assert len(read(impatient, short)[0]) == 10
 
 
