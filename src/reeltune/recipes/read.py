@@ -4,14 +4,15 @@
 says data, base model and training, the second what is tuned and how fast it learns. What the
 papers report stands beside, under `expected`.
 
-What a benchmark gives models of one component that read features is a section of its own:
+What a benchmark gives models of one component that are no CLIPs is a section of its own:
     components: {univl: {features: {folder: f}, config: {width: 64}, training: {batch: 16}}}
 It holds fields of a `Recipe`, and `only: [univl]` where not all methods of the component fit;
-`base`, `frames` and `training` at the top are for CLIPs. What a benchmark gives one method alone
-goes below `methods`: config, meltr, and settings of training as they are. Where `options.size`
-says how much data there is, `sizes: {tiny: {training.batch: 8}}` has what `--set` would be given
-for that size, and what is given goes first. Figures of the papers are `t2v` and `v2t`, in the
-order of `FIGURES`, and `captions: {BLEU-4: 17.9}` by name.
+`base`, `frames` and `training` at the top are for CLIPs. A method `needs` base, which is a CLIP, or
+such a section, as one that reads features or frames. What a benchmark gives one method alone goes
+below `methods`: config, meltr, and settings of training as they are. Where `options.size` says how
+much data there is, `sizes: {tiny: {training.batch: 8}}` has what `--set` would be given for that
+size, and what is given goes first. Figures of the papers are `t2v` and `v2t`, in the order of
+`FIGURES`, and `figures: {BLEU-4: 17.9}` by name.
 """
 
 from collections.abc import Mapping
@@ -195,7 +196,7 @@ def _composed(own: OwnRecipe, asked: dict[str, Any]) -> dict[str, Any]:
         "training": {**given.training, **how.get("training", {}), **adapted},
         "expected": {
             **dict(zip(FIGURES, expected.get("t2v", ()), strict=False)),
-            **expected.get("captions", {}),
+            **expected.get("figures", {}),
         },
         "expected_v2t": dict(zip(FIGURES, expected.get("v2t", ()), strict=False)),
     }
@@ -221,13 +222,15 @@ def _defaults_of(benchmark: dict[str, Any], how: dict[str, Any]) -> KindDefaults
     section = dict(benchmark.pop("components", {}).get(how["component"], {}))
     training = benchmark.pop("training", {})
     tied = {name: benchmark.pop(name, None) for name in ("base", "frames")}
-    if how.get("needs", "base") == "features":
-        section.pop("only", None)
-        config, training = section.pop("config", {}), section.pop("training", {})
-        options = {**benchmark.pop("options", {}), **section.pop("options", {})}
-        return KindDefaults({"features": {}, "options": options, **section}, config, training)
-    wanted: list[Literal["base", "frames"]] = how.get("from_benchmark", [])
-    return KindDefaults({"frames": tied["frames"]}, {name: tied[name] for name in wanted}, training)
+    needs = how.get("needs", "base")
+    if needs == "base":
+        wanted: list[Literal["base", "frames"]] = how.get("from_benchmark", [])
+        return KindDefaults({"frames": tied["frames"]}, {n: tied[n] for n in wanted}, training)
+    section.pop("only", None)
+    config, training = section.pop("config", {}), section.pop("training", {})
+    options = {**benchmark.pop("options", {}), **section.pop("options", {})}
+    read: dict[str, Any] = {"features": {}} if needs == "features" else {}
+    return KindDefaults({**read, "options": options, **section}, config, training)
 
 
 def _size(fields: dict[str, Any], changes: dict[str, Any]) -> object:

@@ -30,7 +30,7 @@ def require_learnable(
     Errors: `ConfigError` and `DataError`, as they would come of the training itself, but later.
     """
     train, val = learned
-    model = _without_weights(config) if at_hand else None
+    model = _without_weights(config, train) if at_hand else None
     if melting is not None:
         require_combiner(melting, model)
     reads = OF_STEPS if model is None else settings_read(model, melting is not None)
@@ -108,6 +108,10 @@ def _why_it_hardly_chose(val: Split, reached: str, kept: str) -> Iterator[str]:
         )
 
 
-def _without_weights(config: Any) -> Any:
+def _without_weights(config: Any, train: Split) -> Any:
+    """The model; where it tells answers apart and none are named, those of training."""
+    answers = {pair.answer for pair in train.pairs if pair.answer is not None}
+    if answers and getattr(config, "answers", None) == ():
+        config = config.model_copy(update={"answers": tuple(sorted(answers))})
     with torch.device("meta"):
         return config.build()
