@@ -16,7 +16,7 @@ from oracles.released_vop import save as save_released
 from reeltune.cli.app import app
 from reeltune.data.youcook2 import Config as YouCook2
 from reeltune.features.store import Features
-from reeltune.models import alpro, clip, univl
+from reeltune.models import all_in_one, alpro, clip, univl
 from reeltune.models.opening.open import open_model
 
 SMALL = {
@@ -104,6 +104,32 @@ def test_weights_of_alpro_are_told_key_by_key_with_those_of_its_prompter(tmp_pat
     assert open_model(str(tmp_path / "qa"), "cpu").answers == ("yes", "two", "no")
 
 
+def test_weights_of_all_in_one_are_told_key_by_key(tmp_path: Path) -> None:
+    config = all_in_one.Config.tiny()
+    state = config.build().network.state_dict()
+    given = {**state, "rank_output.weight": torch.ones(1, 32), "more": torch.ones(1)}
+    torch.save({"state_dict": given, "epoch": 3}, tmp_path / "a.ckpt")
+    changed = {
+        "vocabulary",
+        "width",
+        "heads",
+        "layers",
+        "image",
+        "shortest",
+        "patch",
+        "dim",
+        "words",
+    }
+    sizes = config.model_dump(mode="json", include=changed)
+    switches = [part for n, size in sizes.items() for part in ("--set", f"config.{n}={size}")]
+    facts = told("all-in-one", tmp_path / "a.ckpt", tmp_path / "model", *switches)
+    assert set(facts["loaded"]) == set(state)
+    assert (facts["missing"], facts["unexpected"], facts["tied"]) == ([], ["more"], [])
+    assert facts["skipped"] == ["rank_output.weight"]
+    model = open_model(str(tmp_path / "model"), "cpu")
+    torch.testing.assert_close(model.network.state_dict(), state)
+
+
 def test_prompts_of_vop_are_brought_in_with_a_report_of_every_key(tmp_path: Path) -> None:
     base = clip.Config.tiny().build()
     base.save_pretrained(tmp_path / "clip")
@@ -122,7 +148,8 @@ def test_prompts_of_vop_are_brought_in_with_a_report_of_every_key(tmp_path: Path
 
 def test_what_is_refused_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "u.bin").write_bytes(b"no weights")
-    for kind, more in (("univl", []), ("dual-encoding", ["--words", "x"]), ("s3d", [])):
+    kinds = (("univl", []), ("all-in-one", []), ("dual-encoding", ["--words", "x"]), ("s3d", []))
+    for kind, more in kinds:
         code, text = run(kind, tmp_path / "u.bin", tmp_path / "new" / kind, *more)
         assert code == 1, text
     assert [path.name for path in tmp_path.iterdir()] == ["u.bin"]
@@ -133,6 +160,7 @@ def test_the_source_is_read_before_anything_is_built(tmp_path: Path) -> None:
     before = torch.get_rng_state()
     for kind, more in (
         ("univl", []),
+        ("all-in-one", []),
         ("dual-encoding", ["--words", "x"]),
         ("vop", ["--base", "tiny-clip"]),
         ("s3d", []),

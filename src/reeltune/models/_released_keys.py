@@ -30,6 +30,7 @@ class KeyReport:
     tied: tuple[str, ...]
     renamed: tuple[str, ...] = ()  # "name in the file -> name in the network"
     interpolated: tuple[str, ...] = ()  # loaded in another size than the file has
+    skipped: tuple[str, ...] = ()  # of the file; known, and without a use in the network
 
     def beside(self, other: "KeyReport", before: str) -> "KeyReport":
         """These keys, and those of another network whose names have `before` before them."""
@@ -43,11 +44,11 @@ class KeyReport:
         return KeyReport(**both)
 
     def __str__(self) -> str:
-        parts = ("loaded", "missing", "unexpected", "tied", "renamed", "interpolated")
+        parts = [field.name for field in fields(self)]
         lines = [f"{len(getattr(self, part))} {part}" for part in parts]
         named = [
             f"{part}: {', '.join(getattr(self, part))}"
-            for part in ("missing", "unexpected", "interpolated")
+            for part in ("missing", "unexpected", "interpolated", "skipped")
             if getattr(self, part)
         ]
         return "\n".join([", ".join(lines), *named])
@@ -60,6 +61,7 @@ class Release:
     model: str  # such as "UniVL"
     file: str  # such as "univl.pretrained.bin"
     component: str  # of models/, by which `reeltune convert` calls it
+    allowed: tuple[tuple[type, str], ...] = ()  # stand-ins for classes that its pickle names
 
     def without_weights(self, folder: Path) -> str:
         """Says what is wrong with a folder from which training should begin."""
@@ -76,7 +78,7 @@ class Release:
 
         Errors: `CheckpointError` for a file that is no such thing.
         """
-        given = read_pickled(path, "a state dict of torch", "download it again")
+        given = read_pickled(path, "a state dict of torch", "download it again", self.allowed)
         if isinstance(given, Mapping):
             inner = (given[name] for name in NESTED if isinstance(given.get(name), Mapping))
             given = next(inner, given)

@@ -29,6 +29,21 @@ def tell(facts: dict[str, Any], as_json: bool) -> None:
         typer.echo(f"{name}: {', '.join(shown) or 'none' if isinstance(shown, list) else shown}")
 
 
+def weights(component: str, source: Path, out: Path, settings: list[str] | None) -> dict[str, Any]:
+    """Write the folder of a component's released weights; what became of each key."""
+    from dataclasses import asdict
+
+    from reeltune.registry import find
+    from reeltune.settings.faults import settings_given
+    from reeltune.storage.outputs import new_folder
+
+    module = find("models", component)
+    config = settings_given(module.Config, changes_of(settings), "config")
+    with new_folder(out) as folder:
+        found = module.convert(source, folder, config)
+    return {"folder": str(out), **{name: list(keys) for name, keys in asdict(found).items()}}
+
+
 @app.command()
 def univl(
     source: Annotated[Path, typer.Argument(help="univl.pretrained.bin, or weights tuned of it.")],
@@ -43,17 +58,24 @@ def univl(
 
     Example: `reeltune convert univl univl.pretrained.bin univl-pretrained`
     """
-    from dataclasses import asdict
+    tell(weights("univl", source, out, settings), as_json)
 
-    from reeltune.models.univl import Config, convert
-    from reeltune.settings.faults import settings_given
-    from reeltune.storage.outputs import new_folder
 
-    config = settings_given(Config, changes_of(settings), "config")
-    with new_folder(out) as folder:
-        found = convert(source, folder, config)
-    report = {name: list(keys) for name, keys in asdict(found).items()}
-    tell({"folder": str(out), **report}, as_json)
+@app.command()
+def all_in_one(
+    source: Annotated[Path, typer.Argument(help="all-in-one-base.ckpt, or weights tuned of it.")],
+    out: OutArgument,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A size of its own, e.g. config.frames=8."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """All-in-one's weights, with what became of each key; what the file lacks has random weights.
+
+    Example: `reeltune convert all-in-one all-in-one-base.ckpt all-in-one-pretrained`
+    """
+    tell(weights("all-in-one", source, out, settings), as_json)
 
 
 @app.command()

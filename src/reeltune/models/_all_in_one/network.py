@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import BertConfig
 
+from reeltune.errors import ConfigError
 from reeltune.models._all_in_one.transformer import Clips, Transformer, VitSizes
 from reeltune.models._bert.layers import Pooler, WordEmbeddings
 from reeltune.models._bert.sequence import Sequence
@@ -82,6 +83,17 @@ class Network(nn.Module):
         )
         # A narrow network wants larger weights for states, and scores, of the same size.
         self.apply(partial(_initialize, spread=SPREAD * (VitSizes.width / width) ** 0.5))
+
+    @property
+    def answering(self) -> nn.Module:
+        """The head that scores options, or the answers of a list.
+
+        Errors: `ConfigError` for a network without one.
+        """
+        head = self.mc_vqa_classifier or self.vqa_classifier
+        if head is None:
+            raise ConfigError("the network has no head that answers; build one with config.task")
+        return head
 
     def read_text(self, ids: Int[Tensor, "B L"], mask: Bool[Tensor, "B L"]) -> Sequence:
         """Embeddings of every token."""

@@ -43,6 +43,10 @@ class Clips:
     states: Float[Tensor, "B T V D"]
     mask: Bool[Tensor, "B T"]
 
+    def rows(self, chosen: Int[Tensor, " R"]) -> "Clips":
+        """The chosen clips."""
+        return Clips(self.states[chosen], self.mask[chosen])
+
 
 @dataclass(frozen=True)
 class Roll:

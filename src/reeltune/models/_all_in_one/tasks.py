@@ -1,0 +1,82 @@
+"""The losses of All-in-one (2203.07303) that need no answers.
+
+vtc   contrast of texts and clips that are read apart; primary of retrieval by vectors
+itm   does a text belong to a clip, of pairs and of wrong pairs (VTM in 2303.13009); primary of
+      retrieval by the score of each pair
+mlm   hidden words, guessed from the rest and the clip
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from reeltune.models._all_in_one.network import Network
+from reeltune.models._all_in_one.transformer import Clips
+from reeltune.models._bert.sequence import Sequence
+from reeltune.nn.precise import precise
+from reeltune.objectives.info_nce import info_nce
+from reeltune.objectives.masked_language import IGNORED, Masked, masked_language
+from reeltune.objectives.wrong_pairs import draw_wrong
+
+Task = Literal["vtc", "itm", "mlm"]
+TASKS: tuple[Task, ...] = get_args(Task)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A batch as the losses see it."""
+
+    network: Network
+    text: Sequence
+    clip: Clips
+    masked: Masked
+    video: Int[Tensor, " B"]  # equal where two rows show the same video
+    temperature: float
+    negatives: int
+
+    def vtc(self) -> Tensor:
+        """Cross-entropies of texts over clips and of clips over texts, both added, as in the
+        release."""
+        text, clip = self.network.text_vectors(self.text), self.network.video_vectors(self.clip)
+        with torch.autocast(text.device.type, enabled=False):
+            return 2 * info_nce(text @ clip.T / self.temperature, self.video)
+
+    def itm(self) -> Tensor:
+        """Half the mean over right pairs, half the mean over as many wrong ones for each text."""
+        right = self._logits(self.text, self.clip)
+        texts, clips = draw_wrong(self.video, self.negatives)
+        if len(texts) == 0:
+            return _cross_entropy(right, 1)
+        wrong = self._logits(self.text.rows(texts), self.clip.rows(clips))
+        return (_cross_entropy(right, 1) + _cross_entropy(wrong, 0)) / 2
+
+    def mlm(self) -> Tensor:
+        words = self.network.read_text(self.masked.ids, self.text.mask)
+        guessed = self.masked.labels != IGNORED
+        states = self.network.transformer.fuse(words, self.clip)[guessed]
+        logits = self.network.mlm_score(states[None])
+        return masked_language(precise(logits), self.masked.labels[guessed][None])
+
+    def _logits(self, text: Sequence, clip: Clips) -> Float[Tensor, "B 2"]:
+        return self.network.itm_score(self.network.summary(text, clip))
+
+
+def _cross_entropy(logits: Float[Tensor, "B 2"], label: int) -> Float[Tensor, ""]:
+    return F.cross_entropy(logits, logits.new_full((len(logits),), label).long())
+
+
+LOSSES: dict[Task, Callable[[Scene], Tensor]] = {
+    "vtc": Scene.vtc,
+    "itm": Scene.itm,
+    "mlm": Scene.mlm,
+}
+
+
+def scene_losses(scene: Scene, tasks: Collection[str]) -> dict[str, Tensor]:
+    """The asked losses by name, in the order of `TASKS`."""
+    return {task: LOSSES[task](scene) for task in TASKS if task in tasks}

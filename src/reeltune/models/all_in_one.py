@@ -1,0 +1,265 @@
+"""All-in-one: one vision transformer that reads words and frames alike (Wang et al., CVPR 2023,
+2203.07303), for retrieval, questions and actions.
+
+Retrieval is by vectors (`judged_by` vtc) or by the score of each pair (itm). Where this differs
+from the release on purpose: patches stand in their order, in evaluation too, where the release
+draws another order for each frame; rows of the same video are no wrong answers for each other;
+hidden frames are never seen, and the ring of the temporal roll is as long as the clip.
+"""
+
+from collections.abc import Sequence as Texts
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.models._all_in_one import released
+from reeltune.models._all_in_one.network import Network
+from reeltune.models._all_in_one.pretrained import fill_from
+from reeltune.models._all_in_one.settings import Settings
+from reeltune.models._all_in_one.tasks import Scene, scene_losses
+from reeltune.models._all_in_one.transformer import Clips
+from reeltune.models._all_in_one.views import Views, drawn_view, in_views
+from reeltune.models._asking.answering import Answering
+from reeltune.models._asking.settings import with_answers_of
+from reeltune.models._asking.targets import plain_offer, targets_of
+from reeltune.models._bert.sequence import Sequence
+from reeltune.models._bert.words import FILE, WordPieces, inner, read_vocabulary
+from reeltune.models._device import device_named, precision_named
+from reeltune.models._released_keys import KeyReport
+from reeltune.models.opening.material import Material, Started
+from reeltune.models.opening.weights import (
+    WEIGHTS,
+    card_settings,
+    fingerprint,
+    read_tensors,
+    versions,
+    write_card,
+)
+from reeltune.nn.precise import precise
+from reeltune.objectives.masked_language import mask_words
+from reeltune.storage.tensors import write_tensors
+from reeltune.types import Batch, Pixels, Tokens
+
+WEIGHTS_FROM = "a folder that training or `reeltune convert all-in-one` wrote"
+NUMBERS_AT_ONCE = 1 << 24  # of pairs' states in inference
+
+
+class Config(Settings):
+    """Sizes, and what is read and trained; the defaults are the released model for retrieval."""
+
+    @classmethod
+    def tiny(cls) -> "Config":
+        """About 60 thousand weights, over frames of 32 pixels."""
+        return cls(
+            vocabulary="small",
+            width=32,
+            heads=2,
+            layers=2,
+            image=32,
+            shortest=32,
+            patch=8,
+            dim=16,
+            words=32,
+        )
+
+    def build(self) -> "AllInOne":
+        """The model with random weights, drawn from torch's global generator."""
+        return AllInOne(self, WordPieces(read_vocabulary(str(self.vocabulary)))).eval()
+
+    def start(self, material: Material = Material()) -> "Started[AllInOne]":
+        """The model as training begins: with the weights of `pretrained` where it is given.
+
+        Errors: `ConfigError` for stored features, which it does not read.
+        """
+        if material.width is not None:
+            raise ConfigError(f"{material.title}: all-in-one reads frames; leave features out")
+        config = with_answers_of(self, material)
+        model = config.build()
+        said = (
+            () if config.pretrained is None else fill_from(model.network, config, config.pretrained)
+        )
+        model.to(device_named(material.device))
+        return Started(model, targets_of(config, model.tokenize, config.words, plain_offer), said)
+
+
+class AllInOne(Answering):
+    """A `DualEncoder`, a scorer of pairs, and one that answers questions."""
+
+    config: Settings
+
+    def __init__(self, config: Settings, words: WordPieces, name: str = "all-in-one") -> None:
+        super().__init__()
+        self.config, self.words, self.name = config, words, name
+        self.primary, self.judged_as, self.tasks = config.primary, config.judged_as, config.losses
+        self.dim, self.views = config.dim, config.views
+        self.pixels = Pixels(size=config.image, resample="bilinear", shortest=config.shortest)
+        self.network = Network(config.sizes(len(words)))
+        self._known: tuple[int, str] | None = None  # versions of the weights, their fingerprint
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.network.itm_score.fc.weight.device
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the weights as stored, until they are changed."""
+        if self._known is None or self._known[0] != versions(self):
+            facts = self.config.model_dump(mode="json", include=set(FACTS))
+            facts["vocabulary"] = self.words.words
+            self._known = (versions(self), fingerprint(self.network.state_dict(), facts))
+        return self._known[1]
+
+    def move(self, device: torch.device, dtype: torch.dtype) -> "AllInOne":
+        """Place the network; the fingerprint stays that of the weights before rounding."""
+        stored = self.fingerprint
+        self.to(device, dtype)
+        self._known = (versions(self), stored)
+        return self
+
+    def tokenize(self, texts: Texts[str]) -> Tokens:
+        """Word pieces on the CPU, cut to `words` with [SEP] kept."""
+        return self.words.encode(texts, self.config.words)
+
+    def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
+        """Unit vectors in float32, of texts that are read alone."""
+        return self.network.text_vectors(self.read_text(tokens))
+
+    def encode_video(
+        self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B D"]:
+        """Unit vectors in float32, of clips that are read alone: the mean over views, brought to
+        unit length again."""
+        views = self.read_video(frames, mask)
+        of_views = self.network.video_vectors(self._embedded(views))
+        return F.normalize(views.mean(of_views), dim=1)
+
+    def similarity(
+        self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
+    ) -> Float[Tensor, "Q N"]:
+        """Cosines: both sides have unit length."""
+        return text @ video.T
+
+    def read_text(self, tokens: Tokens) -> Sequence:
+        """Embeddings of every token."""
+        return self.network.read_text(tokens.ids.to(self.device), tokens.mask.to(self.device))
+
+    def read_video(self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]) -> Views:
+        """The frames in views: nothing of a clip can be computed before the text is there, and its
+        pixels are the smallest that can be kept."""
+        if not mask.any(dim=1).all():
+            raise DataError("a video has no frame at all (a row of mask is false); leave it out")
+        size = self.config.image
+        if frames.dtype != torch.uint8 or frames.shape[2:] != (3, size, size):
+            raise DataError(
+                f"clips are {frames.dtype} of shape {tuple(frames.shape)}, and all-in-one reads "
+                f"uint8 frames (B, T, 3, {size}, {size}); read them with the model's own pixels"
+            )
+        return in_views(frames.to(self.device), mask.to(self.device), self.views)
+
+    def align(self, text: Sequence, video: Views) -> Float[Tensor, "Q N"]:
+        """How much sooner each text belongs to each clip than not: the difference of the logits, in
+        the mean over views. Every pair is read whole; bounded memory in inference."""
+        length = text.mask.shape[1] + self.network.transformer.pos_embed.shape[1]
+        frames = video.mask.shape[1] * video.mask.shape[2]
+        at_once = max(1, NUMBERS_AT_ONCE // self.config.width // (length * frames))
+        count = len(video.mask)
+        pairs = torch.arange(len(text) * count, device=self.device).split(at_once)
+        found = [
+            self._belonging(text.rows(some // count), video.rows(some % count)) for some in pairs
+        ]
+        return torch.cat(found).view(len(text), count)
+
+    def score(
+        self, tokens: Tokens, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, " B"]:
+        """The score of each text with the clip in its row, as `align` has it."""
+        return self._belonging(self.read_text(tokens), self.read_video(frames, mask))
+
+    def head_scores(
+        self, tokens: Tokens, video: Views, rows: Int[Tensor, " B"]
+    ) -> Float[Tensor, "B V"]:
+        """What the head of the task makes of each text with its clip, in the mean over views."""
+        chosen = video.rows(rows.to(self.device))
+        summary = self.network.summary(*self._beside(self.read_text(tokens), chosen))
+        return chosen.mean(precise(self.network.answering(summary)))
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The losses by name, first that of answers where the model is asked; of one view of each
+        clip, drawn anew at each call, as are hidden words and wrong pairs, from torch's global
+        generator."""
+        views = drawn_view(self.read_video(batch.frames, batch.mask))
+        asked = self.asked_losses(batch, views)
+        text = Tokens(batch.tokens.ids.to(self.device), batch.tokens.mask.to(self.device))
+        scene = Scene(
+            network=self.network,
+            text=self.read_text(text),
+            clip=self._embedded(views),
+            masked=mask_words(
+                text.ids, inner(text), self.words.mask, len(self.words), self.config.mask_chance
+            ),
+            video=batch.video.to(self.device),
+            temperature=self.config.temperature,
+            negatives=self.config.negatives,
+        )
+        return {**asked, **scene_losses(scene, self.config.losses)}
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write weights, settings and vocabulary."""
+        folder = Path(folder)
+        write_card(folder, "all-in-one", self.config.model_dump(mode="json"))
+        write_tensors(folder / WEIGHTS, self.network.state_dict())
+        (folder / FILE).write_text("\n".join(self.words.words) + "\n", encoding="utf-8")
+
+    def _embedded(self, views: Views) -> Clips:
+        """The real views of all clips, one behind another."""
+        return self.network.read_frames(views.frames[views.real], views.mask[views.real])
+
+    def _beside(self, text: Sequence, video: Views) -> tuple[Sequence, Clips]:
+        """The text of each row for every real view of the clip in that row."""
+        return text.rows(video.real.nonzero()[:, 0]), self._embedded(video)
+
+    def _belonging(self, text: Sequence, video: Views) -> Float[Tensor, " B"]:
+        return video.mean(self.network.match(*self._beside(text, video)))
+
+
+FACTS = (  # settings that change what the model makes of texts and videos
+    "task",
+    "answers",
+    "heads",
+    "shortest",
+    "views",
+    "words",
+)
+
+
+@torch.inference_mode(False)
+def load(folder: Path | None, device: str | None = None, dtype: str | None = None) -> AllInOne:
+    """The model in a folder that training or `convert` wrote."""
+    if folder is None:
+        raise CheckpointError(
+            "all-in-one has no weights of its own; give a folder that training wrote, or make one "
+            f"of the released {released.FILE} with `reeltune convert all-in-one`"
+        )
+    place, precision = device_named(device), precision_named(dtype)
+    config = card_settings(folder, Config)
+    model = AllInOne(config, WordPieces(read_vocabulary(str(folder))))
+    released.RELEASE.fill_whole(model.network, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
+    return model.move(place, precision).eval()
+
+
+def convert(source: Path | str, folder: Path | str, config: Config | None = None) -> KeyReport:
+    """Write the folder of a released checkpoint such as `all-in-one-base.ckpt`, and say what became
+    of each of its keys; what it lacks has random weights."""
+    given, config = released.RELEASE.read(Path(source)), config or Config()
+    with torch.device("meta"):  # before a network is drawn for nothing
+        network = config.build().network
+        released.RELEASE.require_fits(network, released.fitted(network, given), Path(source))
+    model = config.build()
+    report = released.fill(model.network, given, Path(source))
+    model.save_pretrained(folder)
+    return report
