@@ -246,7 +246,7 @@ def test_scores_are_given_or_refused(
         assert found.values() == report.values()
         assert np.load(tmp_path / "scores.npy").shape == (14, 7)
     else:
-        with pytest.raises(ConfigError, match=r"have no scores; leave out --scores and --post"):
+        with pytest.raises(ConfigError, match=r"have no scores; leave out --scores, --post and"):
             require_scores(model, asked)
 
 

@@ -36,6 +36,8 @@ WORDS = {  # of a reader's own, by what stands for them here
     "CHECKPOINT": "runs/toybox/dual-encoding/seed0",
     "RUN": "runs/toybox/univl-meltr/seed0",
     "OTHER": "runs/toybox/univl-meltr/seed0",
+    "runs/toybox/univl/seed0": "runs/toybox/univl-meltr/seed0",
+    "100": "10",  # candidates: the tiny Toybox has 12 clips
     "A": "runs/toybox/vop/seed0",
     "B": "runs/toybox/vop-fp/seed0",
 }

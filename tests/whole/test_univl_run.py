@@ -128,7 +128,7 @@ def test_scores_of_pairs_are_post_processed_by_a_bank_of_pairs() -> None:
 
 
 def test_a_model_that_writes_captions_has_no_scores() -> None:
-    with pytest.raises(ConfigError, match=r"have no scores; leave out --scores and --post"):
+    with pytest.raises(ConfigError, match=r"have no scores; leave out --scores, --post and"):
         require_scores(model_of("univl-caption"), Asked(post=("dsl 1",)))
     require_scores(model_of("univl-caption"), Asked())
 

@@ -1,5 +1,5 @@
 """Makes what may be asked for besides a report: a file of its scores, and post-processed
-figures."""
+figures. What is scored again is a wish too, which a task of pairs fulfils."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from reeltune.errors import ConfigError
 from reeltune.evaluation.protocols import ProtocolCard
+from reeltune.evaluation.rerank import Rerank
 from reeltune.evaluation.rescore import rescored
 from reeltune.evaluation.retrieval import Report, report_beside, retrieval_report
 from reeltune.storage.atomic_file import replacing, write_atomically
@@ -28,6 +29,14 @@ class Asked:
     scores: Path | None = None  # file of the scores; its ids go beside it
     post: tuple[str, ...] = ()  # as a card names them, such as "dsl 0.01"
     bank: Split | None = None  # the training split, if `needs_bank`
+    rerank: Rerank | None = None
+
+    def __post_init__(self) -> None:
+        if self.post and self.rerank is not None and self.rerank.alone:
+            raise ConfigError(
+                "--post is computed from scores of all pairs, and --alone leaves most of them out; "
+                "leave out one of the two"
+            )
 
     @property
     def needs_bank(self) -> bool:

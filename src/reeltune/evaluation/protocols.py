@@ -46,7 +46,8 @@ class ProtocolCard:
     ties: str = TIES
     v2t: str = "grouped"  # of `V2T`
     postprocessing: str = "none"  # or "dsl TEMPERATURE", or "qb-norm BETA K"
-    scores: str = "similarity"  # of vectors; or "pairs", of a cross encoder that saw each pair
+    scores: str = "similarity"  # of vectors; or "pairs", of a cross encoder that saw each,
+    # or "pairs, top 100 of similarity", where it saw those that vectors chose
     left_out: dict[str, tuple[LeftOut, ...]] = field(default_factory=dict)  # by split
     asked_hash: str = ""  # `split_hash` of all that was to be measured, before any was left out
     differs: tuple[str, ...] = ()  # what of the data is not as the benchmark has it

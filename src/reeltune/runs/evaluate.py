@@ -1,5 +1,6 @@
 """Figures of a checkpoint, or of any model, under the protocol of a recipe."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from reeltune.data.splits.part import PARTS, Part, read_if_any
 from reeltune.evaluation.beside import NOTHING, Asked, bank_of, require_hubs
 from reeltune.evaluation.protocols import Named
 from reeltune.evaluation.report import AnyReport
+from reeltune.evaluation.rerank import Chooser
 from reeltune.models.opening.open import open_model
 from reeltune.recipes.recipe import Recipe
 from reeltune.recipes.stored import as_stored, stored_recipe
@@ -45,16 +47,20 @@ def evaluate_opened(
     bank = bank_of(asked, dataset, split)
     data, stored = dataset.read(split), stored_recipe(folder)
     require_hubs(asked, data)
-    clips: FrameReader | StoredClips
+    if asked.rerank is not None:
+        asked.rerank.require_fewer(data)
+    reader: FrameReader | StoredClips
     if recipe.features is None:
-        clips = frame_reader(model.pixels, recipe.frames)
+        reader = frame_reader(model.pixels, recipe.frames)
     else:  # of all splits where training has made them together
         together = _shares_features(stored, recipe)
         there = [read_if_any(dataset, part) for part in PARTS] if together else [data, bank]
         splits = [part for part in there if part is not None]
-        clips = source_of(recipe, dataset).open(splits, place.progress)
-        clips.maker.require_of(model)
-    with clips as reader:
+        reader = source_of(recipe, dataset).open(splits, place.progress)
+        reader.maker.require_of(model)
+    with ExitStack() as stack:
+        stack.enter_context(reader)
+        asked = _with_chooser(asked, reader, recipe, place, stack)
         inputs = Inputs(model, reader, texts=texts_of(model, dataset, recipe.dataset))
         differs = recipe.differs + sizes_differ(dataset, {split: data})
         seed = _seed_of(stored)
@@ -63,6 +69,30 @@ def evaluate_opened(
             asked = replace(asked, bank=inputs.taken(bank, place))
         taken = inputs.taken(data, place)
         return judge(model, reader, taken, named, inputs.texts, settle, asked)
+
+
+def _with_chooser(
+    asked: Asked,
+    reader: FrameReader | StoredClips,
+    recipe: Recipe,
+    place: RunPlace,
+    stack: ExitStack,
+) -> Asked:
+    """What is asked, with the model open that chooses candidates, if another than the judged one
+    does.
+
+    It reads frames as it wants them, or the features that the judged model reads.
+    Errors: `ConfigError` where it has no vectors.
+    """
+    rerank = asked.rerank
+    if rerank is None or rerank.by is None:
+        return asked
+    model = rerank.require_vectors(open_model(rerank.by, place.device))
+    if isinstance(reader, StoredClips):
+        reader.maker.require_of(model)
+    else:
+        reader = stack.enter_context(frame_reader(model.pixels, recipe.frames))
+    return replace(asked, rerank=replace(rerank, chooser=Chooser(model, reader)))
 
 
 def _shares_features(stored: Recipe | None, recipe: Recipe) -> bool:

@@ -2,25 +2,26 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from reeltune.batches.in_order import clip_batches, gallery_of, text_batches
 from reeltune.batches.loader import ClipReader, Text
 from reeltune.evaluation.beside import NOTHING, Asked, Scored, with_asked
 from reeltune.evaluation.protocols import Named
+from reeltune.evaluation.rerank import Chooser, Rerank, best, reranked
 from reeltune.evaluation.retrieval import Report, report_beside, retrieval_report
 from reeltune.registry import find
+from reeltune.tasks._candidates import CLIPS_AT_ONCE, TEXTS_AT_ONCE, candidate_scores
 from reeltune.tasks.finding.task import Task
-from reeltune.tasks.retrieval import FINER, MAIN, card_of, evaluate, higher
+from reeltune.tasks.retrieval import FINER, MAIN, Pinned, card_of, higher, vector_scores
 from reeltune.types import DualEncoder, Pair, Split, Tokens
 
-TEXTS_AT_ONCE, CLIPS_AT_ONCE = 128, 64
 FEW = 2  # captions of a video in a quick evaluation: pairs are many
 
 
@@ -28,7 +29,9 @@ FEW = 2  # captions of a video in a quick evaluation: pairs are many
 class PairScorer(Protocol):
     """A model that scores pairs; it may be a `DualEncoder` too.
 
-    `align` gives (Q, N) for what `read_text` and `read_video` made of Q texts and N videos.
+    `align` gives (Q, N) for what `read_text` and `read_video` made of Q texts and N videos. What
+    these give is a tensor with a row an item, or a tuple or dataclass of such, so that rows may be
+    chosen.
     """
 
     name: str
@@ -60,27 +63,24 @@ def evaluate_pairs(
     asked: Asked = NOTHING,
 ) -> Report:
     """Retrieval figures by scores of all pairs; what vectors alone give stands beside, of a model
-    that has them.
+    that has them, and what is asked for: figures in which only candidates are scored by pairs,
+    the others below them in the order of vectors, or these alone.
 
     `quick`, for validation, takes the first captions of each video and gives nothing beside.
     """
     pairs = _first_captions(split.pairs) if quick else split.pairs
-    split = replace(split, pairs=pairs)
     gallery, clips = gallery_of(pairs)
-    texts = [pair.caption for pair in pairs]
-    scores = pair_scores(model, reader, texts, clips)
-    card = replace(card_of(model, reader, split, gallery, named), scores="pairs")
-    report = retrieval_report(scores, pairs, gallery, card)
+    data = _Data(reader, replace(split, pairs=pairs), named, gallery, clips)
     if quick:
-        return report
-    if isinstance(model, DualEncoder):
-        report = report_beside(report, {"similarity": evaluate(model, reader, split, named)})
+        return data.report(model, pair_scores(model, reader, data.texts, clips), "pairs")
+    near = data.near(model, asked.rerank)
+    found = _alone(model, data, near, asked.rerank) or _all_pairs(model, data, near, asked.rerank)
     scored = Scored(
-        scores,
+        found.scores,
         of_texts=lambda others: pair_scores(model, reader, others, clips),
-        of_clips=lambda others: pair_scores(model, reader, texts, others),
+        of_clips=lambda others: pair_scores(model, reader, data.texts, others),
     )
-    return with_asked(report, asked, scored, pairs, gallery)
+    return with_asked(found.report, asked, scored, pairs, gallery)
 
 
 @torch.inference_mode()
@@ -96,6 +96,105 @@ def pair_scores(
         found = torch.cat([model.align(read, video).float().cpu() for video in videos], dim=1)
         rows.update(zip(some, found, strict=True))
     return torch.stack([rows[text] for text in texts]).numpy()
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What is measured."""
+
+    reader: ClipReader
+    split: Split
+    named: Named
+    gallery: list[str]
+    clips: list[Pair]
+
+    @property
+    def texts(self) -> list[str]:
+        return [pair.caption for pair in self.split.pairs]
+
+    def report(
+        self,
+        model: Pinned,
+        scores: Float[np.ndarray, "Q N"],
+        made: str | None = None,
+        reader: ClipReader | None = None,
+    ) -> Report:
+        """Figures of a model by its scores, which are `made` so."""
+        card = card_of(model, reader or self.reader, self.split, self.gallery, self.named)
+        card = card if made is None else replace(card, scores=made)
+        return retrieval_report(scores, self.split.pairs, self.gallery, card)
+
+    def near(self, model: PairScorer, rerank: Rerank | None) -> dict[str, "_Scores"]:
+        """Scores of vectors by how they are called, last those that choose candidates."""
+        choosers: dict[str, Chooser] = {}
+        if isinstance(model, DualEncoder):
+            choosers["similarity"] = Chooser(model, self.reader)
+        if rerank is not None:
+            chooser = rerank.by_vectors(model, self.reader)
+            of = "" if rerank.chooser is None else f" of {chooser.model.name}"
+            choosers[f"similarity{of}"] = chooser
+        found = {}
+        for name, one in choosers.items():
+            scores = vector_scores(one.model, one.reader, self.texts, self.clips)
+            report = self.report(one.model, scores, reader=one.reader)
+            found[name] = _Scores(scores, report)
+        return found
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Scores, and their figures."""
+
+    scores: Float[np.ndarray, "Q N"]
+    report: Report
+
+
+def _all_pairs(
+    model: PairScorer, data: _Data, near: Mapping[str, _Scores], rerank: Rerank | None
+) -> _Scores:
+    """Figures of all pairs, others beside; candidates have the scores that are there already."""
+    scores = pair_scores(model, data.reader, data.texts, data.clips)
+    others = {name: one.report for name, one in near.items()}
+    if rerank is not None:
+        name, chosen = _candidates(near, rerank)
+        found = np.take_along_axis(scores, chosen, axis=1)
+        others[f"top {rerank.top} of {name}"] = _again(model, data, near, rerank, found).report
+    return _Scores(scores, report_beside(data.report(model, scores, "pairs"), others))
+
+
+def _alone(
+    model: PairScorer, data: _Data, near: Mapping[str, _Scores], rerank: Rerank | None
+) -> _Scores | None:
+    """Figures in which no pair but the candidates' is scored, where these are asked for."""
+    if rerank is None or not rerank.alone:
+        return None
+    _, chosen = _candidates(near, rerank)
+    found = candidate_scores(model, data.reader, data.texts, data.clips, chosen)
+    again = _again(model, data, near, rerank, found)
+    others = {name: one.report for name, one in near.items()}
+    return _Scores(again.scores, report_beside(again.report, others))
+
+
+def _again(
+    model: PairScorer,
+    data: _Data,
+    near: Mapping[str, _Scores],
+    rerank: Rerank,
+    found: Float[np.ndarray, "Q K"],
+) -> _Scores:
+    """Candidates by the scores `found` of their pairs; a margin between the two kinds of scores
+    would say nothing."""
+    name, chosen = _candidates(near, rerank)
+    scores = reranked(near[name].scores, chosen, found)
+    mark = f" ({near[name].report.protocol.fingerprint})" if rerank.chooser else ""
+    made = f"pairs, top {rerank.top} of {name}{mark}"
+    return _Scores(scores, replace(data.report(model, scores, made), margin=None))
+
+
+def _candidates(near: Mapping[str, _Scores], rerank: Rerank) -> tuple[str, Int[np.ndarray, "Q K"]]:
+    """How the scores that choose are called, and the columns that they choose."""
+    name = list(near)[-1]
+    return name, best(near[name].scores, rerank.top)
 
 
 def _first_captions(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
@@ -138,4 +237,5 @@ TASK = Task(
     finer=FINER,
     tiny=tiny,
     has_scores=True,
+    scores_pairs=True,
 )

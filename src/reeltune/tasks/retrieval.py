@@ -148,6 +148,13 @@ def similarity(
     return model.similarity(text, video).float().numpy()
 
 
+def vector_scores(
+    model: DualEncoder, reader: ClipReader, texts: Sequence[str], clips: Sequence[Pair]
+) -> Float[np.ndarray, "Q N"]:
+    """Scores of all texts with all clips, each of which is encoded apart."""
+    return similarity(model, encode_texts(model, texts), encode_clips(model, reader, clips))
+
+
 def _released_batch(model: object) -> int | None:
     return model.released_batch if isinstance(model, AsReleased) else None
 

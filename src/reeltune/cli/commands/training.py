@@ -81,6 +81,13 @@ def evaluate(
     post: Annotated[
         list[str] | None, typer.Option(help="Figures beside: dsl:0.01, qb-norm:20:1; repeatable.")
     ] = None,
+    rerank: Annotated[
+        int | None, typer.Option(help="Of a pair scorer: score only the best so many by vectors.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="The model whose vectors choose them; itself by default.")
+    ] = None,
+    alone: Annotated[bool, typer.Option(help="Score no pair but those of --rerank.")] = False,
     settings: SetOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
@@ -93,13 +100,15 @@ def evaluate(
     from reeltune.data.splits.part import split_named
     from reeltune.evaluation.beside import Asked, require_scores_file
     from reeltune.evaluation.protocols import postprocessing_named
+    from reeltune.evaluation.rerank import rerank_asked
     from reeltune.runs.evaluate import evaluate_checkpoint
     from reeltune.runs.evaluation_recipe import evaluation_recipe
     from reeltune.runs.place import RunPlace
     from reeltune.storage.outputs import require_file
 
     part = split_named(split)
-    asked = Asked(scores, tuple(map(postprocessing_named, dict.fromkeys(post or []))))
+    named = tuple(map(postprocessing_named, dict.fromkeys(post or [])))
+    asked = Asked(scores, named, rerank=rerank_asked(rerank, by, alone))
     if scores is not None:
         require_scores_file(scores)
     for path in (file for file in (out, scores) if file is not None):

@@ -54,13 +54,23 @@ def judge(
 
 
 def require_scores(model: Any, asked: Asked) -> None:
-    """Raise ConfigError if scores are asked for and the model is judged without any."""
+    """Raise ConfigError if scores are asked for and the model is judged without any, or without
+    what chooses candidates."""
     name, task = _named_by(model)
     if asked != NOTHING and not task.has_scores:
         raise ConfigError(
             f"{model.name} is judged as {name}, where texts and videos have no scores; "
-            "leave out --scores and --post"
+            "leave out --scores, --post and --rerank"
         )
+    if asked.rerank is None:
+        return
+    if not task.scores_pairs:
+        raise ConfigError(
+            f"{model.name} is judged as {name}, by scores of vectors alone, and --rerank scores "
+            "pairs again that see text and video at once; leave it out"
+        )
+    if asked.rerank.by is None and asked.rerank.chooser is None:
+        asked.rerank.require_vectors(model)
 
 
 def has_scores(model: Any) -> bool:

@@ -57,6 +57,7 @@ class Task:
     tiny: Callable[[], Any]  # a model of a second that is judged so, with random weights
     reads_captions: bool = True  # whether a model reads captions when it is judged
     has_scores: bool = False  # whether texts and videos have scores, which may be stored
+    scores_pairs: bool = False  # whether it may score only pairs that vectors have chosen
 
     def suits(self, model: Any) -> bool:
         """Whether a model has everything that this task calls."""
