@@ -55,3 +55,15 @@ def test_a_clip_is_described_with_meltr_over_its_one_loss() -> None:
     assert done.exit_code == 0, done.output
     alone = transformer.Config(tasks=("contrastive",)).build()
     assert json.loads(done.output)["meltr"] == sum(w.numel() for w in alone.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "answers"), [("toybox-motion/univl", 9), ("toybox-what/univl", 15)]
+)
+def test_a_closed_list_that_training_fills_in_is_counted_by_its_size(
+    name: str, answers: int
+) -> None:
+    done = CliRunner().invoke(app, ["describe", name, "--json"])
+    assert done.exit_code == 0, done.output
+    head = json.loads(done.stdout)["parts"]["answer_dense"]
+    assert head["total"] == (64 + 1) * answers

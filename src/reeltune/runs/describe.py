@@ -11,6 +11,7 @@ from reeltune.data.splits.published import Published
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models.opening.count import Part, count_parameters
 from reeltune.models.opening.hub import find_cached
+from reeltune.models.opening.material import without_weights
 from reeltune.models.opening.open import component_named
 from reeltune.models.opening.published import PUBLISHED
 from reeltune.models.opening.towers import read_settings, towers_of
@@ -49,7 +50,7 @@ def describe(name: str, changes: dict[str, Any] | None = None) -> Description:
     """
     recipe = _recipe(name, changes)
     with torch.device("meta"):  # shapes without memory
-        model = recipe.model_config_of().build() if recipe else _skeleton(name)
+        model = without_weights(recipe.model_config_of()) if recipe else _skeleton(name)
         melts = _combiner(recipe, model)
     count = count_parameters(model)
     found = Description(

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-import torch
-
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.comparison import FEWEST
 from reeltune.meltr.melting import Melting
+from reeltune.models.opening.material import without_weights
 from reeltune.runs.bilevel import require_combiner
 from reeltune.runs.step import order_of, settings_read
 from reeltune.tasks.finding.judge import chosen_by, finer_of, highest_of, require_judged_by
@@ -30,7 +29,7 @@ def require_learnable(
     Errors: `ConfigError` and `DataError`, as they would come of the training itself, but later.
     """
     train, val = learned
-    model = _without_weights(config, train) if at_hand else None
+    model = without_weights(config) if at_hand else None
     if melting is not None:
         require_combiner(melting, model)
     reads = OF_STEPS if model is None else settings_read(model, melting is not None)
@@ -106,12 +105,3 @@ def _why_it_hardly_chose(val: Split, reached: str, kept: str) -> Iterator[str]:
             f"{reached}, the highest it can be, so it cannot choose among the epochs that reached "
             f"it, of which {kept} is kept"
         )
-
-
-def _without_weights(config: Any, train: Split) -> Any:
-    """The model; where it tells answers apart and none are named, those of training."""
-    answers = {pair.answer for pair in train.pairs if pair.answer is not None}
-    if answers and getattr(config, "answers", None) == ():
-        config = config.model_copy(update={"answers": tuple(sorted(answers))})
-    with torch.device("meta"):
-        return config.build()

@@ -35,6 +35,13 @@ class Asked(BaseModel):
         under = f"under config.task={self.task or 'null'}, but by {' and '.join(LISTED)}"
         return dict.fromkeys(("answers", "most_answers"), under)
 
+    def outline(self) -> "Asked":
+        """As `models.opening.material.Outlined` has it: with numbers for answers not yet known."""
+        if self.task not in LISTED or self.answers:
+            return self
+        numbers = tuple(str(number) for number in range(1, self.most_answers + 1))
+        return self.model_copy(update={"answers": numbers})
+
     @property
     def answer_scores(self) -> int:
         """How many scores the head gives for a clip and a text; 0 without a head.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
+import torch
 from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 
 from reeltune.settings.existing import ExistingPath
@@ -77,6 +78,22 @@ class Startable(Protocol):
         Errors: `ConfigError` or `DataError` for material that the model cannot begin from.
         """
         ...
+
+
+@runtime_checkable
+class Outlined(Protocol):
+    """Settings some of which only training fills in."""
+
+    def outline(self) -> Any:
+        """The settings with something of the expected size in place of what is not known yet, by
+        which a model can be built without weights and counted."""
+        ...
+
+
+def without_weights(config: Any) -> Any:
+    """The model of settings, in shapes without memory."""
+    with torch.device("meta"):
+        return (config.outline() if isinstance(config, Outlined) else config).build()
 
 
 @runtime_checkable
