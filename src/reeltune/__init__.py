@@ -13,16 +13,20 @@ from reeltune._version import __version__
 
 if TYPE_CHECKING:
     from reeltune.models.opening.open import open_model as load
+    from reeltune.runs.ask import ask
+    from reeltune.runs.caption import caption
     from reeltune.search.ingest import index
     from reeltune.search.library import Library
     from reeltune.types import Hit
 
-__all__ = ["Hit", "Library", "__version__", "index", "load"]
+__all__ = ["Hit", "Library", "__version__", "ask", "caption", "index", "load"]
 
 # Loaded at first use, so that `import reeltune` and `reeltune --help` do not wait for torch.
 _HOMES = {
     "Hit": ("reeltune.types", "Hit"),
     "Library": ("reeltune.search.library", "Library"),
+    "ask": ("reeltune.runs.ask", "ask"),
+    "caption": ("reeltune.runs.caption", "caption"),
     "index": ("reeltune.search.ingest", "index"),
     "load": ("reeltune.models.opening.open", "open_model"),
 }

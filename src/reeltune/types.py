@@ -250,4 +250,5 @@ class Hit:
     confidence: float | None  # chance that the moment matches, calibrated for cosines; else None
     duration: float  # of the whole file, seconds
     similar: int = 0  # near-duplicates folded into this hit
+    caption: str | None = None  # what a model wrote about the moment; None where none did
     id: str = ""  # opaque, stable while the file's content and the library's settings are

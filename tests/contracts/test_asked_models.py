@@ -162,4 +162,10 @@ def test_a_closed_list_cannot_be_empty(started: Any) -> None:
     if started.model.config.task in LISTED:
         config = started.model.config.model_copy(update={"answers": ()})
         with pytest.raises(ConfigError, match=r"config.answers is empty"):
-            config.build()
+            config.start(Material())
+
+
+def test_a_model_whose_answers_are_not_known_yet_can_be_described(started: Any) -> None:
+    if started.model.config.task in LISTED:
+        changes = {"answers": (), "most_answers": 7}
+        assert started.model.config.model_copy(update=changes).answer_scores == 7

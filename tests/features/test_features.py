@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from oracles.slow_rules import slow_choice
 from reeltune.errors import DataError
-from reeltune.features._shown_rows import shown_rows
 from reeltune.features.index import Making
 from reeltune.features.official import rebuilt
+from reeltune.features.shown_rows import shown_rows
 from reeltune.features.store import DATA, FeatureReader, Features, as_id
 from reeltune.features.writer import FeatureWriter, Format
 from reeltune.media.sampling import Sampling

@@ -45,6 +45,7 @@ def higher(videos: int) -> Mapping[str, float | None]:
 
 
 TASK = Task(
+    does="says the first word of a caption",
     report=MeansReport,
     wants=("guess",),
     judge=judge,

@@ -25,6 +25,9 @@ WORDS = {  # of a reader's own, by what stands for them here
     "PATHS": "~/Videos",
     "VIDEOS": "~/Videos",
     "DIR": "~/Videos",
+    "VIDEO": "clip.mp4",
+    "ANSWERER": "runs/toybox-what/univl/seed0",
+    "WRITER": "runs/toybox/univl-caption/seed0",
     "CAPTIONS": "captions.csv",
     "M": "tiny-clip",
     "OUT": "made",
@@ -48,6 +51,7 @@ HYBRID = (  # sizes of a Dual Encoding that a few clips can train
 )
 SMALL = {  # what is set so that a line takes a second; by how the line begins
     "train toybox/": ("options.size=tiny", "training.epochs=1"),
+    "train toybox-": ("options.size=tiny", "training.epochs=1"),
     "train msrvtt-9k/": (
         *("options.hold_out=2", "config.base=tiny-clip", "frames=2"),
         *("training.batch=4", "training.epochs=1"),

@@ -54,6 +54,7 @@ def make_world(home: Path) -> None:
     for collection in ("msrvtt10k", "vatex"):
         write_hybrid(home, collection)
     shutil.copytree(trained("toybox/vop-fp"), "tuned")
+    shutil.copy(clips[0].path, "clip.mp4")
     for name in ("released", "de-released"):
         shutil.copytree(trained("msrvtt-official/dual-encoding"), name)
         Path(name, RECIPE).unlink()
@@ -149,8 +150,9 @@ def trained(recipe: str) -> Path:
     benchmark, _, method = recipe.partition("/")
     folder = Path("runs", benchmark, method, "seed0")
     if not folder.exists():
-        data = {"toybox": [], "msrvtt-9k": ["--data", str(Path.home() / "MSRVTT")]}
-        where = data.get(benchmark, ["--data", "ROOT"])
+        data = {"msrvtt-9k": ["--data", str(Path.home() / "MSRVTT")]}
+        is_made = benchmark.startswith("toybox")
+        where = [] if is_made else data.get(benchmark, ["--data", "ROOT"])
         succeed([*arguments(f"reeltune train {recipe}"), *where])
     return folder
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -19,9 +20,12 @@ from rich.table import Table
 from reeltune.evaluation.comparison import Comparison
 from reeltune.evaluation.remarks import remarks_of
 from reeltune.evaluation.report import AnyReport
+from reeltune.runs.caption import Captioned
+from reeltune.runs.video_by_video import Outcome
 from reeltune.search.maintain import Health
 from reeltune.search.query import may_match
-from reeltune.search.report import Report
+from reeltune.search.report import Failed, Report
+from reeltune.tasks.finding.ask import Reply
 from reeltune.tasks.finding.judge import all_tasks
 from reeltune.types import Hit
 
@@ -195,14 +199,15 @@ def show_report(report: Report) -> None:
     for done in report.indexed:
         if done.note:
             console.print(f"[yellow]partly[/] {done.path}: {done.note}", soft_wrap=True)
-    for failed in report.failed:
-        console.print(f"[red]failed[/] {failed.path}: {failed.reason}", soft_wrap=True)
+    show_failed([*report.failed, *report.uncaptioned])
     moments = sum(done.moments for done in report.indexed)
     seconds = sum((done.seconds for done in report.indexed), 0.0)
     counts = [f"{len(report.indexed)} indexed ({moments} moments of {clock(seconds)})"]
     for name in ("unchanged", "moved", "copies", "removed", "failed"):
         if number := len(getattr(report, name)):
             counts.append(f"{number} {name}")
+    if report.captioned:
+        counts.append(f"{report.captioned} moments captioned")
     console.print(f"{report.library}: {', '.join(counts)}, in {report.elapsed:.1f} s")
 
 
@@ -221,8 +226,33 @@ def show_hits(hits: Sequence[Hit]) -> None:
         more = f" [dim](+{hit.similar} alike)[/]" if hit.similar else ""
         times = clock(hit.start), clock(hit.end)
         sure = "?" if hit.confidence is None else f"{hit.confidence:.0%}"
-        table.add_row(f"{hit.score:.3f}", sure, *times, hit.path + more)
+        said = f"\n[italic]{escape(hit.caption)}[/]" if hit.caption else ""
+        table.add_row(f"{hit.score:.3f}", sure, *times, escape(hit.path) + more + said)
     console.print(table)
+
+
+def show_replies(found: Outcome[Reply], top: int) -> None:
+    """The best answers about each video, or its rating, a line a video; then what failed."""
+    show_said(found.notes)
+    for path, reply in found.videos.items():
+        best = [f"{answer.answer} ({answer.share:.0%})" for answer in reply.answers[:top]]
+        said = ", ".join(best) if reply.rating is None else f"{reply.rating:+.2f}"
+        console.print(f"{path}: {said}", markup=False, soft_wrap=True)
+    show_failed(found.failed)
+
+
+def show_captions(found: Outcome[Captioned]) -> None:
+    """One line a video; then what failed."""
+    show_said(found.notes)
+    for path, captioned in found.videos.items():
+        console.print(f"{path}: {captioned.caption}", markup=False, soft_wrap=True)
+    show_failed(found.failed)
+
+
+def show_failed(failed: Sequence[Failed]) -> None:
+    """Files that could not be used, by name."""
+    for one in failed:
+        console.print(f"[red]failed[/] {escape(one.path)}: {escape(one.reason)}", soft_wrap=True)
 
 
 def show_answers(answers: Sequence[tuple[str, Sequence[Hit]]]) -> None:

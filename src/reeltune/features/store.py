@@ -1,6 +1,5 @@
 """Stored frame features of any number of videos, read from disk row by row and never whole."""
 
-import math
 import os
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -12,10 +11,9 @@ from jaxtyping import Float, Int
 
 from reeltune.errors import DataError
 from reeltune.features import official
-from reeltune.features._shown_rows import shown_rows
 from reeltune.features.index import FILE_NAME, Journal, Making, read_index
+from reeltune.features.shown_rows import rows_of_clip
 from reeltune.media.names import stem
-from reeltune.media.sampling import Sampling
 from reeltune.types import Pair
 
 DATA = "features.npy"
@@ -160,10 +158,8 @@ class FeatureReader:
         """Features of the pair's clip; raises DataError if the video has none, or none for this
         part."""
         video = self.id_of(pair)
-        most = math.inf if self.frames is None else float(self.frames)
-        end = math.inf if pair.end is None else float(pair.end)
         edges = self._edges(pair, video)
-        chosen = shown_rows(edges, Sampling("uniform", most, float(pair.start), end))
+        chosen = rows_of_clip(edges, pair, self.frames)
         if not len(chosen):
             raise DataError(
                 f"{self.features.folder} has features of {video} up to {edges[-1]:g} s, and asked "

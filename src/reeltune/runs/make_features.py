@@ -1,39 +1,28 @@
 """Turns videos and photos into stored frame features, by any model that reads frames alone."""
 
 import os
-import queue
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
 import numpy as np
-import torch
-from jaxtyping import Float, UInt8
 
 from reeltune.errors import ConfigError, DataError, MediaError
 from reeltune.features.index import Making
 from reeltune.features.store import PICTURES, SAFE, as_id
 from reeltune.features.writer import FeatureWriter, Format
-from reeltune.media.decoder import Decoder, Frame
+from reeltune.media.decoder import Decoder
 from reeltune.media.files import candidates
 from reeltune.media.progress import Progress, Silent
 from reeltune.media.sampling import Sampling
 from reeltune.models.opening.open import open_encoder, placed_name
+from reeltune.runs.encode_frames import encoded, encoded_video
 from reeltune.storage.content import content_hash
 from reeltune.storage.outputs import require_folder
 from reeltune.types import FrameEncoder, LeftOut, collect_left_out
-
-BATCH = 32  # frames encoded at once
-AHEAD = 4  # batches that are decoded while one is encoded
-BRIEF = 0.04  # s that a photo is shown, as a clip
-
-
-Decoded = list[Frame] | float  # batches, and after the last one when its last frame goes, in s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,19 +151,12 @@ def _making(encoder: FrameEncoder, model: str, options: FeatureOptions) -> Makin
     size = encoder.pixels.size
     black = np.zeros((1, 3, size, size), np.uint8)
     return Making(
-        width=_encoded(encoder, black).shape[1],
+        width=encoded(encoder, black).shape[1],
         dtype=options.dtype or ("float32" if options.format == "official" else "float16"),
         model=placed_name(model),
         fingerprint=encoder.fingerprint,
         sampling=str(options.sampling),
     )
-
-
-@torch.inference_mode()
-def _encoded(
-    encoder: FrameEncoder, frames: UInt8[np.ndarray, "T 3 S S"]
-) -> Float[np.ndarray, "T F"]:
-    return encoder.encode_frames(torch.from_numpy(frames)).float().cpu().numpy()
 
 
 def _make_all(
@@ -214,63 +196,6 @@ def _make_one(
             )
         report.unchanged.append(name)
         return
-    times: list[float] = []
-    parts = []
-    for found in _batches(Path(source.path), decoder):
-        if isinstance(found, float):
-            times.append(found)
-            break
-        times.extend(frame.time for frame in found)
-        parts.append(_encoded(encoder, np.stack([frame.pixels for frame in found])))
-    if not parts:
-        raise DataError("not one frame could be decoded")
-    writer.append(name, np.concatenate(parts), times, content)
+    features, edges = encoded_video(Path(source.path), encoder, decoder)
+    writer.append(name, features, edges, content)
     report.made.append(name)
-
-
-def _batches(path: Path, decoder: Decoder) -> Iterator[Decoded]:
-    """Frames of a file in batches, decoded in a thread while the model is busy with others."""
-    if path.suffix.lower() in PICTURES:
-        yield [decoder.image(path)]
-        yield BRIEF
-        return
-    waiting: queue.Queue[Decoded | BaseException] = queue.Queue(AHEAD)
-    left = threading.Event()  # by the reader of the batches, before the end
-    thread = threading.Thread(target=_decode, args=(path, decoder, waiting, left), daemon=True)
-    thread.start()
-    try:
-        found: Decoded | BaseException = []
-        while not isinstance(found, float):
-            found = waiting.get()
-            if isinstance(found, BaseException):
-                raise found
-            yield found
-    finally:
-        left.set()
-        with suppress(queue.Empty):
-            while True:
-                waiting.get_nowait()
-        thread.join()
-
-
-def _decode(
-    path: Path,
-    decoder: Decoder,
-    waiting: "queue.Queue[Decoded | BaseException]",
-    left: threading.Event,
-) -> None:
-    batch: list[Frame] = []
-    try:
-        with decoder.open(path) as reading:
-            for frame in reading:
-                batch.append(frame)
-                if len(batch) == BATCH:
-                    waiting.put(batch)
-                    batch = []
-                if left.is_set():
-                    return
-        if batch:
-            waiting.put(batch)
-        waiting.put(reading.until)
-    except BaseException as error:  # of any kind: it is raised again where the batches are read
-        waiting.put(error)

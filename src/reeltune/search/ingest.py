@@ -23,6 +23,7 @@ from reeltune.search._confidence import Baseline
 from reeltune.search._gather import Gatherer
 from reeltune.search._known import Known
 from reeltune.search._rescore import indexed_columns
+from reeltune.search.caption_moments import Describes, caption_moments
 from reeltune.search.engines.local import Meter, Run
 from reeltune.search.engines.local_readers import Readers
 from reeltune.search.report import Report
@@ -47,6 +48,7 @@ class Choice:
     sampling: str | None = None
     device: str | None = None
     prune: bool = False  # take out files below the given paths that are gone from disk
+    caption: Describes | None = None  # captions each moment; None: captions stay as they are
 
 
 def index(
@@ -85,6 +87,8 @@ def index(
         run.all(Readers(files, known, lambda: Decoder(model.pixels, sampling), _threads()))
         if choice.prune and not report.interrupted:
             _prune(folder, known, paths, report)
+        if choice.caption is not None and not report.interrupted:
+            caption_moments(folder, files, choice.caption, run.meter.progress, report)
         if len(_table.open_table(folder).get_fragments()) > MANY_FRAGMENTS:
             _table.tidy(folder)
         report.elapsed = time.monotonic() - begun

@@ -17,7 +17,7 @@ from reeltune.search.store.gallery import ANN_ROWS
 from reeltune.search.store.lock import sole_writer
 from reeltune.search.store.manifest import FILE_NAME, Manifest
 from reeltune.search.store.nearest import build_index, vectors_of
-from reeltune.search.store.schema import REST, schema
+from reeltune.search.store.schema import CAPTION, CAPTIONS, REST, schema
 
 CHECKED = ("id", "unit", "part", "parts", "path", "location", "vector", REST)
 UNIT_LENGTH = 1e-3  # how far from 1 the length of a stored vector may be
@@ -43,6 +43,7 @@ def info(folder: Path) -> dict[str, object]:
         "library": str(folder),
         "files": firsts.num_rows,
         "moments": table.count_rows(),
+        **_captions(table),
         "seconds": round(pc.sum(firsts["duration"]).as_py() or 0.0, 1),
         "video_bytes": pc.sum(firsts["size"]).as_py() or 0,
         "library_bytes": on_disk,
@@ -53,11 +54,20 @@ def info(folder: Path) -> dict[str, object]:
     }
 
 
+def _captions(table: lance.LanceDataset) -> dict[str, int]:
+    if CAPTION not in table.schema.names:
+        return {}
+    return {"captions": table.count_rows(filter=f"{CAPTION} is not null")}
+
+
 def verify(folder: Path) -> Health:
     """Check that every file is there whole and once, and that every vector can be searched."""
     manifest, table = Manifest.read(folder), _table.open_table(folder)
     health = Health()
-    if not table.schema.equals(schema(manifest)):
+    wanted = list(schema(manifest))
+    if manifest.has_captions and CAPTION in table.schema.names:
+        wanted.extend(CAPTIONS)
+    if not table.schema.equals(pa.schema(wanted)):
         health.faults.append("the table's columns are not those of this schema version")
         return health
     try:
@@ -138,9 +148,10 @@ def _restore_manifest(folder: Path, done: list[str]) -> None:
     try:
         Manifest.read(folder)
     except LibraryError:
-        kept = (_table.open_table(folder).schema.metadata or {}).get(b"reeltune")
+        columns = _table.open_table(folder).schema
         try:
-            Manifest.model_validate_json(kept or b"").write(folder)
+            kept = Manifest.model_validate_json((columns.metadata or {}).get(b"reeltune", b""))
+            (kept.with_captions() if CAPTION in columns.names else kept).write(folder)
         except ValidationError as error:
             raise LibraryError(
                 f"{folder} cannot be mended: neither {FILE_NAME} nor the table says what made it; "

@@ -84,6 +84,7 @@ def answer(
             confidence=chance,
             duration=float(found.duration[row]),
             similar=similar,
+            caption=found.caption[row],
             id=found.id[row],
         )
         for row, similar, score, chance in zip(

@@ -33,15 +33,18 @@ class Report:
     copies: list[str] = field(default_factory=list)  # same content as another indexed file
     removed: list[str] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
+    captioned: int = 0  # moments that were given a caption
+    uncaptioned: list[Failed] = field(default_factory=list)  # files in the library, but without
     interrupted: bool = False
     elapsed: float = 0.0  # s
 
     @property
     def exit_code(self) -> int:
-        """0: all files are in the library; 3: some failed; 1: none could be used; 130: stopped."""
+        """0: all files are in the library, with captions where they were wanted; 3: some are not;
+        1: none could be used; 130: stopped."""
         if self.interrupted:
             return 130
-        if not self.failed:
+        if not self.failed and not self.uncaptioned:
             return 0
         return 3 if self.used else 1
 

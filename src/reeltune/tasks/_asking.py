@@ -4,23 +4,23 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from reeltune.batches.in_order import clip_batches, gallery_of
 from reeltune.batches.loader import ClipReader
 from reeltune.errors import DataError
+from reeltune.tasks.finding.asking import Scores
 from reeltune.types import Pair, Split
 
 CLIPS_AT_ONCE, QUESTIONS_AT_ONCE = 16, 64
-Answers = Callable[[Any, Int[Tensor, " B"], Sequence[Pair]], Tensor]
 
 
 @torch.inference_mode()
 def answered(
-    model: Any, reader: ClipReader, pairs: Sequence[Pair], answers: Answers
+    model: Any, reader: ClipReader, pairs: Sequence[Pair], scores: Scores
 ) -> list[Float[Tensor, "..."]]:
-    """What `answers` gives for each pair, in their order, from what the model read of its clip."""
+    """What `scores` gives for each pair, in their order, from what the model read of its clip."""
     gallery, clips = gallery_of(pairs)
     place = {video: number for number, video in enumerate(gallery)}
     asked: list[list[int]] = [[] for _ in gallery]
@@ -32,7 +32,7 @@ def answered(
         here = [n for numbers in asked[first : first + len(mask)] for n in numbers]
         for some in _chunks(here):
             rows = torch.tensor([place[pairs[n].video] - first for n in some])
-            given = answers(video, rows, [pairs[n] for n in some]).float().cpu()
+            given = scores(model, video, rows, [pairs[n] for n in some]).float().cpu()
             found.update(zip(some, given, strict=True))
     return [found[number] for number in range(len(pairs))]
 

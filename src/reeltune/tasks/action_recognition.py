@@ -1,9 +1,9 @@
 """The class of the action in a clip, such as those of Kinetics-400."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from reeltune.batches.loader import ClipReader, Text
@@ -13,8 +13,9 @@ from reeltune.evaluation.means import MeansReport, means_report
 from reeltune.evaluation.protocols import Named
 from reeltune.registry import find
 from reeltune.tasks._asking import answered, items_of, require
+from reeltune.tasks.finding.asking import Asking, listed
 from reeltune.tasks.finding.task import Task
-from reeltune.types import Split
+from reeltune.types import Pair, Split
 
 NAME = "action-recognition"
 RULES = ("a class outside the model's list is wrong", "of equal scores the right class ranks last")
@@ -41,6 +42,13 @@ class Classifier(Protocol):
         ...
 
 
+def score(
+    model: Classifier, video: Any, rows: Int[Tensor, " B"], pairs: Sequence[Pair]
+) -> Float[Tensor, "B C"]:
+    """The score of each class of the list, for the clip of each pair."""
+    return model.classify(video)[rows]
+
+
 def judge(
     model: Classifier,
     reader: ClipReader,
@@ -56,9 +64,7 @@ def judge(
     Errors: `DataError` for a split with a clip that has no class.
     """
     require(split, NAME, "answer", lambda pair: pair.answer is not None)
-    scores = answered(
-        model, reader, split.pairs, lambda video, rows, pairs: model.classify(video)[rows]
-    )
+    scores = answered(model, reader, split.pairs, score)
     places = {answer: place for place, answer in enumerate(model.answers)}
     items = items_of(split.pairs)
     ranks = {
@@ -93,6 +99,7 @@ def tiny() -> Classifier:
 
 
 TASK = Task(
+    does="names the class of a clip",
     report=MeansReport,
     wants=("tokenize", "read_video", "classify"),
     judge=judge,
@@ -101,4 +108,5 @@ TASK = Task(
     chosen_by="top-1",
     tiny=tiny,
     reads_captions=False,
+    asking=Asking(gives=(), scores=score, answers=listed),
 )

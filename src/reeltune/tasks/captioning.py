@@ -139,6 +139,7 @@ def tiny() -> Writer:
 
 
 TASK = Task(
+    does="writes captions",
     report=CaptioningReport,
     wants=("tokenize", "caption"),
     judge=judge,
@@ -147,4 +148,5 @@ TASK = Task(
     chosen_by="CIDEr-D",
     tiny=tiny,
     reads_captions=False,
+    writes=write_captions,
 )

@@ -13,8 +13,9 @@ from reeltune.evaluation.means import MeansReport, means_report
 from reeltune.evaluation.protocols import Named
 from reeltune.registry import find
 from reeltune.tasks._asking import answered, items_of, require
+from reeltune.tasks.finding.asking import Asking
 from reeltune.tasks.finding.task import Task
-from reeltune.types import Split
+from reeltune.types import Pair, Split
 
 NAME = "multiple-choice"
 RULES = ("the option with the highest score is the answer", "a tie counts as wrong")
@@ -45,6 +46,13 @@ class Chooser(Protocol):
         ...
 
 
+def score(
+    model: Chooser, video: Any, rows: Int[Tensor, " B"], pairs: Sequence[Pair]
+) -> Float[Tensor, "B O"]:
+    """The score of each option of each pair."""
+    return model.choose(video, rows, [p.caption for p in pairs], [p.options for p in pairs])
+
+
 def judge(
     model: Chooser,
     reader: ClipReader,
@@ -60,14 +68,7 @@ def judge(
     Errors: `DataError` for a split with a pair that offers no options.
     """
     require(split, NAME, "options", lambda pair: bool(pair.options) and pair.answer is not None)
-    scores = answered(
-        model,
-        reader,
-        split.pairs,
-        lambda video, rows, pairs: model.choose(
-            video, rows, [p.caption for p in pairs], [p.options for p in pairs]
-        ),
-    )
+    scores = answered(model, reader, split.pairs, score)
     items = items_of(split.pairs)
     right = {
         item: 100.0 * _is_right(row, pair.options.index(pair.answer))
@@ -98,6 +99,7 @@ def tiny() -> Chooser:
 
 
 TASK = Task(
+    does="chooses among the answers that a question offers",
     report=MeansReport,
     wants=("tokenize", "read_video", "choose"),
     judge=judge,
@@ -105,4 +107,7 @@ TASK = Task(
     higher=higher,
     chosen_by="accuracy",
     tiny=tiny,
+    asking=Asking(
+        gives=("question", "options"), scores=score, answers=lambda model, pair: pair.options
+    ),
 )

@@ -13,8 +13,9 @@ from reeltune.evaluation.means import MeansReport, means_report
 from reeltune.evaluation.protocols import Named
 from reeltune.registry import find
 from reeltune.tasks._asking import answered, items_of, require
+from reeltune.tasks.finding.asking import Asking, listed
 from reeltune.tasks.finding.task import Task
-from reeltune.types import Split
+from reeltune.types import Pair, Split
 
 NAME = "open-ended"
 RULES = ("equal to the answer, letter by letter", "an answer outside the model's list is wrong")
@@ -42,6 +43,13 @@ class Answerer(Protocol):
         ...
 
 
+def score(
+    model: Answerer, video: Any, rows: Int[Tensor, " B"], pairs: Sequence[Pair]
+) -> Float[Tensor, "B V"]:
+    """The score of each answer of the list, for each pair."""
+    return model.answer(video, rows, [pair.caption for pair in pairs])
+
+
 def judge(
     model: Answerer,
     reader: ClipReader,
@@ -60,12 +68,7 @@ def judge(
     Errors: `DataError` for a split with a pair that has no answer.
     """
     require(split, NAME, "answer", lambda pair: pair.answer is not None)
-    scores = answered(
-        model,
-        reader,
-        split.pairs,
-        lambda video, rows, pairs: model.answer(video, rows, [pair.caption for pair in pairs]),
-    )
+    scores = answered(model, reader, split.pairs, score)
     items, listed = items_of(split.pairs), {*model.answers}
     each = list(zip(items, scores, split.pairs, strict=True))
     right = {i: 100.0 * (model.answers[int(row.argmax())] == p.answer) for i, row, p in each}
@@ -89,6 +92,7 @@ def tiny() -> Answerer:
 
 
 TASK = Task(
+    does="answers questions",
     report=MeansReport,
     wants=("tokenize", "read_video", "answer"),
     judge=judge,
@@ -96,4 +100,5 @@ TASK = Task(
     higher=higher,
     chosen_by="accuracy",
     tiny=tiny,
+    asking=Asking(gives=("question",), scores=score, answers=listed),
 )

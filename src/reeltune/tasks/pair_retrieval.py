@@ -228,6 +228,7 @@ def tiny() -> PairScorer:
 
 
 TASK = Task(
+    does="finds videos",
     report=Report,
     wants=("tokenize", "read_text", "read_video", "align"),
     judge=judge,

@@ -195,6 +195,7 @@ MAIN = {
     "SumR": "SumR, both ways",
 }
 TASK = Task(
+    does="finds videos",
     report=Report,
     wants=("tokenize", "encode_text", "encode_video", "similarity"),
     judge=judge,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from reeltune.batches.loader import ClipReader, Text
@@ -13,8 +13,9 @@ from reeltune.evaluation.protocols import Named
 from reeltune.evaluation.sentiment import SentimentReport, sentiment_report
 from reeltune.registry import find
 from reeltune.tasks._asking import answered, items_of, require
+from reeltune.tasks.finding.asking import Asking
 from reeltune.tasks.finding.task import Task
-from reeltune.types import Split
+from reeltune.types import Pair, Split
 
 NAME = "sentiment"
 RULES = (
@@ -41,6 +42,13 @@ class Rater(Protocol):
         ...
 
 
+def score(
+    model: Rater, video: Any, rows: Int[Tensor, " B"], pairs: Sequence[Pair]
+) -> Float[Tensor, " B"]:
+    """The rating of what is said in the clip of each pair."""
+    return model.rate(video, rows, [pair.caption for pair in pairs])
+
+
 def judge(
     model: Rater,
     reader: ClipReader,
@@ -56,12 +64,7 @@ def judge(
     Errors: `DataError` for a split with a clip that has no rating.
     """
     require(split, NAME, "rating", lambda pair: pair.rating is not None)
-    given = answered(
-        model,
-        reader,
-        split.pairs,
-        lambda video, rows, pairs: model.rate(video, rows, [pair.caption for pair in pairs]),
-    )
+    given = answered(model, reader, split.pairs, score)
     items = items_of(split.pairs)
     ratings = {
         item: (float(one), float(pair.rating or 0))
@@ -86,6 +89,7 @@ def tiny() -> Rater:
 
 
 TASK = Task(
+    does="rates what is said in a clip",
     report=SentimentReport,
     wants=("tokenize", "read_video", "rate"),
     judge=judge,
@@ -93,4 +97,5 @@ TASK = Task(
     higher=higher,
     chosen_by="BA",
     tiny=tiny,
+    asking=Asking(gives=("said",), scores=score, answers=None),
 )

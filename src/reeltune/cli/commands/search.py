@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from reeltune.cli.options import (
     LibraryOption,
     print_json,
 )
+
+if TYPE_CHECKING:
+    from reeltune.runs.caption import Captioner
 
 PLACE = 10  # in `--help`
 GOES_ON = ("index",)  # where they stopped, when they are called again
@@ -28,24 +31,40 @@ def index(
         str | None, typer.Option(help="gap S, keyframe, fps R, uniform N or shot.")
     ] = None,
     prune: Annotated[bool, typer.Option(help="Take out files that are gone from PATHS.")] = False,
+    caption: Annotated[
+        str | None, typer.Option(help="A model that writes captions: one for each moment.")
+    ] = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make moments of videos searchable; run it again at any time to bring the library up to date.
 
     Example: `reeltune index ~/Videos --library holidays`
+
+    With captions: `reeltune index ~/Videos --caption runs/toybox/univl-caption/seed0`
     """
     from reeltune.cli.output import Bar, show_report
     from reeltune.search.ingest import Choice
     from reeltune.search.ingest import index as run
 
-    choice = Choice(model=model, sampling=sampling, prune=prune, device=device)
+    writer = None if caption is None else writer_of(caption, device)
+    choice = Choice(model=model, sampling=sampling, prune=prune, caption=writer, device=device)
     with Bar(hidden=as_json) as bar:
         report = run(paths, library, choice, bar)
     print_json(report.as_dict()) if as_json else show_report(report)
     if report.interrupted:
         raise KeyboardInterrupt
     sys.exit(report.exit_code)
+
+
+def writer_of(name: str, device: str | None) -> "Captioner":
+    """The model that writes captions; what should be known of it goes to the error stream."""
+    from reeltune.runs.caption import Captioner
+
+    writer = Captioner(name, device)
+    for note in writer.notes():
+        typer.echo(note, err=True)
+    return writer
 
 
 @app.command()
@@ -65,6 +84,8 @@ def search(
     """Find the moments that match words, a picture or a video.
 
     Example: `reeltune search "a dog catches a frisbee" -k 5 --where "date >= '2026-01-01'"`
+
+    By captions: `reeltune search "a dog" --where "caption ilike '%frisbee%'"`
     """
     from dataclasses import asdict
 

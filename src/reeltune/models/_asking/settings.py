@@ -46,16 +46,11 @@ class Asked(BaseModel):
     def answer_scores(self) -> int:
         """How many scores the head gives for a clip and a text; 0 without a head.
 
-        Errors: `ConfigError` for a closed list that is empty.
+        Until training names the answers they are taken to be `most_answers`.
         """
         if self.task not in LISTED:
             return 0 if self.task is None else 1
-        if not self.answers:
-            raise ConfigError(
-                f"config.task is {self.task}, and config.answers is empty; train the model, which "
-                "takes them from the training split, or give --set config.answers=[A, B, ...]"
-            )
-        return len(self.answers)
+        return len(self.answers) or self.most_answers
 
 
 Settings = TypeVar("Settings", bound=Asked)
@@ -64,16 +59,20 @@ Settings = TypeVar("Settings", bound=Asked)
 def with_answers_of(config: Settings, material: Material) -> Settings:
     """The settings with the most frequent answers of the first split, where none are named.
 
-    Errors: `DataError` for data that lack what the task asks.
+    Errors: `DataError` for data that lack what the task asks; `ConfigError` where there are no data
+    to take answers from.
     """
     pairs = material.splits[0].pairs if material.splits else ()
     if config.task is not None and pairs:
         require_asks(pairs, config.task, material.title)
     if config.task not in LISTED or config.answers:
         return config
-    every = config.task == "action-recognition"
-    count = len({pair.answer for pair in pairs}) if every else config.most_answers
-    return config.model_copy(update={"answers": most_frequent(pairs, count)})
+    if not pairs:
+        raise ConfigError(
+            f"config.task is {config.task}, and config.answers is empty; train the model, which "
+            "takes them from the training split, or give --set config.answers=[A, B, ...]"
+        )
+    return config.model_copy(update={"answers": most_frequent(pairs, config.most_answers)})
 
 
 def most_frequent(pairs: Iterable[Pair], count: int) -> tuple[str, ...]:

@@ -11,16 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int, UInt64
 
-from reeltune.errors import LibraryError
+from reeltune.errors import ConfigError, LibraryError
 from reeltune.search._confidence import KNOWN, Usual, usual
 from reeltune.search.store.nearest import Groups, best_rows, by_index, exact_scores, vectors_of
-from reeltune.search.store.schema import REST
-from reeltune.search.store.where import refused_by_table, where
+from reeltune.search.store.schema import CAPTION, REST
+from reeltune.search.store.where import columns_of, refused_by_table, where
 
 ANN_ROWS = 1_000_000  # beyond this, vectors stay on disk behind an index
 ANN_LOOK = 4096  # most moments asked of the index for one answer
 NUMBERS = ("start", "end", "duration", "dhash")
-COLUMNS = ("id", "video", "path", *NUMBERS, "vector", REST)  # the last where there is one
+COLUMNS = ("id", "video", "path", *NUMBERS, "vector", REST, CAPTION)  # the last where they are
 FILTERS = 64  # filters whose outcome is remembered
 SAMPLE = 500  # moments that tell how alike moments are in general
 
@@ -31,6 +31,7 @@ class Found:
 
     id: list[str]
     path: list[str]
+    caption: list[str | None]
     video: Int[np.ndarray, " M"]  # equal numbers are one video
     start: Float[np.ndarray, " M"]
     end: Float[np.ndarray, " M"]
@@ -59,6 +60,9 @@ class Found:
         return cls(
             id=rows["id"].to_pylist(),
             path=rows["path"].to_pylist(),
+            caption=rows[CAPTION].to_pylist()
+            if CAPTION in rows.column_names
+            else [None] * len(rows),
             video=rows["video"].combine_chunks().dictionary_encode().indices.to_numpy(),
             vector=vector[order],
             rest=rest[order],
@@ -82,6 +86,7 @@ class Found:
             self,
             id=[self.id[row] for row in order],
             path=[self.path[row] for row in order],
+            caption=[self.caption[row] for row in order],
             score=score[order],
             **{name: getattr(self, name)[order] for name in arrays},
             complete=len(order),
@@ -283,6 +288,11 @@ def _usual(dataset: lance.LanceDataset) -> Usual:
 
 def _scan(dataset: lance.LanceDataset, filter: str | None, **options: object) -> pa.Table:
     checked = where(filter) if filter is not None else None
+    if filter is not None and CAPTION not in dataset.schema.names and CAPTION in columns_of(filter):
+        raise ConfigError(
+            f"the filter {filter!r} is about captions, and no moment of the library has one; write "
+            "them by: reeltune index VIDEOS --caption MODEL"
+        )
     try:
         scanner = dataset.scanner(filter=checked, disable_scoring_autoprojection=True, **options)
         return scanner.to_table()

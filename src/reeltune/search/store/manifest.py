@@ -12,6 +12,8 @@ from reeltune.storage.atomic_file import write_atomically
 
 SCHEMA_VERSION = 1
 WITH_REST = 2  # the version with a second column, of what is not indexed
+WITH_CAPTIONS = 3  # the version whose moments may have captions, and a second column or not
+KNOWN_VERSIONS = (SCHEMA_VERSION, WITH_REST, WITH_CAPTIONS)
 FILE_NAME = "library.json"
 
 
@@ -37,9 +39,23 @@ class Manifest(BaseModel):
         """JSON without what is None, so that most models need no further fields."""
         return self.model_dump_json(exclude_none=True, indent=indent)
 
+    @property
+    def has_captions(self) -> bool:
+        """Whether moments may have captions."""
+        return self.schema_version == WITH_CAPTIONS
+
+    def with_captions(self) -> "Manifest":
+        """The manifest of the same library, once its moments may have captions."""
+        return self.model_copy(update={"schema_version": WITH_CAPTIONS})
+
     def settings_hash(self) -> str:
-        """Short hash of all settings; with a file's content hash it names a unit of work."""
-        return hashlib.blake2b(self.as_json().encode(), digest_size=8).hexdigest()
+        """Short hash of all settings; with a file's content hash it names a unit of work.
+
+        Captions come and go beside the vectors, so the hash is that of the library without them.
+        """
+        version = WITH_REST if self.indexed else SCHEMA_VERSION
+        plain = self.model_copy(update={"schema_version": version})
+        return hashlib.blake2b(plain.as_json().encode(), digest_size=8).hexdigest()
 
     def write(self, folder: Path) -> None:
         """Write to a temporary name, flush to disk, rename: readers see all of it or none."""
@@ -61,10 +77,10 @@ class Manifest(BaseModel):
         try:
             fields = json.loads(path.read_text(encoding="utf-8"))
             found = fields.get("schema_version")
-            if found not in (SCHEMA_VERSION, WITH_REST):
+            if found not in KNOWN_VERSIONS:
                 raise LibraryError(
-                    f"{path} has schema version {found}, this Reeltune reads {SCHEMA_VERSION} "
-                    f"and {WITH_REST}; index again into a new folder: "
+                    f"{path} has schema version {found}, this Reeltune reads "
+                    f"{SCHEMA_VERSION} to {WITH_CAPTIONS}; index again into a new folder: "
                     f"reeltune index VIDEOS --library NEW"
                 )
             return cls(**fields)

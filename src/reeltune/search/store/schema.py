@@ -12,6 +12,11 @@ from reeltune.search.store.manifest import Manifest
 
 TIME = pa.timestamp("us", tz="UTC")
 REST = "rest"  # columns of a model's vector after those that are indexed
+CAPTION, CAPTIONED_BY = "caption", "captioned_by"
+CAPTIONS = (  # columns that the first captions bring
+    pa.field(CAPTION, pa.string()),  # null until one is written
+    pa.field(CAPTIONED_BY, pa.string()),  # the fingerprint of the model that wrote it
+)
 
 
 def schema(manifest: Manifest) -> pa.Schema:

@@ -1,9 +1,10 @@
 """The Lance table of a library: every change is one atomic commit."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import lance
 import pyarrow as pa
@@ -11,7 +12,14 @@ import pyarrow as pa
 from reeltune.errors import LibraryError
 from reeltune.media.files import Candidate
 from reeltune.search.store.manifest import Manifest
-from reeltune.search.store.schema import Moments, schema, to_table
+from reeltune.search.store.schema import (
+    CAPTION,
+    CAPTIONED_BY,
+    CAPTIONS,
+    Moments,
+    schema,
+    to_table,
+)
 
 NAME = "moments.lance"
 KEEP_OLD = timedelta(hours=1)  # a reader may still be on a version this old
@@ -50,8 +58,35 @@ def append(folder: Path, batch: Sequence[Moments], manifest: Manifest) -> None:
     if table.count_rows(filter=stale) == 0:
         lance.write_dataset(rows, table, mode="append")
         return
+    for field in CAPTIONS:  # which the new content does not have yet
+        if field.name in table.schema.names:
+            rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
     merge = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
     merge.when_not_matched_by_source_delete(stale).execute(rows)
+
+
+def uncaptioned(folder: Path, by: str) -> list[dict[str, Any]]:
+    """Moments without a caption that the model of fingerprint `by` wrote, in the order of time.
+
+    A table that has no room for captions is given it.
+    """
+    if CAPTION not in open_table(folder).schema.names:
+        open_table(folder).add_columns(list(CAPTIONS))
+    lacks = f"{CAPTION} is null or {CAPTIONED_BY} <> {_quote(by)}"
+    columns = ["id", "location", "start", "end"]
+    rows = open_table(folder).to_table(columns=columns, filter=lacks).to_pylist()
+    return sorted(rows, key=lambda row: (row["location"], row["start"], row["id"]))
+
+
+def write_captions(folder: Path, captions: Mapping[str, str], by: str) -> None:
+    """Give moments, by their ids, captions that the model of fingerprint `by` wrote."""
+    columns = {
+        "id": list(captions),
+        CAPTION: list(captions.values()),
+        CAPTIONED_BY: [by] * len(captions),
+    }
+    merge = open_table(folder).merge_insert("id").when_matched_update_all()
+    merge.execute(pa.table(columns))
 
 
 def move(folder: Path, video: str, to: Candidate) -> None:

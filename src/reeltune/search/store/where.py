@@ -17,6 +17,7 @@ COLUMNS = {  # name -> what it is in the table's words
     "date": "cast(`modified` as date)",  # the day, so that `date = '2026-01-31'` finds that day
     "modified": "`modified`",  # the moment
     "note": "`note`",
+    "caption": "`caption`",
 }
 WORDS = frozenset(("and", "or", "not", "like", "ilike", "in", "between", "is", "null"))
 COMPARISONS = frozenset(("=", "<>", "!=", "<", "<=", ">", ">="))
@@ -40,6 +41,11 @@ def where(text: str) -> str:
     if not tokens:
         raise _refused(text, "is empty")
     return " ".join(_made(text, tokens, place) for place in range(len(tokens)))
+
+
+def columns_of(text: str) -> set[str]:
+    """The columns that a filter names; raises ConfigError as `where` does."""
+    return {token for kind, token in _tokens(text) if kind == "column"}
 
 
 def refused_by_table(text: str, error: BaseException) -> ConfigError:

@@ -1,7 +1,7 @@
 """The interface of tasks, each of which is one way of judging a model, in a file of
 `reeltune/tasks`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -9,7 +9,8 @@ from reeltune.batches.loader import ClipReader, Text
 from reeltune.evaluation.beside import Asked
 from reeltune.evaluation.protocols import Named
 from reeltune.evaluation.report import AnyReport, ReportKind
-from reeltune.types import Split
+from reeltune.tasks.finding.asking import Asking
+from reeltune.types import Pair, Split
 
 
 @runtime_checkable
@@ -34,6 +35,10 @@ class Judge(Protocol):
     ) -> AnyReport: ...
 
 
+# a model, clips, pairs of these, and what is said in each -> a caption of each
+Writes = Callable[[Any, ClipReader, Sequence[Pair], Text | None], list[str]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """One way of judging a model; each file in `reeltune/tasks` has one, by the name `TASK`.
@@ -44,6 +49,7 @@ class Task:
     and files, their report offers (`AnyReport`).
     """
 
+    does: str  # a model, in a sentence after its name, such as "finds videos"
     report: ReportKind  # kind of the reports that `judge` gives; tasks may share one
     wants: tuple[str, ...]  # methods of a model that `judge` calls
     judge: Judge
@@ -58,6 +64,8 @@ class Task:
     reads_captions: bool = True  # whether a model reads captions when it is judged
     has_scores: bool = False  # whether texts and videos have scores, which may be stored
     scores_pairs: bool = False  # whether it may score only pairs that vectors have chosen
+    asking: Asking | None = None  # how a person asks a model; None: it is not asked
+    writes: Writes | None = None  # how a model captions a person's clips; None: it does not
 
     def suits(self, model: Any) -> bool:
         """Whether a model has everything that this task calls."""
