@@ -81,14 +81,16 @@ def _with_chooser(
     """What is asked, with the model open that chooses candidates, if another than the judged one
     does.
 
-    It reads frames as it wants them, or the features that the judged model reads.
+    It reads the features that the judged model reads if it is made for features, and otherwise
+    frames as it wants them.
     Errors: `ConfigError` where it has no vectors.
     """
     rerank = asked.rerank
     if rerank is None or rerank.by is None:
         return asked
     model = rerank.require_vectors(open_model(rerank.by, place.device))
-    if isinstance(reader, StoredClips):
+    reads_features = getattr(getattr(model, "config", None), "features", None) is not None
+    if isinstance(reader, StoredClips) and reads_features:
         reader.maker.require_of(model)
     else:
         reader = stack.enter_context(frame_reader(model.pixels, recipe.frames))
