@@ -151,13 +151,16 @@ def _module(name: str) -> nn.Module:
 
 
 def _call(model: Any) -> Any:
-    """Encodes one text and one clip of noise; stored features where a model reads these."""
+    """Encodes one text and one clip of noise, or scores them where a model makes no vectors; stored
+    features where it reads these."""
     source = torch.Generator().manual_seed(0)
-    mask, tokens = torch.ones(1, FRAMES, dtype=torch.bool), model.tokenize([TEXT])
+    a_view = getattr(getattr(model, "config", None), "frames", FRAMES)
+    frames = min(FRAMES, a_view * getattr(model, "views", 1))  # some models refuse more
+    mask, tokens = torch.ones(1, frames, dtype=torch.bool), model.tokenize([TEXT])
     if (width := features_read(model)) is not None:
-        clip = torch.rand(1, FRAMES, width, generator=source)
+        clip = torch.rand(1, frames, width, generator=source)
     else:
-        shape = (1, FRAMES, 3, model.pixels.size, model.pixels.size)
+        shape = (1, frames, 3, model.pixels.size, model.pixels.size)
         clip = torch.randint(0, 256, shape, dtype=torch.uint8, generator=source)
 
     @torch.inference_mode()
@@ -165,4 +168,8 @@ def _call(model: Any) -> Any:
         model.encode_text(tokens)
         model.encode_video(clip, mask)
 
-    return call
+    @torch.inference_mode()
+    def score() -> None:
+        model.align(model.read_text(tokens), model.read_video(clip, mask))
+
+    return call if hasattr(model, "encode_text") else score
