@@ -107,8 +107,9 @@ class ItemsReport(ABC):
     def table(self) -> Table:
         """One row a figure, with its 95 % interval."""
         card = self.protocol
-        title = f"{card.model} on {card.dataset} {card.split}: {len(self.items)} items"
-        return figures_table(f"{title} of {self.videos} videos", self.values(), self.intervals)
+        items, videos = _counted(len(self.items), "item"), _counted(self.videos, "video")
+        title = f"{card.model} on {card.dataset} {card.split}: {items} of {videos}"
+        return figures_table(title, self.values(), self.intervals)
 
     def unlike(self, other: "ItemsReport") -> dict[str, tuple[object, object]]:
         """Fields of the cards that differ; else the numbers of items, if these are others."""
@@ -165,3 +166,7 @@ def numbers_of(items: Mapping[str, str]) -> Int[np.ndarray, " I"]:
     """Number of the video of each item, as the items first name them."""
     numbers = {video: i for i, video in enumerate(dict.fromkeys(items.values()))}
     return np.array([numbers[video] for video in items.values()])
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from rich.markup import escape
 from rich.table import Table
 
+USUAL_WIDTH = 80  # of a terminal, in letters
 FINE = ("MAE", "Corr")  # figures that are told by three decimals; all others are percentages or so
 
 
@@ -14,9 +15,15 @@ def shown(figure: str, value: float, sign: str = "") -> str:
 
 
 def titled(title: str) -> Table:
-    """An empty table without lines; the title is shown as it is, not as markup."""
+    """An empty table without lines; the title is shown as it is, not as markup, in one line where
+    a terminal of the usual width has room for it."""
     return Table(
-        title=escape(title), box=None, pad_edge=False, header_style="dim", title_justify="left"
+        title=escape(title),
+        box=None,
+        pad_edge=False,
+        header_style="dim",
+        title_justify="left",
+        min_width=min(len(title), USUAL_WIDTH),
     )
 
 
