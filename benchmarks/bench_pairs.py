@@ -50,13 +50,13 @@ class Noise:
     def __init__(self, model: Any, frames: int) -> None:
         self._frames = frames
         self._width = getattr(model.config, "features", None)
-        self._side = None if self._width else model.pixels.size
+        self._side: int = 0 if self._width else model.pixels.size
 
     def read(self, pair: Pair) -> np.ndarray:
         source = np.random.default_rng(int(pair.video))
         if self._width:
             return source.standard_normal((self._frames, self._width)).astype(np.float32)
-        return source.integers(0, 256, (self._frames, 3, self._side, self._side), dtype=np.uint8)
+        return source.integers(0, 256, (self._frames, 3, self._side, self._side), np.uint8)
 
 
 def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -124,7 +124,7 @@ def lost(run: Path, top: int) -> dict[str, object]:
     recipe = evaluation_recipe(str(run), "toybox", {})
     asked = Asked(rerank=Rerank(top))
     found = evaluate_checkpoint(str(run), recipe, RunPlace(out=Path(".")), "test", asked)
-    there = found.figures()
+    there: Any = found.figures()
     again = there["beside"][f"top {top} of similarity t2v"]["R@1"]
     whole, near = there["t2v"]["R@1"], there["beside"]["similarity t2v"]["R@1"]
     return {
