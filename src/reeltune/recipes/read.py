@@ -59,16 +59,6 @@ def is_packaged(name: str) -> bool:
     return not _lacks(_open("benchmarks", place), method, _open("methods", method))
 
 
-def require_frames(benchmark: str, model: str) -> None:
-    """Raise ConfigError if a benchmark has no frames for a model that reads no features."""
-    own = [name for name in recipe_names() if name.startswith(f"{benchmark}/")]
-    if own and f"{benchmark}/zero-shot" not in own:
-        raise ConfigError(
-            f"{model} is no folder of a model on stored features, and {benchmark} has nothing else "
-            "to read; give the folder of a run on features, or of a converted model"
-        )
-
-
 def _lacks(benchmark: dict[str, Any], method: str, how: dict[str, Any]) -> str:
     """What a method needs and a benchmark lacks: a CLIP, or a section for its component."""
     if how.get("needs", "base") == "base":

@@ -20,7 +20,7 @@ from reeltune.runs.finished import hash_of
 from reeltune.runs.inputs import Inputs, frame_reader
 from reeltune.runs.place import RunPlace
 from reeltune.runs.setup import open_data, source_of
-from reeltune.tasks.finding.judge import judge, require_scores, texts_of
+from reeltune.tasks.finding.judge import judge, require_not_asked_in_vain, require_scores, texts_of
 
 
 def evaluate_checkpoint(
@@ -46,6 +46,7 @@ def evaluate_opened(
     recipe, dataset = open_data(recipe, place)
     bank = bank_of(asked, dataset, split)
     data, stored = dataset.read(split), stored_recipe(folder)
+    require_not_asked_in_vain(model, data)
     require_hubs(asked, data)
     if asked.rerank is not None:
         asked.rerank.require_fewer(data)

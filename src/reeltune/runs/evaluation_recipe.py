@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from reeltune.errors import ConfigError
 from reeltune.models.opening.open import require_named
 from reeltune.models.opening.weights import CARD, read_card
-from reeltune.recipes.read import read_recipe, recipe_names, require_frames
+from reeltune.recipes.read import read_recipe, recipe_names
 from reeltune.recipes.recipe import Recipe
 from reeltune.recipes.stored import stored_recipe
 from reeltune.registry import find
@@ -25,7 +26,7 @@ def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Rec
     A model that was trained on stored features reads such features, and on the benchmark of its
     training the very same ones. One of a component that reads features, and which has no recipe
     beside it, as a converted one, is measured as the benchmark's own method of that component. Any
-    other model reads frames.
+    other model reads frames, as many as the benchmark's method of its component has.
     """
     recipe = _recipe_of(name, benchmark, changes)
     refuse_asked("evaluate", dict(flat(changes)), _unread(recipe))
@@ -48,10 +49,9 @@ def _recipe_of(name: str, benchmark: str, changes: dict[str, Any]) -> Recipe:
         return read_recipe(method_of[0], changes, method_of[1])
     if trained is None or trained.features is None:
         require_named(name)
-        require_frames(benchmark, name)
         own_data = trained is not None and trained.name.partition("/")[0] == benchmark
         alike = trained.model_dump(mode="json", include=OF_CLIPS) if trained and own_data else {}
-        return read_recipe(f"{benchmark}/zero-shot", changes, alike)
+        return read_recipe(_method_on_frames(Path(name), trained, benchmark), changes, alike)
     own, _, method = trained.name.partition("/")
     kept = trained.model_dump(mode="json", include={"component", "config", "features"})
     if own == benchmark:
@@ -61,6 +61,29 @@ def _recipe_of(name: str, benchmark: str, changes: dict[str, Any]) -> Recipe:
     wanted = f"{benchmark}/{method}"
     known = wanted if wanted in recipe_names() else f"{benchmark}/zero-shot"
     return read_recipe(known, changes, kept)
+
+
+def _method_on_frames(folder: Path, trained: Recipe | None, benchmark: str) -> str:
+    """The recipe of a benchmark for models that read frames; where it has none for all of them,
+    that of the method, or else of the component, in `folder`.
+
+    Errors: `ConfigError` where the benchmark has no frames for such a model.
+    """
+    own = [name for name in recipe_names() if name.startswith(f"{benchmark}/")]
+    plain = f"{benchmark}/zero-shot"
+    if plain in own or not own:
+        return plain
+    wanted = f"{benchmark}/{trained.name.partition('/')[2]}" if trained else ""
+    component = read_card(folder).component if (folder / CARD).is_file() else ""
+    for name in sorted(own, key=lambda name: name != wanted):
+        recipe = read_recipe(name)
+        if recipe.component == component and recipe.features is None:
+            return name
+    raise ConfigError(
+        f"{folder} is no folder of a model on stored features, and {benchmark} has no recipe for "
+        f"another of its kind; there are {', '.join(own)}; give the folder of a run of one of "
+        "these, or of a converted model"
+    )
 
 
 def _method_on_features(folder: Path, benchmark: str) -> tuple[str, dict[str, Any]] | None:

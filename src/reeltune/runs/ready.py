@@ -10,7 +10,13 @@ from reeltune.meltr.melting import Melting
 from reeltune.models.opening.material import without_weights
 from reeltune.runs.bilevel import require_combiner
 from reeltune.runs.step import order_of, settings_read
-from reeltune.tasks.finding.judge import chosen_by, finer_of, highest_of, require_judged_by
+from reeltune.tasks.finding.judge import (
+    chosen_by,
+    finer_of,
+    highest_of,
+    require_judged_by,
+    require_not_asked_in_vain,
+)
 from reeltune.training.loop import Outcome
 from reeltune.training.schedule import kept_of_equals
 from reeltune.training.settings import OF_STEPS, Settings, require_read
@@ -29,6 +35,7 @@ def require_learnable(
     Errors: `ConfigError` and `DataError`, as they would come of the training itself, but later.
     """
     train, val = learned
+    require_not_asked_in_vain(config, train)
     model = without_weights(config) if at_hand else None
     if melting is not None:
         require_combiner(melting, model)

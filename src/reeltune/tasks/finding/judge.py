@@ -73,6 +73,19 @@ def require_scores(model: Any, asked: Asked) -> None:
         asked.rerank.require_vectors(model)
 
 
+def require_not_asked_in_vain(model: Any, split: Split) -> None:
+    """Raise ConfigError if pairs of a split ask, and the model, or that of settings, finds or
+    describes videos: it would take questions for captions."""
+    task, name = _named_by(model)[1], split.pairs[0].video
+    reads = task.has_scores or task.writes is not None
+    if reads and any(pair.answer is not None for pair in split.pairs):
+        raise ConfigError(
+            f"the data ask about their clips, such as {name}, and a model that {task.does} would "
+            "take the questions for captions; set config.task, or take data that do not ask, such "
+            "as benchmark toybox"
+        )
+
+
 def has_scores(model: Any) -> bool:
     """Whether texts and videos have scores where a model, or that of settings, is judged."""
     return _named_by(model)[1].has_scores
