@@ -50,9 +50,15 @@ def test_with_nothing_held_out_the_steps_are_those_of_the_source(name: str, step
     assert describe(f"{name}/vop", {"options.hold_out": 0})["steps"] == steps
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in recipe_names() if n.startswith(("msrvtt-9k/", "msrvtt-7k/", "lsmdc/"))]
-)
+UNFOLDED = [
+    name
+    for name in recipe_names()
+    if name.startswith(("msrvtt-9k/", "msrvtt-7k/", "lsmdc/"))
+    and "all-in-one" not in name  # whose 200 epochs see one caption of each video
+]
+
+
+@pytest.mark.parametrize("name", UNFOLDED)
 def test_every_caption_is_trained_on_where_the_source_does(name: str) -> None:
     assert read_recipe(name).training.every_caption
 

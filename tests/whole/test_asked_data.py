@@ -52,7 +52,7 @@ def test_questions_are_not_taken_for_captions(tmp_path: Path) -> None:
     assert "a model that finds videos would take the questions for captions" in said
 
 
-def test_a_setting_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+def test_a_setting_that_is_given_in_two_ways_is_refused(tmp_path: Path) -> None:
     both = ("--seed", "1", "--set", "training.seed=2")
     said = refusal("train", "toybox/vop", *both, "--out", str(tmp_path / "run"))
-    assert "training.seed is given twice, as 1 and as 2; give it once" in said
+    assert "training.seed is given by its own option as 1 and by --set as 2; give it once" in said

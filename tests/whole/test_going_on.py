@@ -22,7 +22,8 @@ from reeltune.runs.finished import model_card, stands_on
 from reeltune.runs.tune import start
 from reeltune.tasks.finding.reports import read_report
 
-TINY = ("--set", "options.size=tiny", "--set", "training.epochs=1", "--set", "frames=4")
+SMALL = ("--set", "options.size=tiny", "--set", "frames=4")
+TINY = (*SMALL, "--set", "training.epochs=1")
 STILL = ("--set", "training.lr=0")  # training that changes no weight
 
 
@@ -141,7 +142,9 @@ def test_frozen_weights_are_not_replaced(full: Path) -> None:
 def test_a_run_of_full_is_a_clip_to_stand_on(full: Path, tmp_path: Path) -> None:
     """Zero-shot on it has the very figures of the run, and prompts on it open again."""
     zero = tmp_path / "zero"
-    run("train", "toybox/zero-shot", *TINY, "--set", f"config.base={full}", "--out", zero, "--json")
+    run(
+        "train", "toybox/zero-shot", *SMALL, "--set", f"config.base={full}", "--out", zero, "--json"
+    )
     assert figures(zero) == figures(full)
     stood = vop.Config(base=str(full)).start().model
     stood.save_pretrained(tmp_path / "stood")

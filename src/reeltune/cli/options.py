@@ -25,9 +25,10 @@ def print_json(data: object) -> None:
 
 
 def changes_of(given: list[str] | None, **named: object) -> dict[str, Any]:
-    """Settings given as `name=value`, with values read as YAML, and those that options name.
+    """Settings given as `name=value`, with values read as YAML, and those that options name; of two
+    values by `--set` the last counts.
 
-    Errors: `ConfigError` for what is no such thing, and for two values of one setting.
+    Errors: `ConfigError` for what is no such thing, and where an option has another value.
     """
     import yaml
 
@@ -46,10 +47,11 @@ def changes_of(given: list[str] | None, **named: object) -> dict[str, Any]:
                 f"--set {item} has a value that is not YAML ({first}); write it as in a recipe, "
                 "such as --set training.lr=1e-4"
             ) from error
-        value_read = float(read) if isinstance(read, str) and _is_number(read) else read
-        if changes.setdefault(name, value_read) != value_read:
+        changes[name] = float(read) if isinstance(read, str) and _is_number(read) else read
+        if named.get(name) not in (None, changes[name]):
             raise ConfigError(
-                f"{name} is given twice, as {changes[name]} and as {value_read}; give it once"
+                f"{name} is given by its own option as {named[name]} and by --set as "
+                f"{changes[name]}; give it once"
             )
     return changes
 

@@ -38,8 +38,8 @@ def by_cosines(
 
 
 def scale_of(model: Contrasted) -> Float[Tensor, ""]:
-    """The model's inverse temperature, at most 100."""
-    return model.logit_scale.float().clamp(max=HIGHEST_SCALE).exp()
+    """The model's inverse temperature, at most 100; a SigLIP stores it as one row."""
+    return model.logit_scale.float().clamp(max=HIGHEST_SCALE).exp().squeeze()
 
 
 def batch_losses(model: Contrasted, batch: Batch) -> dict[str, Tensor]:
