@@ -105,8 +105,9 @@ def inline(text: str) -> Iterator[str]:
 
 
 def choices(line: str) -> Iterator[str]:
-    """`a [b] c\\|d` with all that may be left out, and with c or with d."""
-    bare = re.sub(r"[][]", "", line).replace("\\|", "|")
+    """`a [b] c\\|d` with all that may be left out, and with c or with d; a list, as in `a=[b]`,
+    stays."""
+    bare = re.sub(r"(?<!=)\[([^][]*)\]", r"\1", line).replace("\\|", "|")
     yield from map(" ".join, product(*(word.split("|") for word in bare.split(" "))))
 
 
