@@ -26,7 +26,10 @@ class Plan:
     own: Sequence[Path] = ()  # recipes of one's own, as rows beside those of the family
 
     def recipe_name(self, method: str) -> str:
-        """The recipe of a method on the benchmark, or the file of one's own."""
+        """The recipe of a method on the benchmark, the file of one's own, or the method itself
+        where it names its benchmark, as "toybox-action/violet" does."""
+        if "/" in method:
+            return method
         return str(self.own_files().get(method, f"{self.benchmark}/{method}"))
 
     def own_files(self) -> dict[str, Path]:
@@ -61,7 +64,7 @@ def recipe_of(plan: Plan, method: str, changes: Mapping[str, Any] | None = None)
     asked = passed_on(plan, method) if changes is None else dict(changes)
     recipe = read_recipe(plan.recipe_name(method), asked)
     place = recipe.name.partition("/")[0]
-    if place != plan.benchmark:
+    if method in plan.own_files() and place != plan.benchmark:
         raise ConfigError(
             f"{plan.recipe_name(method)} is a recipe of {place}, and this table is of "
             f"{plan.benchmark}; give --dataset {place}, or change the benchmark in the file"
