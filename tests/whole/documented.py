@@ -79,6 +79,8 @@ SMALL = {  # what is set so that a line takes a second; by how the line begins
 PARSED_ONLY = {  # lines that are not run here, and why; their options are checked all the same
     "convert ": "they read released files, which are made small in tests/cli/test_convert.py",
     "torchrun ": "two processes train in tests/training/test_distributed.py",
+    "table meltr ": "it trains a model for every row; test_table_meltr_rows.py has its rows",
+    "train msrvtt-7k/violet ": "it reads a released dVAE; see tests/models/test_violet_files.py",
 }
 
 

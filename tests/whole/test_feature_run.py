@@ -67,11 +67,13 @@ def asked(splits: list[Split]) -> StoredClips:
 
 @pytest.fixture(scope="module")
 def folder(splits: list[Split], cache: Path) -> Path:
-    """The features that `asked` makes; other tests may have made more, of other frames."""
+    """The features that `asked` makes; other tests may have made more, of other frames or clips."""
     policy = asked(splits).policy
+    clips = {pair.path.stem for split in splits for pair in split.pairs}
     for lock in cache.glob("features/*.lock"):
         features = Features(lock.with_suffix(""))
-        if policy == f"features {features.making.model} {features.making.sampling}":
+        alike = policy == f"features {features.making.model} {features.making.sampling}"
+        if alike and all(any(n.endswith(clip) for n in features.videos) for clip in clips):
             return features.folder
     raise AssertionError("nothing was made")
 

@@ -252,7 +252,7 @@ def test_existing_paths_are_marked() -> None:
 
 @pytest.mark.parametrize("family", names("papers"))
 def test_tables_pass_to_a_row_what_the_row_reads(family: str, tmp_path: Path) -> None:
-    melted = family.startswith("meltr-")
+    melted = family.startswith("meltr")
     changes = {"options.size": "tiny", **({"meltr.step.every": 2} if melted else {})}
     plan = Plan(family=family, benchmark="toybox", out=tmp_path, seeds=1, changes=changes)
     jobs = jobs_of(plan)
