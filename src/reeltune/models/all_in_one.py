@@ -7,7 +7,6 @@ draws another order for each frame; rows of the same video are no wrong answers 
 hidden frames are never seen, and the ring of the temporal roll is as long as the clip.
 """
 
-from collections.abc import Sequence as Texts
 from pathlib import Path
 
 import torch
@@ -23,25 +22,21 @@ from reeltune.models._all_in_one.settings import Settings
 from reeltune.models._all_in_one.tasks import Scene, scene_losses
 from reeltune.models._all_in_one.transformer import Clips
 from reeltune.models._all_in_one.views import Views, drawn_view, in_views
-from reeltune.models._asking.answering import Answering
 from reeltune.models._asking.settings import with_answers_of
 from reeltune.models._asking.targets import plain_offer, targets_of
 from reeltune.models._bert.sequence import Sequence
-from reeltune.models._bert.words import FILE, WordPieces, inner, read_vocabulary
+from reeltune.models._bert.words import WordPieces, inner, read_vocabulary
 from reeltune.models._device import device_named, precision_named
 from reeltune.models._released_keys import KeyReport
+from reeltune.models._with_words import WithWords
 from reeltune.models.opening.material import Material, Started
 from reeltune.models.opening.weights import (
     WEIGHTS,
     card_settings,
-    fingerprint,
     read_tensors,
-    versions,
-    write_card,
 )
 from reeltune.nn.precise import precise
 from reeltune.objectives.masked_language import mask_words
-from reeltune.storage.tensors import write_tensors
 from reeltune.types import Batch, Pixels, Tokens
 
 WEIGHTS_FROM = "a folder that training or `reeltune convert all-in-one` wrote"
@@ -86,10 +81,12 @@ class Config(Settings):
         return Started(model, targets_of(config, model.tokenize, config.words, plain_offer), said)
 
 
-class AllInOne(Answering):
+class AllInOne(WithWords):
     """A `DualEncoder`, a scorer of pairs, and one that answers questions."""
 
+    component = "all-in-one"
     config: Settings
+    network: Network
 
     def __init__(self, config: Settings, words: WordPieces, name: str = "all-in-one") -> None:
         super().__init__()
@@ -98,32 +95,11 @@ class AllInOne(Answering):
         self.dim, self.views = config.dim, config.views
         self.pixels = Pixels(size=config.image, resample="bilinear", shortest=config.shortest)
         self.network = Network(config.sizes(len(words)))
-        self._known: tuple[int, str] | None = None  # versions of the weights, their fingerprint
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.network.itm_score.fc.weight.device
-
-    @property
-    def fingerprint(self) -> str:
-        """Fingerprint of the weights as stored, until they are changed."""
-        if self._known is None or self._known[0] != versions(self):
-            facts = self.config.model_dump(mode="json", include=set(FACTS))
-            facts["vocabulary"] = self.words.words
-            self._known = (versions(self), fingerprint(self.network.state_dict(), facts))
-        return self._known[1]
-
-    def move(self, device: torch.device, dtype: torch.dtype) -> "AllInOne":
-        """Place the network; the fingerprint stays that of the weights before rounding."""
-        stored = self.fingerprint
-        self.to(device, dtype)
-        self._known = (versions(self), stored)
-        return self
-
-    def tokenize(self, texts: Texts[str]) -> Tokens:
-        """Word pieces on the CPU, cut to `words` with [SEP] kept."""
-        return self.words.encode(texts, self.config.words)
+    def facts(self) -> dict[str, object]:
+        """Settings that change what the model makes of texts and videos, and its words."""
+        chosen = self.config.model_dump(mode="json", include=set(FACTS))
+        return {**chosen, "vocabulary": self.words.words}
 
     def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
         """Unit vectors in float32, of texts that are read alone."""
@@ -208,13 +184,6 @@ class AllInOne(Answering):
         )
         return {**asked, **scene_losses(scene, self.config.losses)}
 
-    def save_pretrained(self, folder: Path | str) -> None:
-        """Write weights, settings and vocabulary."""
-        folder = Path(folder)
-        write_card(folder, "all-in-one", self.config.model_dump(mode="json"))
-        write_tensors(folder / WEIGHTS, self.network.state_dict())
-        (folder / FILE).write_text("\n".join(self.words.words) + "\n", encoding="utf-8")
-
     def _embedded(self, views: Views) -> Clips:
         """The real views of all clips, one behind another."""
         return self.network.read_frames(views.frames[views.real], views.mask[views.real])
@@ -249,7 +218,8 @@ def load(folder: Path | None, device: str | None = None, dtype: str | None = Non
     config = card_settings(folder, Config)
     model = AllInOne(config, WordPieces(read_vocabulary(str(folder))))
     released.RELEASE.fill_whole(model.network, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
-    return model.move(place, precision).eval()
+    model.place(place, precision)
+    return model.eval()
 
 
 def convert(source: Path | str, folder: Path | str, config: Config | None = None) -> KeyReport:

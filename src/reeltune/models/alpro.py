@@ -8,7 +8,6 @@ other, an unsure prompter is told by its highest chance, hidden frames are never
 have any number of frames.
 """
 
-from collections.abc import Sequence as Texts
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,24 +23,20 @@ from reeltune.models._alpro.prompter import Prompter
 from reeltune.models._alpro.released import PROMPTER, RELEASE, fitted, parts_of
 from reeltune.models._alpro.scene import Crops, Scene, scene_losses
 from reeltune.models._alpro.settings import Settings
-from reeltune.models._asking.answering import Answering
 from reeltune.models._asking.settings import with_answers_of
 from reeltune.models._asking.targets import plain_offer, targets_of
 from reeltune.models._bert.sequence import Sequence
-from reeltune.models._bert.words import FILE, WordPieces, inner, read_vocabulary
+from reeltune.models._bert.words import WordPieces, inner, read_vocabulary
 from reeltune.models._device import device_named, precision_named
-from reeltune.models._released_keys import KeyReport, unique
+from reeltune.models._released_keys import KeyReport
+from reeltune.models._with_words import WithWords
 from reeltune.models.opening.material import Material, Started
 from reeltune.models.opening.weights import (
     WEIGHTS,
     card_settings,
-    fingerprint,
     read_tensors,
-    versions,
-    write_card,
 )
 from reeltune.objectives.masked_language import mask_words
-from reeltune.storage.tensors import write_tensors
 from reeltune.types import Batch, Pixels, Tokens
 
 WEIGHTS_FROM = "a folder that training or `reeltune convert alpro` wrote"
@@ -92,10 +87,12 @@ class Config(Settings):
         return Started(model, targets, said)
 
 
-class Alpro(Answering):
+class Alpro(WithWords):
     """A `DualEncoder`, a scorer of pairs, and one that answers questions."""
 
+    component = "alpro"
     config: Settings
+    network: Network
     mean: Tensor
     std: Tensor
 
@@ -114,40 +111,16 @@ class Alpro(Answering):
             if config.prompter is not None and "pem" in config.tasks
             else None
         )
-        self._known: tuple[int, str] | None = None  # versions of the weights, their fingerprint
-
-    @property
-    def device(self) -> torch.device:
-        """The device that holds the weights."""
-        return self.network.temp.device
 
     @property
     def temperature(self) -> float:
         """What cosines are divided by, to be logits."""
         return float(self.network.temperature.detach())
 
-    @property
-    def fingerprint(self) -> str:
-        """Fingerprint of the weights as stored, until they are changed."""
-        if self._known is None or self._known[0] != versions(self):
-            facts = self.config.model_dump(mode="json", include=set(FACTS))
-            tensors = unique(self.network)
-            self._known = (
-                versions(self),
-                fingerprint(tensors, {**facts, "words": self.words.words}),
-            )
-        return self._known[1]
-
-    def move(self, device: torch.device, dtype: torch.dtype) -> "Alpro":
-        """Place the network; the fingerprint stays that of the weights before rounding."""
-        stored = self.fingerprint
-        self.to(device, dtype)
-        self._known = (versions(self), stored)
-        return self
-
-    def tokenize(self, texts: Texts[str]) -> Tokens:
-        """Word pieces on the CPU, cut to `words` with [SEP] kept."""
-        return self.words.encode(texts, self.config.words)
+    def facts(self) -> dict[str, object]:
+        """Settings that change what the model makes of texts and videos, and its words."""
+        chosen = self.config.model_dump(mode="json", include=set(FACTS))
+        return {**chosen, "words": self.words.words}
 
     def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
         """Unit vectors in float32."""
@@ -255,14 +228,7 @@ class Alpro(Answering):
         chances = self._prompter(shown, batch.mask.cpu(), self.device)
         return Crops(inside.flatten(1).to(self.device), chances.to(self.device))
 
-    def save_pretrained(self, folder: Path | str) -> None:
-        """Write weights, settings and vocabulary; the prompter only by its name."""
-        folder = Path(folder)
-        write_card(folder, "alpro", self._pinned().model_dump(mode="json"))
-        write_tensors(folder / WEIGHTS, unique(self.network))
-        (folder / FILE).write_text("\n".join(self.words.words) + "\n", encoding="utf-8")
-
-    def _pinned(self) -> Settings:
+    def pinned(self) -> Settings:
         if self._prompter is None or self.config.prompter_fingerprint is not None:
             return self.config
         known = self._prompter.opened().fingerprint
@@ -289,7 +255,8 @@ def load(folder: Path | None, device: str | None = None, dtype: str | None = Non
     place, precision = device_named(device), precision_named(dtype)
     model = Alpro(card_settings(folder, Config), WordPieces(read_vocabulary(str(folder))))
     RELEASE.fill_whole(model.network, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
-    return model.move(place, precision).eval()
+    model.place(place, precision)
+    return model.eval()
 
 
 def convert(released: Path | str, folder: Path | str, config: Config | None = None) -> KeyReport:

@@ -8,7 +8,6 @@ is said where it is: padded captions are not trained (`trains_padding`), rows of
 no negatives of each other, and an ended sentence stays as it is in beam search.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -16,12 +15,11 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
-from reeltune.models._asking.answering import Answering
 from reeltune.models._asking.settings import with_answers_of
 from reeltune.models._asking.targets import plain_offer, targets_of
-from reeltune.models._bert.words import FILE, WordPieces, read_vocabulary
+from reeltune.models._bert.words import WordPieces, read_vocabulary
 from reeltune.models._device import device_named, precision_named
-from reeltune.models._released_keys import KeyReport, unique
+from reeltune.models._released_keys import KeyReport
 from reeltune.models._univl import towers
 from reeltune.models._univl.beam import beam_search
 from reeltune.models._univl.frame_encoder import FrozenFrames
@@ -32,17 +30,14 @@ from reeltune.models._univl.targets import Caption, text_read, what_is_hidden
 from reeltune.models._univl.tasks import TASKS as TASKS
 from reeltune.models._univl.tasks import Scene, task_losses
 from reeltune.models._univl.writing import Writing
+from reeltune.models._with_words import WithWords
 from reeltune.models.opening.material import Material, Started
 from reeltune.models.opening.weights import (
     WEIGHTS,
     card_settings,
-    fingerprint,
     read_tensors,
-    versions,
-    write_card,
 )
 from reeltune.nn.precise import precise
-from reeltune.storage.tensors import write_tensors
 from reeltune.types import Batch, Pixels, Tokens
 
 WEIGHTS_FROM = "a folder that training or `reeltune convert univl` wrote"
@@ -99,11 +94,13 @@ class Config(Settings):
         return model
 
 
-class Univl(Answering):
+class Univl(WithWords):
     """A `FrameEncoder` in its joint space, a scorer of pairs, a writer of captions, and one that
     answers questions."""
 
+    component = "univl"
     config: Settings
+    network: Network
 
     def __init__(self, config: Config, words: WordPieces, name: str = "univl") -> None:
         super().__init__()
@@ -115,39 +112,19 @@ class Univl(Answering):
         self.texts = ("transcript",) if config.reads == "transcript" else ()
         self.network = Network(config.sizes(len(words)))
         self._frozen = FrozenFrames(config.encoder, config.encoder_fingerprint, config.features)
-        self._known: tuple[int, str] | None = None  # versions of the weights, their fingerprint
 
     @property
     def pixels(self) -> Pixels:
         """How the encoder of its frames wants them."""
         return self._frozen.pixels
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.network.similarity_dense.weight.device
-
-    @property
-    def fingerprint(self) -> str:
-        """Fingerprint of the weights as stored, until they are changed."""
-        if self._known is None or self._known[0] != versions(self):
-            config = self._pinned().model_dump(mode="json", include=set(FACTS))
-            facts = {**config, "words": self.words.words}
-            if self.config.task is not None:
-                facts |= {"task": self.config.task, "answers": self.config.answers}
-            self._known = (versions(self), fingerprint(unique(self.network), facts))
-        return self._known[1]
-
-    def move(self, device: torch.device, dtype: torch.dtype) -> "Univl":
-        """Place the network; the fingerprint stays that of the weights before rounding."""
-        stored = self.fingerprint
-        self.to(device, dtype)
-        self._known = (versions(self), stored)
-        return self
-
-    def tokenize(self, texts: Sequence[str]) -> Tokens:
-        """Word pieces on the CPU, cut to `words` with [SEP] kept."""
-        return self.words.encode(texts, self.config.words)
+    def facts(self) -> dict[str, object]:
+        """Settings that change what the model makes of texts and videos, and its words."""
+        chosen = self.pinned().model_dump(mode="json", include=set(FACTS))
+        facts = {**chosen, "words": self.words.words}
+        if self.config.task is not None:
+            facts |= {"task": self.config.task, "answers": self.config.answers}
+        return facts
 
     def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
         """Unit vectors in float32: the mean of all tokens but [CLS]."""
@@ -254,14 +231,7 @@ class Univl(Answering):
         asked = self.asked_losses(batch, scene.read[1])
         return {**asked, **task_losses(scene, self.config.losses)}
 
-    def save_pretrained(self, folder: Path | str) -> None:
-        """Write weights, settings and vocabulary; the frozen encoder only by its name."""
-        folder = Path(folder)
-        write_card(folder, "univl", self._pinned().model_dump(mode="json"))
-        write_tensors(folder / WEIGHTS, unique(self.network))
-        (folder / FILE).write_text("\n".join(self.words.words) + "\n", encoding="utf-8")
-
-    def _pinned(self) -> Settings:
+    def pinned(self) -> Settings:
         if self.config.encoder is None or self.config.encoder_fingerprint is not None:
             return self.config
         known = self._frozen.opened().fingerprint
@@ -308,7 +278,8 @@ def load(folder: Path | None, device: str | None = None, dtype: str | None = Non
     config = card_settings(folder, Config)
     model = Univl(config, WordPieces(read_vocabulary(str(folder))))
     RELEASE.fill_whole(model.network, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
-    return model.move(place, precision).eval()
+    model.place(place, precision)
+    return model.eval()
 
 
 def convert(released: Path | str, folder: Path | str, config: Config | None = None) -> KeyReport:

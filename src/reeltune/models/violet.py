@@ -6,7 +6,6 @@ vectors. The Swin reads each clip once, however many texts it is scored with. Wh
 release is said where it is, and together in docs/violet.md.
 """
 
-from collections.abc import Sequence as Several
 from pathlib import Path
 
 import torch
@@ -14,30 +13,26 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
-from reeltune.models._asking.answering import Answering
 from reeltune.models._asking.settings import with_answers_of
 from reeltune.models._asking.targets import targets_of
 from reeltune.models._bert.sequence import Sequence
-from reeltune.models._bert.words import FILE, WordPieces, read_vocabulary
+from reeltune.models._bert.words import WordPieces, read_vocabulary
 from reeltune.models._device import device_named, precision_named
-from reeltune.models._released_keys import KeyReport, unique
+from reeltune.models._released_keys import KeyReport
 from reeltune.models._violet import released
 from reeltune.models._violet.dvae import Encoder, read_encoder
 from reeltune.models._violet.network import Network
 from reeltune.models._violet.settings import RELEASE, Settings
 from reeltune.models._violet.start import fit_codebook, take_pretrained
 from reeltune.models._violet.tasks import Hiding, Scene, Tokenizer, task_losses
+from reeltune.models._with_words import WithWords
 from reeltune.models.opening.material import Material, Started
 from reeltune.models.opening.weights import (
     WEIGHTS,
     card_settings,
-    fingerprint,
     load_weights,
-    versions,
-    write_card,
 )
 from reeltune.nn.precise import precise
-from reeltune.storage.tensors import write_tensors
 from reeltune.types import Batch, Pixels, Tokens
 
 WEIGHTS_FROM = "a folder that training or `reeltune convert violet` wrote"
@@ -90,10 +85,12 @@ class Config(Settings):
         return Started(model.to(device_named(material.device)), targets, tuple(said))
 
 
-class Violet(Answering):
+class Violet(WithWords):
     """Scores pairs of a text and a clip, and answers questions about clips."""
 
+    component = "violet"
     config: Settings
+    network: Network
 
     def __init__(self, config: Config, words: WordPieces, name: str = "violet") -> None:
         super().__init__()
@@ -103,32 +100,15 @@ class Violet(Answering):
         self.pixels = Pixels(size=config.size, fit="pad", resample="bilinear")
         self.network = Network(config.sizes(len(words)))
         self._dvae: list[Encoder] = []  # opened for the first guess; no part of the model
-        self._known: tuple[int, str] | None = None  # versions of the weights, their fingerprint
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.network.enc_img.emb_cls.device
+    def facts(self) -> dict[str, object]:
+        """Settings that change what the model makes of texts and videos, and its words."""
+        chosen = self.config.model_dump(mode="json", include=set(FACTS))
+        return {**chosen, "words": self.words.words, "longest": self.config.words}
 
-    @property
-    def fingerprint(self) -> str:
-        """Fingerprint of the weights as stored, until they are changed."""
-        if self._known is None or self._known[0] != versions(self):
-            facts = self.config.model_dump(mode="json", include=set(FACTS))
-            facts |= {"words": self.words.words, "longest": self.config.words}
-            self._known = (versions(self), fingerprint(unique(self.network), facts))
-        return self._known[1]
-
-    def move(self, device: torch.device, dtype: torch.dtype) -> "Violet":
-        """Place the network; the fingerprint stays that of the weights before rounding."""
-        stored = self.fingerprint
-        self.to(device, dtype)
-        self._known = (versions(self), stored)
-        return self
-
-    def tokenize(self, texts: Several[str]) -> Tokens:
-        """Word pieces on the CPU, cut to `words` with [SEP] kept."""
-        return self.words.encode(texts, self.config.words)
+    def stored(self) -> dict[str, Tensor]:
+        """All tensors of the network, the codebook's centres too."""
+        return self.network.state_dict()
 
     def read_text(self, tokens: Tokens) -> Sequence:
         """Embeddings of every token."""
@@ -171,13 +151,6 @@ class Violet(Answering):
         )
         asked = {} if self.config.task is None else self.asked_losses(batch, scene.read)
         return {**asked, **task_losses(scene, self.config.losses)}
-
-    def save_pretrained(self, folder: Path | str) -> None:
-        """Write weights, settings and vocabulary; the dVAE only by its name."""
-        folder = Path(folder)
-        write_card(folder, "violet", self.config.model_dump(mode="json"))
-        write_tensors(folder / WEIGHTS, self.network.state_dict())
-        (folder / FILE).write_text("\n".join(self.words.words) + "\n", encoding="utf-8")
 
     def _clips(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Clips on the model's device, and which of their frames are real."""
@@ -228,7 +201,8 @@ def load(folder: Path | None, device: str | None = None, dtype: str | None = Non
     config = card_settings(folder, Config)
     model = Violet(config, WordPieces(read_vocabulary(str(folder))))
     load_weights(model.network, folder / WEIGHTS)
-    return model.move(place, precision).eval()
+    model.place(place, precision)
+    return model.eval()
 
 
 def convert(source: Path | str, folder: Path | str, config: Config | None = None) -> KeyReport:

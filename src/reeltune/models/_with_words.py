@@ -1,0 +1,69 @@
+"""A model of video and language that reads word pieces, as it is placed, named and kept."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from reeltune.models._asking.answering import Answering
+from reeltune.models._asking.settings import Asked
+from reeltune.models._bert.words import FILE, WordPieces
+from reeltune.models._released_keys import unique
+from reeltune.models.opening.weights import WEIGHTS, fingerprint, versions, write_card
+from reeltune.storage.tensors import write_tensors
+from reeltune.types import Tokens
+
+
+class WithWords(Answering):
+    """Kept in a folder of weights, settings and vocabulary; `component` is its file in models/."""
+
+    component: str
+    config: Any  # of a class of its own, which has `words`: tokens of a text at most
+    network: nn.Module
+    words: WordPieces
+    _known: tuple[int, str] | None = None  # versions of the weights, their fingerprint
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.network.parameters()).device
+
+    @abstractmethod
+    def facts(self) -> dict[str, object]:
+        """What else than weights changes what the model makes of texts and videos."""
+
+    def pinned(self) -> Asked:
+        """The settings as they are kept: with the fingerprint of a frozen model beside it."""
+        config: Asked = self.config
+        return config
+
+    def stored(self) -> Mapping[str, Tensor]:
+        """The tensors as they are kept."""
+        return unique(self.network)
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the weights as stored, until they are changed."""
+        if self._known is None or self._known[0] != versions(self):
+            self._known = versions(self), fingerprint(unique(self.network), self.facts())
+        return self._known[1]
+
+    def place(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Place the network; the fingerprint stays that of the weights before rounding."""
+        stored = self.fingerprint
+        self.to(device, dtype)
+        self._known = versions(self), stored
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """Word pieces on the CPU, cut to `words` with [SEP] kept."""
+        return self.words.encode(texts, self.config.words)
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write weights, settings and vocabulary; a frozen model beside it only by its name."""
+        folder = Path(folder)
+        write_card(folder, self.component, self.pinned().model_dump(mode="json"))
+        write_tensors(folder / WEIGHTS, self.stored())
+        (folder / FILE).write_text("\n".join(self.words.words) + "\n", encoding="utf-8")
