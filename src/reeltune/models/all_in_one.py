@@ -27,6 +27,7 @@ from reeltune.models._asking.targets import plain_offer, targets_of
 from reeltune.models._bert.sequence import Sequence
 from reeltune.models._bert.words import WordPieces, inner, read_vocabulary
 from reeltune.models._device import device_named, precision_named
+from reeltune.models._frames_there import require_frames
 from reeltune.models._released_keys import KeyReport
 from reeltune.models._with_words import WithWords
 from reeltune.models.opening.material import Material, Started
@@ -127,8 +128,7 @@ class AllInOne(WithWords):
     def read_video(self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]) -> Views:
         """The frames in views: nothing of a clip can be computed before the text is there, and its
         pixels are the smallest that can be kept."""
-        if not mask.any(dim=1).all():
-            raise DataError("a video has no frame at all (a row of mask is false); leave it out")
+        require_frames(mask)
         size = self.config.image
         if frames.dtype != torch.uint8 or frames.shape[2:] != (3, size, size):
             raise DataError(

@@ -28,6 +28,7 @@ from reeltune.models._asking.targets import plain_offer, targets_of
 from reeltune.models._bert.sequence import Sequence
 from reeltune.models._bert.words import WordPieces, inner, read_vocabulary
 from reeltune.models._device import device_named, precision_named
+from reeltune.models._frames_there import require_frames
 from reeltune.models._released_keys import KeyReport
 from reeltune.models._with_words import WithWords
 from reeltune.models.opening.material import Material, Started
@@ -144,8 +145,7 @@ class Alpro(WithWords):
 
     def read_video(self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]) -> Sequence:
         """States of clips: of the whole, and of each place of the picture over time."""
-        if not mask.any(dim=1).all():
-            raise DataError("a video has no frame at all (a row of mask is false); leave it out")
+        require_frames(mask)
         if frames.shape[-1] != self.config.image:
             raise DataError(
                 f"frames have {frames.shape[-1]} pixels a side, and the model reads "
@@ -229,6 +229,7 @@ class Alpro(WithWords):
         return Crops(inside.flatten(1).to(self.device), chances.to(self.device))
 
     def pinned(self) -> Settings:
+        """The settings with the fingerprint of the prompter, where there is one."""
         if self._prompter is None or self.config.prompter_fingerprint is not None:
             return self.config
         known = self._prompter.opened().fingerprint

@@ -21,6 +21,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models._clean_text import cleaned
 from reeltune.models._device import device_named, precision_named
+from reeltune.models._frames_there import require_frames
 from reeltune.models._preprocessor import (
     Preprocessor,
     read_preprocessor,
@@ -302,8 +303,7 @@ class Clip(nn.Module):
         self, features: Float[Tensor, "B T D"], mask: Bool[Tensor, "B T"]
     ) -> Float[Tensor, "B D"]:
         """Mean over the real frames, brought to unit length where `unit_videos` says so."""
-        if not mask.any(dim=1).all():
-            raise DataError("a video has no frame at all (a row of mask is false); leave it out")
+        require_frames(mask)
         kept = features.masked_fill(~mask[..., None], 0)  # (B, T, D)
         mean = kept.sum(dim=1) / mask.sum(dim=1, keepdim=True).to(features)  # (B, D)
         return _unit(mean) if self.unit_videos else mean.float()

@@ -33,6 +33,7 @@ from reeltune.models._dual_encoding._space import Encoded
 from reeltune.models._dual_encoding._start import start, unread_beside
 from reeltune.models._dual_encoding._towers import TextTower
 from reeltune.models._dual_encoding._vocabulary import FILE, PAD, SPECIALS, Vocabulary
+from reeltune.models._frames_there import require_frames
 from reeltune.models.opening.material import Material, Started, Words
 from reeltune.models.opening.open import ModelName
 from reeltune.models.opening.weights import (
@@ -317,8 +318,7 @@ class DualEncoding(nn.Module):
         return triplet(scores, margin=settings.margin, reduction=settings.reduction, group=same)
 
     def _watch(self, frames: Tensor, mask: Tensor) -> Encoded:
-        if not mask.any(dim=1).all():
-            raise DataError("a video has no frame at all (a row of mask is false); leave it out")
+        require_frames(mask)
         mask = mask.to(self.device)
         features = frames if frames.is_floating_point() else self._features(frames, mask)
         if features.shape[2] != self.config.features:

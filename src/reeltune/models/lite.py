@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reeltune.errors import ConfigError, DataError
+from reeltune.errors import ConfigError
 from reeltune.models._device import device_named, precision_named
+from reeltune.models._frames_there import require_frames
 from reeltune.models._lite.conse import class_vectors, conse, masked_mean
 from reeltune.models._lite.frame_network import CLASSES, PIXELS, FrameNetwork
 from reeltune.models._lite.head import Head
@@ -92,8 +93,7 @@ class Lite(nn.Module):
         self, features: Float[Tensor, "B T F"], mask: Bool[Tensor, "B T"]
     ) -> Float[Tensor, "B D"]:
         """Mean over frames of the head's unit vectors, beside ConSE of the mean probabilities."""
-        if not mask.any(dim=1).all():
-            raise DataError("a video has no frame at all (a row of mask is false); leave it out")
+        require_frames(mask)
         mask = mask.to(features.device)
         features = features.masked_fill(~mask[..., None], 0.0)
         vectors = F.normalize(masked_mean(self.head.frames(features), mask), dim=1)

@@ -11,8 +11,8 @@ from jaxtyping import Bool, Float, UInt8
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from reeltune.errors import DataError
 from reeltune.models._device import device_named
+from reeltune.models._frames_there import require_frames
 from reeltune.models._lite.conse import PROMPT, TEMPERATURE, class_names, class_vectors, conse
 from reeltune.models._lite.frame_network import CLASSES, PIXELS, FrameNetwork
 from reeltune.models._lite.packaged import FRAME_WEIGHTS, SENTENCE_WEIGHTS
@@ -70,8 +70,7 @@ class LiteZero(nn.Module):
     def pool_frames(
         self, features: Float[Tensor, "B T F"], mask: Bool[Tensor, "B T"]
     ) -> Float[Tensor, "B D"]:
-        if not mask.any(dim=1).all():
-            raise DataError("a video has no frame at all (a row of mask is false); leave it out")
+        require_frames(mask)
         return conse(features, mask.to(features.device), class_vectors().to(features))
 
     def encode_video(

@@ -19,6 +19,7 @@ from reeltune.models._asking.settings import with_answers_of
 from reeltune.models._asking.targets import plain_offer, targets_of
 from reeltune.models._bert.words import WordPieces, read_vocabulary
 from reeltune.models._device import device_named, precision_named
+from reeltune.models._frames_there import require_frames
 from reeltune.models._released_keys import KeyReport
 from reeltune.models._univl import towers
 from reeltune.models._univl.beam import beam_search
@@ -232,6 +233,7 @@ class Univl(WithWords):
         return {**asked, **task_losses(scene, self.config.losses)}
 
     def pinned(self) -> Settings:
+        """The settings with the fingerprint of the encoder, where there is one."""
         if self.config.encoder is None or self.config.encoder_fingerprint is not None:
             return self.config
         known = self._frozen.opened().fingerprint
@@ -239,8 +241,7 @@ class Univl(WithWords):
 
     def _features(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Features of the first `frames` frames and their mask, on the model's device."""
-        if not mask.any(dim=1).all():
-            raise DataError("a video has no frame at all (a row of mask is false); leave it out")
+        require_frames(mask)
         frames, mask = frames[:, : self.config.frames], mask[:, : self.config.frames]
         mask = mask.to(self.device)
         if frames.dtype == torch.uint8:

@@ -18,6 +18,7 @@ from reeltune.models._asking.targets import targets_of
 from reeltune.models._bert.sequence import Sequence
 from reeltune.models._bert.words import WordPieces, read_vocabulary
 from reeltune.models._device import device_named, precision_named
+from reeltune.models._frames_there import require_frames
 from reeltune.models._released_keys import KeyReport
 from reeltune.models._violet import released
 from reeltune.models._violet.dvae import Encoder, read_encoder
@@ -154,8 +155,7 @@ class Violet(WithWords):
 
     def _clips(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Clips on the model's device, and which of their frames are real."""
-        if not mask.any(dim=1).all():
-            raise DataError("a video has no frame at all (a row of mask is false); leave it out")
+        require_frames(mask)
         size = self.config.size
         if frames.dtype != torch.uint8 or frames.shape[2:] != (3, size, size):
             raise DataError(

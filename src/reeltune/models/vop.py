@@ -27,10 +27,11 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reeltune.errors import ConfigError, DataError
+from reeltune.errors import ConfigError
 from reeltune.models import clip
 from reeltune.models._adapter import Based, fill, read_adapter, save_adapter
 from reeltune.models._contrast import batch_losses, by_cosines, contrastive
+from reeltune.models._frames_there import require_frames
 from reeltune.models._prompted_text import PromptedText
 from reeltune.models._prompted_video import PromptedVideo
 from reeltune.models._prompts import Rows
@@ -197,8 +198,7 @@ class Vop(nn.Module):
     ) -> Float[Tensor, "B D"]:
         """Mean of the frames' unit vectors, at unit length but for `compat`; only real frames are
         computed."""
-        if not mask.any(dim=1).all():
-            raise DataError("a video has no frame at all (a row of mask is false); leave it out")
+        require_frames(mask)
         at_once = len(mask) if torch.is_grad_enabled() else max(1, FRAMES_AT_ONCE // mask.shape[1])
         chunks = zip(torch.split(frames, at_once), torch.split(mask, at_once), strict=True)
         return torch.cat([self._encode(some, real) for some, real in chunks])

@@ -10,6 +10,7 @@ from torch import Tensor
 from reeltune.batches.in_order import clip_batches, gallery_of
 from reeltune.batches.loader import ClipReader
 from reeltune.errors import DataError
+from reeltune.registry import find
 from reeltune.tasks.finding.asking import Scores
 from reeltune.types import Pair, Split
 
@@ -50,6 +51,12 @@ def require(split: Split, task: str, what: str, has: Callable[[Pair], bool]) -> 
             f"{lacks.video} has no {what}, and the model is judged by {task}; take data that ask, "
             "such as benchmark toybox-action"
         )
+
+
+def tiny_asked(task: str, answers: Sequence[str] = ()) -> Any:
+    """A UniVL with random weights and a head for a task, with its closed list of answers."""
+    config = find("models", "univl").Config.tiny()
+    return config.model_copy(update={"task": task, "answers": tuple(answers)}).build()
 
 
 def items_of(pairs: Sequence[Pair]) -> dict[str, str]:

@@ -11,8 +11,7 @@ from reeltune.evaluation.beside import Asked
 from reeltune.evaluation.items import items_card
 from reeltune.evaluation.means import MeansReport, means_report
 from reeltune.evaluation.protocols import Named
-from reeltune.registry import find
-from reeltune.tasks._asking import answered, items_of, require
+from reeltune.tasks._asking import answered, items_of, require, tiny_asked
 from reeltune.tasks.finding.asking import Asking, listed
 from reeltune.tasks.finding.task import Task
 from reeltune.types import Pair, Split
@@ -84,10 +83,7 @@ def higher(videos: int) -> dict[str, float | None]:
 
 def tiny() -> Answerer:
     """A UniVL with random weights and a head for three answers."""
-    config = find("models", "univl").Config.tiny()
-    model: Answerer = config.model_copy(
-        update={"task": NAME, "answers": ("up", "down", "left")}
-    ).build()
+    model: Answerer = tiny_asked(NAME, ("up", "down", "left"))
     return model
 
 

@@ -11,8 +11,7 @@ from reeltune.evaluation.beside import Asked
 from reeltune.evaluation.items import items_card
 from reeltune.evaluation.protocols import Named
 from reeltune.evaluation.sentiment import SentimentReport, sentiment_report
-from reeltune.registry import find
-from reeltune.tasks._asking import answered, items_of, require
+from reeltune.tasks._asking import answered, items_of, require, tiny_asked
 from reeltune.tasks.finding.asking import Asking
 from reeltune.tasks.finding.task import Task
 from reeltune.types import Pair, Split
@@ -83,8 +82,7 @@ def higher(videos: int) -> dict[str, float | None]:
 
 def tiny() -> Rater:
     """A UniVL with random weights and a head for ratings."""
-    config = find("models", "univl").Config.tiny()
-    model: Rater = config.model_copy(update={"task": NAME}).build()
+    model: Rater = tiny_asked(NAME)
     return model
 
 
