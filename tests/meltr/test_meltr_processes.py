@@ -59,3 +59,9 @@ def test_meltr_is_the_same_to_the_bit_on_both_ranks(ranks: Found) -> None:
 
 def test_meltr_starts_the_same_on_both_ranks(ranks: Found) -> None:
     assert torch.equal(ranks[0]["started"], ranks[1]["started"])
+
+
+def test_no_thread_of_the_group_outlives_it(ranks: Found) -> None:
+    """One that does may abort its process, which then counts as failed although all was done."""
+    for found in ranks:
+        assert not [name for name in found["threads"] if "gloo" in name]

@@ -2,7 +2,7 @@
 
     torchrun --nproc-per-node 2 two_meltr_processes.py OUT
 
-Writes what rank R found to OUT/rankR.pt.
+Writes what rank R found, and the threads that it has left, to OUT/rankR.pt.
 """
 
 import sys
@@ -85,8 +85,9 @@ def main(out: str) -> None:
         "trained": trained(rank),
         "started": started(rank),
     }
-    torch.save(found, Path(out) / f"rank{rank}.pt")
     distributed.stop()
+    found["threads"] = [(task / "comm").read_text() for task in Path("/proc/self/task").glob("*")]
+    torch.save(found, Path(out) / f"rank{rank}.pt")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Gradients are averaged by hand and not by DistributedDataParallel, which sees `f
 here a step encodes texts and videos by two methods, and may do so twice (`grad_cache`).
 """
 
+import importlib
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -19,6 +20,9 @@ def start() -> tuple[int, int]:
     if "WORLD_SIZE" not in os.environ:
         return 0, 1
     if not dist.is_initialized():
+        # Functions there take the group as a default. Imported later, they would keep it for ever,
+        # and its threads would abort a process that ends.
+        importlib.import_module("torch.distributed.nn.functional")
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
