@@ -149,7 +149,7 @@ def test_an_alpro_may_prompt_another_by_its_own_temperature(tmp_path: Path) -> N
     model = small(prompter=str(tmp_path), confident=0.0)
     assert all(loss.isfinite() for loss in model.losses(batch_for(model)).values())
     other = small(prompter=str(tmp_path), prompter_fingerprint="0" * 32)
-    with pytest.raises(CheckpointError, match=r"prompter .* has fingerprint .* trained by 0000"):
+    with pytest.raises(CheckpointError, match=r"prompter .* has fingerprint .* beside 0000"):
         other.losses(batch_for(other))
     lost = small(prompter=str(tmp_path / "none"))
     with pytest.raises(CheckpointError, match=r"prompter is lost: .*--set config\.prompter=MODEL"):

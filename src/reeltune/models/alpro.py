@@ -230,9 +230,9 @@ class Alpro(WithWords):
 
     def pinned(self) -> Settings:
         """The settings with the fingerprint of the prompter, where there is one."""
-        if self._prompter is None or self.config.prompter_fingerprint is not None:
+        if self._prompter is None:
             return self.config
-        known = self._prompter.opened().fingerprint
+        known = self._prompter.model.fingerprint(self.device)
         return self.config.model_copy(update={"prompter_fingerprint": known})
 
 

@@ -20,8 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat
 from torch import Tensor, nn
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.models._beside import NO_PIXELS, beside_of, remedy
 from reeltune.models._device import device_named, precision_named
-from reeltune.models._dual_encoding._beside import Beside, remedy
 from reeltune.models._dual_encoding._build import text_parts, video_tower, word_table
 from reeltune.models._dual_encoding._concept_names import read_concept_names, write_concept_names
 from reeltune.models._dual_encoding._hybrid import Extremes as Extremes
@@ -53,7 +53,6 @@ from reeltune.types import Batch, Pixels, Tokens
 WEIGHTS_FROM = "a folder that training wrote"
 PINS = {"encoder_fingerprint", "sentence_fingerprint"}
 RELEASED_BATCH = 128  # of the released tester
-NO_PIXELS = Pixels(size=1)  # of a model that reads stored features alone
 
 
 class Config(BaseModel):
@@ -159,8 +158,8 @@ class DualEncoding(nn.Module):
         self.text = TextTower(word_table(config), levels, space)
         self.indexed, self.dim = config.latent, config.latent + config.concepts
         self.register_buffer("divisors", torch.ones(2))  # of latent and concept scores; 1: none yet
-        self._frames = _beside(config, "encoder", "encoder_fingerprint", "features")
-        self._sentences = _beside(config, "sentence_encoder", "sentence_fingerprint", "sentence")
+        self._frames = beside_of(config, "encoder", "encoder_fingerprint", "features")
+        self._sentences = beside_of(config, "sentence_encoder", "sentence_fingerprint", "sentence")
         self._hashed: tuple[int, str] | None = None  # versions of the weights, their fingerprint
 
     @property
@@ -382,9 +381,3 @@ def load(folder: Path | None, device: str | None = None, dtype: str | None = Non
     model.concept_names = names
     load_weights(model, folder / WEIGHTS)
     return model.to(device_named(device)).eval()
-
-
-def _beside(config: Config, name: str, pin: str, width: str) -> Beside | None:
-    if getattr(config, name) is None:
-        return None
-    return Beside(getattr(config, name), getattr(config, pin), getattr(config, width), name)

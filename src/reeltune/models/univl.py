@@ -18,12 +18,12 @@ from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models._asking.settings import with_answers_of
 from reeltune.models._asking.targets import plain_offer, targets_of
 from reeltune.models._bert.words import WordPieces, read_vocabulary
+from reeltune.models._beside import NO_PIXELS, beside_of, remedy
 from reeltune.models._device import device_named, precision_named
 from reeltune.models._frames_there import require_frames
 from reeltune.models._released_keys import KeyReport
 from reeltune.models._univl import towers
 from reeltune.models._univl.beam import beam_search
-from reeltune.models._univl.frame_encoder import FrozenFrames
 from reeltune.models._univl.network import Network, pooled_text, pooled_video, rows_of
 from reeltune.models._univl.pretrained import RELEASE as RELEASE
 from reeltune.models._univl.settings import Settings
@@ -112,12 +112,12 @@ class Univl(WithWords):
         self.judged_as = config.judged_as
         self.texts = ("transcript",) if config.reads == "transcript" else ()
         self.network = Network(config.sizes(len(words)))
-        self._frozen = FrozenFrames(config.encoder, config.encoder_fingerprint, config.features)
+        self._frames = beside_of(config, "encoder", "encoder_fingerprint", "features")
 
     @property
     def pixels(self) -> Pixels:
         """How the encoder of its frames wants them."""
-        return self._frozen.pixels
+        return self._frames.open(self.device).pixels if self._frames else NO_PIXELS
 
     def facts(self) -> dict[str, object]:
         """Settings that change what the model makes of texts and videos, and its words."""
@@ -133,7 +133,13 @@ class Univl(WithWords):
 
     def encode_frames(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B F"]:
         """Features by the frozen encoder; raises DataError where the model has none."""
-        return self._frozen(frames, self.device)
+        if self._frames is None:
+            raise DataError(
+                f"frames are pictures, and this UniVL reads stored features of width "
+                f"{self.config.features}; give float features (B, T, {self.config.features}), or "
+                + remedy("encoder", "the model that makes them")
+            )
+        return self._frames.frames(frames, self.device)
 
     def pool_frames(
         self, features: Float[Tensor, "B T F"], mask: Bool[Tensor, "B T"]
@@ -234,9 +240,9 @@ class Univl(WithWords):
 
     def pinned(self) -> Settings:
         """The settings with the fingerprint of the encoder, where there is one."""
-        if self.config.encoder is None or self.config.encoder_fingerprint is not None:
+        if self._frames is None:
             return self.config
-        known = self._frozen.opened().fingerprint
+        known = self._frames.fingerprint(self.device)
         return self.config.model_copy(update={"encoder_fingerprint": known})
 
     def _features(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Float, UInt8
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from reeltune.errors import CheckpointError
 from reeltune.models._alpro.network import TEMPERATURE
-from reeltune.models.opening.open import open_model
+from reeltune.models._beside import Beside
 from reeltune.types import DualEncoder
 
 KINDS, ARTICLES = ("footage", "video", "portrait", "video footage"), ("a", "the", "one")
@@ -22,23 +21,8 @@ class Prompter:
     """Any model of one space of texts and videos; it is opened for the first clip."""
 
     def __init__(self, name: str, fingerprint: str | None, entities: Sequence[str]) -> None:
-        self.name, self.fingerprint, self.entities = name, fingerprint, tuple(entities)
-        self._model: DualEncoder | None = None
+        self.model, self.entities = Beside(name, fingerprint, "prompter"), tuple(entities)
         self._vectors: Tensor | None = None  # of entities (E, D)
-
-    def opened(self, device: torch.device | None = None) -> DualEncoder:
-        """The model, on `device`; raises CheckpointError if it is lost or another one."""
-        if self._model is None:
-            model = _read(self.name)
-            if self.fingerprint not in (None, model.fingerprint):
-                raise CheckpointError(
-                    f"prompter {self.name} has fingerprint {model.fingerprint}, and the model was "
-                    f"trained by {self.fingerprint}; name the one it was trained with"
-                )
-            self._model = model
-        if device is not None and isinstance(self._model, nn.Module):
-            self._model.to(device)
-        return self._model
 
     @torch.no_grad()
     def __call__(
@@ -48,7 +32,7 @@ class Prompter:
         device: torch.device,
     ) -> Float[Tensor, "B E"]:
         """The chance of each entity in each clip: softmax of cosines over the temperature."""
-        model = self.opened(device)
+        model = self.model.open(device)
         with torch.autocast(device.type, enabled=False):
             vectors = self._of_entities(model)
             clips = model.encode_video(resized(frames, model.pixels.size), mask)
@@ -86,13 +70,3 @@ def resized(frames: UInt8[Tensor, "B T 3 S S"], size: int) -> UInt8[Tensor, "B T
     each = frames.flatten(0, 1).float()
     found = F.interpolate(each, (size, size), mode="bilinear", antialias=True)
     return found.round().clamp(0, 255).to(torch.uint8).unflatten(0, frames.shape[:2])
-
-
-def _read(name: str) -> DualEncoder:
-    try:
-        return open_model(name, "cpu")
-    except CheckpointError as error:
-        raise CheckpointError(
-            f"prompter is lost: {error}; set prompter in the config.yaml beside the weights to "
-            "where it is, or give --set config.prompter=MODEL in training"
-        ) from error

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, UInt8
-from torch import Tensor
+from pydantic import BaseModel
+from torch import Tensor, nn
 
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models.opening.open import open_model
-from reeltune.types import DualEncoder, FrameEncoder, Tokens
+from reeltune.types import DualEncoder, FrameEncoder, Pixels, Tokens
+
+NO_PIXELS = Pixels(size=1)  # of a model with none beside it: it reads stored features alone
 
 
 def remedy(field: str, wanted: str) -> str:
@@ -22,28 +25,41 @@ def remedy(field: str, wanted: str) -> str:
     )
 
 
+def beside_of(config: BaseModel, field: str, pin: str, width: str) -> "Beside | None":
+    """The model that a setting names, None for none; `pin` and `width` are the settings of its
+    fingerprint and of how wide its features are."""
+    named = config.model_dump(include={field, pin, width})
+    if named[field] is None:
+        return None
+    return Beside(named[field], named[pin], field, (width, named[width]))
+
+
 @dataclass
 class Beside:
     """A model known by its name; it is no part of the model beside it and does not move with it."""
 
     name: str
     expected: str | None  # its fingerprint, where a saved model says it
-    width: int  # of what it gives
     field: str  # of the settings, which a message names
+    width: tuple[str, int] | None = None  # the setting that says how wide its features are to be
     _model: DualEncoder | None = None
 
     @torch.inference_mode(False)
     def open(self, device: torch.device) -> DualEncoder:
-        """The model on `device`; the first call reads it, so counting parameters does not need
-        it."""
+        """The model on `device`; the first call reads it, so counting parameters does not need it.
+
+        Raises CheckpointError where it is lost, and for another than the model was trained beside.
+        """
         if self._model is None:
             model = self._read(device)
             if self.expected not in (None, model.fingerprint):
                 raise CheckpointError(
-                    f"{self.name} has fingerprint {model.fingerprint}, and this model was trained "
-                    f"beside {self.expected}; {self._remedy('one that has it')}"
+                    f"{self.field} {self.name} has fingerprint {model.fingerprint}, and this model "
+                    f"was trained beside {self.expected}; {self._remedy('one that has it')}"
                 )
             self._model = model
+        if isinstance(self._model, nn.Module):
+            self._model.to(device)
         return self._model
 
     def _read(self, device: torch.device) -> DualEncoder:
@@ -62,7 +78,8 @@ class Beside:
     def frames(
         self, frames: UInt8[Tensor, "B 3 S S"], device: torch.device
     ) -> Float[Tensor, "B F"]:
-        """Features of single frames."""
+        """Features of single frames; raises ConfigError for a model that reads whole clips, and for
+        features of another width."""
         model = self.open(device)
         if not isinstance(model, FrameEncoder):
             raise ConfigError(
@@ -77,10 +94,12 @@ class Beside:
         return self._fitting(self.open(device).encode_text(tokens)).to(device)
 
     def _fitting(self, features: Tensor) -> Tensor:
-        if features.shape[1] != self.width:
+        if self.width is not None and features.shape[1] != self.width[1]:
+            setting, wanted = self.width
             raise ConfigError(
-                f"{self.name} gives features of width {features.shape[1]}, and the model reads "
-                f"{self.width}; {self._remedy('one of that width')}"
+                f"{self.field} {self.name} gives features of width {features.shape[1]}, and the "
+                f"model reads {wanted}; train one that reads them by --set "
+                f"config.{setting}={features.shape[1]}, or {self._remedy('one of that width')}"
             )
         return features
 
