@@ -29,8 +29,13 @@ def tell(facts: dict[str, Any], as_json: bool) -> None:
         typer.echo(f"{name}: {', '.join(shown) or 'none' if isinstance(shown, list) else shown}")
 
 
-def weights(component: str, source: Path, out: Path, settings: list[str] | None) -> dict[str, Any]:
-    """Write the folder of a component's released weights; what became of each key."""
+def weights(
+    component: str, source: Path, out: Path, settings: list[str] | None, **read: Any
+) -> dict[str, Any]:
+    """Write the folder of a component's released weights; what became of each key.
+
+    `read` are settings that come from other files of the release.
+    """
     from dataclasses import asdict
 
     from reeltune.registry import find
@@ -38,7 +43,7 @@ def weights(component: str, source: Path, out: Path, settings: list[str] | None)
     from reeltune.storage.outputs import new_folder
 
     module = find("models", component)
-    config = settings_given(module.Config, changes_of(settings), "config")
+    config = settings_given(module.Config, changes_of(settings), "config").model_copy(update=read)
     with new_folder(out) as folder:
         found = module.convert(source, folder, config)
     return {"folder": str(out), **{name: list(keys) for name, keys in asdict(found).items()}}
@@ -101,23 +106,14 @@ def alpro(
 
     Example: `reeltune convert alpro alpro_pretrained_ckpt.pt alpro-pretrained`
     """
-    from dataclasses import asdict
-
-    from reeltune.models.alpro import Config, convert
     from reeltune.models.released.alpro_lists import answers_in, entities_in
-    from reeltune.settings.faults import settings_given
-    from reeltune.storage.outputs import new_folder
 
-    given: dict[str, Any] = {}
+    read: dict[str, Any] = {}
     if entities is not None:
-        given["entities"] = entities_in(entities)
+        read["entities"] = entities_in(entities)
     if answers is not None:
-        given |= {"task": "open-ended", "answers": answers_in(answers)}
-    config = settings_given(Config, changes_of(settings), "config").model_copy(update=given)
-    with new_folder(out) as folder:
-        found = convert(source, folder, config)
-    report = {name: list(keys) for name, keys in asdict(found).items()}
-    tell({"folder": str(out), **report}, as_json)
+        read |= {"task": "open-ended", "answers": answers_in(answers)}
+    tell(weights("alpro", source, out, settings, **read), as_json)
 
 
 @app.command()
@@ -134,17 +130,7 @@ def violet(
 
     Example: `reeltune convert violet ckpt_violet_pretrain.pt violet-pretrained`
     """
-    from dataclasses import asdict
-
-    from reeltune.models.violet import Config, convert
-    from reeltune.settings.faults import settings_given
-    from reeltune.storage.outputs import new_folder
-
-    config = settings_given(Config, changes_of(settings), "config")
-    with new_folder(out) as folder:
-        found = convert(source, folder, config)
-    report = {name: list(keys) for name, keys in asdict(found).items()}
-    tell({"folder": str(out), **report}, as_json)
+    tell(weights("violet", source, out, settings), as_json)
 
 
 @app.command()
