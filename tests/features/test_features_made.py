@@ -117,15 +117,21 @@ class Stops:
         if self.left == 0:
             raise KeyboardInterrupt
 
+    def recognise(self, path: str, done: int, size: int) -> None:
+        """Nothing to show."""
 
-def test_what_is_complete_when_a_person_stops_the_run_can_be_read(
+
+def test_what_a_person_stops_is_not_read_as_if_it_were_whole_and_goes_on(
     footage: Path, model: str, tmp_path: Path
 ) -> None:
     report = make_features([str(footage)], model, tmp_path / "f", progress=Stops(1))
     assert (report.interrupted, report.made) == (True, ["a place/two"])
-    assert Features(tmp_path / "f").videos == ("a place/two",)
+    assert report.rows > 0
+    with pytest.raises(DataError, match=r"was left unfinished; wait, or run the same"):
+        Features(tmp_path / "f")
     again = make_features([str(footage)], model, tmp_path / "f")
     assert (again.interrupted, again.made) == (False, ["red"])
+    assert Features(tmp_path / "f").videos == ("a place/two", "red")
 
 
 def test_ids_are_paths_from_the_folder_that_was_given(footage: Path) -> None:

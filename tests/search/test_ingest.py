@@ -215,6 +215,9 @@ class Meter:
         assert size >= 0
         self.done, self.steps = self.done + size, self.steps + 1
 
+    def recognise(self, path: str, done: int, size: int) -> None:
+        assert 0 < done <= size
+
 
 def test_progress_adds_up_to_the_bytes_of_all_files(videos: Path, model: str) -> None:
     (videos / "bad.mp4").write_bytes(b"this is no video")

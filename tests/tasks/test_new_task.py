@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 import reeltune.tasks
-from reeltune.cli.output import TrainingBar
+from reeltune.cli.bars import TrainingBar
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.compare import compare
 from reeltune.evaluation.means import MeansReport

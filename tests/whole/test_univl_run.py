@@ -12,7 +12,7 @@ import torch
 
 from reeltune.batches.in_order import clip_batches, gallery_of
 from reeltune.batches.loader import Loader, Order
-from reeltune.cli.output import TrainingBar
+from reeltune.cli.bars import TrainingBar
 from reeltune.data.toybox import Config as Toybox
 from reeltune.errors import ConfigError
 from reeltune.evaluation.beside import Asked

@@ -1,6 +1,8 @@
 """The command line. Heavy imports are inside the commands, so that `--help` is instant."""
 
+import atexit
 import errno
+import gc
 from functools import cache
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -15,6 +17,7 @@ from reeltune.registry import find, names
 STOPPED = 130  # exit code after Ctrl-C, as shells have it
 FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk is
 PLUGINS = "reeltune.commands"  # group of entry points, each of which is a typer.Typer
+atexit.register(gc.freeze)  # or else the interpreter looks through all of torch before it ends
 
 
 class Group(TyperGroup):

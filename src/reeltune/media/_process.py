@@ -75,6 +75,10 @@ class WorkerProcess:
                     raise WireError(f"no progress for {self._waited:.3g} s") from error
                 raise WireError(self._last_words()) from error
 
+    def interrupt(self) -> None:
+        """End the worker from any thread; whoever waits for its answer gets a WireError."""
+        self._process.kill()
+
     def kill(self) -> None:
         """End the worker at once, whatever it is doing."""
         self._process.kill()

@@ -80,6 +80,11 @@ class Decoder:
         if worker is not None:
             worker.kill()
 
+    def interrupt(self) -> None:
+        """Have the file in hand fail with MediaError now; any thread may ask for it."""
+        if (worker := self._worker) is not None:
+            worker.interrupt()
+
     def worker(self) -> WorkerProcess:
         """The process that decodes; a new one is started if there is none or it has ended."""
         if self._worker is None or not self._worker.is_running():

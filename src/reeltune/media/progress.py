@@ -15,6 +15,11 @@ class Progress(Protocol):
         """Be told that `size` bytes more are done, of the file at `path`."""
         ...
 
+    def recognise(self, path: str, done: int, size: int) -> None:
+        """Be told that `done` of the `size` bytes of a file were read, by which it is recognised;
+        any thread may tell it."""
+        ...
+
 
 class Silent:
     """Progress for callers that show none."""
@@ -23,4 +28,7 @@ class Silent:
         """Nothing to show."""
 
     def advance(self, path: str, size: int) -> None:
+        """Nothing to show."""
+
+    def recognise(self, path: str, done: int, size: int) -> None:
         """Nothing to show."""

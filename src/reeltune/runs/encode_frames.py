@@ -61,8 +61,8 @@ def _batches(path: Path, decoder: Decoder) -> Iterator[Decoded]:
     left = threading.Event()  # by the reader of the batches, before the end
     thread = threading.Thread(target=_decode, args=(path, decoder, waiting, left), daemon=True)
     thread.start()
+    found: Decoded | BaseException = []
     try:
-        found: Decoded | BaseException = []
         while not isinstance(found, float):
             found = waiting.get()
             if isinstance(found, BaseException):
@@ -70,10 +70,12 @@ def _batches(path: Path, decoder: Decoder) -> Iterator[Decoded]:
             yield found
     finally:
         left.set()
-        with suppress(queue.Empty):
-            while True:
+        while thread.is_alive():
+            if not isinstance(found, float | BaseException):  # left before the end
+                decoder.interrupt()
+            with suppress(queue.Empty):
                 waiting.get_nowait()
-        thread.join()
+            thread.join(0.05)
 
 
 def _decode(

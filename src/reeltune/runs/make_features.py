@@ -16,6 +16,7 @@ from reeltune.features.store import PICTURES, SAFE, as_id
 from reeltune.features.writer import FeatureWriter, Format
 from reeltune.media.decoder import Decoder
 from reeltune.media.files import candidates
+from reeltune.media.first_bytes import require_container
 from reeltune.media.progress import Progress, Silent
 from reeltune.media.sampling import Sampling
 from reeltune.models.opening.open import open_encoder, placed_name
@@ -88,7 +89,8 @@ def make_features(
     """Encode frames of the videos at `paths` into the folder `out`, which is made if need be.
 
     Videos already there are passed over, so a run that was stopped goes on when it is started
-    again. A file that cannot be used is named in the report's faults and never stops the run.
+    again; until then the folder is unfinished, and nothing reads it. A file that cannot be used is
+    named in the report's faults and never stops the run.
     Raises DataError if a path is not there, if another process writes to `out`, or if `out` holds
     features made in another way; ConfigError for a model that does not read frames alone.
     """
@@ -106,12 +108,13 @@ def make_features(
     report = FeatureReport(folder=str(out), model=model, width=making.width)
     progress = progress or Silent()
     progress.begin(len(sources), sum(source.size for source in sources))
-    with FeatureWriter(out, making, options.format) as writer:
-        try:
+    writer = FeatureWriter(out, making, options.format)
+    try:
+        with writer:  # which Ctrl-C leaves unfinished
             _make_all(sources, encoder, writer, report, progress, options.sampling)
-        except KeyboardInterrupt:
-            report.interrupted = True
-        report.rows = sum(entry.count for entry in writer.videos.values())
+    except KeyboardInterrupt:
+        report.interrupted = True
+    report.rows = sum(entry.count for entry in writer.videos.values())
     report.elapsed = time.monotonic() - begun
     return report
 
@@ -170,15 +173,26 @@ def _make_all(
     with Decoder(encoder.pixels, sampling) as decoder:
         for source in sources:
             try:
-                _make_one(source, encoder, writer, report, decoder)
+                content = _content(source, progress)
+                _make_one(source, content, encoder, writer, report, decoder)
             except DataError as error:
                 reason = error.reason if isinstance(error, MediaError) else str(error)
                 report.faults[source.path] = reason
             progress.advance(source.path, source.size)
 
 
+def _content(source: Source, progress: Progress) -> str:
+    """The hash of a photo, or of a file that begins as a video."""
+    if Path(source.path).suffix.lower() not in PICTURES:
+        require_container(source.path)
+    return content_hash(
+        source.path, lambda done: progress.recognise(source.path, done, source.size)
+    )
+
+
 def _make_one(
     source: Source,
+    content: str,
     encoder: FrameEncoder,
     writer: FeatureWriter,
     report: FeatureReport,
@@ -186,7 +200,6 @@ def _make_one(
 ) -> None:
     """Store one file's features, unless they are there. Raises DataError if that cannot be."""
     name = quote(source.id, safe=SAFE) if writer.format == "official" else source.id
-    content = content_hash(source.path)
     stored = writer.videos.get(name)
     if stored is not None:
         if stored.content != content:

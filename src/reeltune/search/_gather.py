@@ -77,14 +77,21 @@ class Gatherer:
                 del self._growing[file]
                 yield self._moments(file, growing)
 
+    def last(self) -> Iterator[Moments]:
+        """Moments of the files whose frames have all come, where no more frames will."""
+        for file in [file for file, growing in self._growing.items() if growing.note is None]:
+            self.drop(file.location)
+        yield from self.ready(flush=True)
+
     @torch.inference_mode()
     def _encode(self, count: int) -> None:
-        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        batch = self._waiting[:count]
         encoded = torch.stack([pixels for _, pixels in batch])  # (B, 3, S, S)
         if isinstance(self._model, FrameEncoder):
             encoded = self._model.encode_frames(encoded)  # (B, F)
         for (growing, _), row in zip(batch, encoded, strict=True):
             growing.encoded.append(row.cpu().clone())
+        self._waiting = self._waiting[count:]  # last, as Ctrl-C may come while they are encoded
 
     def _moments(self, file: VideoFile, growing: _Growing) -> Moments:
         info, times = growing.info, growing.times

@@ -1,13 +1,13 @@
 """Knows what a library already holds, and what that means for a file that is met again."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
 from reeltune.media.files import Candidate
 from reeltune.search.store.table import open_table
-from reeltune.storage.content import content_hash
 
 
 class Verdict(Enum):
@@ -55,12 +55,12 @@ class Known:
             file.modified_ns,
         )
 
-    def judge(self, file: Candidate) -> tuple[Verdict, str]:
-        """The verdict by content, and the content's hash; raises DataError if the file cannot be
-        read."""
+    def judge(self, file: Candidate, content: Callable[[Candidate], str]) -> tuple[Verdict, str]:
+        """The verdict by content, and the content's hash, which `content` finds; raises DataError
+        if the file cannot be read."""
         if self.is_untouched(file):
             return Verdict.UNCHANGED, self.by_location[file.location].video
-        video = content_hash(file.location)
+        video = content(file)
         if video in self.claimed:
             return Verdict.COPY, video
         self.claimed[video] = file.path

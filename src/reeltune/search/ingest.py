@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +85,14 @@ def index(
         gatherer = Gatherer(model, Baseline.of_model(model), MomentSettings())
         run = Run(folder, manifest, known, gatherer, Meter(progress or Silent()), report)
         run.meter.progress.begin(len(files), sum(file.size for file in files))
-        run.all(Readers(files, known, lambda: Decoder(model.pixels, sampling), _threads()))
+        decoder = partial(Decoder, model.pixels, sampling)
+        run.all(Readers(files, known, decoder, _threads(), run.meter.progress))
         if choice.prune and not report.interrupted:
             _prune(folder, known, paths, report)
         if choice.caption is not None and not report.interrupted:
             caption_moments(folder, files, choice.caption, run.meter.progress, report)
-        if len(_table.open_table(folder).get_fragments()) > MANY_FRAGMENTS:
+        many = len(_table.open_table(folder).get_fragments()) > MANY_FRAGMENTS
+        if many and not report.interrupted:
             _table.tidy(folder)
         report.elapsed = time.monotonic() - begun
         write_atomically(folder / REPORT_NAME, json.dumps(report.as_dict(), indent=2).encode())

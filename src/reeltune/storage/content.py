@@ -3,26 +3,43 @@
 import hashlib
 import os
 import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 from reeltune.errors import MediaError
 
 CHUNK = 1 << 20
 
 
-def content_hash(location: str) -> str:
-    """BLAKE2b of a file's bytes, 32 hex digits; raises MediaError if it cannot be read."""
+def content_hash(location: str, told: Callable[[int], None] | None = None) -> str:
+    """BLAKE2b of a file's bytes, 32 hex digits; raises MediaError if it cannot be read.
+
+    `told` is told how many bytes were read, again and again; it stops the reading by raising.
+    """
     digest = hashlib.blake2b(digest_size=16)
+    with reading(location) as file:
+        done = 0
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            done += len(chunk)
+            if told is not None:
+                told(done)
+    return digest.hexdigest()
+
+
+@contextmanager
+def reading(location: str) -> Iterator[BinaryIO]:
+    """A regular file, opened without waiting; raises MediaError if it is none or cannot be read."""
     try:
         with open(location, "rb", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise MediaError(location, "is not a regular file; give a video file")
-            while chunk := file.read(CHUNK):
-                digest.update(chunk)
+            yield file
     except OSError as error:
         raise MediaError(location, f"cannot be read: {error.strerror}") from error
-    return digest.hexdigest()
 
 
 def known_hash(path: Path) -> str:

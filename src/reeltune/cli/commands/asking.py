@@ -39,7 +39,8 @@ def ask(
     With choices, `reeltune train toybox-action/univl` makes a model for them:
     `reeltune ask clip.mp4 "what twice?" --options spin,grow --model runs/toybox-action/univl/seed0`
     """
-    from reeltune.cli.output import Bar, show_replies
+    from reeltune.cli.bars import Bar
+    from reeltune.cli.output import show_replies
     from reeltune.runs.ask import Question, Questioner
 
     videos, question = apart(words)
@@ -88,7 +89,8 @@ def caption(
 
     Example: `reeltune caption clip.mp4 --model runs/toybox/univl-caption/seed0`
     """
-    from reeltune.cli.output import Bar, show_captions
+    from reeltune.cli.bars import Bar
+    from reeltune.cli.output import show_captions
     from reeltune.runs.caption import Captioner
 
     with Bar(hidden=as_json) as bar:

@@ -22,8 +22,9 @@ def demo(
 
     Example: `reeltune demo ~/Videos`
     """
+    from reeltune.cli.bars import Bar
     from reeltune.cli.demo_run import run
-    from reeltune.cli.output import Bar, show_answers, show_next_steps, show_report
+    from reeltune.cli.output import show_answers, show_next_steps, show_report
 
     with Bar() as bar:
         outcome = run(videos or [], folder, bar)

@@ -34,7 +34,8 @@ def features(
 
     Example: `reeltune features ~/Videos --model openai/clip-vit-base-patch32 --out clip-features`
     """
-    from reeltune.cli.output import Bar, console
+    from reeltune.cli.bars import Bar
+    from reeltune.cli.output import console
     from reeltune.runs.make_features import FeatureOptions, make_features
 
     options = FeatureOptions(every=every, format=format, dtype=dtype, photos=photos, device=device)
@@ -50,6 +51,10 @@ def features(
             f"{len(report.faults)} left out; {report.rows} rows of {report.width} "
             f"in {report.elapsed:.0f} s",
             soft_wrap=True,
+        )
+    if report.interrupted and report.rows:
+        typer.echo(
+            f"{out} is unfinished, and nothing reads it until all videos are there", err=True
         )
     if report.interrupted:
         raise KeyboardInterrupt

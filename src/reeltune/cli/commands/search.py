@@ -43,7 +43,8 @@ def index(
 
     With captions: `reeltune index ~/Videos --caption runs/toybox/univl-caption/seed0`
     """
-    from reeltune.cli.output import Bar, show_report
+    from reeltune.cli.bars import Bar
+    from reeltune.cli.output import show_report
     from reeltune.search.ingest import Choice
     from reeltune.search.ingest import index as run
 

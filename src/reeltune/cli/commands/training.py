@@ -45,7 +45,8 @@ def train(
 
     On several GPUs: `torchrun --nproc-per-node 4 -m reeltune train msrvtt-9k/vop --data MSRVTT`
     """
-    from reeltune.cli.output import TrainingBar, show_figures, show_trained
+    from reeltune.cli.bars import TrainingBar
+    from reeltune.cli.output import show_figures, show_trained
     from reeltune.recipes.own import is_path
     from reeltune.recipes.read import read_recipe
     from reeltune.runs.feature_maker import why_not_to_index
@@ -162,7 +163,8 @@ def tune(
 
     Example: `reeltune tune captions.csv --videos ~/Videos --model openai/clip-vit-base-patch32`
     """
-    from reeltune.cli.output import TrainingBar, show_tuning
+    from reeltune.cli.bars import TrainingBar
+    from reeltune.cli.output import show_tuning
     from reeltune.runs.place import RunPlace
     from reeltune.runs.tune import tune as run
 

@@ -66,7 +66,7 @@ class Run:
     stored_at: float = field(default_factory=time.monotonic)
 
     def all(self, readers: Readers) -> None:
-        """Handle every event; Ctrl-C keeps the files that are complete."""
+        """Handle every event; Ctrl-C keeps the files all of whose frames have come."""
         try:
             with readers as events:
                 for event in events:
@@ -77,6 +77,7 @@ class Run:
                 self.complete.extend(self.gatherer.ready(flush=True))
         except KeyboardInterrupt:
             self.report.interrupted = True
+            self.complete.extend(self.gatherer.last())
         self.store()
 
     def handle(self, event: Event) -> None:

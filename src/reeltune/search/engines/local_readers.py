@@ -15,8 +15,11 @@ from typing import Any
 from reeltune.errors import DataError
 from reeltune.media.decoder import Decoder, Frame, MediaInfo
 from reeltune.media.files import Candidate
+from reeltune.media.first_bytes import require_container
+from reeltune.media.progress import Progress
 from reeltune.search._known import Known, Verdict
 from reeltune.search.store.schema import VideoFile
+from reeltune.storage.content import content_hash
 
 CHUNK = 16  # frames handed over at a time
 AHEAD = 8  # chunks that may wait for the encoder
@@ -75,8 +78,11 @@ class Readers:
         known: Known,
         decoder: Callable[[], Decoder],
         threads: int,
+        progress: Progress,
     ) -> None:
         self._files, self._known, self._decoder = files, known, decoder
+        self._progress = progress
+        self._decoders: list[Decoder] = []  # those in use
         self._work: queue.Queue[tuple[Candidate, str] | None] = queue.Queue(maxsize=threads)
         self._events: queue.Queue[Event | BaseException | None] = queue.Queue(maxsize=AHEAD)
         self._stop = threading.Event()
@@ -94,7 +100,10 @@ class Readers:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join()
+            while thread.is_alive():
+                for decoder in self._decoders:  # again and again, as one may have just begun a file
+                    decoder.interrupt()
+                thread.join(0.05)
 
     def __iter__(self) -> Iterator[Event]:
         running = len(self._threads)
@@ -119,7 +128,7 @@ class Readers:
     def _judge(self) -> None:
         for candidate in self._files:
             try:
-                verdict, video = self._known.judge(candidate)
+                verdict, video = self._known.judge(candidate, self._content)
             except DataError as error:
                 self._put(self._events, Broken(candidate, str(error)))
                 continue
@@ -130,8 +139,20 @@ class Readers:
         for _ in self._threads[1:]:
             self._put(self._work, None)
 
+    def _content(self, file: Candidate) -> str:
+        """The hash of a file that begins as a video, found unless the run is stopped before."""
+        require_container(file.location)
+
+        def told(done: int) -> None:
+            if self._stop.is_set():
+                raise _StoppedError
+            self._progress.recognise(file.path, done, file.size)
+
+        return content_hash(file.location, told)
+
     def _decode(self) -> None:
         with self._decoder() as decoder:
+            self._decoders.append(decoder)
             while (task := self._get()) is not None:
                 candidate, video = task
                 try:
@@ -179,5 +200,5 @@ class Readers:
         raise _StoppedError
 
 
-class _StoppedError(Exception):
+class _StoppedError(BaseException):
     """The consumer left; the thread should end."""
