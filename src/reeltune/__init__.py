@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from reeltune._version import __version__
 
 if TYPE_CHECKING:
-    from reeltune.models.opening.open import open_model as load
+    from reeltune.models.opening.open import load
     from reeltune.runs.ask import ask
     from reeltune.runs.caption import caption
     from reeltune.search.ingest import index
@@ -28,7 +28,7 @@ _HOMES = {
     "ask": ("reeltune.runs.ask", "ask"),
     "caption": ("reeltune.runs.caption", "caption"),
     "index": ("reeltune.search.ingest", "index"),
-    "load": ("reeltune.models.opening.open", "open_model"),
+    "load": ("reeltune.models.opening.open", "load"),
 }
 
 

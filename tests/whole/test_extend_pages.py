@@ -4,18 +4,20 @@ import json
 import re
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from own_clips import write_own
 from typer.testing import CliRunner, Result
 
+from reeltune import registry
 from reeltune.cli.app import app
 from reeltune.data.splits.part import PARTS
 from reeltune.errors import DataError
 from reeltune.papers.table.make import jobs_of
 from reeltune.papers.table.plan import Plan
-from reeltune.registry import find
+from reeltune.registry import find, given
 from reeltune.training.log import read_log
 
 PAGES = Path(__file__).parents[2] / "docs" / "extend"
@@ -56,13 +58,34 @@ SMALL = {
 }
 
 
-def test_a_model_is_trained_for_its_own_task(own: Path, tmp_path: Path) -> None:
+def test_a_model_is_trained_for_its_own_task(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "run"
     named = {"component": "my_lab.guesser", "training__judged_by": "accuracy"}
     run("train", "folder/vop", "--data", own, "--out", out, **SMALL, **named)
     card = json.loads((out / "metrics.json").read_text())["protocol"]
     assert card["task"] == "first-word"
     assert "accuracy" in read_log(out)[-1]
+    monkeypatch.setattr(registry, "_GIVEN", set())  # as in a process that comes later
+    again = ["describe", str(out / "recipe.yaml")]
+    refused = CliRunner().invoke(app, again)
+    assert "no file may say which module is imported" in refused.stderr
+    install(tmp_path)
+    registry._entry_points.cache_clear()
+    run(*again)
+
+
+def install(path: Path) -> None:
+    """The package as pip leaves it, with the entry point of the page."""
+    page = (PAGES / "index.md").read_text(encoding="utf-8")
+    declared = tomllib.loads(re.findall(r'```toml title="pyproject.toml"\n(.*?)```', page, re.S)[0])
+    (group, points), *_ = declared["project"]["entry-points"].items()
+    info = path / "my_lab-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my_lab\nVersion: 1\n")
+    lines = [f"{name} = {value}\n" for name, value in points.items()]
+    (info / "entry_points.txt").write_text("".join([f"[{group}]\n", *lines]))
 
 
 def test_a_dataset_is_read_by_a_recipe(own: Path, tmp_path: Path) -> None:
@@ -80,7 +103,7 @@ def test_a_dataset_is_read_by_a_recipe(own: Path, tmp_path: Path) -> None:
 
 
 def test_a_dataset_reads_its_own_tiny_items(tmp_path: Path) -> None:
-    module = find("data", "my_lab.pairs")
+    module = find("data", given("my_lab.pairs"))
     config = module.Config.tiny(tmp_path)
     assert "├── " in module.HOW
     assert [config.read(part).pairs[0].caption for part in PARTS] == [

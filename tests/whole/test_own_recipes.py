@@ -89,7 +89,10 @@ def test_a_section_that_the_method_does_not_have_may_be_added(tmp_path: Path) ->
             OWN + "training.lr: 1",
             r"has training\.lr at its top; write it in its section, .*lr: \.\.",
         ),
-        (OWN + "component: os.path", r"component is os\.path, and no file may say which code"),
+        (
+            OWN + "component: os.path",
+            r"vop, component: no model named .os\.path. is installed, and",
+        ),
         (
             OWN.replace("epochs", "epoch"),
             r"own\.yaml: there is no setting training\.epoch; did you",

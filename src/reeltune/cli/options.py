@@ -47,13 +47,22 @@ def changes_of(given: list[str] | None, **named: object) -> dict[str, Any]:
                 f"--set {item} has a value that is not YAML ({first}); write it as in a recipe, "
                 "such as --set training.lr=1e-4"
             ) from error
-        changes[name] = float(read) if isinstance(read, str) and _is_number(read) else read
+        changes[name] = _typed(read)
         if named.get(name) not in (None, changes[name]):
             raise ConfigError(
                 f"{name} is given by its own option as {named[name]} and by --set as "
                 f"{changes[name]}; give it once"
             )
     return changes
+
+
+def _typed(read: Any) -> Any:
+    """A value as YAML has it, a number where it reads 1e-4, and where it is a name, a given one."""
+    from reeltune.registry import given
+
+    if not isinstance(read, str):
+        return read
+    return float(read) if _is_number(read) else given(read)
 
 
 def _is_number(text: str) -> bool:

@@ -33,7 +33,6 @@ from reeltune.models.opening.weights import (
     write_card,
 )
 from reeltune.objectives.objective import Objective
-from reeltune.registry import find
 from reeltune.storage.tensors import write_tensors
 
 ADAPTER = "adapter.safetensors"
@@ -129,8 +128,7 @@ def _run_at(name: str) -> "Based | None":
     folder = Path(name).expanduser()
     if not (folder / CARD).is_file() or (folder / "config.json").is_file():
         return None
-    card = read_card(folder)
-    settings = find("models", card.component).Config(**card.config)
+    settings = card_settings(folder, read_card(folder).module().Config)
     return settings if isinstance(settings, Based) else None
 
 

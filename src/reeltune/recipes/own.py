@@ -14,8 +14,7 @@ import yaml
 from reeltune.errors import ConfigError
 
 SUFFIXES = (".yaml", ".yml")
-NAMES_CODE = ("dataset", "component")  # a file may name what comes along, and import no other code
-NAMES_CODE_WITHIN = ("meltr.scheme", "config.objective")
+WHOLE = ("name", "dataset", "component")  # settings of a file that has all of them
 
 
 @dataclass(frozen=True)
@@ -34,12 +33,6 @@ def is_path(name: str) -> bool:
 def read_own(path: Path) -> OwnRecipe:
     """The recipe in the file at `path`; raises ConfigError that names what is wrong with it."""
     settings = _open(path)
-    for part in (*NAMES_CODE, *NAMES_CODE_WITHIN):
-        if "." in (given := _text_at(settings, part)):
-            raise ConfigError(
-                f"{path}: {part} is {given}, and no file may say which code is imported; "
-                f"leave it out and give --set {part}={given}"
-            )
     if dotted := [name for name in settings if "." in str(name)]:
         section, _, setting = dotted[0].partition(".")
         raise ConfigError(
@@ -49,19 +42,12 @@ def read_own(path: Path) -> OwnRecipe:
     named = [settings.pop(part, None) for part in ("benchmark", "method")]
     if all(isinstance(part, str) for part in named):
         return OwnRecipe("/".join(named), settings)
-    if named == [None, None] and all(part in settings for part in ("name", *NAMES_CODE)):
+    if named == [None, None] and all(part in settings for part in WHOLE):
         return OwnRecipe(None, settings)
     raise ConfigError(
         f"{path} has {', '.join(map(str, _open(path))) or 'nothing'} at its top; it needs "
         "benchmark and method, such as toybox and vop, or every setting, as recipe.yaml of a run"
     )
-
-
-def _text_at(settings: dict[str, Any], path: str) -> str:
-    """A setting by its path, as a text; empty where there is none."""
-    section, _, name = path.rpartition(".")
-    within = settings.get(section) if section else settings
-    return str(within.get(name, "")) if isinstance(within, dict) else ""
 
 
 def merge(settings: dict[str, Any], changes: dict[str, Any]) -> None:

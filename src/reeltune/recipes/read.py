@@ -32,6 +32,7 @@ from reeltune.errors import ConfigError
 from reeltune.models.opening.initial import pin_of
 from reeltune.recipes.own import OwnRecipe, is_path, merge, read_own
 from reeltune.recipes.recipe import Recipe, known_settings
+from reeltune.registry import given
 from reeltune.settings.existing import require_there
 from reeltune.settings.faults import refusal
 from reeltune.settings.unread import flat, refuse_asked, why_unread
@@ -79,15 +80,23 @@ def read_recipe(
     Errors: `ConfigError` names what is unknown, and what there is; and what was asked for, here or
     in the file, that nothing reads or that names what is not there.
     """
-    own, asked = _own(name), changes or {}
+    own, asked = _own(name), _given(changes or {})
     recipe = _settled(name, own, {**(taken or {}), **asked}, asked)
     of_file = own.settings if own.named is not None else {}  # a whole file was not asked for
-    given = {**dict(flat(of_file)), **dict(flat(asked))}
-    refuse_asked(f"recipe {recipe.name}", given, recipe.unread())
-    require_there(f"recipe {recipe.name}", recipe.sections(), given)
+    wanted = {**dict(flat(of_file)), **dict(flat(asked))}
+    refuse_asked(f"recipe {recipe.name}", wanted, recipe.unread())
+    require_there(f"recipe {recipe.name}", recipe.sections(), wanted)
     if recipe.init is None:
         return recipe
     return recipe.model_copy(update=_pinned(recipe.name, recipe.init, recipe.init_pin))
+
+
+def _given(changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes, in which a program or a person may name modules."""
+    for _, value in flat(changes):
+        if isinstance(value, str):
+            given(value)
+    return changes
 
 
 def options_of(name: str) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError, field_validator
 
@@ -62,16 +63,22 @@ class Recipe(BaseModel):
     def model_config_of(self) -> Any:
         """The checked settings of the model."""
         try:
-            return find("models", self.component).Config(**self.config)
+            return self._module("component", "models").Config(**self.config)
         except ValidationError as error:
             fault = refusal(error, "config", known_settings(dict(self)))
             raise ConfigError(f"recipe {self.name}: {fault}") from error
+
+    def _module(self, setting: Literal["component", "dataset"], kind: str) -> ModuleType:
+        try:
+            return find(kind, getattr(self, setting))
+        except ConfigError as error:
+            raise ConfigError(f"recipe {self.name}, {setting}: {error}") from error
 
     def dataset_config(self, **given: object) -> Any:
         """The checked settings of the dataset; `given`, such as its folder, go first."""
         wanted = {**self.options, **{name: value for name, value in given.items() if value}}
         try:
-            return find("data", self.dataset).Config(**wanted)
+            return self._module("dataset", "data").Config(**wanted)
         except ValidationError as error:
             if "folder" in lacking(error):
                 raise ConfigError(

@@ -9,7 +9,7 @@ from reeltune.batches.unread import unread
 from reeltune.errors import ConfigError
 from reeltune.media.files import candidates
 from reeltune.media.progress import Progress, Silent
-from reeltune.models.opening.open import open_model
+from reeltune.models.opening.open import load
 from reeltune.runs.own_videos import own_videos
 from reeltune.runs.video_by_video import Outcome, video_by_video
 from reeltune.tasks.finding.judge import task_of
@@ -34,7 +34,7 @@ class Captioner:
         Errors: `ConfigError` for one that writes no captions; those of its encoder where it
         cannot read pictures.
         """
-        self.model = open_model(name, device)
+        self.model = load(name, device)
         task = task_of(self.model)
         if task.writes is None:
             raise ConfigError(

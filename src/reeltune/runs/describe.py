@@ -15,12 +15,12 @@ from reeltune.models.opening.material import without_weights
 from reeltune.models.opening.open import component_named
 from reeltune.models.opening.published import PUBLISHED
 from reeltune.models.opening.towers import read_settings, towers_of
-from reeltune.models.opening.weights import CARD, read_card
+from reeltune.models.opening.weights import CARD, card_settings, read_card
 from reeltune.objectives.named import names_of
 from reeltune.recipes.own import is_path
 from reeltune.recipes.read import read_recipe, recipe_names
 from reeltune.recipes.recipe import Recipe
-from reeltune.registry import find, names
+from reeltune.registry import given, names
 from reeltune.runs.amount import Amount
 from reeltune.runs.bilevel import combiner_of
 
@@ -105,7 +105,7 @@ def _combiner(recipe: Recipe | None, model: Any) -> nn.Module | None:
 
 def _skeleton(name: str) -> nn.Module:
     folder = Path(name).expanduser()
-    if (component := component_named(name)) is not None:
+    if (component := component_named(given(name))) is not None:
         packaged: Path | None = getattr(component, "FOLDER", None)  # of weights that come along
         return _skeleton_of_folder(packaged) if packaged else component.Config().build()
     if folder.is_dir():
@@ -124,8 +124,7 @@ def _skeleton(name: str) -> nn.Module:
 
 def _skeleton_of_folder(folder: Path) -> nn.Module:
     if not (folder / "config.json").is_file() and (folder / CARD).is_file():
-        card = read_card(folder)
-        return find("models", card.component).Config(**card.config).build()
+        return card_settings(folder, read_card(folder).module().Config).build()
     return towers_of(read_settings(folder))
 
 

@@ -11,7 +11,7 @@ from reeltune.evaluation.beside import NOTHING, Asked, bank_of, require_hubs
 from reeltune.evaluation.protocols import Named
 from reeltune.evaluation.report import AnyReport
 from reeltune.evaluation.rerank import Chooser
-from reeltune.models.opening.open import open_model
+from reeltune.models.opening.open import load
 from reeltune.recipes.recipe import Recipe
 from reeltune.recipes.stored import as_stored, stored_recipe
 from reeltune.runs.benchmark_data import sizes_differ
@@ -27,7 +27,7 @@ def evaluate_checkpoint(
     name: str, recipe: Recipe, place: RunPlace, split: Part, asked: Asked = NOTHING
 ) -> AnyReport:
     """Figures of any model under the data of a recipe, clips read as the recipe says."""
-    model = open_model(name, place.device)
+    model = load(name, place.device)
     return evaluate_opened(model, Path(name), recipe, place, split, asked=asked)
 
 
@@ -89,7 +89,7 @@ def _with_chooser(
     rerank = asked.rerank
     if rerank is None or rerank.by is None:
         return asked
-    model = rerank.require_vectors(open_model(rerank.by, place.device))
+    model = rerank.require_vectors(load(rerank.by, place.device))
     reads_features = getattr(getattr(model, "config", None), "features", None) is not None
     if isinstance(reader, StoredClips) and reads_features:
         reader.maker.require_of(model)

@@ -9,7 +9,7 @@ from reeltune.models.opening.weights import CARD, read_card
 from reeltune.recipes.read import read_recipe, recipe_names
 from reeltune.recipes.recipe import Recipe
 from reeltune.recipes.stored import stored_recipe
-from reeltune.registry import find
+from reeltune.registry import find, given
 from reeltune.settings.faults import settings_of
 from reeltune.settings.unread import flat, refuse_asked
 
@@ -48,7 +48,7 @@ def _recipe_of(name: str, benchmark: str, changes: dict[str, Any]) -> Recipe:
     if trained is None and (method_of := _method_on_features(Path(name), benchmark)):
         return read_recipe(method_of[0], changes, method_of[1])
     if trained is None or trained.features is None:
-        require_named(name)
+        require_named(given(name))
         own_data = trained is not None and trained.name.partition("/")[0] == benchmark
         alike = trained.model_dump(mode="json", include=OF_CLIPS) if trained and own_data else {}
         return read_recipe(_method_on_frames(Path(name), trained, benchmark), changes, alike)

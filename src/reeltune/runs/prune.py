@@ -22,7 +22,7 @@ from reeltune.data.splits.part import Part
 from reeltune.errors import ConfigError
 from reeltune.evaluation.report import AnyReport
 from reeltune.evaluation.trivial import trivial
-from reeltune.models.opening.open import open_model
+from reeltune.models.opening.open import load, open_model
 from reeltune.models.opening.trial import features_read
 from reeltune.models.opening.weights import CARD, read_card
 from reeltune.recipes.recipe import Recipe
@@ -144,7 +144,7 @@ def _row(
 
 
 def _module(name: str) -> nn.Module:
-    model = open_model(name, "cpu")
+    model = load(name, "cpu")
     if not isinstance(model, nn.Module):
         raise ConfigError(f"{name} has no weights of its own to prune; give a trained model")
     return model

@@ -16,7 +16,7 @@ from reeltune.evaluation.retrieval import Report
 from reeltune.models import lite, vop
 from reeltune.models.clip import MayBeClip
 from reeltune.models.opening.material import Material
-from reeltune.models.opening.open import open_model
+from reeltune.models.opening.open import load, open_model
 from reeltune.runs.finished import METRICS
 from reeltune.runs.inputs import Inputs, frame_reader
 from reeltune.runs.learning import learn, open_learning
@@ -102,7 +102,7 @@ def tune(captions: Path, videos: Path, model: str, place: RunPlace, seed: int = 
 
 def start(name: str, device: str | None) -> Any:
     """The model as tuning begins."""
-    base: Any = open_model(name, device)
+    base: Any = load(name, device)
     if isinstance(base, MayBeClip) and base.is_clip:
         config = vop.Config(base=name, prompts=VOP_FP, frames=FRAMES)
         return config.start(Material(device=device)).model

@@ -20,10 +20,12 @@ from reeltune.media.files import candidates
 from reeltune.media.progress import Progress, Silent
 from reeltune.media.sampling import Sampling
 from reeltune.models.opening.open import open_encoder
+from reeltune.registry import given
 from reeltune.search._confidence import Baseline
 from reeltune.search._gather import Gatherer
 from reeltune.search._known import Known
 from reeltune.search._rescore import indexed_columns
+from reeltune.search._stored_model import open_stored
 from reeltune.search.caption_moments import Describes, caption_moments
 from reeltune.search.engines.local import Meter, Run
 from reeltune.search.engines.local_readers import Readers
@@ -106,9 +108,11 @@ def _stored(folder: Path) -> Manifest | None:
 def _opened(folder: Path, choice: Choice) -> tuple[str, DualEncoder]:
     """Open the chosen model, or that of the library, by its name; nothing is written yet."""
     stored = _stored(folder)
-    name = choice.model or (stored.model if stored else DEFAULT_MODEL)
-    name = os.path.abspath(name) if os.path.isdir(name) else name  # readable from anywhere
     Sampling.parse(choice.sampling or str(Sampling()))
+    if choice.model is None and stored is not None:
+        return stored.model, open_stored(folder, stored, choice.device)
+    name = given(choice.model or DEFAULT_MODEL)
+    name = os.path.abspath(name) if os.path.isdir(name) else name  # readable from anywhere
     model = open_encoder(name, device=choice.device)
     if stored is None:
         _try_a_picture(model)

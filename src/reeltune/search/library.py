@@ -11,8 +11,8 @@ from jaxtyping import Float
 from reeltune.errors import ConfigError, LibraryError
 from reeltune.media.decoder import Decoder, Frame
 from reeltune.media.sampling import Sampling
-from reeltune.models.opening.open import open_encoder
 from reeltune.search._rescore import score_of
+from reeltune.search._stored_model import open_stored
 from reeltune.search.query import Ask, answer
 from reeltune.search.store import table as _table
 from reeltune.search.store.gallery import Gallery, thumbnails
@@ -39,7 +39,7 @@ class Library:
     @cached_property
     def model(self) -> DualEncoder:
         """The model that made the vectors; raises LibraryError if it is not the same any more."""
-        model = open_encoder(self.manifest.model, device=self._device)
+        model = open_stored(self.folder, self.manifest, self._device)
         if model.fingerprint != self.manifest.fingerprint:
             raise LibraryError(
                 f"{self.folder} was made with model {self.manifest.model} of fingerprint "

@@ -158,9 +158,11 @@ def dual_encoding(
 
     Example: `reeltune convert dual-encoding model_best.pth.tar released --data ROOT`
     """
+    from reeltune.registry import given
     from reeltune.runs.released_dual_encoding import bring_in
     from reeltune.storage.outputs import new_folder
 
+    encoder = None if encoder is None else given(encoder)
     with new_folder(out) as folder:
         found = bring_in(source, words, bag, data, encoder)
         found.model.save_pretrained(folder)
@@ -184,10 +186,11 @@ def vop(
     from dataclasses import asdict
 
     from reeltune.models.released.vop import convert
+    from reeltune.registry import given
     from reeltune.storage.outputs import new_folder
 
     with new_folder(out) as folder:
-        found = convert(source, base, prefix)
+        found = convert(source, given(base), prefix)
         found.model.save_pretrained(folder)
     report = {name: list(keys) for name, keys in asdict(found.report).items()}
     tell({"folder": str(out), **found.facts(), **report}, as_json)

@@ -19,10 +19,10 @@ def datasets(
 
     Example: `reeltune datasets msrvtt`
     """
-    from reeltune.registry import find, names
+    from reeltune.registry import find, given, names
 
     if name is None:
         print_json(names("data")) if as_json else typer.echo("\n".join(names("data")))
         return
-    how = find("data", name).HOW
+    how = find("data", given(name)).HOW
     print_json({"name": name, "how": how}) if as_json else typer.echo(how)

@@ -36,11 +36,12 @@ def features(
     """
     from reeltune.cli.bars import Bar
     from reeltune.cli.output import console
+    from reeltune.registry import given
     from reeltune.runs.make_features import FeatureOptions, make_features
 
     options = FeatureOptions(every=every, format=format, dtype=dtype, photos=photos, device=device)
     with Bar(hidden=as_json) as bar:
-        report = make_features(videos, model, out, options, bar)
+        report = make_features(videos, given(model), out, options, bar)
     if as_json:
         print_json(report.as_dict())
     else:

@@ -14,9 +14,17 @@ from reeltune.models.opening.hub import HUB_ID, fetch
 from reeltune.models.opening.trial import require_works
 from reeltune.models.opening.weights import CARD, read_card
 from reeltune.nn.quantize import fits_int8, quantize
-from reeltune.registry import find, names
+from reeltune.registry import find, given, is_dotted, is_given, names, not_given, packaged
 from reeltune.settings.existing import Named
 from reeltune.types import DualEncoder
+
+
+def load(name: str, device: str | None = None, dtype: str | None = None) -> Any:
+    """The model called `name`, as by `open_model`, for a name that a person or a program gives.
+
+    It may also be the dotted path of a module outside Reeltune, whose code is run.
+    """
+    return open_model(given(name), device, dtype)
 
 
 def open_encoder(name: str, device: str | None = None, dtype: str | None = None) -> DualEncoder:
@@ -39,7 +47,8 @@ def open_model(name: str, device: str | None = None, dtype: str | None = None) -
 
     `name` is a component that brings its weights (`lite`), a folder that `save_pretrained` or
     transformers wrote, a hub id (`openai/clip-vit-base-patch32`, or with `@revision`), or the
-    dotted path of a module outside Reeltune.
+    dotted path of a module outside Reeltune that was `registry.given`. So the name may come from a
+    file of a stranger: it runs no code that is not installed here to be run.
     Errors: `CheckpointError` if it cannot be found or loaded whole, or makes nothing of a frame
     and a word, `ConfigError` for a device or precision that is not there.
     """
@@ -54,7 +63,7 @@ def open_model(name: str, device: str | None = None, dtype: str | None = None) -
     if isinstance(model, nn.Module):
         model.eval().requires_grad_(False)
     model.name = name
-    if name not in names("models"):  # what is packaged is tested with the package
+    if name not in packaged("models"):  # which is tested with the package
         require_works(model)
     return model
 
@@ -68,6 +77,8 @@ def require_named(name: str) -> None:
         raise CheckpointError(
             f"no model {name!r}: there is no such folder; if it was moved, say where it is now"
         )
+    if is_dotted(name) and not is_given(name):
+        raise CheckpointError(not_given("models", name))
     raise CheckpointError(
         f"no model {name!r}: it is neither a folder nor one of "
         f"{', '.join(names('models'))}, nor a hub id such as openai/clip-vit-base-patch32"
@@ -98,20 +109,19 @@ ModelName = Annotated[str, AfterValidator(placed_name), Named(_fault)]
 
 
 def component_named(name: str) -> ModuleType | None:
-    """The module of a component, or of a dotted path outside Reeltune; none if there is none."""
+    """The module of a component, or of a dotted path that was given and names no folder; none if
+    there is none."""
     if name in names("models"):
         return find("models", name)
-    dotted = all(part.isidentifier() for part in name.split(".")) and "." in name
-    if not dotted or find_spec(name.split(".")[0]) is None:
-        return None
-    return find("models", name)
+    is_module = is_given(name) and not Path(name).is_dir()
+    return find("models", name) if is_module and find_spec(name.split(".")[0]) else None
 
 
 def _open_folder(folder: Path, device: str | None, dtype: str | None) -> Any:
     """A checkpoint of our own says its component in `config.yaml`; others are Hugging Face's."""
     if (folder / CARD).is_file():
         card = read_card(folder)
-        model: Any = find("models", card.component).load(folder, device, dtype)
+        model: Any = card.module().load(folder, device, dtype)
         if card.is_int8 and fits_int8(model):
             model = quantize(model)
         return model

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
 import yaml
@@ -13,8 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from reeltune.errors import CheckpointError
+from reeltune.errors import CheckpointError, ConfigError
 from reeltune.nn.packed import packed_name, read_packed
+from reeltune.registry import find
 from reeltune.settings.faults import first_fault
 
 WEIGHTS = "model.safetensors"
@@ -133,9 +135,18 @@ def ask_for_int8(folder: Path) -> None:
 class Card:
     """What `write_card` wrote of the model in a folder."""
 
+    path: Path  # of the card, for messages
     component: str
     config: dict[str, object]  # its settings
     is_int8: bool = False  # whether `ask_for_int8` asked for it
+
+    def module(self) -> ModuleType:
+        """The component's module; CheckpointError for one that there is not, or that no file may
+        name."""
+        try:
+            return find("models", self.component)
+        except ConfigError as error:
+            raise CheckpointError(f"{self.path}: {error}") from error
 
 
 def read_card(folder: Path) -> Card:
@@ -144,7 +155,7 @@ def read_card(folder: Path) -> Card:
     try:
         card = yaml.safe_load(path.read_text(encoding="utf-8"))
         config = dict(card.get("config") or {})
-        return Card(str(card["model"]), config, card.get("layers") == "int8")
+        return Card(path, str(card["model"]), config, card.get("layers") == "int8")
     except (
         OSError,
         UnicodeDecodeError,

@@ -12,7 +12,7 @@ from reeltune.papers.table.entry import Entry
 from reeltune.papers.table.missing import train_missing
 from reeltune.papers.table.plan import Job, Plan
 from reeltune.papers.table.written import write_files
-from reeltune.registry import find, names
+from reeltune.registry import find, given, names
 
 KIND = "papers"  # the folder in which tables are found
 
@@ -30,7 +30,7 @@ def table_named(family: str) -> Table:
 
     Errors: `ConfigError` for a name that there is not, and for a module without a table.
     """
-    found = getattr(find(KIND, family), "TABLE", None)
+    found = getattr(find(KIND, given(family)), "TABLE", None)
     if not isinstance(found, Table):
         raise ConfigError(
             f"{family} has no table: its TABLE is to be a reeltune.papers.table.contract.Table; "

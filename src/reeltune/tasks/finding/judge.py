@@ -9,7 +9,7 @@ from reeltune.errors import ConfigError
 from reeltune.evaluation.beside import NOTHING, Asked
 from reeltune.evaluation.protocols import Named, V2tRule
 from reeltune.evaluation.report import AnyReport
-from reeltune.registry import find, names
+from reeltune.registry import find, given, names
 from reeltune.tasks.finding.task import Task
 from reeltune.types import LeftOut, Split
 
@@ -169,6 +169,6 @@ def unread_of(
 
 
 def _named_by(model: Any) -> tuple[str, Task]:
-    """The task that a model, or its settings, names, after its name."""
+    """The task that a model, or its settings, names, after its name; it stands in their code."""
     name = getattr(model, "judged_as", USUAL)
-    return name, find("tasks", name).TASK
+    return name, find("tasks", given(name)).TASK
