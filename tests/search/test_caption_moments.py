@@ -20,7 +20,6 @@ from reeltune.search.store import table as _table
 from reeltune.search.store.manifest import FILE_NAME, Manifest
 
 Clip = Callable[..., Path]
-MANIFEST = Manifest(model="lite", fingerprint="f00", dim=8, sampling="gap 2", segments="shots")
 
 
 @dataclass
@@ -73,12 +72,10 @@ def test_a_library_without_captions_is_given_them_beside_its_moments(
 ) -> None:
     columns = ["id", "unit", "vector", "indexed", "start"]
     before = _table.open_table(home).to_table(columns=columns).sort_by("id")
-    assert Manifest.read(home).schema_version == 1
     report = run(videos, Namer())
     assert (report.captioned, len(report.unchanged), report.indexed) == (4, 3, [])
     assert captions(home) == WANTED
     assert _table.open_table(home).to_table(columns=columns).sort_by("id").equals(before)
-    assert Manifest.read(home).schema_version == 3
     assert verify(home).faults == []
     assert info(home)["captions"] == 4
 
@@ -164,17 +161,6 @@ def test_a_killed_run_has_lost_nothing_that_was_written(videos: Path) -> None:
     assert captions(home) == WANTED
 
 
-def test_a_run_that_is_killed_before_there_is_room_for_captions_goes_on(
-    home: Path, videos: Path
-) -> None:
-    Manifest.read(home).with_captions().write(home)
-    assert verify(home).faults == []
-    run(videos)
-    run(videos, Namer())
-    assert captions(home) == WANTED
-    assert verify(home).faults == []
-
-
 def test_a_file_that_gets_no_captions_is_named(home: Path, videos: Path) -> None:
     report = run(videos, Namer(breaks_at="red.mp4"))
     assert [Path(one.path).name for one in report.uncaptioned] == ["red.mp4"]
@@ -203,11 +189,3 @@ def test_a_lost_manifest_is_written_again_with_its_captions(home: Path, videos: 
     repair(home)
     assert Manifest.read(home) == before
     assert verify(home).faults == []
-
-
-@pytest.mark.parametrize("indexed", [None, 4])
-def test_captions_change_no_unit_of_work(indexed: int | None) -> None:
-    version = 1 if indexed is None else 2
-    plain = MANIFEST.model_copy(update={"schema_version": version, "indexed": indexed})
-    assert plain.with_captions().settings_hash() == plain.settings_hash()
-    assert plain.with_captions() != plain

@@ -23,15 +23,14 @@ from reeltune.search.maintain import info, repair, verify
 from reeltune.search.query import Ask, answer, may_match
 from reeltune.search.store import table as _table
 from reeltune.search.store.gallery import Gallery
-from reeltune.search.store.manifest import FILE_NAME, WITH_REST, Manifest
+from reeltune.search.store.manifest import FILE_NAME, SCHEMA_VERSION, Manifest
 from reeltune.search.store.nearest import build_index, vectors_of
 from reeltune.search.store.schema import REST, to_table
 from reeltune.types import Hit, Rescored
 
 CONCEPTS = 5
 SPLIT = Manifest(
-    schema_version=WITH_REST,
-    **MANIFEST.model_dump(exclude={"schema_version", "dim", "indexed"}),
+    **MANIFEST.model_dump(exclude={"dim", "indexed"}),
     dim=DIM + CONCEPTS,
     indexed=DIM,
 )
@@ -200,17 +199,8 @@ def test_columns_that_are_indexed_are_all_but_for_models_with_a_rest() -> None:
     assert indexed_columns(latent) == latent.dim == 12
 
 
-def test_a_manifest_without_a_rest_is_written_as_it_ever_was() -> None:
-    fields = {
-        "schema_version": 1,
-        "model": "m",
-        "fingerprint": "f",
-        "dim": DIM,
-        "sampling": "gap 2",
-        "segments": "s",
-    }
-    assert json.loads(MANIFEST.as_json()) == fields
-    assert MANIFEST.settings_hash() == "d72f91a4b3d8fed9"
+def test_a_manifest_names_the_indexed_columns_where_they_are_not_all() -> None:
+    assert "indexed" not in json.loads(MANIFEST.as_json())
     assert SPLIT.settings_hash() != MANIFEST.settings_hash()
     assert json.loads(SPLIT.as_json())["indexed"] == DIM
 
@@ -241,7 +231,7 @@ def made(videos: Path, hybrid: Path) -> Path:
 def test_a_library_keeps_both_parts_and_searches_by_the_hybrid_score(made: Path) -> None:
     assert verify(made).faults == []
     facts = info(made)
-    assert (facts["dim"], facts["indexed"], facts["schema_version"]) == (17, 12, WITH_REST)
+    assert (facts["dim"], facts["indexed"], facts["schema_version"]) == (17, 12, SCHEMA_VERSION)
     opened = Library(made)
     rows = _table.open_table(made).to_table()
     whole = torch.from_numpy(np.hstack([vectors_of(rows), vectors_of(rows, REST)]))

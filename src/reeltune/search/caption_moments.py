@@ -16,7 +16,6 @@ from reeltune.media.progress import Progress
 from reeltune.search.engines.local import COMMIT_SECONDS
 from reeltune.search.report import Failed, Report
 from reeltune.search.store import table as _table
-from reeltune.search.store.manifest import Manifest
 
 
 @runtime_checkable
@@ -41,9 +40,6 @@ def caption_moments(
 
     Ctrl-C keeps the captions of the files that are complete, and is told in the report.
     """
-    manifest = Manifest.read(folder)
-    if not manifest.has_captions:
-        manifest.with_captions().write(folder)  # first: a table of this version may lack captions
     moments = _without(folder, files, model.fingerprint)
     pending = _Pending(folder, model.fingerprint, report)
     progress.begin(len(moments), sum(file.size for file in moments))

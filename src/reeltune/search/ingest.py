@@ -33,7 +33,7 @@ from reeltune.search.report import Report
 from reeltune.search.shots import MomentSettings
 from reeltune.search.store import table as _table
 from reeltune.search.store.lock import sole_writer
-from reeltune.search.store.manifest import FILE_NAME, WITH_REST, Manifest
+from reeltune.search.store.manifest import FILE_NAME, Manifest
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.outputs import require_folder
 from reeltune.types import DualEncoder
@@ -82,6 +82,7 @@ def index(
         manifest = _agree(folder, choice, name, model)
         if not _table.exists(folder):
             _table.create(folder, manifest)
+        manifest = _table.upgrade(folder, manifest)
         known = Known.read(folder)
         sampling = Sampling.parse(manifest.sampling)
         gatherer = Gatherer(model, Baseline.of_model(model), MomentSettings())
@@ -158,7 +159,7 @@ def _columns(model: DualEncoder) -> dict[str, Any]:
     indexed = indexed_columns(model)
     if indexed == model.dim:
         return {"dim": model.dim}
-    return {"schema_version": WITH_REST, "dim": model.dim, "indexed": indexed}
+    return {"dim": model.dim, "indexed": indexed}
 
 
 @torch.inference_mode()

@@ -17,7 +17,7 @@ from reeltune.search.store.gallery import ANN_ROWS
 from reeltune.search.store.lock import sole_writer
 from reeltune.search.store.manifest import FILE_NAME, Manifest
 from reeltune.search.store.nearest import build_index, vectors_of
-from reeltune.search.store.schema import CAPTION, CAPTIONS, REST, schema
+from reeltune.search.store.schema import CAPTION, CAPTIONS, REST, SINCE_4, schema
 
 CHECKED = ("id", "unit", "part", "parts", "path", "location", "vector", REST)
 UNIT_LENGTH = 1e-3  # how far from 1 the length of a stored vector may be
@@ -50,7 +50,7 @@ def info(folder: Path) -> dict[str, object]:
         "version": table.version,
         "fragments": len(table.get_fragments()),
         "ann_index": any(index.name == "vector_idx" for index in table.describe_indices()),
-        **manifest.model_dump(exclude_none=True),
+        **manifest.model_dump(mode="json", exclude_none=True),
     }
 
 
@@ -64,10 +64,7 @@ def verify(folder: Path) -> Health:
     """Check that every file is there whole and once, and that every vector can be searched."""
     manifest, table = Manifest.read(folder), _table.open_table(folder)
     health = Health()
-    wanted = list(schema(manifest))
-    if manifest.has_captions and CAPTION in table.schema.names:
-        wanted.extend(CAPTIONS)
-    if not table.schema.equals(pa.schema(wanted)):
+    if not _has_layout(table.schema, manifest):
         health.faults.append("the table's columns are not those of this schema version")
         return health
     try:
@@ -84,6 +81,13 @@ def verify(folder: Path) -> Health:
         if not Path(location).exists():
             health.remarks.append(f"{location} is gone; reeltune index DIR --prune takes it out")
     return health
+
+
+def _has_layout(found: pa.Schema, manifest: Manifest) -> bool:
+    """Whether a table has the columns of its library; those of later versions may be absent."""
+    known = {field.name: field for field in (*schema(manifest), *CAPTIONS)}
+    needed = known.keys() - {field.name for field in (*SINCE_4, *CAPTIONS)}
+    return needed <= set(found.names) and all(known.get(field.name) == field for field in found)
 
 
 def _check_units(rows: pa.Table, manifest: Manifest, health: Health) -> None:
@@ -151,7 +155,8 @@ def _restore_manifest(folder: Path, done: list[str]) -> None:
         columns = _table.open_table(folder).schema
         try:
             kept = Manifest.model_validate_json((columns.metadata or {}).get(b"reeltune", b""))
-            (kept.with_captions() if CAPTION in columns.names else kept).write(folder)
+            kept.upgraded().write(folder)
+            _table.upgrade(folder, kept)
         except ValidationError as error:
             raise LibraryError(
                 f"{folder} cannot be mended: neither {FILE_NAME} nor the table says what made it; "

@@ -10,10 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from reeltune.errors import LibraryError
 from reeltune.storage.atomic_file import write_atomically
 
-SCHEMA_VERSION = 1
-WITH_REST = 2  # the version with a second column, of what is not indexed
-WITH_CAPTIONS = 3  # the version whose moments may have captions, and a second column or not
-KNOWN_VERSIONS = (SCHEMA_VERSION, WITH_REST, WITH_CAPTIONS)
+OLDEST, SCHEMA_VERSION = 1, 4  # those that are read, and the one that is written
 FILE_NAME = "library.json"
 
 
@@ -29,6 +26,7 @@ class Manifest(BaseModel):
     sampling: str  # which frames were read, e.g. "gap 2"
     segments: str  # how frames became moments, see `MomentSettings`
     indexed: int | None = None  # first columns, which find candidates; None: all D
+    exclude: tuple[str, ...] = ()  # patterns of the files that stay out of the library
 
     @property
     def width(self) -> int:
@@ -39,23 +37,19 @@ class Manifest(BaseModel):
         """JSON without what is None, so that most models need no further fields."""
         return self.model_dump_json(exclude_none=True, indent=indent)
 
-    @property
-    def has_captions(self) -> bool:
-        """Whether moments may have captions."""
-        return self.schema_version == WITH_CAPTIONS
-
-    def with_captions(self) -> "Manifest":
-        """The manifest of the same library, once its moments may have captions."""
-        return self.model_copy(update={"schema_version": WITH_CAPTIONS})
+    def upgraded(self) -> "Manifest":
+        """The manifest of the same library in the layout that is written today."""
+        return self.model_copy(update={"schema_version": SCHEMA_VERSION})
 
     def settings_hash(self) -> str:
-        """Short hash of all settings; with a file's content hash it names a unit of work.
+        """Short hash of what shapes a vector; with a file's content hash it names a unit of work.
 
-        Captions come and go beside the vectors, so the hash is that of the library without them.
+        Later versions of the layout left vectors as they were, so the hash counts on with the
+        versions that a library had at first: 1, or 2 where some columns are not indexed.
         """
-        version = WITH_REST if self.indexed else SCHEMA_VERSION
-        plain = self.model_copy(update={"schema_version": version})
-        return hashlib.blake2b(plain.as_json().encode(), digest_size=8).hexdigest()
+        plain = self.model_copy(update={"schema_version": 2 if self.indexed else 1})
+        text = plain.model_dump_json(exclude_none=True, exclude={"exclude"})
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
     def write(self, folder: Path) -> None:
         """Write to a temporary name, flush to disk, rename: readers see all of it or none."""
@@ -77,10 +71,10 @@ class Manifest(BaseModel):
         try:
             fields = json.loads(path.read_text(encoding="utf-8"))
             found = fields.get("schema_version")
-            if found not in KNOWN_VERSIONS:
+            if found not in range(OLDEST, SCHEMA_VERSION + 1):
                 raise LibraryError(
                     f"{path} has schema version {found}, this Reeltune reads "
-                    f"{SCHEMA_VERSION} to {WITH_CAPTIONS}; index again into a new folder: "
+                    f"{OLDEST} to {SCHEMA_VERSION}; index again into a new folder: "
                     f"reeltune index VIDEOS --library NEW"
                 )
             return cls(**fields)

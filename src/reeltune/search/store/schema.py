@@ -17,6 +17,11 @@ CAPTIONS = (  # columns that the first captions bring
     pa.field(CAPTION, pa.string()),  # null until one is written
     pa.field(CAPTIONED_BY, pa.string()),  # the fingerprint of the model that wrote it
 )
+TAKEN, CHECKSUM = "taken", "checksum"
+SINCE_4 = (  # columns that libraries of versions 1 to 3 lack until their next run
+    pa.field(TAKEN, TIME),  # when the video was made, null where its container does not say
+    pa.field(CHECKSUM, pa.int64()),  # of the row, null in rows that an older version wrote
+)
 
 
 def schema(manifest: Manifest) -> pa.Schema:
@@ -47,6 +52,7 @@ def schema(manifest: Manifest) -> pa.Schema:
             pa.field("baseline_mean", pa.float32(), nullable=False),
             pa.field("baseline_std", pa.float32(), nullable=False),
             *([rest] if manifest.indexed else []),
+            *SINCE_4,
         ],
         metadata={b"reeltune": manifest.as_json().encode()},
     )
@@ -117,6 +123,7 @@ def to_table(moments: Moments, manifest: Manifest, indexed_us: int) -> pa.Table:
     }
     if manifest.indexed:
         columns[REST] = _fixed(moments.vector[:, manifest.width :])
+    columns |= {field.name: pa.nulls(count, field.type) for field in SINCE_4}
     layout = schema(manifest)
     arrays = [
         column if isinstance(column, pa.Array) else pa.array(column, field.type)

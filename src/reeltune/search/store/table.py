@@ -16,6 +16,7 @@ from reeltune.search.store.schema import (
     CAPTION,
     CAPTIONED_BY,
     CAPTIONS,
+    SINCE_4,
     Moments,
     schema,
     to_table,
@@ -48,6 +49,25 @@ def open_table(folder: Path) -> lance.LanceDataset:
         ) from error
 
 
+def upgrade(folder: Path, manifest: Manifest) -> Manifest:
+    """Bring a library of an older version to the layout that is written today.
+
+    The manifest goes first, so a table of this version may lack columns until the next run.
+    """
+    if manifest != manifest.upgraded():
+        manifest = manifest.upgraded()
+        manifest.write(folder)
+    _add_missing(open_table(folder), SINCE_4)
+    return manifest
+
+
+def _add_missing(table: lance.LanceDataset, fields: Sequence[pa.Field]) -> None:
+    """Give a table the columns that it lacks, null in every row."""
+    missing = [field for field in fields if field.name not in table.schema.names]
+    if missing:
+        table.add_columns(missing)
+
+
 def append(folder: Path, batch: Sequence[Moments], manifest: Manifest) -> None:
     """Add files, all or none of them; rows of a file's former content go in the same commit."""
     now_us = time.time_ns() // 1000
@@ -70,8 +90,7 @@ def uncaptioned(folder: Path, by: str) -> list[dict[str, Any]]:
 
     A table that has no room for captions is given it.
     """
-    if CAPTION not in open_table(folder).schema.names:
-        open_table(folder).add_columns(list(CAPTIONS))
+    _add_missing(open_table(folder), CAPTIONS)
     lacks = f"{CAPTION} is null or {CAPTIONED_BY} <> {_quote(by)}"
     columns = ["id", "location", "start", "end"]
     rows = open_table(folder).to_table(columns=columns, filter=lacks).to_pylist()
