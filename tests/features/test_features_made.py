@@ -1,6 +1,7 @@
 """Features made from videos: real decoding, a real model, real files."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from reeltune.cli.commands.features import app
 from reeltune.errors import ConfigError, DataError
 from reeltune.features.store import FeatureReader, Features
 from reeltune.media.decoder import Decoder
+from reeltune.media.files import find, said_of
 from reeltune.media.sampling import Sampling
 from reeltune.models.opening.open import open_model
 from reeltune.runs.make_features import FeatureOptions, make_features, sources_of
@@ -136,11 +138,30 @@ def test_what_a_person_stops_is_not_read_as_if_it_were_whole_and_goes_on(
 
 def test_ids_are_paths_from_the_folder_that_was_given(footage: Path) -> None:
     one = str(footage / "a place" / "two.mp4")
-    assert [source.id for source in sources_of([str(footage)])] == ["a place/two", "broken", "red"]
-    assert [source.id for source in sources_of([one])] == ["two"]
-    assert len(sources_of([str(footage), one])) == 3, "a file that is named twice is taken once"
-    with pytest.raises(DataError, match=r"nowhere is not there; give a video or a folder"):
-        sources_of([str(footage / "nowhere")])
+
+    def ids(*paths: str) -> list[str]:
+        return [source.id for source in sources_of(find(paths).files)]
+
+    assert ids(str(footage)) == ["a place/two", "broken", "red"]
+    assert ids(one) == ["two"]
+    assert len(ids(str(footage), one)) == 3, "a file that is named twice is taken once"
+
+
+def test_what_is_no_video_is_said_and_photos_are_taken_if_wanted(
+    footage: Path, model: str, tmp_path: Path
+) -> None:
+    shutil.copytree(footage, tmp_path / "v")
+    (tmp_path / "v" / "notes.txt").write_text("x")
+    Image.new("RGB", (8, 8)).save(tmp_path / "v" / "photo.jpg")
+    report = make_features([str(tmp_path / "v")], model, tmp_path / "f")
+    assert said_of(report.passed_over) == ["2 other files were passed over: 1 .txt, 1 .jpg"]
+    options = FeatureOptions(photos=True)
+    report = make_features([str(tmp_path / "v")], model, tmp_path / "f", options)
+    assert report.made == ["photo"]
+    assert said_of(report.passed_over) == ["1 other file was passed over: 1 .txt"]
+    (tmp_path / "empty").mkdir()
+    report = make_features([str(footage), str(tmp_path / "empty")], model, tmp_path / "f")
+    assert report.faults[str(tmp_path / "empty")] == "holds no video"
 
 
 def test_a_wish_that_cannot_be_is_refused() -> None:

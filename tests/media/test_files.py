@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reeltune.errors import DataError, MediaError
-from reeltune.media.files import candidates
+from reeltune.media.files import find
 from reeltune.storage.content import content_hash, known_hash
 
 
@@ -14,7 +14,7 @@ def test_a_folder_gives_its_videos_in_order_without_hidden_ones(tmp_path: Path) 
     for name in ("b.MP4", "a.webm", "notes.txt", ".hidden.mp4", "sub/c.mkv", ".git/d.mp4"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
-    found = [Path(c.path).relative_to(tmp_path).as_posix() for c in candidates([str(tmp_path)])]
+    found = [Path(c.path).relative_to(tmp_path).as_posix() for c in find([str(tmp_path)]).files]
     assert found == ["a.webm", "b.MP4", "sub/c.mkv"]
 
 
@@ -22,7 +22,7 @@ def test_paths_are_kept_as_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "a.mp4").write_bytes(b"x")
     monkeypatch.chdir(tmp_path)
-    (found,) = candidates(["clips"])
+    (found,) = find(["clips"]).files
     assert found.path == os.path.join("clips", "a.mp4")
     assert found.location == os.path.realpath(tmp_path / "clips" / "a.mp4")
 
@@ -31,17 +31,17 @@ def test_a_file_given_twice_or_through_a_link_counts_once(tmp_path: Path) -> Non
     file, link = tmp_path / "a.mp4", tmp_path / "link.mp4"
     file.write_bytes(b"x")
     link.symlink_to(file)
-    assert len(candidates([str(file), str(tmp_path), str(link)])) == 1
+    assert len(find([str(file), str(tmp_path), str(link)]).files) == 1
 
 
 def test_a_named_file_is_taken_whatever_its_name(tmp_path: Path) -> None:
     (tmp_path / "video.bin").write_bytes(b"x")
-    assert len(candidates([str(tmp_path / "video.bin")])) == 1
+    assert len(find([str(tmp_path / "video.bin")]).files) == 1
 
 
 def test_a_missing_path_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere is not there; give a video or a folder"):
-        candidates([str(tmp_path / "nowhere")])
+        find([str(tmp_path / "nowhere")])
 
 
 def test_the_content_names_a_file_whatever_its_place(tmp_path: Path) -> None:
@@ -83,4 +83,4 @@ def test_a_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "Videos").mkdir()
     (tmp_path / "Videos" / "a.mp4").touch()
-    assert [found.path for found in candidates(["~/Videos"])] == [str(tmp_path / "Videos/a.mp4")]
+    assert [found.path for found in find(["~/Videos"]).files] == [str(tmp_path / "Videos/a.mp4")]

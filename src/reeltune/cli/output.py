@@ -10,13 +10,14 @@ from rich.table import Table
 from reeltune.evaluation.comparison import Comparison
 from reeltune.evaluation.remarks import remarks_of
 from reeltune.evaluation.report import AnyReport
+from reeltune.media.files import said_of
 from reeltune.runs.caption import Captioned
 from reeltune.runs.video_by_video import Outcome
 from reeltune.search.maintain import Health
 from reeltune.search.query import may_match
 from reeltune.search.report import Failed, Report
 from reeltune.tasks.finding.ask import Reply
-from reeltune.types import Hit
+from reeltune.types import Hit, LeftOut
 
 console = Console(highlight=False)
 
@@ -76,6 +77,7 @@ def show_report(report: Report) -> None:
         if done.note:
             console.print(f"[yellow]partly[/] {done.path}: {done.note}", soft_wrap=True)
     show_failed([*report.failed, *report.uncaptioned])
+    show_passed_over(report.passed_over)
     moments = sum(done.moments for done in report.indexed)
     seconds = sum((done.seconds for done in report.indexed), 0.0)
     counts = [f"{len(report.indexed)} indexed ({moments} moments of {clock(seconds)})"]
@@ -85,6 +87,12 @@ def show_report(report: Report) -> None:
     if report.captioned:
         counts.append(f"{report.captioned} moments captioned")
     console.print(f"{report.library}: {', '.join(counts)}, in {report.elapsed:.1f} s")
+
+
+def show_passed_over(passed_over: Sequence[LeftOut]) -> None:
+    """What lies in the folders and was not taken for a video, by kind."""
+    for line in said_of(passed_over):
+        console.print(line, style="dim", soft_wrap=True, markup=False)
 
 
 def show_hits(hits: Sequence[Hit]) -> None:

@@ -86,6 +86,8 @@ class Chosen:
                 return True  # so are all that follow
             by_pts = packet.pts is not None and not self.by_dts
             time = self.time(packet.pts if by_pts else packet.dts)
+            if math.isnan(time):
+                time = (seen - 1) * self._usual()
             inside += not packet.is_discard and begin + ROUNDED < time < end - ROUNDED
             if inside == wanted:
                 return False  # with the one that is on the screen when the span begins
@@ -126,11 +128,12 @@ class Chosen:
     def _has_come_to(self, pts: int | None, duration: int | None) -> None:
         """Take note of when a packet's frame is shown, and for how long if the file says so."""
         time = self.time(pts)
+        if math.isnan(time):  # one frame follows another
+            time = self.seen
         if time > self.seen:
             self.step = max(self.step, time - self.seen)
-        if not math.isnan(time):
-            lasts = float((duration or 0) * self.media.base) or self._usual()
-            self.seen = max(self.seen, time + lasts)
+        lasts = float((duration or 0) * self.media.base) or self._usual()
+        self.seen = max(self.seen, time + lasts)
 
     def _usual(self) -> float:
         """How long a frame is shown, in s, if the file does not say."""

@@ -5,12 +5,16 @@ from collections.abc import Sequence
 import av
 
 from reeltune.media._media import Media, read_packets
+from reeltune.media._sniff import BARE
 
 JUMPERS = ("mov", "matroska", "avi")  # containers whose index leads to keyframes exactly
 
 
 def rewind(media: Media) -> None:
     """Go back to the beginning of the file."""
+    if media.container.format.name in BARE:
+        media.container.seek(0, unsupported_byte_offset=True)  # they have no times to go by
+        return
     media.container.seek(min(media.stream.start_time or 0, 0), stream=media.stream)
 
 

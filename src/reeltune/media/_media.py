@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from reeltune.media._pixels import in_colour
-from reeltune.media._sniff import HEAD, container_of, refusal
+from reeltune.media._sniff import BARE, HEAD, container_of, refusal
 from reeltune.media.limits import CODECS, FORMATS, PICTURES, Limits
 
 if TYPE_CHECKING:
@@ -177,7 +177,12 @@ def require_size(width: float, height: float, limits: Limits) -> None:
 
 
 def _declared(container: InputContainer, stream: VideoStream) -> float:
-    """Length in seconds by the stream or else the container; 0 if neither is plausible."""
+    """Length in seconds by the stream or else the container; 0 if neither is plausible.
+
+    What FFmpeg says of a bare stream is guessed from its rate of bits.
+    """
+    if container.format.name.split(",")[0] in BARE:
+        return 0.0
     if stream.duration is not None and stream.time_base is not None:
         declared = float(stream.duration * stream.time_base)
     elif container.duration is not None:
@@ -188,17 +193,20 @@ def _declared(container: InputContainer, stream: VideoStream) -> float:
 
 
 def _measured(media: Media) -> float:
-    """Length in seconds from the timestamps of all packets, for files that do not declare it."""
+    """Length in seconds from the timestamps of all packets, for files that do not declare it, or
+    from the number of packets where they have none."""
     base = float(media.base)
     step = 1 / float(media.stream.average_rate or 25)
     first, last = math.inf, -math.inf
+    count = 0
     try:
         for packet in read_packets(media):
+            count += packet.size > 0
             if packet.pts is not None:
                 first, last = min(first, packet.pts * base), max(last, packet.pts * base + step)
     except av.error.FFmpegError:
         pass  # the reading proper meets the same end, and says so
-    return max(0.0, last - first)
+    return max(0.0, last - first) if last > first else count * step
 
 
 def still(path: str, limits: Limits) -> Image.Image:

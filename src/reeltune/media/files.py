@@ -1,12 +1,18 @@
-"""Which files to index, and how one is recognised again."""
+"""Which files are videos to be read, and what is passed over."""
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from reeltune.errors import DataError
-from reeltune.media.names import SUFFIXES
+from reeltune.errors import ConfigError, DataError
+from reeltune.media._excluded import IGNORE_FILE, Excluded
+from reeltune.media._passed_over import content_kind, folder_kind, name_kind
+from reeltune.media.names import suffix_of
+from reeltune.types import LeftOut, collect_left_out
+
+EXCLUDED = "excluded"
 
 
 @dataclass(frozen=True)
@@ -17,36 +23,176 @@ class Candidate:
     location: str  # absolute, links resolved
     size: int
     modified_ns: int
+    root: str = ""  # the folder that was given, or that of a file which was given by name
+
+    def has_changed(self) -> bool:
+        """Whether the file is no longer as it was when its folder was listed."""
+        try:
+            status = os.stat(self.location)
+        except OSError:
+            return True
+        return (status.st_size, status.st_mtime_ns) != (self.size, self.modified_ns)
 
 
-def candidates(paths: Sequence[str]) -> list[Candidate]:
+@dataclass(frozen=True)
+class Scope:
+    """What is looked for in folders.
+
+    - `everything` takes hidden files, and what systems, storage boxes and cameras keep for
+      themselves.
+    - `more` are suffixes of files that are taken beside videos, such as `.jpg`.
+    - `exclude` are patterns in the way of .gitignore, relative to each folder that is given.
+    """
+
+    everything: bool = False
+    more: frozenset[str] = frozenset()
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass
+class Listing:
+    """Videos of the folders and files that were given, and what else lies there."""
+
+    files: list[Candidate] = field(default_factory=list)
+    passed_over: tuple[LeftOut, ...] = ()  # files and folders, by kind
+    faults: dict[str, str] = field(default_factory=dict)  # path -> why nothing is found there
+    excluded: list[str] = field(default_factory=list)  # locations, of files and whole folders
+
+    def required(self, paths: Sequence[str]) -> list[Candidate]:
+        """The videos; raises DataError if there is none, saying what lies at `paths` instead."""
+        if self.files:
+            return self.files
+        instead = [*said_of(self.passed_over)]
+        instead += [f"{path} {why}" for path, why in self.faults.items() if path not in paths]
+        listed = f" ({'; '.join(instead)})" if instead else ""
+        raise DataError(f"there is no video in {', '.join(paths)}{listed}; give a folder of videos")
+
+
+def said_of(passed_over: Iterable[LeftOut]) -> list[str]:
+    """What was passed over, in a sentence for files and one for folders."""
+    lines = []
+    for what in ("file", "folder"):
+        kinds = {one.reason: one.count for one in passed_over if one.what == what}
+        if count := sum(kinds.values()):
+            listed = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items())
+            were = "s were" if count > 1 else " was"
+            lines.append(f"{count:,} other {what}{were} passed over: {listed}")
+    return lines
+
+
+def find(paths: Sequence[str], scope: Scope = Scope()) -> Listing:
     """Videos named by `paths`, in a stable order; a folder stands for the videos below it.
 
-    A file given by name is taken whatever it is called. Hidden files and folders are passed over
-    inside a folder, and links to folders are not followed. Raises DataError for a path that is
-    not there.
+    A file given by name is taken whatever it is called and holds. In folders a video is known by
+    its suffix, or else by its first bytes. Links to folders are not followed. Raises DataError
+    for a path that is not there, and ConfigError for an empty one or a pattern that is none.
     """
-    found: dict[str, Candidate] = {}
+    search = _Search(scope)
     for path in paths:
-        for file in _below(Path(path).expanduser()):
-            location = os.path.realpath(file)
-            try:
-                status = os.stat(location)
-            except OSError:
-                continue  # a dangling link, or removed since the folder was listed
-            made = Candidate(str(file), location, status.st_size, status.st_mtime_ns)
-            found.setdefault(location, made)
-    return list(found.values())
+        search.all_below(path)
+    return search.found()
 
 
-def _below(path: Path) -> Iterator[Path]:
-    if not path.exists():
-        raise DataError(f"{path} is not there; give a video or a folder of videos")
-    if not path.is_dir():
-        yield path
-        return
-    for folder, subfolders, names in os.walk(path):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                yield Path(folder, name)
+class _Search:
+    """One search over all paths, which remembers what it met."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._files: dict[str, Candidate] = {}  # by location
+        self._passed: dict[str, list[tuple[str, str]]] = {"file": [], "folder": []}
+        self._faults: dict[str, str] = {}
+        self._excluded: dict[str, None] = {}
+
+    def found(self) -> Listing:
+        passed = (
+            collect_left_out(what, reasons, missing=False) for what, reasons in self._passed.items()
+        )
+        return Listing(
+            list(self._files.values()),
+            tuple(one for kinds in passed for one in sorted(kinds, key=lambda one: -one.count)),
+            self._faults,
+            [place for place in self._excluded if place not in self._files],
+        )
+
+    def all_below(self, given: str) -> None:
+        """Take a file, or the videos of a folder; notes where a folder has none."""
+        if not given:
+            raise ConfigError(
+                "a path is empty, as that of a variable without a value; give a video or a folder"
+            )
+        path = Path(given).expanduser()
+        try:
+            is_folder = stat.S_ISDIR(path.stat().st_mode)
+        except FileNotFoundError as error:
+            raise DataError(f"{path} is not there; give a video or a folder of videos") from error
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}; give another one") from error
+        if not is_folder:
+            self._take(str(path), str(path.parent))
+            return
+        noted = len(self._faults) + len(self._excluded)
+        files = list(self._below(str(path)))
+        for file in files:
+            self._take(file, str(path))
+        if not files and noted == len(self._faults) + len(self._excluded):
+            self._faults[given] = "holds no video"
+
+    def _below(self, root: str) -> Iterator[str]:
+        excluded = Excluded(root, self._scope.exclude)
+        for folder, subfolders, names in os.walk(root, onerror=self._note_unlisted):
+            if not self._entered(folder, excluded):
+                subfolders.clear()
+                continue
+            subfolders[:] = [n for n in sorted(subfolders) if self._enters(folder, n, excluded)]
+            yield from (
+                os.path.join(folder, name)
+                for name in sorted(names)
+                if self._takes(folder, name, excluded)
+            )
+
+    def _note_unlisted(self, error: OSError) -> None:
+        self._faults[os.fsdecode(error.filename)] = f"may not be read: {error.strerror}"
+
+    def _entered(self, folder: str, excluded: Excluded) -> bool:
+        try:
+            excluded.enter(folder)
+        except (OSError, ConfigError) as error:
+            said = getattr(error, "strerror", None) or str(error)
+            self._faults[folder] = f"is passed over, as its {IGNORE_FILE} cannot be read: {said}"
+            return False
+        return True
+
+    def _enters(self, folder: str, name: str, excluded: Excluded) -> bool:
+        path = os.path.join(folder, name)
+        if excluded.excludes(folder, name, is_folder=True):
+            return self._pass_over("folder", path, EXCLUDED)
+        if os.path.islink(path):
+            return self._pass_over("folder", path, "link")
+        kind = "" if self._scope.everything else folder_kind(name)
+        return not kind or self._pass_over("folder", path, kind)
+
+    def _takes(self, folder: str, name: str, excluded: Excluded) -> bool:
+        path = os.path.join(folder, name)
+        if excluded.excludes(folder, name, is_folder=False):
+            return self._pass_over("file", path, EXCLUDED)
+        kind = "" if self._scope.everything else name_kind(name)
+        if not kind and suffix_of(name) not in self._scope.more:
+            kind = content_kind(path)
+        return not kind or self._pass_over("file", path, kind)
+
+    def _pass_over(self, what: str, path: str, kind: str) -> bool:
+        self._passed[what].append((path, kind))
+        if kind == EXCLUDED:
+            self._excluded[os.path.realpath(path)] = None
+        return False
+
+    def _take(self, path: str, root: str) -> None:
+        location = os.path.realpath(path)
+        try:
+            status = os.stat(location)
+        except OSError as error:
+            if os.path.lexists(path):  # else it was removed since its folder was listed
+                self._faults[path] = f"is a link that leads nowhere: {error.strerror}"
+            return
+        made = Candidate(path, location, status.st_size, status.st_mtime_ns, root)
+        self._files.setdefault(location, made)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 # Demuxers of FFmpeg. No concat, HLS, DASH, SDP or image sequence: those open other files.
 FORMATS = (
     *("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "gif"),
-    *("mpegts", "mpeg", "flv", "asf", "ogg"),
+    *("mpegts", "mpeg", "flv", "asf", "ogg", "mxf", "dv"),
+    *("mpegvideo", "m4v", "h264", "hevc"),  # bare streams
 )
 # Decoders of FFmpeg that people's videos need; fewer decoders, fewer holes.
 CODECS = (

@@ -7,7 +7,7 @@ from typing import get_args
 
 from reeltune.batches.unread import unread
 from reeltune.errors import ConfigError
-from reeltune.media.files import candidates
+from reeltune.media.files import find
 from reeltune.media.progress import Progress, Silent
 from reeltune.models.opening.open import load
 from reeltune.runs.own_videos import own_videos
@@ -67,7 +67,8 @@ class Questioner:
         not; `DataError` for a path that is not there.
         """
         self._require(question)
-        files = candidates(videos)
+        there = find(videos)
+        files = there.required(videos)
         if question.said and len(files) > 1:
             raise ConfigError(
                 f"--said is what is said in one video, and {len(files)} are given; ask about each "
@@ -81,6 +82,7 @@ class Questioner:
             for file in files
         }
         found = Outcome[Reply](self.model.name, notes=[*self._own.notes, *self._cut(question)])
+        found.tell(there)
         video_by_video(
             found,
             self._own.reader,

@@ -7,7 +7,7 @@ from pathlib import Path
 from reeltune.batches.loader import ClipReader
 from reeltune.batches.unread import unread
 from reeltune.errors import ConfigError
-from reeltune.media.files import candidates
+from reeltune.media.files import find
 from reeltune.media.progress import Progress, Silent
 from reeltune.models.opening.open import load
 from reeltune.runs.own_videos import own_videos
@@ -78,7 +78,8 @@ class Captioner:
         Errors: `ConfigError` for a transcript that the model does not read, or of several
         videos; `DataError` for a path that is not there.
         """
-        files = candidates(videos)
+        there = find(videos)
+        files = there.required(videos)
         if transcript is not None and not self._hears:
             raise ConfigError(
                 f"{self.name} does not read what is said; leave --transcript out, or train by "
@@ -95,6 +96,7 @@ class Captioner:
 
         found = Outcome[Captioned](self.name, notes=self.notes(transcript))
         pairs = {f: Pair(video=f.location, path=Path(f.path), caption="") for f in files}
+        found.tell(there)
         video_by_video(found, self._own.reader, pairs, write, progress or Silent())
         return found
 

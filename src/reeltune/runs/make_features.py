@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from reeltune.features.index import Making
 from reeltune.features.store import PICTURES, SAFE, as_id
 from reeltune.features.writer import FeatureWriter, Format
 from reeltune.media.decoder import Decoder
-from reeltune.media.files import candidates
+from reeltune.media.files import Candidate, Scope, find
 from reeltune.media.first_bytes import require_container
 from reeltune.media.progress import Progress, Silent
 from reeltune.media.sampling import Sampling
@@ -56,6 +56,7 @@ class FeatureReport:
     made: list[str] = field(default_factory=list)  # ids
     unchanged: list[str] = field(default_factory=list)  # ids
     faults: dict[str, str] = field(default_factory=dict)  # path -> why it has no features
+    passed_over: list[LeftOut] = field(default_factory=list)  # files and folders, by kind
     rows: int = 0  # of all videos in the folder
     elapsed: float = 0.0  # s
     interrupted: bool = False
@@ -96,16 +97,13 @@ def make_features(
     """
     begun = time.monotonic()
     encoder = _opened(model, options)
-    sources = sources_of(paths, options.photos)
+    there = find(paths, Scope(more=PICTURES if options.photos else frozenset()))
+    sources = sources_of(there.required(paths))
     making = _making(encoder, model, options)
-    if not sources:
-        raise DataError(
-            f"there is no video in {', '.join(paths)}"
-            + ("" if options.photos else " (photos are taken by --photos alone)")
-            + "; give a folder of videos"
-        )
     require_folder(out)
     report = FeatureReport(folder=str(out), model=model, width=making.width)
+    report.faults |= there.faults
+    report.passed_over.extend(there.passed_over)
     progress = progress or Silent()
     progress.begin(len(sources), sum(source.size for source in sources))
     writer = FeatureWriter(out, making, options.format)
@@ -119,25 +117,13 @@ def make_features(
     return report
 
 
-def sources_of(paths: Sequence[str], photos: bool = False) -> list[Source]:
+def sources_of(files: Sequence[Candidate]) -> list[Source]:
     """Files to read; the id of one in a folder is its path from that folder, without suffix."""
-    found: dict[str, Source] = {}
-    for path in paths:
-        files = [candidate.path for candidate in candidates([path])]
-        if photos and Path(path).is_dir():
-            files.extend(map(str, _photos(Path(path))))
-        for file in sorted(files):
-            start = path if Path(path).is_dir() else Path(path).parent
-            name = as_id(Path(os.path.relpath(file, start)))
-            found.setdefault(file, Source(file, name, os.path.getsize(file)))
-    return list(found.values())
-
-
-def _photos(folder: Path) -> Iterator[Path]:
-    for place, below, names in os.walk(folder):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        shown = (Path(place, name) for name in sorted(names) if not name.startswith("."))
-        yield from (path for path in shown if path.suffix.lower() in PICTURES)
+    roots = list(dict.fromkeys(file.root for file in files))
+    return [
+        Source(file.path, as_id(Path(os.path.relpath(file.path, file.root))), file.size)
+        for file in sorted(files, key=lambda file: (roots.index(file.root), file.path))
+    ]
 
 
 def _opened(model: str, options: FeatureOptions) -> FrameEncoder:

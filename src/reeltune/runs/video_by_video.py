@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from reeltune.batches.loader import Clip, ClipReader
 from reeltune.errors import DataError, MediaError
-from reeltune.media.files import Candidate
+from reeltune.media.files import Candidate, Listing, said_of
 from reeltune.media.progress import Progress
 from reeltune.search.report import Failed
 from reeltune.types import Pair
@@ -23,6 +23,11 @@ class Outcome(Generic[Found]):
     videos: dict[str, Found] = field(default_factory=dict)
     failed: list[Failed] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # what a person should know beside
+
+    def tell(self, found: Listing) -> None:
+        """Take note of what was not found and what was passed over."""
+        self.failed.extend(Failed(path, why) for path, why in found.faults.items())
+        self.notes.extend(said_of(found.passed_over))
 
     @property
     def exit_code(self) -> int:

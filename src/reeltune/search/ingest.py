@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
-from reeltune.errors import DataError, LibraryError
+from reeltune.errors import LibraryError
 from reeltune.media.decoder import Decoder
-from reeltune.media.files import candidates
+from reeltune.media.files import Scope, find
 from reeltune.media.progress import Progress, Silent
 from reeltune.media.sampling import Sampling
 from reeltune.models.opening.open import open_encoder
@@ -29,7 +29,7 @@ from reeltune.search._stored_model import open_stored
 from reeltune.search.caption_moments import Describes, caption_moments
 from reeltune.search.engines.local import Meter, Run
 from reeltune.search.engines.local_readers import Readers
-from reeltune.search.report import Report
+from reeltune.search.report import Failed, Report
 from reeltune.search.shots import MomentSettings
 from reeltune.search.store import table as _table
 from reeltune.search.store.lock import sole_writer
@@ -51,6 +51,7 @@ class Choice:
     sampling: str | None = None
     device: str | None = None
     prune: bool = False  # take out files below the given paths that are gone from disk
+    everything: bool = False  # also hidden files, and what systems and cameras keep for themselves
     caption: Describes | None = None  # captions each moment; None: captions stay as they are
 
 
@@ -68,16 +69,14 @@ def index(
     not there.
     """
     begun, folder = time.monotonic(), Path(folder)
-    files = candidates(paths)
-    if not files and not (choice.prune and (folder / FILE_NAME).exists()):
-        raise DataError(
-            f"there is no video in {', '.join(paths)} (looked for names that end as .mp4, .mov or "
-            "another of the known suffixes, not for hidden ones); give a folder of videos"
-        )
+    found = find(paths, Scope(choice.everything))
+    if not (choice.prune and (folder / FILE_NAME).exists()):
+        found.required(paths)
     require_folder(folder)
     name, model = _opened(folder, choice)
     folder.mkdir(parents=True, exist_ok=True)
-    report = Report(str(folder))
+    report = Report(str(folder), passed_over=list(found.passed_over))
+    report.failed.extend(Failed(path, why) for path, why in found.faults.items())
     with sole_writer(folder):
         manifest = _agree(folder, choice, name, model)
         if not _table.exists(folder):
@@ -87,13 +86,13 @@ def index(
         sampling = Sampling.parse(manifest.sampling)
         gatherer = Gatherer(model, Baseline.of_model(model), MomentSettings())
         run = Run(folder, manifest, known, gatherer, Meter(progress or Silent()), report)
-        run.meter.progress.begin(len(files), sum(file.size for file in files))
+        run.meter.progress.begin(len(found.files), sum(file.size for file in found.files))
         decoder = partial(Decoder, model.pixels, sampling)
-        run.all(Readers(files, known, decoder, _threads(), run.meter.progress))
+        run.all(Readers(found.files, known, decoder, _threads(), run.meter.progress))
         if choice.prune and not report.interrupted:
             _prune(folder, known, paths, report)
         if choice.caption is not None and not report.interrupted:
-            caption_moments(folder, files, choice.caption, run.meter.progress, report)
+            caption_moments(folder, found.files, choice.caption, run.meter.progress, report)
         many = len(_table.open_table(folder).get_fragments()) > MANY_FRAGMENTS
         if many and not report.interrupted:
             _table.tidy(folder)

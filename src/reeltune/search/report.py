@@ -2,6 +2,8 @@
 
 from dataclasses import asdict, dataclass, field
 
+from reeltune.types import LeftOut
+
 
 @dataclass(frozen=True)
 class Indexed:
@@ -33,6 +35,7 @@ class Report:
     copies: list[str] = field(default_factory=list)  # same content as another indexed file
     removed: list[str] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
+    passed_over: list[LeftOut] = field(default_factory=list)  # files and folders, by kind
     captioned: int = 0  # moments that were given a caption
     uncaptioned: list[Failed] = field(default_factory=list)  # files in the library, but without
     interrupted: bool = False

@@ -35,7 +35,7 @@ def features(
     Example: `reeltune features ~/Videos --model openai/clip-vit-base-patch32 --out clip-features`
     """
     from reeltune.cli.bars import Bar
-    from reeltune.cli.output import console
+    from reeltune.cli.output import console, show_passed_over
     from reeltune.registry import given
     from reeltune.runs.make_features import FeatureOptions, make_features
 
@@ -47,6 +47,7 @@ def features(
     else:
         for entry in report.left_out:
             console.print("[red]left out[/]", escape(str(entry)), soft_wrap=True)
+        show_passed_over(report.passed_over)
         console.print(
             f"{out}: {len(report.made)} videos made, {len(report.unchanged)} there already, "
             f"{len(report.faults)} left out; {report.rows} rows of {report.width} "

@@ -31,6 +31,9 @@ def index(
         str | None, typer.Option(help="gap S, keyframe, fps R, uniform N or shot.")
     ] = None,
     prune: Annotated[bool, typer.Option(help="Take out files that are gone from PATHS.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also hidden files, bins, and previews of cameras.")
+    ] = False,
     caption: Annotated[
         str | None, typer.Option(help="A model that writes captions: one for each moment.")
     ] = None,
@@ -49,7 +52,14 @@ def index(
     from reeltune.search.ingest import index as run
 
     writer = None if caption is None else writer_of(caption, device)
-    choice = Choice(model=model, sampling=sampling, prune=prune, caption=writer, device=device)
+    choice = Choice(
+        model=model,
+        sampling=sampling,
+        prune=prune,
+        everything=everything,
+        caption=writer,
+        device=device,
+    )
     with Bar(hidden=as_json) as bar:
         report = run(paths, library, choice, bar)
     print_json(report.as_dict()) if as_json else show_report(report)
