@@ -75,3 +75,11 @@ def test_the_table_ends_with_the_sum() -> None:
     console = Console(width=100, record=True, file=StringIO())
     console.print(description_table(describe("openai/clip-vit-base-patch32")))
     assert "151,277,313" in console.export_text().splitlines()[-2]
+
+
+def test_heads_whose_size_only_data_say_are_counted_at_their_largest() -> None:
+    """ALPRO's head of entities, which knows 1,000 of them in the release."""
+    told = describe("msvd-qa/alpro")
+    assert told["parts"]["mpm_head"]["total"] == 2_718_184
+    assert told["parts"]["classifier"]["total"] == 4_905_335
+    assert "mpm_head" not in describe("msvd-qa/alpro-primary")["parts"], "no loss reads it"

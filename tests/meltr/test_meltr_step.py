@@ -351,7 +351,7 @@ def test_combiner_and_scheme_must_go_together() -> None:
 
 def test_the_primary_loss_must_be_among_the_tasks() -> None:
     combiner = LinearConfig(tasks=("length", "size")).build()
-    with pytest.raises(ConfigError, match=r"judged by 'match'.*\['length', 'size'\]; add it"):
+    with pytest.raises(ConfigError, match=r"judged by 'match'.*\['length', 'size'\].*its Config"):
         Meltr(model_of(), combiner, aid_fp_lite.Config().build(), held_out(), Settings())
 
 

@@ -161,8 +161,8 @@ def test_settings_are_closed() -> None:
             r"sizes\.scale and meltr\.sizes\.task are.*switch on",
         ),
         ({"width": 20}, r"width is 20, which 8 heads do not divide; give .*sizes\.width=24"),
-        ({"tasks": ("a", "a")}, r"tasks is \['a', 'a'\]; name each loss.*once"),
-        ({"tasks": ()}, r"tasks is \[\]; name each loss"),
+        ({"tasks": ("a", "a")}, r"melt \['a', 'a'\]; name each loss.*once"),
+        ({"tasks": ()}, r"melt \[\]; name each loss.*tasks of its Config"),
     ],
 )
 def test_sizes_that_do_not_fit_are_named(settings: dict[str, Any], message: str) -> None:
@@ -173,7 +173,7 @@ def test_sizes_that_do_not_fit_are_named(settings: dict[str, Any], message: str)
 def test_losses_are_taken_in_the_order_of_the_tasks() -> None:
     named = {name: torch.tensor(float(i)) for i, name in enumerate(reversed(TASKS))}
     assert [float(x) for x in files.ordered(named, TASKS)] == [2, 1, 0]
-    with pytest.raises(DataError, match=r"gave the losses \['a'\], but meltr combines .*name"):
+    with pytest.raises(DataError, match=r"gave the losses \['a'\], but the combiner .*same names"):
         files.ordered({"a": torch.tensor(1.0)}, TASKS)
 
 

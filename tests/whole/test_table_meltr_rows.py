@@ -6,7 +6,9 @@ import pytest
 
 from reeltune.errors import ConfigError
 from reeltune.papers import meltr
+from reeltune.papers.table.draws import Difference
 from reeltune.papers.table.make import jobs_of, sections_of
+from reeltune.papers.table.markdown import between, difference
 from reeltune.papers.table.missing import missing_of
 from reeltune.papers.table.plan import Plan
 
@@ -62,6 +64,18 @@ def test_the_papers_figures_are_those_of_its_tables() -> None:
     assert cells["kinetics-400/violet"][1:] == ["top-1 72.4", "-", "top-1 73.1"]
     asked = ("tgif-action", "tgif-transition", "tgif-frame", "msvd-qa")
     assert {cells[f"{one}/violet"][3] for one in asked} == {"-"}, "Table 3 is not available"
+
+
+def test_sentiment_is_compared_by_all_figures_of_the_paper(tmp_path: Path) -> None:
+    sections = {one.name: one for one in sections_of(plan_of(tmp_path))}
+    assert sections["Sentiment (Table 6)"].compared == ("BA", "F1", "MAE", "Corr")
+
+
+def test_errors_and_correlations_are_told_by_three_decimals() -> None:
+    found = Difference(-0.0123, (-0.02, 0.004))
+    assert difference("MAE", found) == "-0.012 (-0.020 to +0.004)"
+    assert difference("BA", found) == "-0.0 (-0.0 to +0.0)"
+    assert between("Corr", (0.1234, 0.2)) == "0.123-0.200"
 
 
 def test_another_benchmark_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
+from reeltune.evaluation import tables
 from reeltune.evaluation.report import AnyReport
 
 
@@ -18,4 +19,4 @@ def trivial_said(report: AnyReport) -> list[str]:
 
 def shown(figures: Mapping[str, float], name: str, trivial: Collection[str], way: str = "") -> str:
     """A figure as tables have it: a dash for one of the `trivial`, whose names begin with `way`."""
-    return "-" if f"{way} {name}".strip() in trivial else f"{figures[name]:.1f}"
+    return "-" if f"{way} {name}".strip() in trivial else tables.shown(name, figures[name])

@@ -67,8 +67,8 @@ def ordered(named: dict[str, Tensor], tasks: tuple[str, ...]) -> list[Tensor]:
     """The losses in the order of `tasks`; the order is part of what the weights mean."""
     if named.keys() != set(tasks):
         raise DataError(
-            f"the model gave the losses {sorted(named)}, but meltr combines {sorted(tasks)}; "
-            "name exactly the losses of the model in meltr.tasks"
+            f"the model gave the losses {sorted(named)}, but the combiner melts {sorted(tasks)}; "
+            "let losses() return the same names for every batch, those of the combiner's tasks"
         )
     return [named[task] for task in tasks]
 

@@ -195,8 +195,8 @@ class Meltr:
             )
         if primary_of(self.model) not in self.tasks:
             raise ConfigError(
-                f"the model is judged by {self.model.primary!r}, which is not among "
-                f"meltr.tasks {list(self.tasks)}; add it"
+                f"the model is judged by {self.model.primary!r}, which is not among the losses "
+                f"{list(self.tasks)} that the combiner melts; add it to the tasks of its Config"
             )
 
     def _adam(self) -> torch.optim.Adam:

@@ -107,7 +107,10 @@ def _require_tokens(config: Config) -> None:
 def require_tasks(tasks: tuple[str, ...]) -> None:
     """Raise unless there are losses to combine, each named once."""
     if not tasks or len(set(tasks)) != len(tasks):
-        raise ConfigError(f"meltr.tasks is {list(tasks)}; name each loss of the model exactly once")
+        raise ConfigError(
+            f"the combiner is to melt {list(tasks)}; name each loss of the model exactly "
+            "once in the tasks of its Config"
+        )
 
 
 def regulariser(melted: Float[Tensor, ""], losses: Float[Tensor, " T"]) -> Float[Tensor, ""]:

@@ -177,7 +177,7 @@ def _figures_columns(rule: V2tRule) -> list[Column]:
         with_interval = name.endswith((" R@1", "SumR"))
 
         def cell(row: Row) -> str:
-            interval = f" ({between(row.sample.intervals[name])})" if with_interval else ""
+            interval = f" ({between(name, row.sample.intervals[name])})" if with_interval else ""
             return row.shown(name) + interval
 
         return Column(ruled(name, rule), cell)
@@ -193,7 +193,7 @@ def _figures_columns(rule: V2tRule) -> list[Column]:
 def _compared(row: Row) -> str:
     if "DE" in row.others and _is_same(row):
         return "rank by rank the same"
-    return difference(row.less("DE", "SumR"))
+    return difference("SumR", row.less("DE", "SumR"))
 
 
 def _is_same(row: Row) -> bool:

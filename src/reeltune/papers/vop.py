@@ -85,7 +85,7 @@ def _figures_columns(found: Found, tags: Sequence[str]) -> list[Column]:
     def subset(tag: str) -> Column:
         def cell(row: Row) -> str:
             one = row.facts["subsets"][tag]
-            return f"{one.means[R1]:.1f} ({between(one.intervals[R1])})"
+            return f"{one.means[R1]:.1f} ({between(R1, one.intervals[R1])})"
 
         return Column(f"{tag} R@1", cell)
 
@@ -97,7 +97,7 @@ def _figures_columns(found: Found, tags: Sequence[str]) -> list[Column]:
         Column("trainable", lambda row: f"{row.facts['trainable']:,}"),
         Column("%", lambda row: f"{_share(row):.2f}"),
         mean(R1, R1),
-        Column("95 %", lambda row: between(row.sample.intervals[R1])),
+        Column("95 %", lambda row: between(R1, row.sample.intervals[R1])),
         *[mean(name, f"t2v {name}") for name in ("R@5", "R@10", "MdR", "MnR")],
         mean(ruled("v2t R@1", found.rule), "v2t R@1"),
         *map(subset, tags),
@@ -118,7 +118,7 @@ def _share(row: Row) -> float:
 def _differences_columns(tags: Sequence[str]) -> list[Column]:
     def to(label: str, tag: str | None = None) -> Column:
         head = f"to {label}" if tag is None else f"{tag}, to {label}"
-        return Column(head, lambda row: difference(_less(row, label, tag)))
+        return Column(head, lambda row: difference(R1, _less(row, label, tag)))
 
     whole = [to(label) for label in COMPARED]
     return [METHOD, *whole, *[to(label, tag) for tag in tags for label in COMPARED]]

@@ -85,11 +85,12 @@ def _names_of(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, str]
     shapes and values agree.
 
     A component may store a part of itself, as `lite` does its head, under the names of that part.
+    Where several names end alike, as `cls.bias` and `decoder.cls.bias` do, the shortest is meant.
     """
     found = {}
-    weights = dict(model.named_parameters())
+    weights = sorted(model.named_parameters(), key=lambda one: len(one[0]))
     for stored, tensor in tensors.items():
-        for name, weight in weights.items():
+        for name, weight in weights:
             alike = f".{name}".endswith(f".{stored}") and weight.shape == tensor.shape
             if alike and torch.equal(weight.detach().cpu().to(tensor.dtype), tensor):
                 found[stored] = name

@@ -70,6 +70,14 @@ class Settings(Asked):
             found["judged_by"] = f"under config.task={self.task}"
         return found | self.unread_answers()
 
+    def outline(self) -> Asked:
+        """As `models.opening.material.Outlined` has it: also with numbers for entities."""
+        known = super().outline()
+        if "pem" not in self.losses or self.entities:
+            return known
+        numbers = tuple(str(number) for number in range(1, self.most_entities + 1))
+        return known.model_copy(update={"entities": numbers})
+
     @property
     def judged_as(self) -> str:
         """The task by which the model is judged."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from reeltune.evaluation.protocols import V2tRule
+from reeltune.evaluation.tables import shown
 from reeltune.papers.table.draws import Bounds, Difference
 from reeltune.papers.table.row import Row
 
@@ -44,22 +45,22 @@ def ruled(name: str, rule: V2tRule) -> str:
     return f"{name} ({rule})" if name.startswith("v2t ") else name
 
 
-def between(bounds: Bounds) -> str:
-    """An interval, as text."""
-    return f"{bounds[0]:.1f}-{bounds[1]:.1f}"
+def between(name: str, bounds: Bounds) -> str:
+    """The interval of a figure, as text."""
+    return "-".join(shown(name, one) for one in bounds)
 
 
-def difference(found: Difference | None) -> str:
-    """A difference with its interval; empty if there is nothing to compare with."""
+def difference(name: str, found: Difference | None) -> str:
+    """A figure's difference with its interval; empty if there is nothing to compare with."""
     if found is None:
         return ""
-    low, high = found.bounds
-    return f"{found.mean:+.1f} ({low:+.1f} to {high:+.1f})"
+    low, high = (shown(name, one, "+") for one in found.bounds)
+    return f"{shown(name, found.mean, '+')} ({low} to {high})"
 
 
 def seeds(row: Row, name: str) -> str:
     """A figure for each seed, as text."""
-    return " ".join(f"{one:.1f}" for one in row.sample.seeds(name))
+    return " ".join(shown(name, one) for one in row.sample.seeds(name))
 
 
 def mean_of(name: str, rule: V2tRule) -> Column:
@@ -67,11 +68,12 @@ def mean_of(name: str, rule: V2tRule) -> Column:
 
     def cell(row: Row) -> str:
         text, bounds = row.shown(name), row.sample.intervals.get(name)
-        return text if bounds is None or text == "-" else f"{text} ({between(bounds)})"
+        return text if bounds is None or text == "-" else f"{text} ({between(name, bounds)})"
 
     return Column(ruled(name, rule), cell)
 
 
 def less(label: str, name: str, rule: V2tRule) -> Column:
     """A figure less that of the row of a label."""
-    return Column(f"{ruled(name, rule)}, to {label}", lambda row: difference(row.less(label, name)))
+    head = f"{ruled(name, rule)}, to {label}"
+    return Column(head, lambda row: difference(name, row.less(label, name)))
