@@ -3,16 +3,25 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from reeltune.errors import CheckpointError
 from reeltune.models._asking.answering import Answering
 from reeltune.models._asking.settings import Asked
-from reeltune.models._bert.words import FILE, WordPieces
-from reeltune.models._released_keys import unique
-from reeltune.models.opening.weights import WEIGHTS, fingerprint, versions, write_card
+from reeltune.models._bert.words import FILE, WordPieces, read_vocabulary
+from reeltune.models._device import device_named, precision_named
+from reeltune.models._released_keys import Release, unique
+from reeltune.models.opening.weights import (
+    WEIGHTS,
+    card_settings,
+    fingerprint,
+    read_tensors,
+    versions,
+    write_card,
+)
 from reeltune.storage.tensors import write_tensors
 from reeltune.types import Tokens
 
@@ -67,3 +76,32 @@ class WithWords(Answering):
         write_card(folder, self.component, self.pinned().model_dump(mode="json"))
         write_tensors(folder / WEIGHTS, self.stored())
         (folder / FILE).write_text("\n".join(self.words.words) + "\n", encoding="utf-8")
+
+
+Model = TypeVar("Model", bound=WithWords)
+
+
+@torch.inference_mode(False)
+def opened(
+    kind: type[Model],
+    settings: type[Asked],
+    release: Release,
+    folder: Path | None,
+    device: str | None,
+    dtype: str | None,
+) -> Model:
+    """The model in a folder that training or `convert` wrote.
+
+    Errors: `CheckpointError` where no folder is given, and names the file, field or keys that do
+    not fit; `ConfigError` for a device or precision that is not there.
+    """
+    if folder is None:
+        raise CheckpointError(
+            f"{release.component} has no weights of its own; give a folder that training wrote, or "
+            f"make one of the released {release.file} with `reeltune convert {release.component}`"
+        )
+    place, precision = device_named(device), precision_named(dtype)
+    model = kind(card_settings(folder, settings), WordPieces(read_vocabulary(str(folder))))
+    release.fill_whole(model.network, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
+    model.place(place, precision)
+    return model.eval()

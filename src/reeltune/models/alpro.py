@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.errors import ConfigError, DataError
 from reeltune.models._alpro.crops import draw_crops, in_pixels, on_black
 from reeltune.models._alpro.network import Network
 from reeltune.models._alpro.pretrained import INSIDE, fill_from, with_prompter
@@ -27,16 +27,11 @@ from reeltune.models._asking.settings import with_answers_of
 from reeltune.models._asking.targets import plain_offer, targets_of
 from reeltune.models._bert.sequence import Sequence
 from reeltune.models._bert.words import WordPieces, inner, read_vocabulary
-from reeltune.models._device import device_named, precision_named
+from reeltune.models._device import device_named
 from reeltune.models._frames_there import require_frames
 from reeltune.models._released_keys import KeyReport
-from reeltune.models._with_words import WithWords
+from reeltune.models._with_words import WithWords, opened
 from reeltune.models.opening.material import Material, Started
-from reeltune.models.opening.weights import (
-    WEIGHTS,
-    card_settings,
-    read_tensors,
-)
 from reeltune.objectives.masked_language import mask_words
 from reeltune.types import Batch, Pixels, Tokens
 
@@ -245,19 +240,9 @@ FACTS = (  # settings that change what the model makes of texts and videos
 )
 
 
-@torch.inference_mode(False)
 def load(folder: Path | None, device: str | None = None, dtype: str | None = None) -> Alpro:
     """The model in a folder that training or `convert` wrote."""
-    if folder is None:
-        raise CheckpointError(
-            "alpro has no weights of its own; give a folder that training wrote, or make one of "
-            "the released alpro_pretrained_ckpt.pt with `reeltune convert alpro`"
-        )
-    place, precision = device_named(device), precision_named(dtype)
-    model = Alpro(card_settings(folder, Config), WordPieces(read_vocabulary(str(folder))))
-    RELEASE.fill_whole(model.network, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
-    model.place(place, precision)
-    return model.eval()
+    return opened(Alpro, Config, RELEASE, folder, device, dtype)
 
 
 def convert(released: Path | str, folder: Path | str, config: Config | None = None) -> KeyReport:

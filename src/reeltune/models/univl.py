@@ -19,7 +19,7 @@ from reeltune.models._asking.settings import with_answers_of
 from reeltune.models._asking.targets import plain_offer, targets_of
 from reeltune.models._bert.words import WordPieces, read_vocabulary
 from reeltune.models._beside import NO_PIXELS, beside_of, remedy
-from reeltune.models._device import device_named, precision_named
+from reeltune.models._device import device_named
 from reeltune.models._frames_there import require_frames
 from reeltune.models._released_keys import KeyReport
 from reeltune.models._univl import towers
@@ -31,11 +31,10 @@ from reeltune.models._univl.targets import Caption, text_read, what_is_hidden
 from reeltune.models._univl.tasks import TASKS as TASKS
 from reeltune.models._univl.tasks import Scene, task_losses
 from reeltune.models._univl.writing import Writing
-from reeltune.models._with_words import WithWords
+from reeltune.models._with_words import WithWords, opened
 from reeltune.models.opening.material import Material, Started
 from reeltune.models.opening.weights import (
     WEIGHTS,
-    card_settings,
     read_tensors,
 )
 from reeltune.nn.precise import precise
@@ -273,20 +272,9 @@ FACTS = (  # settings that change what the model makes of texts and videos
 )
 
 
-@torch.inference_mode(False)
 def load(folder: Path | None, device: str | None = None, dtype: str | None = None) -> Univl:
     """The model in a folder that training or `convert` wrote."""
-    if folder is None:
-        raise CheckpointError(
-            "univl has no weights of its own; give a folder that training wrote, or make one of "
-            "the released univl.pretrained.bin with `reeltune convert univl`"
-        )
-    place, precision = device_named(device), precision_named(dtype)
-    config = card_settings(folder, Config)
-    model = Univl(config, WordPieces(read_vocabulary(str(folder))))
-    RELEASE.fill_whole(model.network, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
-    model.place(place, precision)
-    return model.eval()
+    return opened(Univl, Config, RELEASE, folder, device, dtype)
 
 
 def convert(released: Path | str, folder: Path | str, config: Config | None = None) -> KeyReport:

@@ -12,12 +12,12 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.errors import ConfigError, DataError
 from reeltune.models._asking.settings import with_answers_of
 from reeltune.models._asking.targets import targets_of
 from reeltune.models._bert.sequence import Sequence
 from reeltune.models._bert.words import WordPieces, read_vocabulary
-from reeltune.models._device import device_named, precision_named
+from reeltune.models._device import device_named
 from reeltune.models._frames_there import require_frames
 from reeltune.models._released_keys import KeyReport
 from reeltune.models._violet import released
@@ -26,13 +26,8 @@ from reeltune.models._violet.network import Network
 from reeltune.models._violet.settings import RELEASE, Settings
 from reeltune.models._violet.start import fit_codebook, take_pretrained
 from reeltune.models._violet.tasks import Hiding, Scene, Tokenizer, task_losses
-from reeltune.models._with_words import WithWords
+from reeltune.models._with_words import WithWords, opened
 from reeltune.models.opening.material import Material, Started
-from reeltune.models.opening.weights import (
-    WEIGHTS,
-    card_settings,
-    load_weights,
-)
 from reeltune.nn.precise import precise
 from reeltune.types import Batch, Pixels, Tokens
 
@@ -189,20 +184,9 @@ FACTS = (  # settings that change what the model makes of texts and videos
 )
 
 
-@torch.inference_mode(False)
 def load(folder: Path | None, device: str | None = None, dtype: str | None = None) -> Violet:
     """The model in a folder that training or `convert` wrote."""
-    if folder is None:
-        raise CheckpointError(
-            "violet has no weights of its own; give a folder that training wrote, or make one of "
-            f"the released {RELEASE.file} with `reeltune convert violet`"
-        )
-    place, precision = device_named(device), precision_named(dtype)
-    config = card_settings(folder, Config)
-    model = Violet(config, WordPieces(read_vocabulary(str(folder))))
-    load_weights(model.network, folder / WEIGHTS)
-    model.place(place, precision)
-    return model.eval()
+    return opened(Violet, Config, RELEASE, folder, device, dtype)
 
 
 def convert(source: Path | str, folder: Path | str, config: Config | None = None) -> KeyReport:
