@@ -15,12 +15,13 @@ import av
 
 from reeltune.media._cuts import Cuts
 from reeltune.media._jumps import jumping_pays, rewind
-from reeltune.media._media import Media, VideoPacket, read_packets, reason
+from reeltune.media._media import Media, VideoPacket, read_packets, reason, sound_until
 from reeltune.media._plan import REORDER, Plan
 from reeltune.media.sampling import ROUNDED, Marks, Sampling, Selector, marks, selector
 
 CLOSE = 0.5  # s at the end of a video that may be missing without a word
 BACK = 1.0  # s; timestamps that fall back by more begin a new recording in the same file
+TOGETHER = ("matroska", "asf", "flv", "mpegts", "mpeg")  # tell how long all streams are, not each
 Taken = tuple[float, av.VideoFrame]  # s since the stream's beginning
 
 
@@ -35,6 +36,7 @@ class Chosen:
     seen: float = 0.0  # s, how far into the video the file could be read
     step: float = 0.0  # s, the longest in which the file says nothing of what is shown
     start: float = 0.0  # s, timestamp of the first frame
+    _heard: float | None = None  # s, how far its sound goes, once that was asked for
     by_dts: bool = False  # AVI has no timestamps of presentation; those of reordered frames err
 
     def __iter__(self) -> Iterator[Taken]:
@@ -140,8 +142,17 @@ class Chosen:
         return 1 / float(self.media.stream.average_rate or 25)
 
     def is_short(self) -> bool:
-        """Whether the file ends before the length that it declares."""
-        return self.seen < self.media.duration - CLOSE - self.step
+        """Whether the file ends before the length that it declares.
+
+        Where that is the length of picture and sound together, the last picture may stand while
+        the sound goes on.
+        """
+        end = self.media.duration - CLOSE - self.step
+        if self.seen >= end or self.media.container.format.name.split(",")[0] not in TOGETHER:
+            return self.seen < end
+        if self._heard is None:
+            self._heard = sound_until(self.media) - self.start
+        return self._heard < end
 
     def until(self) -> float:
         """When the last frame disappears, in s: at the end of the video, unless a part of it is

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 else:
     VideoPacket = Packet  # generic in PyAV's stubs only
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+STILLS = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 WIDEST_PIXEL = 8.0  # width of a pixel by its height, or the reverse; more is taken for an error
 
 
@@ -123,14 +124,8 @@ def _checked(
 ) -> Media:
     if len(container.streams) > limits.streams:
         raise Refused(f"more than {limits.streams} streams")
-    pictures = [stream for stream in container.streams.video if not _is_cover(stream)]
-    if not pictures:
-        raise Refused("only sound, no video" if container.streams.audio else "no video in it")
-    stream = pictures[0]
+    stream = _shown(container)
     codec = stream.codec_context
-    if codec is None or codec.name not in CODECS:
-        name = codec.name if codec is not None else "an unknown codec"
-        raise Refused(f"encoded with {name}, which is not on the list of decoders")
     shape = float(stream.sample_aspect_ratio or codec.sample_aspect_ratio or 1)
     if not 1 / WIDEST_PIXEL <= shape <= WIDEST_PIXEL:
         shape = 1.0
@@ -161,8 +156,56 @@ def read_packets(media: Media) -> Iterator[VideoPacket]:
         yield from media.container.demux(media.stream)
 
 
-def _is_cover(stream: VideoStream) -> bool:
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+def _shown(container: InputContainer) -> VideoStream:
+    """The stream that a player shows: the default one, or else the largest.
+
+    Covers and pictures of chapters are none, nor is a still picture beside a video, such as a PNG
+    that a camera put first; its codec is on no list.
+    """
+    streams = [stream for stream in container.streams.video if not _is_still(stream)]
+    if not streams:
+        raise Refused("only sound, no video" if container.streams.audio else "no video in it")
+    read = [stream for stream in streams if _codec_name(stream) in CODECS]
+    if not read:
+        raise Refused(
+            f"encoded with {_codec_name(streams[0])}, which is not on the list of decoders"
+        )
+    return max(read, key=_rank)
+
+
+def _rank(stream: VideoStream) -> tuple[bool, bool, int]:
+    """Streams of JPEG pictures last, which are covers and previews where there is another."""
+    codec = stream.codec_context
+    is_default = bool(stream.disposition & av.stream.Disposition.default)
+    return codec.name != "mjpeg", is_default, codec.width * codec.height
+
+
+def _is_still(stream: VideoStream) -> bool:
+    return bool(stream.disposition & STILLS)
+
+
+def _codec_name(stream: VideoStream) -> str:
+    return "an unknown codec" if stream.codec_context is None else stream.codec_context.name
+
+
+def sound_until(media: Media) -> float:
+    """How far the sound of a file goes, in s of its own clock; reads the file again."""
+    heard = media.container.streams.audio
+    if not heard:
+        return 0.0
+    for stream in heard:
+        stream.discard = av.stream.Discard.default
+    last = 0.0
+    try:
+        media.container.seek(0, stream=heard[0])
+        for packet in media.container.demux(*heard):
+            if packet.pts is not None and packet.time_base is not None:
+                last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+    except (av.error.FFmpegError, IndexError):
+        pass  # what was heard so far counts
+    for stream in heard:
+        stream.discard = av.stream.Discard.all
+    return last
 
 
 def require_size(width: float, height: float, limits: Limits) -> None:
