@@ -86,7 +86,7 @@ def test_a_file_in_the_folder_is_a_task(
     assert judged(judged_as=in_the_folder).values() == {"accuracy": 75.0}
     assert highest_of("accuracy", Guesser()) == 100.0
     with TrainingBar() as bar:
-        bar._progress.disable = False
+        bar._shown.bars.disable = False
         bar.epoch({"epoch": 2.0, "accuracy": 75.0})
     assert "epoch 2: validation accuracy 75.0" in capsys.readouterr().err
 

@@ -1,60 +1,130 @@
-"""Shows how far long work is, to whoever looks on."""
+"""Shows how far long work is: a bar on a terminal, and elsewhere a line now and then."""
 
 import sys
+import time
+from collections.abc import Callable
 
 from rich.console import Console
+from rich.filesize import decimal
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
 
-from reeltune.tasks.finding.judge import all_tasks
+from reeltune.cli.loudness import is_shown
+
+EVERY = 10.0  # s between lines
+OPENING = "opening the model"
+TAIL = 40  # characters of a path that are shown
+
+
+class Spinner:
+    """Turns while something goes on whose length nobody knows; on a terminal only."""
+
+    def __init__(self, said: str = OPENING, hidden: bool = False) -> None:
+        turns = is_shown(hidden) and sys.stderr.isatty()
+        self._status = Console(stderr=True).status(said) if turns else None
+
+    def __enter__(self) -> "Spinner":
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+
+class Shown:
+    """What bars have in common: a spinner until work begins, then bars of it, or lines."""
+
+    def __init__(self, hidden: bool, *columns: ProgressColumn) -> None:
+        is_terminal = sys.stderr.isatty()
+        self._spinner = Spinner(hidden=hidden)
+        self.bars = Progress(
+            *columns,
+            console=Console(stderr=True),
+            transient=True,
+            disable=not (is_shown(hidden) and is_terminal),
+        )
+        self._has_lines = is_shown(hidden) and not is_terminal
+        self._told_at = time.monotonic()
+
+    def open(self) -> None:
+        """Turn the spinner."""
+        self._spinner.__enter__()
+
+    def begin(self) -> None:
+        """Show bars from now on; it may be said again and again."""
+        self._spinner.__exit__()
+        self.bars.start()
+
+    def close(self) -> None:
+        """Take everything off the screen."""
+        self._spinner.__exit__()
+        self.bars.stop()
+
+    def line(self, said: Callable[[], str]) -> None:
+        """Print how far work is where there are no bars, if the last line is long ago."""
+        if self._has_lines and time.monotonic() - self._told_at >= EVERY:
+            self._told_at = time.monotonic()
+            print(said(), file=sys.stderr, flush=True)
 
 
 class Bar:
-    """Progress by bytes of video, with the time that is left; silent if no person is looking."""
+    """Progress by bytes of video, with the time that is left."""
 
     def __init__(self, hidden: bool = False) -> None:
-        self._progress = Progress(
+        self._shown = Shown(
+            hidden,
             TextColumn("[bold]{task.description}"),
             BarColumn(),
             DownloadColumn(),
             TimeRemainingColumn(),
             TextColumn("[dim]{task.fields[path]}"),
-            console=Console(stderr=True),
-            transient=True,
-            disable=hidden or not sys.stderr.isatty(),
         )
         self._task: TaskID | None = None
         self._recognised: TaskID | None = None
+        self._files, self._done, self._size = 0, 0, 0
 
     def __enter__(self) -> "Bar":
-        self._progress.start()
+        self._shown.open()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        self._shown.close()
 
     def begin(self, files: int, size: int) -> None:
         """Show an empty bar for so many files of `size` bytes."""
-        self._task = self._progress.add_task(f"{files} files", total=size, path="")
+        self._shown.begin()
+        self._files, self._done, self._size = files, 0, size
+        self._task = self._shown.bars.add_task(f"{files} files", total=size, path="")
 
     def advance(self, path: str, size: int) -> None:
         """Move the bar by `size` bytes, and show the end of the path."""
+        self._done += size
         if self._task is not None:
-            self._progress.update(self._task, advance=size, path=path[-40:])
+            self._shown.bars.update(self._task, advance=size, path=_end_of(path))
+        self._shown.line(
+            lambda: f"{decimal(self._done)} of {decimal(self._size)} in {self._files} files done"
+        )
 
     def recognise(self, path: str, done: int, size: int) -> None:
         """Show a second bar, how far the reading of a file is by which it is recognised."""
         if self._recognised is None:
-            self._recognised = self._progress.add_task("recognising", total=None, path="")
-        self._progress.update(
-            self._recognised, completed=done, total=size, path=path[-40:], visible=done < size
+            self._recognised = self._shown.bars.add_task("recognising", total=None, path="")
+        self._shown.bars.update(
+            self._recognised, completed=done, total=size, path=_end_of(path), visible=done < size
+        )
+        self._shown.line(
+            lambda: f"recognising a file of {decimal(size)}, {decimal(done)} of it read: {path!r}"
         )
 
 
@@ -62,56 +132,61 @@ class TrainingBar:
     """Progress of a training run: steps, loss, clips per second, time that is left."""
 
     def __init__(self, hidden: bool = False) -> None:
-        self._progress = Progress(
+        self._shown = Shown(
+            hidden,
             TextColumn("[bold]{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[said]}"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=hidden or not sys.stderr.isatty(),
         )
         self._task: TaskID | None = None
         self._preparing: dict[str, TaskID] = {}
+        self._done, self._steps = 0, 0
 
     def __enter__(self) -> "TrainingBar":
-        self._progress.start()
+        self._shown.open()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        self._shown.close()
 
     def prepare(self, what: str, done: int, total: int) -> None:
         """Show work before the first step; its line disappears when it is done."""
+        self._shown.begin()
         if what not in self._preparing:
-            self._preparing[what] = self._progress.add_task(what, total=total, said="")
-        self._progress.update(self._preparing[what], completed=done)
+            self._preparing[what] = self._shown.bars.add_task(what, total=total, said="")
+        self._shown.bars.update(self._preparing[what], completed=done)
         if done == total:
-            self._progress.remove_task(self._preparing.pop(what))
+            self._shown.bars.remove_task(self._preparing.pop(what))
+        self._shown.line(lambda: f"{what}: {done} of {total}")
 
     def say(self, sentence: str) -> None:
         """Print what should be known before the first step on the error stream, for scripts as
         well."""
         style = "yellow" if sentence.startswith("warning") else None
-        Console(stderr=True).print(sentence, style=style, markup=False, soft_wrap=True)
+        self._shown.bars.console.print(sentence, style=style, markup=False, soft_wrap=True)
 
     def begin(self, done: int, steps: int) -> None:
         """Show a bar of all steps, of which some are done."""
-        self._task = self._progress.add_task("step", total=steps, completed=done, said="")
+        self._shown.begin()
+        self._done, self._steps = done, steps
+        self._task = self._shown.bars.add_task("step", total=steps, completed=done, said="")
 
     def step(self, facts: dict[str, float]) -> None:
         """Move the bar by a step, and show its loss and speed."""
+        self._done += 1
         said = f"loss {facts['loss']:.3f}  {facts['clips/s']:.0f} clips/s"
         if self._task is not None:
-            self._progress.update(self._task, advance=1, said=said)
+            self._shown.bars.update(self._task, advance=1, said=said)
+        self._shown.line(lambda: f"step {self._done} of {self._steps}  {said}")
 
     def epoch(self, facts: dict[str, float]) -> None:
         """Print the validation of an epoch, and a warning where the primary loss is trained
         upwards."""
         if facts.get("primary slope", 0.0) < 0:
-            Console(stderr=True).print(climbing(facts), soft_wrap=True)
-        if self._progress.disable:
+            self._shown.bars.console.print(climbing(facts), soft_wrap=True)
+        if self._shown.bars.disable:
             return
         main = [
             f"{called} {facts[name]:.1f}"
@@ -120,11 +195,17 @@ class TrainingBar:
         ]
         if main:
             said = f"epoch {facts['epoch']:.0f}: validation {'; '.join(main)}"
-            self._progress.console.print(said)
+            self._shown.bars.console.print(said)
+
+
+def _end_of(path: str) -> str:
+    return escape(path[-TAIL:])
 
 
 def _main_figures() -> dict[str, str]:
     """The figures of every task that are shown where few are, and their names."""
+    from reeltune.tasks.finding.judge import all_tasks
+
     return {name: called for task in all_tasks() for name, called in task.main.items()}
 
 
