@@ -58,9 +58,9 @@ def opened(uri: str) -> dict[str, float]:
     answer(gallery, query)
     return {
         "open_s": round(seconds, 2),
-        "open_cpu_s": round(time.process_time(), 2),
         "open_bytes": most,
         "first_answer_s": round(time.perf_counter() - start, 2),
+        "answered_bytes": peak() - before,
     }
 
 
@@ -90,6 +90,7 @@ def main() -> None:
         **best,
         vector_bytes=vectors,
         ratio_to_vectors=round(best["open_bytes"] / vectors, 2),
+        answered_ratio_to_vectors=round(best["answered_bytes"] / vectors, 2),
     )
 
 

@@ -15,6 +15,7 @@ from reeltune.errors import ConfigError, LibraryError
 from reeltune.search._confidence import KNOWN, Usual, usual
 from reeltune.search.store.nearest import Groups, best_rows, by_index, exact_scores, vectors_of
 from reeltune.search.store.schema import CAPTION, REST
+from reeltune.search.store.vectors import Vectors, vectors_in
 from reeltune.search.store.where import columns_of, refused_by_table, where
 
 ANN_ROWS = 1_000_000  # beyond this, vectors stay on disk behind an index
@@ -96,7 +97,7 @@ class Found:
 class Gallery:
     """All moments of one version of a library's table.
 
-    Up to `ann_rows` moments are held in memory and every query is compared with all of them.
+    Up to `ann_rows` moments are compared with every query; the vectors of many are mapped.
     Beyond that the table's index names candidates and their stored vectors give exact scores.
     """
 
@@ -144,11 +145,11 @@ class Ranking(Protocol):
 
 @dataclass
 class _Held:
-    """N moments in memory, without their thumbnails."""
+    """N moments in memory, without their thumbnails; many vectors stay in the table's files."""
 
     dataset: lance.LanceDataset
-    vectors: Float[np.ndarray, "N E"]
-    rest: Float[np.ndarray, "N R"]
+    vectors: Vectors
+    rest: Vectors | None  # None: the model has no more columns than are indexed
     rows: pa.Table
     row_ids: UInt64[np.ndarray, " N"]
     groups: Groups
@@ -156,25 +157,18 @@ class _Held:
 
     @classmethod
     def read(cls, dataset: lance.LanceDataset) -> "_Held":
-        scanner = dataset.scanner(columns=_columns(dataset), with_row_id=True)
-        wide = {
-            name: _room(dataset, name) for name in ("vector", REST) if name in _columns(dataset)
-        }
-        others, at = [scanner.projected_schema.empty_table().drop_columns(list(wide))], 0
-        for batch in scanner.to_batches():  # one by one: two copies of the vectors never meet
-            for name, matrix in wide.items():
-                part = batch.column(name).flatten().to_numpy()
-                matrix[at : at + batch.num_rows] = part.reshape(-1, matrix.shape[1])
-            at += batch.num_rows
-            others.append(pa.table(batch).drop_columns(list(wide)))
-        rows = pa.concat_tables(others).combine_chunks()
+        wide = [name for name in ("vector", REST) if name in dataset.schema.names]
+        narrow = [name for name in _columns(dataset) if name not in wide]
+        rows = dataset.to_table(columns=narrow, with_row_id=True, with_row_address=True)
+        addresses = rows["_rowaddr"].to_numpy().astype(np.int64)
+        vectors = {name: vectors_in(dataset, name, addresses) for name in wide}
         videos = rows["video"].combine_chunks().dictionary_encode().indices.to_numpy()
         row_ids = rows["_rowid"].to_numpy()
         return cls(
             dataset=dataset,
-            vectors=wide["vector"],
-            rest=wide.get(REST, np.empty((len(rows), 0), np.float32)),
-            rows=rows.drop_columns(["_rowid"]),
+            vectors=vectors["vector"],
+            rest=vectors.get(REST),
+            rows=rows.drop_columns(["_rowid", "_rowaddr"]).combine_chunks(),
             row_ids=row_ids,
             groups=Groups.of(videos),
             filters={},
@@ -203,7 +197,7 @@ class _ByAll:
         passing: Bool[np.ndarray, " N"] | None,
     ) -> None:
         self._held, self._query = held, query
-        scores = held.vectors @ query.astype(np.float32)  # (N,)
+        scores = held.vectors.scores(query)  # (N,)
         if len(scores) and not np.isfinite(scores.sum()):
             raise LibraryError(not_finite(held.dataset.uri))
         self._scores = scores if passing is None else np.where(passing, scores, -np.inf)
@@ -219,7 +213,7 @@ class _ByAll:
             self._held.rows.take(rows),
             vectors,
             exact_scores(vectors, self._query),
-            self._held.rest[rows],
+            None if self._held.rest is None else self._held.rest[rows],
             complete=min(count, self.size),
             has_all=count >= self.size,
             has_videos=count >= self.size or (every_video and count >= videos),
@@ -267,11 +261,6 @@ def not_finite(uri: str) -> str:
 
 def _columns(dataset: lance.LanceDataset) -> list[str]:
     return [name for name in COLUMNS if name in dataset.schema.names]
-
-
-def _room(dataset: lance.LanceDataset, column: str) -> Float[np.ndarray, "N D"]:
-    width = dataset.schema.field(column).type.list_size
-    return np.empty((dataset.count_rows(), width), np.float32)
 
 
 def _usual(dataset: lance.LanceDataset) -> Usual:

@@ -1,0 +1,128 @@
+"""Vectors of all rows of a table: copied into memory, or mapped as they lie in the table's files.
+
+A mapped file costs no time when it is opened, and its pages are those of the system's cache, which
+can be given back. Files of a version never change, so a map of them stays right.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import lance
+import numpy as np
+from jaxtyping import Float, Int
+from lance.file import LanceFileReader
+
+from reeltune.search.store.nearest import vectors_of
+
+MAPPED_FROM = 256 << 20  # bytes of vectors; fewer are copied, so that a lost disk is an error
+FRAGMENT = 32  # bits by which the number of its fragment is shifted in the address of a row
+Matrix = Float[np.ndarray, "_ E"]
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """N vectors of E numbers, in the order of a table's rows."""
+
+    parts: list[Matrix]  # P rows in all, some of which may have been deleted from the table
+    width: int  # E
+    places: Int[np.ndarray, " N"]  # of each row among all P
+
+    def __getitem__(self, rows: Int[np.ndarray, " M"]) -> Float[np.ndarray, "M E"]:
+        """The vectors of some rows."""
+        places = self.places[rows]
+        starts = np.cumsum([0, *(len(part) for part in self.parts)])
+        which = np.searchsorted(starts, places, side="right") - 1
+        found = np.empty((len(rows), self.width), np.float32)
+        for number in np.unique(which):
+            here = which == number
+            found[here] = self.parts[number][places[here] - starts[number]]
+        return found
+
+    def scores(self, query: Float[np.ndarray, " E"]) -> Float[np.ndarray, " N"]:
+        """Inner products of all vectors with one."""
+        every = [part @ query.astype(np.float32) for part in self.parts]
+        return np.concatenate([np.empty(0, np.float32), *every])[self.places]
+
+
+def vectors_in(
+    dataset: lance.LanceDataset, column: str, addresses: Int[np.ndarray, " N"]
+) -> Vectors:
+    """A column of vectors, given the addresses of all rows in their order: mapped if it is large
+    and its files allow that, otherwise copied."""
+    size = 4 * len(addresses) * _width(dataset, column)
+    found = mapped(dataset, column, addresses) if size >= MAPPED_FROM else None
+    return found or copied(dataset, column)
+
+
+def copied(dataset: lance.LanceDataset, column: str) -> Vectors:
+    """A column of vectors in one matrix in memory."""
+    count, width = dataset.count_rows(), _width(dataset, column)
+    matrix, at = np.empty((count, width), np.float32), 0
+    for batch in dataset.scanner(columns=[column]).to_batches():  # two copies of all never meet
+        part = batch.column(column).flatten().to_numpy()
+        matrix[at : at + batch.num_rows] = part.reshape(-1, width)
+        at += batch.num_rows
+    return Vectors([matrix], width, np.arange(count))
+
+
+def mapped(
+    dataset: lance.LanceDataset, column: str, addresses: Int[np.ndarray, " N"]
+) -> Vectors | None:
+    """A column of vectors as it lies in the table's files.
+
+    None where it does not lie there as plain numbers, of which a row of each part is compared, and
+    on Windows, where a map would keep old versions from being deleted.
+    """
+    if os.name == "nt":
+        return None
+    width = _width(dataset, column)
+    parts: list[Matrix] = []
+    starts: dict[int, int] = {}  # of each fragment among all rows that are mapped
+    for fragment in dataset.get_fragments():
+        starts[fragment.fragment_id] = sum(map(len, parts))
+        try:
+            found = list(_parts(dataset, fragment, column, width))
+        except (OSError, ValueError):  # whoever copies the column learns what is wrong
+            return None
+        if sum(map(len, found)) != fragment.physical_rows:
+            return None
+        parts.extend(found)
+    fragments, offsets = addresses >> FRAGMENT, addresses & ((1 << FRAGMENT) - 1)
+    numbers, inverse = np.unique(fragments, return_inverse=True)
+    places = np.array([starts[int(number)] for number in numbers], np.int64)[inverse] + offsets
+    vectors = Vectors(parts, width, places)
+    return vectors if _are_the_same(vectors, dataset, column) else None
+
+
+def _parts(
+    dataset: lance.LanceDataset, fragment: lance.LanceFragment, column: str, width: int
+) -> Iterator[Matrix]:
+    """The pages of a fragment's vectors, as long as each has the size that plain numbers have."""
+    field = dataset.lance_schema.field(column).id()
+    for file in fragment.data_files():
+        if field not in file.fields:
+            continue
+        path = Path(dataset.uri, "data", file.path)
+        metadata = LanceFileReader(str(path)).metadata()
+        for page in metadata.columns[file.column_indices[file.fields.index(field)]].pages:
+            (buffer, *others) = page.buffers
+            if others or buffer.size % (4 * width):
+                return
+            shape = (buffer.size // (4 * width), width)
+            yield np.memmap(path, "<f4", "r", offset=buffer.position, shape=shape)
+
+
+def _are_the_same(vectors: Vectors, dataset: lance.LanceDataset, column: str) -> bool:
+    """Whether a row of each part is that of the table, the first one that was not deleted."""
+    starts = np.cumsum([0, *(len(part) for part in vectors.parts)])
+    order = np.argsort(vectors.places, kind="stable")
+    nth = np.searchsorted(vectors.places[order], starts[:-1])
+    rows = np.unique(order[nth[nth < len(order)]])
+    told = dataset.take(rows.tolist(), columns=[column])
+    return bool(np.array_equal(vectors[rows], vectors_of(told, column)))
+
+
+def _width(dataset: lance.LanceDataset, column: str) -> int:
+    return int(dataset.schema.field(column).type.list_size)

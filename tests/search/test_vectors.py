@@ -1,0 +1,86 @@
+"""Vectors as they lie in the files of a table are those that the table gives."""
+
+from pathlib import Path
+
+import lance
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from reeltune.search.store import vectors as _vectors
+from reeltune.search.store.nearest import vectors_of
+from reeltune.search.store.vectors import copied, mapped, vectors_in
+
+WIDE = 64  # numbers, so that Lance stores them one after the other
+
+
+def rows(rng: np.random.Generator, count: int, width: int = WIDE) -> pa.Table:
+    made = rng.standard_normal((count, width)).astype(np.float32)
+    vector = pa.FixedSizeListArray.from_arrays(pa.array(made.ravel()), width)
+    return pa.table({"id": rng.integers(0, 2**60, count), "vector": vector})
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> lance.LanceDataset:
+    """Fragments of unlike sizes, with rows deleted at a beginning and within, one replaced, a whole
+    fragment gone, and a column in files of its own."""
+    rng = np.random.default_rng(0)
+    uri = str(tmp_path / "t.lance")
+    dataset = lance.write_dataset(rows(rng, 50), uri, max_rows_per_file=20)
+    dataset = lance.write_dataset(rows(rng, 7), dataset, mode="append")
+    dataset = lance.write_dataset(rows(rng, 3), dataset, mode="append")
+    dataset.add_columns({"note": "'none'"})
+    ids = dataset.to_table(columns=["id"])["id"].to_pylist()
+    gone = [*ids[:3], ids[25], *ids[50:57]]
+    dataset.delete(f"id IN ({', '.join(map(str, gone))})")
+    dataset.update({"note": "'moved'"}, where=f"id = {ids[30]}")
+    return lance.dataset(uri)
+
+
+def addresses(dataset: lance.LanceDataset) -> np.ndarray:
+    found = dataset.to_table(columns=["id"], with_row_address=True)
+    return found["_rowaddr"].to_numpy().astype(np.int64)
+
+
+def test_mapped_copied_and_read_are_the_same(dataset: lance.LanceDataset) -> None:
+    told = vectors_of(dataset.to_table(columns=["vector"]))
+    query = np.random.default_rng(1).standard_normal(WIDE)
+    wanted = np.random.default_rng(2).permutation(len(told))
+    map_of_files = mapped(dataset, "vector", addresses(dataset))
+    assert map_of_files is not None
+    assert all(isinstance(part, np.memmap) for part in map_of_files.parts)
+    for vectors in (map_of_files, copied(dataset, "vector")):
+        np.testing.assert_array_equal(vectors[wanted], told[wanted])
+        np.testing.assert_allclose(vectors.scores(query), told @ query, atol=1e-4)
+        assert vectors[wanted[:0]].shape == (0, WIDE)
+
+
+def test_what_is_not_stored_as_plain_numbers_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers that are all alike are stored once."""
+    monkeypatch.setattr(_vectors, "MAPPED_FROM", 0)
+    few = rows(np.random.default_rng(0), 400, width=4)
+    dataset = lance.write_dataset(few, str(tmp_path / "t.lance"))
+    assert mapped(dataset, "vector", addresses(dataset)) is None
+    found = vectors_in(dataset, "vector", addresses(dataset))
+    np.testing.assert_array_equal(found[np.arange(400)], vectors_of(few))
+
+
+def test_a_map_that_differs_from_the_table_is_not_used(
+    dataset: lance.LanceDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shifted(*arguments: object, offset: int, **more: object) -> np.ndarray:
+        return plain(*arguments, offset=offset + 4, **more)  # type: ignore[call-overload]
+
+    plain = np.memmap
+    monkeypatch.setattr(np, "memmap", shifted)
+    assert mapped(dataset, "vector", addresses(dataset)) is None
+
+
+def test_a_table_without_rows_can_be_mapped(tmp_path: Path) -> None:
+    empty = rows(np.random.default_rng(0), 0)
+    dataset = lance.write_dataset(empty, str(tmp_path / "t.lance"))
+    found = mapped(dataset, "vector", addresses(dataset))
+    assert found is not None
+    assert found.scores(np.zeros(WIDE)).shape == (0,)
