@@ -8,7 +8,6 @@ the same process before it opened anything, and with the size of the vectors alo
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -42,8 +41,9 @@ def batches(rows: int, dim: int) -> Iterator[pa.RecordBatch]:
 
 
 def peak() -> int:
-    """Bytes of memory that this process has had at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Bytes of memory that this process has had at most, without its parent's."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def opened(uri: str) -> dict[str, float]:

@@ -55,7 +55,7 @@ class Shown:
             disable=not (is_shown(hidden) and is_terminal),
         )
         self._has_lines = is_shown(hidden) and not is_terminal
-        self._told_at = time.monotonic()
+        self._has_begun, self._told_at = False, 0.0
 
     def open(self) -> None:
         """Turn the spinner."""
@@ -63,8 +63,10 @@ class Shown:
 
     def begin(self) -> None:
         """Show bars from now on; it may be said again and again."""
-        self._spinner.__exit__()
-        self.bars.start()
+        if not self._has_begun:
+            self._has_begun, self._told_at = True, time.monotonic()
+            self._spinner.__exit__()
+            self.bars.start()
 
     def close(self) -> None:
         """Take everything off the screen."""
@@ -123,9 +125,10 @@ class Bar:
         self._shown.bars.update(
             self._recognised, completed=done, total=size, path=_end_of(path), visible=done < size
         )
-        self._shown.line(
-            lambda: f"recognising a file of {decimal(size)}, {decimal(done)} of it read: {path!r}"
-        )
+        if done < size:
+            self._shown.line(
+                lambda: f"{decimal(done)} of {decimal(size)} read to recognise {path!r}"
+            )
 
 
 class TrainingBar:

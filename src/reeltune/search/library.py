@@ -57,6 +57,10 @@ class Library:
             self._gallery = Gallery.read(table)
         return self._gallery
 
+    def prepare(self) -> None:
+        """Open the model and the newest version now, so that the first search does not wait."""
+        _ = self.model, self.gallery
+
     def search(
         self,
         text: str | None = None,

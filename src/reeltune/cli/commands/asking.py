@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from reeltune.cli.loudness import QuietOption, VerboseOption
 from reeltune.cli.options import DeviceOption, JsonOption, print_json
 
 PLACE = 15  # in `--help`
@@ -31,6 +32,8 @@ def ask(
     top: Annotated[int, typer.Option(min=1, help="How many answers are shown.")] = 3,
     device: DeviceOption = None,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Ask a trained model about videos: it chooses, answers, names the class, or rates.
 
@@ -40,16 +43,17 @@ def ask(
     `reeltune ask clip.mp4 "what twice?" --options spin,grow --model runs/toybox-action/univl/seed0`
     """
     from reeltune.cli.bars import Bar
-    from reeltune.cli.output import show_replies
-    from reeltune.runs.ask import Question, Questioner
 
     videos, question = apart(words)
-    asked = Question(
-        question=question,
-        options=tuple(option.strip() for option in options.split(",")) if options else (),
-        said=said or "",
-    )
     with Bar(hidden=as_json) as bar:
+        from reeltune.cli.output import show_replies
+        from reeltune.runs.ask import Question, Questioner
+
+        asked = Question(
+            question=question,
+            options=tuple(option.strip() for option in options.split(",")) if options else (),
+            said=said or "",
+        )
         found = Questioner(model, device).ask(videos, asked, bar)
     if as_json:
         data = found.as_dict()
@@ -84,16 +88,19 @@ def caption(
     ] = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Have a trained model write a caption of each video.
 
     Example: `reeltune caption clip.mp4 --model runs/toybox/univl-caption/seed0`
     """
     from reeltune.cli.bars import Bar
-    from reeltune.cli.output import show_captions
-    from reeltune.runs.caption import Captioner
 
     with Bar(hidden=as_json) as bar:
+        from reeltune.cli.output import show_captions
+        from reeltune.runs.caption import Captioner
+
         found = Captioner(model, device).caption(videos, transcript, bar)
     print_json(found.as_dict()) if as_json else show_captions(found)
     sys.exit(found.exit_code)

@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from reeltune.cli.exits import exit_incomplete
+from reeltune.cli.loudness import QuietOption, VerboseOption
 from reeltune.cli.options import JsonOption, print_json
 
 PLACE = 60  # in `--help`
@@ -29,18 +30,23 @@ def features(
     photos: Annotated[bool, typer.Option(help="Photos too, as clips of one frame.")] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:1.")] = None,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Store a model's features of frames, for training on them; run it again to go on.
 
     Example: `reeltune features ~/Videos --model openai/clip-vit-base-patch32 --out clip-features`
     """
     from reeltune.cli.bars import Bar
-    from reeltune.cli.output import console, show_passed_over
-    from reeltune.registry import given
-    from reeltune.runs.make_features import FeatureOptions, make_features
 
-    options = FeatureOptions(every=every, format=format, dtype=dtype, photos=photos, device=device)
     with Bar(hidden=as_json) as bar:
+        from reeltune.cli.output import console, show_passed_over
+        from reeltune.registry import given
+        from reeltune.runs.make_features import FeatureOptions, make_features
+
+        options = FeatureOptions(
+            every=every, format=format, dtype=dtype, photos=photos, device=device
+        )
         report = make_features(videos, given(model), out, options, bar)
     if as_json:
         print_json(report.as_dict())

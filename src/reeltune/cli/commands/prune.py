@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from reeltune.cli.exits import exit_incomplete
+from reeltune.cli.loudness import QuietOption, VerboseOption
 from reeltune.cli.options import JsonOption, print_json
 
 PLACE = 70  # in `--help`
@@ -28,6 +29,8 @@ def prune(
     int8: Annotated[bool, typer.Option("--int8", help="Round to int8, and compute in it.")] = False,
     data: Annotated[Path | None, typer.Option(help="Folder of the recipe's dataset.")] = None,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Make a model smaller: size on disk, non-zeros, latency and accuracy before and after.
 
@@ -35,6 +38,7 @@ def prune(
 
     Faster on a CPU: `reeltune prune runs/toybox/dual-encoding/seed0 --amount 0 --int8 --out fast`
     """
+    from reeltune.cli.bars import TrainingBar
     from reeltune.cli.output import show_remarks, show_said
     from reeltune.errors import ConfigError
     from reeltune.runs.place import RunPlace
@@ -50,7 +54,8 @@ def prune(
         embeddings=embedding,
         values="int8" if int8 else "bfloat16" if bf16 else "float32",
     )
-    found = prune_checkpoint(checkpoint, amounts, RunPlace(out=out, data=data))
+    with TrainingBar(hidden=as_json) as bar:
+        found = prune_checkpoint(checkpoint, amounts, RunPlace(out=out, data=data, watcher=bar))
     if as_json:
         print_json(found.as_dict())
     else:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reeltune.cli.loudness import QuietOption, VerboseOption
 from reeltune.cli.options import (
     LIBRARY,
     DeviceOption,
@@ -39,6 +40,8 @@ def index(
     ] = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Make moments of videos searchable; run it again at any time to bring the library up to date.
 
@@ -47,20 +50,21 @@ def index(
     With captions: `reeltune index ~/Videos --caption runs/toybox/univl-caption/seed0`
     """
     from reeltune.cli.bars import Bar
-    from reeltune.cli.output import show_report
-    from reeltune.search.ingest import Choice
-    from reeltune.search.ingest import index as run
 
-    writer = None if caption is None else writer_of(caption, device)
-    choice = Choice(
-        model=model,
-        sampling=sampling,
-        prune=prune,
-        everything=everything,
-        caption=writer,
-        device=device,
-    )
     with Bar(hidden=as_json) as bar:
+        from reeltune.cli.output import show_report
+        from reeltune.search.ingest import Choice
+        from reeltune.search.ingest import index as run
+
+        writer = None if caption is None else writer_of(caption, device)
+        choice = Choice(
+            model=model,
+            sampling=sampling,
+            prune=prune,
+            everything=everything,
+            caption=writer,
+            device=device,
+        )
         report = run(paths, library, choice, bar)
     print_json(report.as_dict()) if as_json else show_report(report)
     if report.interrupted:
@@ -91,18 +95,34 @@ def search(
     fold: Annotated[bool, typer.Option(help="Show near-duplicates once.")] = True,
     device: DeviceOption = None,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Find the moments that match words, a picture or a video.
 
     Example: `reeltune search "a dog catches a frisbee" -k 5 --where "date >= '2026-01-01'"`
 
     By captions: `reeltune search "a dog" --where "caption ilike '%frisbee%'"`
+
+    Without words, a terminal shows a prompt for one search after another.
     """
     from dataclasses import asdict
+    from functools import partial
 
-    from reeltune.cli.output import show_hits
-    from reeltune.search.library import Library
+    from reeltune.cli.bars import Spinner
+    from reeltune.cli.search_prompt import can_prompt, prompt
 
-    opened = Library(library, device)
-    found = opened.search(text, image=image, video=video, k=k, where=where, fold=fold)
-    print_json([asdict(hit) for hit in found]) if as_json else show_hits(found)
+    with Spinner(hidden=as_json):
+        from reeltune.cli.output import show_hits
+        from reeltune.search.library import Library
+
+        opened = Library(library, device)
+        find = partial(opened.search, k=k, where=where, fold=fold)
+        asks = (text, image, video) == (None, None, None) and can_prompt() and not as_json
+        found = [] if asks else find(text, image=image, video=video)
+        if asks:
+            opened.prepare()
+    if asks:
+        prompt(lambda words: show_hits(find(words)))
+    else:
+        print_json([asdict(hit) for hit in found]) if as_json else show_hits(found)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from reeltune.cli.exits import exit_incomplete
+from reeltune.cli.loudness import QuietOption, VerboseOption
 from reeltune.cli.options import (
     DataOption,
     DeviceOption,
@@ -38,6 +39,8 @@ def train(
     tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard files too.")] = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Train a recipe, choose by validation, test once; run it again to go on where it stopped.
 
@@ -92,11 +95,14 @@ def evaluate(
     settings: SetOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Measure a model under a benchmark's protocol.
 
     Example: `reeltune evaluate runs/toybox/vop-fp/seed0 --benchmark toybox --post dsl:0.01`
     """
+    from reeltune.cli.bars import TrainingBar
     from reeltune.cli.output import show_figures, show_said
     from reeltune.data.splits.part import split_named
     from reeltune.evaluation.beside import Asked, require_scores_file
@@ -115,8 +121,9 @@ def evaluate(
     for path in (file for file in (out, scores) if file is not None):
         require_file(path)
     recipe = evaluation_recipe(model, benchmark, changes_of(settings))
-    place = RunPlace(out=Path("."), data=data, device=device)
-    report = evaluate_checkpoint(model, recipe, place, part, asked)
+    with TrainingBar(hidden=as_json) as bar:
+        place = RunPlace(out=Path("."), data=data, device=device, watcher=bar)
+        report = evaluate_checkpoint(model, recipe, place, part, asked)
     if out is not None:
         report.write(out)
     if as_json:
@@ -158,6 +165,8 @@ def tune(
     seed: Annotated[int, typer.Option(help="Of weights, order and captions.")] = 0,
     device: DeviceOption = None,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Tune a model on your own captions, and say what it was worth on pairs it never saw.
 
