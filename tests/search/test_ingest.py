@@ -107,19 +107,54 @@ def test_a_copy_is_named_and_not_stored_twice(videos: Path, model: str) -> None:
     assert names(run(videos, model).copies) == ["zz.mp4"]
 
 
-def test_changed_content_replaces_the_old_in_one_commit(
-    videos: Path, model: str, clip: Clip
-) -> None:
+def test_changed_content_replaces_the_old(videos: Path, model: str, clip: Clip) -> None:
     run(videos, model)
     clip(videos / "red.mp4", (90, 0, 90), (0, 90, 90), seconds=4)
-    version = _table.open_table(library(videos)).version
     report = run(videos, model)
     assert names([done.path for done in report.indexed]) == ["red.mp4"]
-    assert _table.open_table(library(videos)).version == version + 1
     found = [r for r in rows(videos, "path", "video") if str(r["path"]).endswith("red.mp4")]
     assert len(found) == 2
     assert len({row["video"] for row in found}) == 1
     assert verify(library(videos)).faults == []
+
+
+def test_a_place_whose_video_was_spoiled_has_no_moments(videos: Path, model: str) -> None:
+    """Whether its first bytes or its frames show that it is no video any more."""
+    run(videos, model)
+    (videos / "red.mp4").write_bytes(b"this is no video")
+    whole = (videos / "two.mp4").read_bytes()
+    (videos / "two.mp4").write_bytes(whole[:200] + b"rubbish" * 20)
+    assert sorted(names([one.path for one in run(videos, model).failed])) == ["red.mp4", "two.mp4"]
+    assert {Path(str(row["path"])).name for row in rows(videos, "path")} == {"green.mp4"}
+
+
+def test_renumbered_files_are_moved_and_not_decoded_again(videos: Path, model: str) -> None:
+    run(videos, model)
+    before = {row["id"] for row in rows(videos, "id")}
+    (videos / "two.mp4").rename(videos / "zz.mp4")
+    (videos / "red.mp4").rename(videos / "two.mp4")
+    (videos / "green.mp4").rename(videos / "red.mp4")
+    report = run(videos, model)
+    assert sorted(names(report.moved)) == ["red.mp4", "two.mp4", "zz.mp4"]
+    assert report.indexed == []
+    assert {row["id"] for row in rows(videos, "id")} == before
+
+
+def test_a_copy_takes_over_when_the_first_is_gone(videos: Path, model: str) -> None:
+    shutil.copy(videos / "red.mp4", videos / "zz.mp4")
+    run(videos, model)
+    (videos / "red.mp4").unlink()
+    assert names(run(videos, model, prune="gone").moved) == ["zz.mp4"]
+
+
+def test_a_file_has_the_spelling_by_which_it_was_met_last(
+    videos: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(videos)
+    index(["."], library(videos), Choice(model=model))
+    assert {row["path"] for row in rows(videos, "path")} == {"red.mp4", "green.mp4", "two.mp4"}
+    assert len(run(videos, model).unchanged) == 3
+    assert {row["path"] for row in rows(videos, "path")} == {str(one) for one in videos.iterdir()}
 
 
 def test_files_gone_from_disk_stay_until_pruned(videos: Path, model: str) -> None:
@@ -127,7 +162,7 @@ def test_files_gone_from_disk_stay_until_pruned(videos: Path, model: str) -> Non
     (videos / "red.mp4").unlink()
     assert run(videos, model).removed == []
     assert verify(library(videos)).remarks[0].endswith("reeltune index DIR --prune takes it out")
-    assert names(run(videos, model, prune=True).removed) == ["red.mp4"]
+    assert names(run(videos, model, prune="gone").removed) == ["red.mp4"]
     assert len({row["video"] for row in rows(videos, "video")}) == 2
 
 
@@ -136,7 +171,7 @@ def test_pruning_leaves_files_below_other_folders(videos: Path, model: str, clip
     other = videos.parent / "other"
     clip(other / "white.mp4", (250, 250, 250))
     (videos / "red.mp4").unlink()
-    report = index([str(other)], library(videos), Choice(prune=True))
+    report = index([str(other)], library(videos), Choice(prune="gone"))
     assert report.removed == []
 
 

@@ -50,7 +50,7 @@ def run(videos: Sequence[str], folder: Path, progress: Progress | None = None) -
     queries = OWN_QUERIES if videos else SAMPLE_QUERIES
     paths = list(videos) or [str(sample_clips(folder / "clips"))]
     place = folder / ("own.library" if videos else "sample.library")
-    report = index(paths, place, Choice(prune=True), progress)
+    report = index(paths, place, Choice(prune="gone"), progress)
     if report.interrupted:
         raise KeyboardInterrupt
     if not report.used:

@@ -76,6 +76,10 @@ def show_report(report: Report) -> None:
     for done in report.indexed:
         if done.note:
             console.print(f"[yellow]partly[/] {done.path}: {done.note}", soft_wrap=True)
+    for path in report.removed:
+        console.print(f"removed {path}", markup=False, soft_wrap=True)
+    for folder in report.kept:
+        console.print(f"kept {folder.path}: {folder.reason}", markup=False, soft_wrap=True)
     show_failed([*report.failed, *report.uncaptioned])
     show_passed_over(report.passed_over)
     moments = sum(done.moments for done in report.indexed)

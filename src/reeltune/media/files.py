@@ -194,5 +194,5 @@ class _Search:
             if os.path.lexists(path):  # else it was removed since its folder was listed
                 self._faults[path] = f"is a link that leads nowhere: {error.strerror}"
             return
-        made = Candidate(path, location, status.st_size, status.st_mtime_ns, root)
+        made = Candidate(str(Path(path)), location, status.st_size, status.st_mtime_ns, root)
         self._files.setdefault(location, made)

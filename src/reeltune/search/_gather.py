@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from reeltune.media.decoder import Frame, MediaInfo
 from reeltune.search._confidence import Baseline
 from reeltune.search._dhash import dhash
+from reeltune.search.report import Failed, reason_of
 from reeltune.search.shots import MomentSettings, Segment, segments, signature
 from reeltune.search.store.schema import Moments, VideoFile
 from reeltune.types import DualEncoder, FrameEncoder
@@ -68,16 +69,20 @@ class Gatherer:
     def end(self, file: VideoFile, note: str) -> None:
         self._growing[file].note = note
 
-    def ready(self, flush: bool = False) -> Iterator[Moments]:
-        """Moments of the files that are complete; `flush` encodes what is waiting first."""
+    def ready(self, flush: bool = False) -> Iterator[Moments | Failed]:
+        """Moments of the files that are complete, or why one has none; `flush` encodes what is
+        waiting first."""
         while flush and self._waiting:
             self._encode(BATCH)
         for file, growing in list(self._growing.items()):
             if growing.note is not None and len(growing.encoded) == len(growing.times):
                 del self._growing[file]
-                yield self._moments(file, growing)
+                try:
+                    yield self._moments(file, growing)
+                except Exception as error:  # whatever it is, it costs this file alone
+                    yield Failed(file.path, reason_of(error))
 
-    def last(self) -> Iterator[Moments]:
+    def last(self) -> Iterator[Moments | Failed]:
         """Moments of the files whose frames have all come, where no more frames will."""
         for file in [file for file, growing in self._growing.items() if growing.note is None]:
             self.drop(file.location)

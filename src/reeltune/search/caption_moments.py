@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from reeltune.errors import DataError, MediaError
+from reeltune.errors import DataError
 from reeltune.media.files import Candidate
 from reeltune.media.progress import Progress
 from reeltune.search.engines.local import COMMIT_SECONDS
-from reeltune.search.report import Failed, Report
+from reeltune.search.report import Failed, Report, reason_of
 from reeltune.search.store import table as _table
 
 
@@ -87,8 +87,8 @@ def _caption(
         spans = [(moment["start"], moment["end"]) for moment in moments]
         written = model.parts(Path(file.location), spans)
     except DataError as error:
-        reason = error.reason if isinstance(error, MediaError) else str(error)
-        pending.report.uncaptioned.append(Failed(file.path, f"no captions: {reason}"))
+        reason = f"no captions: {reason_of(error)}"
+        pending.report.uncaptioned.append(Failed(file.path, reason))
         return
     ids = [moment["id"] for moment in moments]
     pending.captions |= dict(zip(ids, written, strict=True))

@@ -24,6 +24,7 @@ from reeltune.registry import given
 from reeltune.search._confidence import Baseline
 from reeltune.search._gather import Gatherer
 from reeltune.search._known import Known
+from reeltune.search._prune import Prune, gone_below
 from reeltune.search._rescore import indexed_columns
 from reeltune.search._stored_model import open_stored
 from reeltune.search.caption_moments import Describes, caption_moments
@@ -50,7 +51,7 @@ class Choice:
     model: str | None = None
     sampling: str | None = None
     device: str | None = None
-    prune: bool = False  # take out files below the given paths that are gone from disk
+    prune: Prune | None = None  # take out files below the given paths that are gone from disk
     everything: bool = False  # also hidden files, and what systems and cameras keep for themselves
     caption: Describes | None = None  # captions each moment; None: captions stay as they are
 
@@ -69,7 +70,9 @@ def index(
     not there.
     """
     begun, folder = time.monotonic(), Path(folder)
-    found = find(paths, Scope(choice.everything))
+    is_told = choice.prune == "all"  # that what is not there is gone
+    there = [path for path in paths if not is_told or Path(path).expanduser().exists()]
+    found = find(there, Scope(choice.everything))
     if not (choice.prune and (folder / FILE_NAME).exists()):
         found.required(paths)
     require_folder(folder)
@@ -82,15 +85,15 @@ def index(
         if not _table.exists(folder):
             _table.create(folder, manifest)
         manifest = _table.upgrade(folder, manifest)
-        known = Known.read(folder)
+        known = Known.read(folder, paths)
         sampling = Sampling.parse(manifest.sampling)
         gatherer = Gatherer(model, Baseline.of_model(model), MomentSettings())
-        run = Run(folder, manifest, known, gatherer, Meter(progress or Silent()), report)
+        run = Run(folder, manifest, gatherer, Meter(progress or Silent()), report)
         run.meter.progress.begin(len(found.files), sum(file.size for file in found.files))
         decoder = partial(Decoder, model.pixels, sampling)
         run.all(Readers(found.files, known, decoder, _threads(), run.meter.progress))
         if choice.prune and not report.interrupted:
-            _prune(folder, known, paths, report)
+            _prune(folder, paths, choice.prune, report)
         if choice.caption is not None and not report.interrupted:
             caption_moments(folder, found.files, choice.caption, run.meter.progress, report)
         many = len(_table.open_table(folder).get_fragments()) > MANY_FRAGMENTS
@@ -171,10 +174,11 @@ def _try_a_picture(model: DualEncoder) -> None:
     model.similarity(video, video)
 
 
-def _prune(folder: Path, known: Known, paths: Sequence[str], report: Report) -> None:
-    gone = known.gone([os.path.realpath(path) for path in paths])
-    _table.remove(folder, [stored.video for stored in gone])
-    report.removed.extend(stored.path for stored in gone)
+def _prune(folder: Path, paths: Sequence[str], prune: Prune, report: Report) -> None:
+    stored = list(Known.read(folder, paths).by_video.values())
+    gone, report.kept = gone_below(paths, stored, prune)
+    _table.remove(folder, [one.video for one in gone])
+    report.removed.extend(one.path for one in gone)
 
 
 def _threads() -> int:

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 
+from reeltune.errors import MediaError, ReeltuneError
 from reeltune.types import LeftOut
 
 
@@ -24,6 +25,14 @@ class Failed:
     reason: str
 
 
+def reason_of(error: Exception) -> str:
+    """What was wrong with a file, in one line and without its path."""
+    if isinstance(error, MediaError):
+        return error.reason
+    said = " ".join(str(error).split())
+    return said if isinstance(error, ReeltuneError) else f"{type(error).__name__}: {said}"
+
+
 @dataclass
 class Report:
     """Outcome of `reeltune index`."""
@@ -34,6 +43,7 @@ class Report:
     moved: list[str] = field(default_factory=list)
     copies: list[str] = field(default_factory=list)  # same content as another indexed file
     removed: list[str] = field(default_factory=list)
+    kept: list[Failed] = field(default_factory=list)  # folders whose files only seem gone
     failed: list[Failed] = field(default_factory=list)
     passed_over: list[LeftOut] = field(default_factory=list)  # files and folders, by kind
     captioned: int = 0  # moments that were given a caption
@@ -43,11 +53,11 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0: all files are in the library, with captions where they were wanted; 3: some are not;
-        1: none could be used; 130: stopped."""
+        """0: all is done; 3: some files are not in the library, lack the captions that were wanted,
+        or only seem gone; 1: none could be used; 130: stopped."""
         if self.interrupted:
             return 130
-        if not self.failed and not self.uncaptioned:
+        if not any((self.failed, self.uncaptioned, self.kept)):
             return 0
         return 3 if self.used else 1
 

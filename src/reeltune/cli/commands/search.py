@@ -2,9 +2,10 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand
 
 from reeltune.cli.loudness import QuietOption, VerboseOption
 from reeltune.cli.options import (
@@ -23,7 +24,17 @@ GOES_ON = ("index",)  # where they stopped, when they are called again
 app = typer.Typer()
 
 
-@app.command()
+class Pruning(TyperCommand):
+    """A command whose `--prune` may stand alone, before paths too."""
+
+    def parse_args(self, context: Any, args: list[str]) -> Any:
+        """The arguments as click parses them, once the value that is meant has been written out."""
+        options = args[: args.index("--")] if "--" in args else args
+        spelled = ["--prune=gone" if given == "--prune" else given for given in options]
+        return super().parse_args(context, spelled + args[len(options) :])
+
+
+@app.command(cls=Pruning)
 def index(
     paths: Annotated[list[str], typer.Argument(help="Videos, or folders of videos.")],
     library: LibraryOption = LIBRARY,
@@ -31,7 +42,12 @@ def index(
     sampling: Annotated[
         str | None, typer.Option(help="gap S, keyframe, fps R, uniform N or shot.")
     ] = None,
-    prune: Annotated[bool, typer.Option(help="Take out files that are gone from PATHS.")] = False,
+    prune: Annotated[
+        Literal["gone", "all"] | None,
+        typer.Option(
+            help="Take out files that are gone from PATHS; =all also where most of them are."
+        ),
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Also hidden files, bins, and previews of cameras.")
     ] = False,

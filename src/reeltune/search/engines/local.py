@@ -1,15 +1,17 @@
 """One indexing run, which turns events of the readers into commits and a report."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from reeltune.media.decoder import Frame
+from reeltune.media.files import Candidate
 from reeltune.media.progress import Progress
 from reeltune.search._gather import Gatherer
-from reeltune.search._known import Known, Verdict
+from reeltune.search._known import Judged, Verdict
 from reeltune.search.engines.local_readers import (
+    AllJudged,
     Broken,
     Ended,
     Event,
@@ -18,10 +20,10 @@ from reeltune.search.engines.local_readers import (
     Readers,
     Settled,
 )
-from reeltune.search.report import Failed, Indexed, Report
+from reeltune.search.report import Failed, Indexed, Report, reason_of
 from reeltune.search.store import table as _table
 from reeltune.search.store.manifest import Manifest
-from reeltune.search.store.schema import Moments, VideoFile
+from reeltune.search.store.schema import Moments, VideoFile, to_table
 
 COMMIT_SECONDS = 1.0  # work that a killed run may have to repeat, beside the files in hand
 
@@ -57,12 +59,12 @@ class Run:
 
     folder: Path
     manifest: Manifest
-    known: Known
     gatherer: Gatherer
     meter: Meter
     report: Report
     durations: dict[VideoFile, float] = field(default_factory=dict)
     complete: list[Moments] = field(default_factory=list)
+    placed: dict[str, Candidate] = field(default_factory=dict)  # content -> its file now
     stored_at: float = field(default_factory=time.monotonic)
 
     def all(self, readers: Readers) -> None:
@@ -71,23 +73,24 @@ class Run:
             with readers as events:
                 for event in events:
                     self.handle(event)
-                    self.complete.extend(self.gatherer.ready())
+                    self._take(self.gatherer.ready())
                     if time.monotonic() - self.stored_at >= COMMIT_SECONDS:
                         self.store()
-                self.complete.extend(self.gatherer.ready(flush=True))
+                self._take(self.gatherer.ready(flush=True))
         except KeyboardInterrupt:
             self.report.interrupted = True
-            self.complete.extend(self.gatherer.last())
+            self._take(self.gatherer.last())
         self.store()
 
     def handle(self, event: Event) -> None:
         """Take one event of a file: what became of it, its frames, or its end."""
         match event:
-            case Settled(candidate, verdict, video):
-                self._settle(candidate.path, verdict)
-                if verdict in (Verdict.MOVED, Verdict.TOUCHED):
-                    _table.move(self.folder, video, candidate)
-                self.meter.done(candidate.path, candidate.size)
+            case Settled(judged):
+                self._settle(judged)
+                self.meter.done(judged.file.path, judged.file.size)
+            case AllJudged(displaced, placed):
+                _table.remove(self.folder, displaced)
+                _table.place(self.folder, placed)
             case Opened(file, info):
                 self.durations[file] = info.duration
                 self.gatherer.open(file, info)
@@ -103,19 +106,35 @@ class Run:
                 self.meter.done(candidate.path, candidate.size)
 
     def store(self) -> None:
-        """Commit the complete files, all at once, and only then count them as indexed."""
-        if self.complete:
-            _table.append(self.folder, self.complete, self.manifest)
-        for done in self.complete:
-            entry = Indexed(done.file.path, len(done.start), done.duration, done.note)
-            self.report.indexed.append(entry)
-        self.complete, self.stored_at = [], time.monotonic()
+        """Commit what was settled and the complete files, and only then count them as indexed."""
+        _table.place(self.folder, self.placed)
+        self.placed = {}
+        complete, self.complete = self.complete, []  # first, so that Ctrl-C cannot store them twice
+        rows, entries = [], []
+        for done in complete:
+            try:
+                rows.append(to_table(done, self.manifest, time.time_ns() // 1000))
+            except Exception as error:  # whatever it is, it costs this file alone
+                self.report.failed.append(Failed(done.file.path, reason_of(error)))
+                continue
+            entries.append(Indexed(done.file.path, len(done.start), done.duration, done.note))
+        _table.append(self.folder, rows)
+        self.report.indexed.extend(entries)
+        self.stored_at = time.monotonic()
 
-    def _settle(self, path: str, verdict: Verdict) -> None:
+    def _take(self, done: Iterable[Moments | Failed]) -> None:
+        for one in done:
+            if isinstance(one, Failed):
+                self.report.failed.append(one)
+            else:
+                self.complete.append(one)
+
+    def _settle(self, judged: Judged) -> None:
         lists = {
             Verdict.UNCHANGED: self.report.unchanged,
-            Verdict.TOUCHED: self.report.unchanged,
             Verdict.MOVED: self.report.moved,
             Verdict.COPY: self.report.copies,
         }
-        lists[verdict].append(path)
+        lists[judged.verdict].append(judged.file.path)
+        if judged.differs and judged.verdict is not Verdict.COPY and not judged.contested:
+            self.placed[judged.video] = judged.file

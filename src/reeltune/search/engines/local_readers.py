@@ -1,5 +1,7 @@
 """Turns files into frames in the background: one thread judges files, others decode the new ones.
 
+A file whose place is stored as that of another content waits until all files are judged, because
+that content may be found at another place.
 Each decoding thread owns one sandboxed decoder process. Queues are short, so memory stays flat
 and decoding runs just ahead of the encoder.
 """
@@ -12,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reeltune.errors import DataError
 from reeltune.media.decoder import Decoder, Frame, MediaInfo
 from reeltune.media.files import Candidate
 from reeltune.media.first_bytes import require_container
 from reeltune.media.progress import Progress
-from reeltune.search._known import Known, Verdict
+from reeltune.search._known import Judged, Known, Verdict
+from reeltune.search.report import reason_of
 from reeltune.search.store.schema import VideoFile
 from reeltune.storage.content import content_hash
 
@@ -29,9 +31,16 @@ AHEAD = 8  # chunks that may wait for the encoder
 class Settled:
     """A file that needs no decoding."""
 
-    candidate: Candidate
-    verdict: Verdict
-    video: str
+    judged: Judged
+
+
+@dataclass(frozen=True)
+class AllJudged:
+    """Every file is judged: some contents are at no place any more, and others have a file that
+    was stored with another content."""
+
+    displaced: list[str]
+    placed: dict[str, Candidate]
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ class Broken:
     reason: str
 
 
-Event = Settled | Opened | Frames | Ended | Broken
+Event = Settled | AllJudged | Opened | Frames | Ended | Broken
 
 
 class Readers:
@@ -83,7 +92,7 @@ class Readers:
         self._files, self._known, self._decoder = files, known, decoder
         self._progress = progress
         self._decoders: list[Decoder] = []  # those in use
-        self._work: queue.Queue[tuple[Candidate, str] | None] = queue.Queue(maxsize=threads)
+        self._work: queue.Queue[Judged | None] = queue.Queue(maxsize=threads)
         self._events: queue.Queue[Event | BaseException | None] = queue.Queue(maxsize=AHEAD)
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(self._judge,), daemon=True)]
@@ -126,18 +135,30 @@ class Readers:
             self._put_quietly(error)
 
     def _judge(self) -> None:
+        waiting = []
         for candidate in self._files:
             try:
-                verdict, video = self._known.judge(candidate, self._content)
-            except DataError as error:
-                self._put(self._events, Broken(candidate, str(error)))
+                judged = self._known.judge(candidate, self._content)
+            except Exception as error:  # whatever it is, it costs this file alone
+                self._put(self._events, Broken(candidate, reason_of(error)))
                 continue
-            if verdict is Verdict.NEW:
-                self._put(self._work, (candidate, video))
+            if judged.contested:
+                waiting.append(judged)
             else:
-                self._put(self._events, Settled(candidate, verdict, video))
+                self._pass_on(judged)
+        moved = (Verdict.MOVED, Verdict.UNCHANGED)
+        placed = {one.video: one.file for one in waiting if one.verdict in moved}
+        self._put(self._events, AllJudged(self._known.displaced(self._content), placed))
+        for judged in waiting:
+            self._pass_on(judged)
         for _ in self._threads[1:]:
             self._put(self._work, None)
+
+    def _pass_on(self, judged: Judged) -> None:
+        if judged.verdict is Verdict.NEW:
+            self._put(self._work, judged)
+        else:
+            self._put(self._events, Settled(judged))
 
     def _content(self, file: Candidate) -> str:
         """The hash of a file that begins as a video, found unless the run is stopped before."""
@@ -153,20 +174,20 @@ class Readers:
     def _decode(self) -> None:
         with self._decoder() as decoder:
             self._decoders.append(decoder)
-            while (task := self._get()) is not None:
-                candidate, video = task
+            while (judged := self._get()) is not None:
                 try:
-                    self._read(decoder, candidate, video)
-                except DataError as error:
-                    self._put(self._events, Broken(candidate, str(error)))
+                    self._read(decoder, judged)
+                except Exception as error:  # whatever it is, it costs this file alone
+                    self._put(self._events, Broken(judged.file, reason_of(error)))
 
-    def _read(self, decoder: Decoder, candidate: Candidate, video: str) -> None:
+    def _read(self, decoder: Decoder, judged: Judged) -> None:
+        candidate = judged.file
         file = VideoFile(
             path=candidate.path,
             location=candidate.location,
             size=candidate.size,
             modified_ns=candidate.modified_ns,
-            video=video,
+            video=judged.video,
         )
         with decoder.open(Path(file.location)) as reading:
             self._put(self._events, Opened(file, reading.info))
@@ -177,7 +198,8 @@ class Readers:
                     self._put(self._events, Frames(file, chunk))
                     chunk = []
             self._put(self._events, Frames(file, chunk))
-            self._put(self._events, Ended(file, reading.note))
+            note = "; ".join(filter(None, [judged.note, reading.note]))
+            self._put(self._events, Ended(file, note))
 
     def _put(self, to: "queue.Queue[Any]", item: object) -> None:
         while not self._stop.is_set():
@@ -191,7 +213,7 @@ class Readers:
         with suppress(_StoppedError):
             self._put(self._events, error)
 
-    def _get(self) -> tuple[Candidate, str] | None:
+    def _get(self) -> Judged | None:
         while not self._stop.is_set():
             try:
                 return self._work.get(timeout=0.1)

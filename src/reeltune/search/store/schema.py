@@ -24,6 +24,11 @@ SINCE_4 = (  # columns that libraries of versions 1 to 3 lack until their next r
 )
 
 
+def kept_time(ns: int) -> int:
+    """A time (ns since 1970) as the table keeps it: the nearest that 64 bits hold."""
+    return max(-(1 << 63), min(ns, (1 << 63) - 1))
+
+
 def schema(manifest: Manifest) -> pa.Schema:
     """Columns of the table; the manifest rides along so that a lost file can be rebuilt."""
     rest = pa.field(REST, pa.list_(pa.float32(), manifest.dim - manifest.width), nullable=False)

@@ -1,6 +1,5 @@
 """The Lance table of a library: every change is one atomic commit."""
 
-import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -17,9 +16,7 @@ from reeltune.search.store.schema import (
     CAPTIONED_BY,
     CAPTIONS,
     SINCE_4,
-    Moments,
     schema,
-    to_table,
 )
 
 NAME = "moments.lance"
@@ -68,21 +65,10 @@ def _add_missing(table: lance.LanceDataset, fields: Sequence[pa.Field]) -> None:
         table.add_columns(missing)
 
 
-def append(folder: Path, batch: Sequence[Moments], manifest: Manifest) -> None:
-    """Add files, all or none of them; rows of a file's former content go in the same commit."""
-    now_us = time.time_ns() // 1000
-    rows = pa.concat_tables([to_table(moments, manifest, now_us) for moments in batch])
-    table = open_table(folder)
-    locations = ", ".join(_quote(moments.file.location) for moments in batch)
-    stale = f"location IN ({locations})"
-    if table.count_rows(filter=stale) == 0:
-        lance.write_dataset(rows, table, mode="append")
-        return
-    for field in CAPTIONS:  # which the new content does not have yet
-        if field.name in table.schema.names:
-            rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
-    merge = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
-    merge.when_not_matched_by_source_delete(stale).execute(rows)
+def append(folder: Path, files: Sequence[pa.Table]) -> None:
+    """Add the rows of files, all or none of them; their contents must not be there yet."""
+    if files:
+        lance.write_dataset(pa.concat_tables(files), open_table(folder), mode="append")
 
 
 def uncaptioned(folder: Path, by: str) -> list[dict[str, Any]]:
@@ -108,23 +94,29 @@ def write_captions(folder: Path, captions: Mapping[str, str], by: str) -> None:
     merge.execute(pa.table(columns))
 
 
-def move(folder: Path, video: str, to: Candidate) -> None:
-    """Give the moments of one content another place on disk."""
-    open_table(folder).update(
-        {
-            "path": _quote(to.path),
-            "location": _quote(to.location),
-            "modified": f"to_timestamp_micros({to.modified_ns // 1000})",
-            "modified_ns": str(to.modified_ns),
-        },
-        where=f"video = {_quote(video)}",
-    )
+def place(folder: Path, files: Mapping[str, Candidate]) -> None:
+    """Say in which file each of these contents is now, all or none of them."""
+    if not files:
+        return
+    table = open_table(folder)
+    rows = table.to_table(columns=["id", "video"], filter=_is_one_of("video", list(files)))
+    now = [files[video] for video in rows["video"].to_pylist()]
+    columns = {
+        "id": rows["id"],
+        "path": [file.path for file in now],
+        "location": [file.location for file in now],
+        "size": [file.size for file in now],
+        "modified": [file.modified_ns // 1000 for file in now],
+        "modified_ns": [file.modified_ns for file in now],
+    }
+    layout = pa.schema([table.schema.field(name) for name in columns])
+    table.merge_insert("id").when_matched_update_all().execute(pa.table(columns, schema=layout))
 
 
 def remove(folder: Path, videos: Sequence[str]) -> None:
     """Take out all moments of these contents."""
     if videos:
-        open_table(folder).delete(f"video IN ({', '.join(map(_quote, videos))})")
+        open_table(folder).delete(_is_one_of("video", videos))
 
 
 def tidy(folder: Path) -> None:
@@ -133,6 +125,10 @@ def tidy(folder: Path) -> None:
     table.optimize.compact_files()
     table.optimize.optimize_indices()
     table.cleanup_old_versions(older_than=KEEP_OLD)
+
+
+def _is_one_of(column: str, values: Sequence[str]) -> str:
+    return f"{column} IN ({', '.join(map(_quote, values))})"
 
 
 def _quote(text: str) -> str:
