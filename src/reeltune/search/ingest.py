@@ -6,7 +6,8 @@ One file is one unit of work, so a killed run resumes.
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,7 @@ from reeltune.search._stored_model import open_stored
 from reeltune.search.caption_moments import Describes, caption_moments
 from reeltune.search.engines.local import Meter, Run
 from reeltune.search.engines.local_readers import Readers
-from reeltune.search.report import Failed, Report
+from reeltune.search.report import Failed, Report, reason_of
 from reeltune.search.shots import MomentSettings
 from reeltune.search.store import table as _table
 from reeltune.search.store.lock import sole_writer
@@ -66,8 +67,8 @@ def index(
 
     Files already there are skipped, moved ones recognised, changed ones replaced. A file that
     cannot be used is named in the report and never stops the run. Raises LibraryError if another
-    process writes, or if model or sampling differ from the library's; DataError if a path is
-    not there.
+    process writes, if the library cannot be written (what is stored by then stays sound), or if
+    model or sampling differ from the library's; DataError if a path is not there.
     """
     begun, folder = time.monotonic(), Path(folder)
     is_told = choice.prune == "all"  # that what is not there is gone
@@ -80,7 +81,7 @@ def index(
     folder.mkdir(parents=True, exist_ok=True)
     report = Report(str(folder), passed_over=list(found.passed_over))
     report.failed.extend(Failed(path, why) for path, why in found.faults.items())
-    with sole_writer(folder):
+    with sole_writer(folder), _reported(folder, report, begun):
         manifest = _agree(folder, choice, name, model)
         if not _table.exists(folder):
             _table.create(folder, manifest)
@@ -99,9 +100,25 @@ def index(
         many = len(_table.open_table(folder).get_fragments()) > MANY_FRAGMENTS
         if many and not report.interrupted:
             _table.tidy(folder)
-        report.elapsed = time.monotonic() - begun
-        write_atomically(folder / REPORT_NAME, json.dumps(report.as_dict(), indent=2).encode())
     return report
+
+
+@contextmanager
+def _reported(folder: Path, report: Report, begun: float) -> Iterator[None]:
+    """Write the report when the run is done; where an error ended it, if it can be written."""
+    try:
+        yield
+    except Exception as error:
+        report.error = reason_of(error)
+        with suppress(OSError):
+            _write(folder, report, begun)
+        raise
+    _write(folder, report, begun)
+
+
+def _write(folder: Path, report: Report, begun: float) -> None:
+    report.elapsed = time.monotonic() - begun
+    write_atomically(folder / REPORT_NAME, json.dumps(report.as_dict(), indent=2).encode())
 
 
 def _stored(folder: Path) -> Manifest | None:

@@ -49,14 +49,17 @@ class Report:
     captioned: int = 0  # moments that were given a caption
     uncaptioned: list[Failed] = field(default_factory=list)  # files in the library, but without
     interrupted: bool = False
+    error: str = ""  # what ended the run before its time
     elapsed: float = 0.0  # s
 
     @property
     def exit_code(self) -> int:
         """0: all is done; 3: some files are not in the library, lack the captions that were wanted,
-        or only seem gone; 1: none could be used; 130: stopped."""
+        or only seem gone; 1: none could be used, or an error ended the run; 130: stopped."""
         if self.interrupted:
             return 130
+        if self.error:
+            return 1
         if not any((self.failed, self.uncaptioned, self.kept)):
             return 0
         return 3 if self.used else 1

@@ -19,23 +19,30 @@ from reeltune.storage.atomic_file import write_atomically
 def sole_writer(folder: Path) -> Iterator[None]:
     """Hold the library's writer lock; raises LibraryError at once if another process has it.
 
-    The lock belongs to the process, so one that was killed leaves nothing to clean up.
+    The lock belongs to the process, so one that was killed leaves nothing to clean up. What the
+    system refuses meanwhile, as on a full disk, is a LibraryError too.
     """
     owner = folder / "writer.json"
     lock = FileLock(folder / "writer.lock", timeout=0)
     try:
         lock.acquire()
+        write_atomically(owner, json.dumps(_self()).encode())
+        yield
     except Timeout as error:
         raise LibraryError(
             f"{folder} is being written by {_owner(owner)}; wait until it ends, or stop it"
         ) from error
-    try:
-        write_atomically(owner, json.dumps(_self()).encode())
-        yield
+    except OSError as error:
+        raise LibraryError(
+            f"{error.filename or folder} cannot be read or written "
+            f"({error.strerror or str(error).splitlines()[0]}); what is stored is sound: see to "
+            "the disk, and run the command again"
+        ) from error
     finally:
-        with suppress(FileNotFoundError):
-            owner.unlink()
-        lock.release()
+        if lock.is_locked:
+            with suppress(OSError):
+                owner.unlink()
+            lock.release()
 
 
 def _self() -> dict[str, object]:

@@ -1,0 +1,89 @@
+"""A disk that is full, read-only or limited ends a run with one line, and the library is sound."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reeltune.search.ingest import REPORT_NAME, Choice, index
+from reeltune.search.maintain import verify
+from reeltune.search.store import table as _table
+
+LIMITED = """
+import resource, sys
+from reeltune.cli.app import app
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))
+app(sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 200 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(place)]
+    if os.name != "posix" or os.geteuid() != 0 or subprocess.run(command, check=False).returncode:
+        pytest.skip("only root can mount a small disk")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def indexed(library: Path, videos: Path, model: str, *start: str) -> str:
+    """What a command says that must fail with one line."""
+    start = start or ("-m", "reeltune")
+    command = [sys.executable, *start, "index", str(videos), "-l", str(library), "--model", model]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+def files(library: Path) -> int:
+    assert verify(library).faults == []
+    return len(set(_table.open_table(library).to_table(["video"])["video"].to_pylist()))
+
+
+def test_a_file_that_cannot_grow_ends_the_run_with_one_line_and_a_report(
+    videos: Path, model: str, tmp_path: Path
+) -> None:
+    library = tmp_path / "library"
+    index([str(videos / "red.mp4")], library, Choice(model=model))
+    said = indexed(library, videos, model, "-c", LIMITED)
+    assert "File too large" in said
+    report = json.loads((library / REPORT_NAME).read_text())
+    assert "File too large" in report["error"]
+    assert (report["exit_code"], len(report["unchanged"])) == (1, 1)
+    assert files(library) == 1
+    index([str(videos)], library, Choice(model=model))
+    assert files(library) == 3
+
+
+def test_a_full_disk_ends_the_run_with_one_line(disk: Path, videos: Path, model: str) -> None:
+    library = disk / "library"
+    index([str(videos / "red.mp4")], library, Choice(model=model))
+    status = os.statvfs(disk)
+    for room in (status.f_bavail * status.f_frsize - 8192, 8192):  # some, and then none at all
+        with (disk / f"ballast{room}").open("wb") as ballast:
+            ballast.write(b"\0" * room)
+        assert "No space left on device" in indexed(library, videos, model)
+        assert files(library) == 1
+    for ballast in disk.glob("ballast*"):
+        ballast.unlink()
+    index([str(videos)], library, Choice(model=model))
+    assert files(library) == 3
+
+
+def test_a_library_on_a_read_only_disk_is_read_and_not_written(
+    disk: Path, videos: Path, model: str
+) -> None:
+    library = disk / "library"
+    index([str(videos / "red.mp4")], library, Choice(model=model))
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    assert "Read-only file system" in indexed(library, videos, model)
+    assert files(library) == 1
