@@ -71,7 +71,7 @@ def test_where_no_one_looks_on_a_line_comes_now_and_then(
         bar.recognise("a\nb.mp4", 2_000_000, 2_000_000)
         bar.advance("a\nb.mp4", 2_000_000)
     assert capsys.readouterr().err.splitlines() == [
-        "1.0 MB of 2.0 MB read to recognise 'a\\nb.mp4'",
+        "1.0 MB of 2.0 MB read to recognise a\\nb.mp4",
         "2.0 MB of 3.0 MB in 2 files done",
     ]
     with TrainingBar() as training:

@@ -1,8 +1,9 @@
 """The command line. Heavy imports are inside the commands, so that `--help` is instant."""
 
 import atexit
-import errno
 import gc
+import os
+import sys
 from functools import cache
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -11,56 +12,104 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from reeltune.errors import ReeltuneError
+from reeltune.cli.options import print_json
+from reeltune.cli.terminal import say
+from reeltune.errors import ConfigError, ReeltuneError
 from reeltune.registry import find, names
 
 STOPPED = 130  # exit code after Ctrl-C, as shells have it
-FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk is
+AS_JSON = "reeltune.as_json"  # whether scripts read what is printed, among a context's notes
+MISUSE: Any = typer.BadParameter.__bases__[0]  # every error in how a command is called
 PLUGINS = "reeltune.commands"  # group of entry points, each of which is a typer.Typer
 atexit.register(gc.freeze)  # or else the interpreter looks through all of torch before it ends
 
 
 class Group(TyperGroup):
-    """Commands whose errors, and those of the disk, are one line on standard error and exit code 1.
+    """Commands whose errors, and those of the system, are one line on standard error, or with
+    `--json` an object on standard output, and exit code 1; or 2, as usual, for a call that no
+    command takes.
 
     What the user stops ends with exit code 130 and says whether the same command goes on.
     """
 
     def parse_args(self, context: Any, args: list[str]) -> Any:
         """The arguments as click parses them, once an empty one has been refused."""
+        options = args[: args.index("--")] if "--" in args else args
+        context.meta[AS_JSON] = context.meta.get(AS_JSON) or "--json" in options
         for place, given in enumerate(args, 1):
             if not given or (given.startswith("--") and given.endswith("=")):
-                leave(
-                    1,
-                    f"error: argument {place} is empty, as that of a variable without a value; "
-                    "give it, or leave its option out",
+                error = ConfigError(
+                    f"argument {place} is empty, as that of a variable without a value; "
+                    "give it, or leave its option out"
                 )
-        return super().parse_args(context, args)
+                leave(context, 1, str(error), error)
+        try:
+            return super().parse_args(context, args)
+        except MISUSE as error:
+            misused(context, error)
 
     def invoke(self, context: Any) -> Any:
         """Run the command; what it raises becomes one line and an exit code."""
         try:
-            return super().invoke(context)
+            try:
+                return super().invoke(context)
+            finally:
+                flush()
         except ReeltuneError as error:
-            leave(1, f"error: {error}", error)
+            leave(context, 1, str(error), error)
+        except MISUSE as error:
+            misused(context, error)
         except KeyboardInterrupt as error:
             goes_on = context.invoked_subcommand in goes_on_again()
             more = "run the same command again to go on where it stopped" if goes_on else ""
-            leave(STOPPED, "; ".join(filter(None, ["stopped", more])), error)
+            say("; ".join(filter(None, ["stopped", more])), err=True)
+            raise SystemExit(STOPPED) from error
+        except BrokenPipeError:
+            raise  # whoever read what is printed has gone, and is told nothing
         except OSError as error:
-            if error.filename is None and error.errno not in FULL:
-                raise  # not of the user's files, so it is a fault of ours
-            place = error.filename or "a file"
-            said = (
-                f"{place} cannot be read or written ({error.strerror}); mend that, or give another"
-            )
-            leave(1, f"error: {said}", error)
+            leave(context, 1, said_of(error), error)
 
 
-def leave(code: int, said: str, cause: BaseException | None = None) -> NoReturn:
-    """Print one line on standard error, and end with this exit code."""
-    typer.echo(said, err=True)
+def leave(context: Any, code: int, said: str, cause: Exception) -> NoReturn:
+    """Say in one line what is wrong, and end with this exit code.
+
+    The line goes to the error stream; with `--json` it is an object on standard output.
+    """
+    if context.meta[AS_JSON]:
+        print_json({"error": said, "kind": type(cause).__name__, "exit_code": code})
+    else:
+        say(f"error: {said}", err=True)
     raise SystemExit(code) from cause
+
+
+def said_of(error: OSError) -> str:
+    """What the system says of a file, with its name where it is known."""
+    place = error.filename if error.filename is not None else "a file"
+    place = os.fsdecode(place) if isinstance(place, bytes) else place
+    why = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    return f"{place} cannot be read or written ({why}); mend that, or give another"
+
+
+def misused(context: Any, error: Any) -> NoReturn:
+    """End with what is wrong in how a command is called, and where it is said how to."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        raise error  # which prints the help
+    called = error.ctx or context
+    said = " ".join(error.format_message().split()).rstrip(".")
+    leave(context, error.exit_code, f"{said}; see: {called.command_path} --help", error)
+
+
+def flush() -> None:
+    """Hand over what is printed while it can still be said that this fails."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries once more
+        say(f"error: what is printed cannot be written ({error.strerror})", err=True)
+        raise SystemExit(1) from error
 
 
 app = typer.Typer(

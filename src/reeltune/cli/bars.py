@@ -1,12 +1,9 @@
 """Shows how far long work is: a bar on a terminal, and elsewhere a line now and then."""
 
-import sys
 import time
 from collections.abc import Callable
 
-from rich.console import Console
 from rich.filesize import decimal
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -19,6 +16,7 @@ from rich.progress import (
 )
 
 from reeltune.cli.loudness import is_shown
+from reeltune.cli.terminal import console, is_terminal, say, shown
 
 EVERY = 10.0  # s between lines
 OPENING = "opening the model"
@@ -29,8 +27,8 @@ class Spinner:
     """Turns while something goes on whose length nobody knows; on a terminal only."""
 
     def __init__(self, said: str = OPENING, hidden: bool = False) -> None:
-        turns = is_shown(hidden) and sys.stderr.isatty()
-        self._status = Console(stderr=True).status(said) if turns else None
+        turns = is_shown(hidden) and is_terminal(err=True)
+        self._status = console(err=True).status(said) if turns else None
 
     def __enter__(self) -> "Spinner":
         if self._status is not None:
@@ -46,15 +44,15 @@ class Shown:
     """What bars have in common: a spinner until work begins, then bars of it, or lines."""
 
     def __init__(self, hidden: bool, *columns: ProgressColumn) -> None:
-        is_terminal = sys.stderr.isatty()
+        looked_at = is_terminal(err=True)
         self._spinner = Spinner(hidden=hidden)
         self.bars = Progress(
             *columns,
-            console=Console(stderr=True),
+            console=console(err=True),
             transient=True,
-            disable=not (is_shown(hidden) and is_terminal),
+            disable=not (is_shown(hidden) and looked_at),
         )
-        self._has_lines = is_shown(hidden) and not is_terminal
+        self._has_lines = is_shown(hidden) and not looked_at
         self._has_begun, self._told_at = False, 0.0
 
     def open(self) -> None:
@@ -77,7 +75,7 @@ class Shown:
         """Print how far work is where there are no bars, if the last line is long ago."""
         if self._has_lines and time.monotonic() - self._told_at >= EVERY:
             self._told_at = time.monotonic()
-            print(said(), file=sys.stderr, flush=True)
+            say(said(), err=True)
 
 
 class Bar:
@@ -86,11 +84,11 @@ class Bar:
     def __init__(self, hidden: bool = False) -> None:
         self._shown = Shown(
             hidden,
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(),
             DownloadColumn(),
             TimeRemainingColumn(),
-            TextColumn("[dim]{task.fields[path]}"),
+            TextColumn("{task.fields[path]}", style="dim", markup=False),
         )
         self._task: TaskID | None = None
         self._recognised: TaskID | None = None
@@ -126,9 +124,7 @@ class Bar:
             self._recognised, completed=done, total=size, path=_end_of(path), visible=done < size
         )
         if done < size:
-            self._shown.line(
-                lambda: f"{decimal(done)} of {decimal(size)} read to recognise {path!r}"
-            )
+            self._shown.line(lambda: f"{decimal(done)} of {decimal(size)} read to recognise {path}")
 
 
 class TrainingBar:
@@ -137,10 +133,10 @@ class TrainingBar:
     def __init__(self, hidden: bool = False) -> None:
         self._shown = Shown(
             hidden,
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[said]}"),
+            TextColumn("{task.fields[said]}", markup=False),
             TimeRemainingColumn(),
         )
         self._task: TaskID | None = None
@@ -167,8 +163,7 @@ class TrainingBar:
     def say(self, sentence: str) -> None:
         """Print what should be known before the first step on the error stream, for scripts as
         well."""
-        style = "yellow" if sentence.startswith("warning") else None
-        self._shown.bars.console.print(sentence, style=style, markup=False, soft_wrap=True)
+        say((sentence, "yellow" if sentence.startswith("warning") else ""), err=True)
 
     def begin(self, done: int, steps: int) -> None:
         """Show a bar of all steps, of which some are done."""
@@ -188,7 +183,7 @@ class TrainingBar:
         """Print the validation of an epoch, and a warning where the primary loss is trained
         upwards."""
         if facts.get("primary slope", 0.0) < 0:
-            self._shown.bars.console.print(climbing(facts), soft_wrap=True)
+            say((climbing(facts), "yellow"), err=True)
         if self._shown.bars.disable:
             return
         main = [
@@ -198,11 +193,11 @@ class TrainingBar:
         ]
         if main:
             said = f"epoch {facts['epoch']:.0f}: validation {'; '.join(main)}"
-            self._shown.bars.console.print(said)
+            say(said, err=True)
 
 
 def _end_of(path: str) -> str:
-    return escape(path[-TAIL:])
+    return shown(path[-TAIL:])
 
 
 def _main_figures() -> dict[str, str]:
@@ -215,8 +210,8 @@ def _main_figures() -> dict[str, str]:
 def climbing(facts: dict[str, float]) -> str:
     """A warning that MELTR makes training raise the very loss by which the model is judged."""
     return (
-        f"[yellow]epoch {facts['epoch']:.0f}: the melted loss falls as the primary loss rises (its "
+        f"epoch {facts['epoch']:.0f}: the melted loss falls as the primary loss rises (its "
         f"weight is {facts['primary slope']:.3g} on average), so training makes the primary loss "
         "worse; set meltr.sizes.residual=true and meltr.step.direct_term=true, or lower "
-        "meltr.step.lr[/]"
+        "meltr.step.lr"
     )

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from reeltune.cli.sample_clips import sample_clips
+from reeltune.cli.terminal import shown
 from reeltune.errors import DataError
 from reeltune.media.progress import Progress
 from reeltune.search.ingest import Choice, index
@@ -70,12 +71,13 @@ def contact_sheet(answers: Sequence[Answer], library: Library, path: Path) -> No
         figure.subfigures(len(answers), 1, squeeze=False)[:, 0], answers, strict=True
     ):
         doubt = "" if may_match(answer.hits) else " (nothing matches well)"
-        row.suptitle(answer.query + doubt)
+        row.suptitle(answer.query + doubt, parse_math=False)
         pictures = library.thumbnails([hit.id for hit in answer.hits])
         for axes in (panels := row.subplots(1, PER_QUERY)):
             axes.set_axis_off()
         for axes, hit in zip(panels, answer.hits, strict=False):
             axes.imshow(np.asarray(Image.open(io.BytesIO(pictures[hit.id])).convert("RGB")))
             times = f"{hit.start:.1f} to {hit.end:.1f} s, score {hit.score:.2f}"
-            axes.set_title(f"{Path(hit.path).name}\n{times}", fontsize=9)
+            name = shown(Path(hit.path).name, isolate=False)
+            axes.set_title(f"{name}\n{times}", fontsize=9, parse_math=False)
     figure.savefig(path, dpi=110)

@@ -18,8 +18,10 @@ import torch
 from huggingface_hub import constants
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from reeltune._version import __version__
+from reeltune.cli.terminal import shown
 from reeltune.errors import ReeltuneError
 from reeltune.media.decoder import sandbox
 from reeltune.models.opening.hub import cached_models
@@ -83,7 +85,7 @@ def doctor_report(facts: Mapping[str, Any]) -> RenderableType:
     """The report of `facts` for a terminal."""
     table = Table(show_header=False, box=None)
     for name, number in facts["versions"].items():
-        table.add_row(name, number or "[dim]not installed[/]")
+        table.add_row(name, number or Text("not installed", "dim"))
     table.add_row("FFmpeg in PyAV", facts["ffmpeg"]["version"])
     table.add_section()
     machine = facts["machine"]
@@ -93,14 +95,15 @@ def doctor_report(facts: Mapping[str, Any]) -> RenderableType:
     for gpu in facts["gpus"] or [None]:
         table.add_row("GPU", f"{gpu['name']}, {gpu['memory_gib']} GiB" if gpu else "none")
     closed = [name for name, taken in facts["decoder"].items() if taken]
-    table.add_row("decoding process", ", ".join(closed) or "[red]no protection[/]")
+    table.add_row("decoding process", ", ".join(closed) or Text("no protection", "red"))
     for name, model in facts["models"].items():
-        can = f"[green]can load[/], weights from {model['weights']}"
-        table.add_row(f"model {name}", can if model["loads"] else "[red]cannot load[/]")
+        can = Text.assemble(("can load", "green"), f", weights from {model['weights']}")
+        cannot = Text("cannot load", "red")
+        table.add_row(f"model {name}", can if model["loads"] else cannot)
     table.add_row("hub models here", ", ".join(facts["hub models"]) or "none")
     for name, folder in facts["folders"].items():
-        table.add_row(name, f"{folder['path']} ({folder['free_gib']} GiB free)")
-    alarms = [f"[yellow]warning:[/] {text}" for text in facts["warnings"]]
+        table.add_row(name, f"{shown(folder['path'])} ({folder['free_gib']} GiB free)")
+    alarms = [Text.assemble(("warning:", "yellow"), f" {text}") for text in facts["warnings"]]
     return Group(table, *alarms)
 
 

@@ -1,10 +1,11 @@
 """How much a command says beside its results, which `--quiet` and `--verbose` choose."""
 
 import logging
-import sys
 from typing import Annotated
 
 import typer
+
+from reeltune.cli.terminal import say
 
 _chosen = {"quiet": False}
 
@@ -30,7 +31,7 @@ class _ToErrors(logging.Handler):
     """Prints messages on the error stream as it is now: bars let lines pass above them there."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(record.getMessage(), file=sys.stderr)
+        say(record.getMessage(), err=True)
 
 
 QuietOption = Annotated[

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from reeltune.cli.terminal import say_raw
+
 LIBRARY = Path("reeltune.library")
 LibraryOption = Annotated[Path, typer.Option("--library", "-l", help="Folder of the library.")]
 LibraryArgument = Annotated[Path, typer.Argument(help="Folder of the library.")]
@@ -20,8 +22,9 @@ SetOption = Annotated[
 
 
 def print_json(data: object) -> None:
-    """Print data as indented JSON on standard output."""
-    typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    """Print data as indented JSON on standard output, in ASCII: any locale can take it, and names
+    that are not UTF-8 come through (as lone surrogates, as in Python)."""
+    say_raw(json.dumps(data, indent=2))
 
 
 def changes_of(given: list[str] | None, **named: object) -> dict[str, Any]:

@@ -4,8 +4,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-import typer
-
+from reeltune.cli.terminal import say
 from reeltune.errors import ReeltuneError
 
 PROMPT = "search: "
@@ -20,16 +19,16 @@ def prompt(answer: Callable[[str], None]) -> None:
     """Answer line after line until Ctrl-D; the arrow keys bring former lines back."""
     with suppress(ImportError):  # which has an effect on `input`, and is not there on Windows
         import readline  # noqa: F401
-    typer.echo("What should be seen? Ctrl-D ends.", err=True)
+    say("What should be seen? Ctrl-D ends.", err=True)
     while True:
         try:
             words = input(PROMPT)
         except EOFError:
-            typer.echo()
+            say("")
             return
         if not words.strip():
             continue
         try:
             answer(words)
         except ReeltuneError as error:
-            typer.echo(f"error: {error}", err=True)
+            say(f"error: {error}", err=True)

@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 from pydantic import ConfigDict
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.bootstrap import (
@@ -163,20 +163,22 @@ class Report:
             table.add_row(label, *self._cells(way, figures, self.intervals[f"{way} R@1"]))
         for name, figures in self.beside.items():
             label = f"{name} ({card.v2t})" if name.endswith("v2t") else name
-            table.add_row(escape(label), *self._cells(name, figures))
+            table.add_row(label, *self._cells(name, figures))
         for tag, figures in self.subsets.items():
             label = f"t2v {tag} ({figures['queries']:.0f})"
             low_high = figures["R@1 low"], figures["R@1 high"]
-            table.add_row(escape(label), *self._cells("t2v", figures, low_high))
+            table.add_row(label, *self._cells("t2v", figures, low_high))
         return table
 
     def _cells(
         self, way: str, figures: dict[str, float], low_high: tuple[float, float] | None = None
-    ) -> list[str]:
+    ) -> list[Text]:
         """Figures in the order of the columns; a dash where so few candidates make it 100."""
-        found = [f"{figures[name]:.1f}" if self.tells(f"{way} {name}") else "-" for name in COLUMNS]
+        found = [
+            Text(f"{figures[name]:.1f}" if self.tells(f"{way} {name}") else "-") for name in COLUMNS
+        ]
         if low_high is not None:
-            found[0] += f" [dim]({low_high[0]:.1f}-{low_high[1]:.1f})[/]"
+            found[0].append(f" ({low_high[0]:.1f}-{low_high[1]:.1f})", "dim")
         return found
 
     def unlike(self, other: "Report") -> dict[str, tuple[object, object]]:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from reeltune.evaluation.left_out import BySplit, sentences
 from reeltune.evaluation.tables import shown, titled
@@ -83,10 +83,12 @@ class Comparison:
         table.add_column("")
         for name, one in self.differences.items():
             bounds = f"{shown(name, one.low, '+')} to {shown(name, one.high, '+')}"
-            verdict = "[dim]inside noise[/]" if one.inside_noise else "[bold]outside noise[/]"
+            verdict = (
+                Text("inside noise", "dim") if one.inside_noise else Text("outside noise", "bold")
+            )
             both = shown(name, one.a), shown(name, one.b), shown(name, one.b - one.a, "+")
             row = *both, bounds, verdict
-            table.add_row(escape(name), *row)
+            table.add_row(name, *row)
         return table
 
 

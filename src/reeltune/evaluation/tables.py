@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from rich.markup import escape
 from rich.table import Table
 
 USUAL_WIDTH = 80  # of a terminal, in letters
@@ -15,10 +14,10 @@ def shown(figure: str, value: float, sign: str = "") -> str:
 
 
 def titled(title: str) -> Table:
-    """An empty table without lines; the title is shown as it is, not as markup, in one line where
-    a terminal of the usual width has room for it."""
+    """An empty table without lines; the title is in one line where a terminal of the usual width
+    has room for it."""
     return Table(
-        title=escape(title),
+        title=title,
         box=None,
         pad_edge=False,
         header_style="dim",
@@ -36,9 +35,7 @@ def figures_table(
         table.add_column(name, justify="right" if name else "left", no_wrap=True)
     for name, value in values.items():
         low, high = intervals[name]
-        table.add_row(
-            escape(name), shown(name, value), f"{shown(name, low)} to {shown(name, high)}"
-        )
+        table.add_row(name, shown(name, value), f"{shown(name, low)} to {shown(name, high)}")
     return table
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from reeltune.cli.options import JsonOption, changes_of, print_json
+from reeltune.cli.terminal import say
 
 PLACE = 80  # in `--help`
 EXAMPLE = "Example: `reeltune convert univl univl.pretrained.bin univl-pretrained`"
@@ -25,8 +26,8 @@ def tell(facts: dict[str, Any], as_json: bool) -> None:
         print_json(facts)
         return
     for name, value in facts.items():
-        shown = f"{len(value)}" if isinstance(value, list) and len(value) > 10 else value
-        typer.echo(f"{name}: {', '.join(shown) or 'none' if isinstance(shown, list) else shown}")
+        told = f"{len(value)}" if isinstance(value, list) and len(value) > 10 else value
+        say(f"{name}: {', '.join(told) or 'none' if isinstance(told, list) else told}")
 
 
 def weights(

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from reeltune.cli.options import JsonOption, print_json
+from reeltune.cli.terminal import say_lines
 
 PLACE = 50  # in `--help`
 app = typer.Typer()
@@ -22,7 +23,7 @@ def datasets(
     from reeltune.registry import find, given, names
 
     if name is None:
-        print_json(names("data")) if as_json else typer.echo("\n".join(names("data")))
+        print_json(names("data")) if as_json else say_lines("\n".join(names("data")))
         return
     how = find("data", given(name)).HOW
-    print_json({"name": name, "how": how}) if as_json else typer.echo(how)
+    print_json({"name": name, "how": how}) if as_json else say_lines(how)

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.markup import escape
 
 from reeltune.cli.exits import exit_incomplete
 from reeltune.cli.loudness import QuietOption, VerboseOption
 from reeltune.cli.options import JsonOption, print_json
+from reeltune.cli.terminal import say
 
 PLACE = 60  # in `--help`
 GOES_ON = ("features",)  # where they stopped, when they are called again
@@ -40,7 +40,7 @@ def features(
     from reeltune.cli.bars import Bar
 
     with Bar(hidden=as_json) as bar:
-        from reeltune.cli.output import console, show_passed_over
+        from reeltune.cli.output import show_passed_over
         from reeltune.registry import given
         from reeltune.runs.make_features import FeatureOptions, make_features
 
@@ -52,18 +52,15 @@ def features(
         print_json(report.as_dict())
     else:
         for entry in report.left_out:
-            console.print("[red]left out[/]", escape(str(entry)), soft_wrap=True)
+            say(("left out", "red"), f" {entry}")
         show_passed_over(report.passed_over)
-        console.print(
+        say(
             f"{out}: {len(report.made)} videos made, {len(report.unchanged)} there already, "
             f"{len(report.faults)} left out; {report.rows} rows of {report.width} "
-            f"in {report.elapsed:.0f} s",
-            soft_wrap=True,
+            f"in {report.elapsed:.0f} s"
         )
     if report.interrupted and report.rows:
-        typer.echo(
-            f"{out} is unfinished, and nothing reads it until all videos are there", err=True
-        )
+        say(f"{out} is unfinished, and nothing reads it until all videos are there", err=True)
     if report.interrupted:
         raise KeyboardInterrupt
     exit_incomplete(bool(report.faults))

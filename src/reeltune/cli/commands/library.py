@@ -10,6 +10,7 @@ from reeltune.cli.options import (
     LibraryArgument,
     print_json,
 )
+from reeltune.cli.terminal import say_each
 
 PLACE = 20  # in `--help`
 app = typer.Typer(name="library", no_args_is_help=True, help="Look after a library.")
@@ -44,7 +45,7 @@ def library_repair(library: LibraryArgument = LIBRARY, as_json: JsonOption = Fal
     from reeltune.search.maintain import repair
 
     done = repair(library)
-    print_json(done) if as_json else typer.echo("\n".join(done) or "nothing to mend")
+    print_json(done) if as_json else say_each(done or ["nothing to mend"])
 
 
 @app.command("optimize")

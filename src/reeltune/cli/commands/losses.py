@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from reeltune.cli.options import JsonOption, print_json
+from reeltune.cli.terminal import say_each, show
 
 PLACE = 55  # in `--help`
 app = typer.Typer()
@@ -24,7 +25,6 @@ def losses(
 
     Example: `reeltune losses runs/toybox/univl-meltr/seed0`
     """
-    from reeltune.cli.output import console
     from reeltune.papers.slopes.pages import slopes_table, write_pages
     from reeltune.papers.slopes.read import melted
 
@@ -33,7 +33,6 @@ def losses(
     if as_json:
         print_json(found.as_dict())
         return
-    console.print(slopes_table(found))
-    for sentence in found.sentences():
-        console.print(sentence, soft_wrap=True)
-    typer.echo("\n".join(map(str, pages)))
+    show(slopes_table(found))
+    say_each(found.sentences())
+    say_each(pages)

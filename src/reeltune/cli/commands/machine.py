@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from reeltune.cli.options import JsonOption, SetOption, changes_of, print_json
+from reeltune.cli.terminal import say, show
 
 PLACE = 90  # in `--help`
 app = typer.Typer()
@@ -22,12 +23,11 @@ def describe(
 
     Example: `reeltune describe msrvtt-9k/vop-fp --set config.frames=32 --json`
     """
-    from reeltune.cli.output import console
     from reeltune.runs.describe import describe as run
     from reeltune.runs.describe import description_table
 
     found = run(model, changes_of(settings))
-    print_json(found) if as_json else console.print(description_table(found))
+    print_json(found) if as_json else show(description_table(found))
 
 
 @app.command()
@@ -38,10 +38,9 @@ def doctor(as_json: JsonOption = False) -> None:
     """
     from reeltune.cli.doctor import doctor as run
     from reeltune.cli.doctor import doctor_report
-    from reeltune.cli.output import console
 
     facts = run()
-    print_json(facts) if as_json else console.print(doctor_report(facts))
+    print_json(facts) if as_json else show(doctor_report(facts))
 
 
 @app.command()
@@ -49,4 +48,4 @@ def version() -> None:
     """Print the version."""
     from reeltune import __version__
 
-    typer.echo(__version__)
+    say(__version__)

@@ -8,6 +8,7 @@ import typer
 from reeltune.cli.exits import exit_incomplete
 from reeltune.cli.loudness import QuietOption, VerboseOption
 from reeltune.cli.options import JsonOption, print_json
+from reeltune.cli.terminal import say, say_lines
 
 PLACE = 70  # in `--help`
 app = typer.Typer()
@@ -59,8 +60,9 @@ def prune(
     if as_json:
         print_json(found.as_dict())
     else:
-        typer.echo(found.comparison.text())
-        typer.echo(f"\n{found.census.zeros:,} of {found.census.prunable:,} weights are zero; {out}")
+        say_lines(found.comparison.text())
+        say("")
+        say(f"{found.census.zeros:,} of {found.census.prunable:,} weights are zero; {out}")
         if found.report is not None:
             show_said(found.report.protocol.differs)
             show_remarks(found.report)

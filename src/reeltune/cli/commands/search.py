@@ -15,6 +15,7 @@ from reeltune.cli.options import (
     LibraryOption,
     print_json,
 )
+from reeltune.cli.terminal import say
 
 if TYPE_CHECKING:
     from reeltune.runs.caption import Captioner
@@ -94,7 +95,7 @@ def writer_of(name: str, device: str | None) -> "Captioner":
 
     writer = Captioner(name, device)
     for note in writer.notes():
-        typer.echo(note, err=True)
+        say(note, err=True)
     return writer
 
 

@@ -7,6 +7,7 @@ import typer
 
 from reeltune.cli.exits import exit_incomplete
 from reeltune.cli.options import DataOption, SetOption, changes_of
+from reeltune.cli.terminal import say, say_each, say_lines
 
 PLACE = 45  # in `--help`
 GOES_ON = ("table",)  # where they stopped, when they are called again
@@ -34,7 +35,6 @@ def table(
 
     Example: `reeltune table vop --dataset toybox --size small`
     """
-    from reeltune.cli.output import console
     from reeltune.papers.table.make import make_table, table_named
     from reeltune.papers.table.plan import Plan
 
@@ -50,7 +50,7 @@ def table(
         changes=changes_of(settings, **{"options.size": size}),
         own=tuple(method or ()),
     )
-    made = make_table(plan, sweep, lambda said: console.print(said, style="dim"))
-    typer.echo(made.text)
-    typer.echo("\n".join(map(str, made.pages)))
+    made = make_table(plan, sweep, lambda said: say((said, "dim")))
+    say_lines(made.text)
+    say_each(made.pages)
     exit_incomplete(made.incomplete)

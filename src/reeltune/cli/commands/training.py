@@ -15,6 +15,7 @@ from reeltune.cli.options import (
     changes_of,
     print_json,
 )
+from reeltune.cli.terminal import say, show
 
 PLACE = 40  # in `--help`
 GOES_ON = ("train", "tune")  # where they stopped, when they are called again
@@ -144,16 +145,15 @@ def compare(
 
     Example: `reeltune compare runs/toybox/vop/seed0 runs/toybox/vop-fp/seed0`
     """
-    from reeltune.cli.output import console
     from reeltune.tasks.finding.reports import compare_files
 
     found = compare_files(a, b)
     if as_json:
         print_json(found.as_dict())
         return
-    console.print(found.table())
+    show(found.table())
     for sentence in found.lacks():
-        console.print(sentence, soft_wrap=True)
+        say(sentence)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from rich.table import Table
+from rich.text import Text
 
 from reeltune.papers.slopes.read import Epoch, Melted, WeightedSum
 from reeltune.papers.table.plots import dress
@@ -39,8 +40,9 @@ def slopes_table(found: Melted) -> Table:
         first, last = (one.slopes[task] for one in (found.epochs[0], found.epochs[-1]))
         below = sum(one.steps * one.slopes[task].negative for one in found.epochs) / steps
         middle = f"{last.low:.3g} to {last.high:.3g}"
-        name = f"[bold]{task}[/] (primary)" if task == found.primary else task
-        table.add_row(name, f"{first.mean:.3g}", f"{last.mean:.3g}", middle, f"{below:.0%}")
+        is_primary = task == found.primary
+        loss = Text.assemble((task, "bold"), " (primary)") if is_primary else task
+        table.add_row(loss, f"{first.mean:.3g}", f"{last.mean:.3g}", middle, f"{below:.0%}")
     return table
 
 
