@@ -243,7 +243,8 @@ class Contrasted(Protocol):
 class Hit:
     """One moment that answers a query."""
 
-    path: str  # as given at indexing
+    path: str  # as given at the last indexing
+    location: str  # absolute, links resolved, so it can be opened from anywhere
     start: float  # seconds
     end: float  # seconds
     score: float  # cosine of query and moment; of a `Rescored` model and a text, `similarity`

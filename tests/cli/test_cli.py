@@ -36,6 +36,7 @@ def test_a_video_is_its_own_best_answer(library: Path) -> None:
     (hit,) = json.loads(done.stdout)
     assert hit["path"] == "videos/green.mp4"
     assert hit["score"] > 0.99
+    assert hit["location"] == str(clip.resolve()), "which opens from anywhere"
 
 
 def test_a_picture_finds_the_clip_it_is_from(library: Path) -> None:

@@ -78,6 +78,7 @@ def answer(
     return [
         Hit(
             path=found.path[row],
+            location=found.location[row],
             start=float(found.start[row]),
             end=float(found.end[row]),
             score=float(score),

@@ -21,7 +21,16 @@ from reeltune.search.store.where import columns_of, refused_by_table, where
 ANN_ROWS = 1_000_000  # beyond this, vectors stay on disk behind an index
 ANN_LOOK = 4096  # most moments asked of the index for one answer
 NUMBERS = ("start", "end", "duration", "dhash")
-COLUMNS = ("id", "video", "path", *NUMBERS, "vector", REST, CAPTION)  # the last where they are
+COLUMNS = (
+    "id",
+    "video",
+    "path",
+    "location",
+    *NUMBERS,
+    "vector",
+    REST,
+    CAPTION,
+)  # if they are there
 FILTERS = 64  # filters whose outcome is remembered
 SAMPLE = 500  # moments that tell how alike moments are in general
 
@@ -32,6 +41,7 @@ class Found:
 
     id: list[str]
     path: list[str]
+    location: list[str]
     caption: list[str | None]
     video: Int[np.ndarray, " M"]  # equal numbers are one video
     start: Float[np.ndarray, " M"]
@@ -61,6 +71,7 @@ class Found:
         return cls(
             id=rows["id"].to_pylist(),
             path=rows["path"].to_pylist(),
+            location=rows["location"].to_pylist(),
             caption=rows[CAPTION].to_pylist()
             if CAPTION in rows.column_names
             else [None] * len(rows),
@@ -87,6 +98,7 @@ class Found:
             self,
             id=[self.id[row] for row in order],
             path=[self.path[row] for row in order],
+            location=[self.location[row] for row in order],
             caption=[self.caption[row] for row in order],
             score=score[order],
             **{name: getattr(self, name)[order] for name in arrays},
