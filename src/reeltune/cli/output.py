@@ -78,12 +78,14 @@ def show_report(report: Report) -> None:
         say(f"removed {path}")
     for folder in report.kept:
         say(f"kept {folder.path}: {folder.reason}")
+    for path in report.waiting:
+        say(f"left for the next run {path}: is still being written")
     show_failed([*report.failed, *report.uncaptioned])
     show_passed_over(report.passed_over)
     moments = sum(done.moments for done in report.indexed)
     seconds = sum((done.seconds for done in report.indexed), 0.0)
     counts = [f"{len(report.indexed)} indexed ({moments} moments of {clock(seconds)})"]
-    for name in ("unchanged", "moved", "copies", "removed", "failed"):
+    for name in ("unchanged", "moved", "copies", "removed", "waiting", "failed"):
         if number := len(getattr(report, name)):
             counts.append(f"{number} {name}")
     if report.captioned:

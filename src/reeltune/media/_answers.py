@@ -8,6 +8,7 @@ from reeltune.media._wire import WireError, cut
 
 THUMBNAIL_LIMIT = 1 << 18  # bytes
 LONGEST_SIDE = 1 << 18  # pixels
+LATEST = 7_258_118_400_000_000  # µs since 1970: the end of 2199; nothing was taken later
 
 
 def line(text: str) -> str:
@@ -45,6 +46,7 @@ class Info(Answer):
     frame_rate: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
     codec: Line
     container: Line
+    taken: Annotated[int, Field(gt=0, le=LATEST)] | None
 
 
 class Picture(Answer):

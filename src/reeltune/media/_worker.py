@@ -20,6 +20,7 @@ from reeltune.media import _sandbox
 from reeltune.media._frames import Chosen
 from reeltune.media._media import Media, Refused, opened, reason, still
 from reeltune.media._pixels import fit
+from reeltune.media._taken import taken
 from reeltune.media._wire import WireError, receive, send
 from reeltune.media.limits import Limits, minutes
 from reeltune.media.sampling import Sampling
@@ -107,6 +108,7 @@ def facts(media: Media) -> dict[str, object]:
         "frame_rate": float(stream.average_rate or 0),
         "codec": stream.codec_context.codec.canonical_name,
         "container": media.container.format.name,
+        "taken": taken(media.container),
     }
 
 

@@ -33,6 +33,7 @@ class MediaInfo:
     frame_rate: float  # 1/s, on average
     codec: str
     container: str
+    taken: int | None = None  # µs since 1970 (UTC), where the container says when that was
 
 
 @dataclass(frozen=True)

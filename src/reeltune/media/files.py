@@ -25,14 +25,6 @@ class Candidate:
     modified_ns: int
     root: str = ""  # the folder that was given, or that of a file which was given by name
 
-    def has_changed(self) -> bool:
-        """Whether the file is no longer as it was when its folder was listed."""
-        try:
-            status = os.stat(self.location)
-        except OSError:
-            return True
-        return (status.st_size, status.st_mtime_ns) != (self.size, self.modified_ns)
-
 
 @dataclass(frozen=True)
 class Scope:
@@ -66,6 +58,12 @@ class Listing:
         instead += [f"{path} {why}" for path, why in self.faults.items() if path not in paths]
         listed = f" ({'; '.join(instead)})" if instead else ""
         raise DataError(f"there is no video in {', '.join(paths)}{listed}; give a folder of videos")
+
+
+def merged_patterns(kept: Sequence[str], added: Sequence[str]) -> tuple[str, ...]:
+    """Patterns in the order in which they count, the last most: one that is given anew counts as
+    given now."""
+    return *(pattern for pattern in kept if pattern not in added), *dict.fromkeys(added)
 
 
 def said_of(passed_over: Iterable[LeftOut]) -> list[str]:

@@ -117,6 +117,7 @@ class Gatherer:
             thumbnail=[growing.thumbnails[i] for i in middle],
             baseline_mean=mean,
             baseline_std=std,
+            taken=info.taken,
         )
 
     @torch.inference_mode()

@@ -17,14 +17,15 @@ import torch
 
 from reeltune.errors import LibraryError
 from reeltune.media.decoder import Decoder
-from reeltune.media.files import Scope, find
+from reeltune.media.files import Scope, find, merged_patterns
 from reeltune.media.progress import Progress, Silent
 from reeltune.media.sampling import Sampling
 from reeltune.models.opening.open import open_encoder
 from reeltune.registry import given
 from reeltune.search._confidence import Baseline
+from reeltune.search._excluded import left_out_by
 from reeltune.search._gather import Gatherer
-from reeltune.search._known import Known
+from reeltune.search._known import Known, Stored
 from reeltune.search._prune import Prune, gone_below
 from reeltune.search._rescore import indexed_columns
 from reeltune.search._stored_model import open_stored
@@ -53,6 +54,7 @@ class Choice:
     sampling: str | None = None
     device: str | None = None
     prune: Prune | None = None  # take out files below the given paths that are gone from disk
+    exclude: tuple[str, ...] = ()  # patterns that are added to those of the library
     everything: bool = False  # also hidden files, and what systems and cameras keep for themselves
     caption: Describes | None = None  # captions each moment; None: captions stay as they are
 
@@ -73,8 +75,10 @@ def index(
     begun, folder = time.monotonic(), Path(folder)
     is_told = choice.prune == "all"  # that what is not there is gone
     there = [path for path in paths if not is_told or Path(path).expanduser().exists()]
-    found = find(there, Scope(choice.everything))
-    if not (choice.prune and (folder / FILE_NAME).exists()):
+    stored = _stored(folder)
+    exclude = merged_patterns(stored.exclude if stored else (), choice.exclude)
+    found = find(there, Scope(choice.everything, exclude=exclude))
+    if stored is None or not (choice.prune or found.excluded):
         found.required(paths)
     require_folder(folder)
     name, model = _opened(folder, choice)
@@ -85,7 +89,8 @@ def index(
         manifest = _agree(folder, choice, name, model)
         if not _table.exists(folder):
             _table.create(folder, manifest)
-        manifest = _table.upgrade(folder, manifest)
+        manifest = _with_excluded(folder, _table.upgrade(folder, manifest), exclude)
+        _remove(folder, left_out_by(found, Known.read(folder).by_video.values()), report)
         known = Known.read(folder, paths)
         sampling = Sampling.parse(manifest.sampling)
         gatherer = Gatherer(model, Baseline.of_model(model), MomentSettings())
@@ -194,8 +199,20 @@ def _try_a_picture(model: DualEncoder) -> None:
 def _prune(folder: Path, paths: Sequence[str], prune: Prune, report: Report) -> None:
     stored = list(Known.read(folder, paths).by_video.values())
     gone, report.kept = gone_below(paths, stored, prune)
+    _remove(folder, gone, report)
+
+
+def _remove(folder: Path, gone: Sequence[Stored], report: Report) -> None:
     _table.remove(folder, [one.video for one in gone])
     report.removed.extend(one.path for one in gone)
+
+
+def _with_excluded(folder: Path, manifest: Manifest, exclude: tuple[str, ...]) -> Manifest:
+    """The manifest with the patterns of what stays out of the library, also for later runs."""
+    if manifest.exclude != exclude:
+        manifest = manifest.model_copy(update={"exclude": exclude})
+        manifest.write(folder)
+    return manifest
 
 
 def _threads() -> int:

@@ -45,6 +45,7 @@ class Report:
     removed: list[str] = field(default_factory=list)
     kept: list[Failed] = field(default_factory=list)  # folders whose files only seem gone
     failed: list[Failed] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)  # still being written: left for the next run
     passed_over: list[LeftOut] = field(default_factory=list)  # files and folders, by kind
     captioned: int = 0  # moments that were given a caption
     uncaptioned: list[Failed] = field(default_factory=list)  # files in the library, but without
@@ -55,12 +56,13 @@ class Report:
     @property
     def exit_code(self) -> int:
         """0: all is done; 3: some files are not in the library, lack the captions that were wanted,
-        or only seem gone; 1: none could be used, or an error ended the run; 130: stopped."""
+        only seem gone, or are still being written; 1: none could be used, or an error ended the
+        run; 130: stopped."""
         if self.interrupted:
             return 130
         if self.error:
             return 1
-        if not any((self.failed, self.uncaptioned, self.kept)):
+        if not any((self.failed, self.uncaptioned, self.kept, self.waiting)):
             return 0
         return 3 if self.used else 1
 

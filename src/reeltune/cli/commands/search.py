@@ -49,6 +49,10 @@ def index(
             help="Take out files that are gone from PATHS; =all also where most of them are."
         ),
     ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(help="Files to leave out, as in .gitignore; kept in the library; repeatable."),
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Also hidden files, bins, and previews of cameras.")
     ] = False,
@@ -78,6 +82,7 @@ def index(
             model=model,
             sampling=sampling,
             prune=prune,
+            exclude=tuple(exclude or ()),
             everything=everything,
             caption=writer,
             device=device,

@@ -16,6 +16,7 @@ from reeltune.search.engines.local_readers import (
     Ended,
     Event,
     Frames,
+    Growing,
     Opened,
     Readers,
     Settled,
@@ -100,6 +101,10 @@ class Run:
             case Ended(file, note):
                 self.gatherer.end(file, note)
                 self.meter.done(file.path, file.size)
+            case Growing(candidate):
+                self.gatherer.drop(candidate.location)
+                self.report.waiting.append(candidate.path)
+                self.meter.done(candidate.path, candidate.size)
             case Broken(candidate, reason):
                 self.gatherer.drop(candidate.location)
                 self.report.failed.append(Failed(candidate.path, reason))

@@ -6,6 +6,7 @@ Each decoding thread owns one sandboxed decoder process. Queues are short, so me
 and decoding runs just ahead of the encoder.
 """
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reeltune.errors import MediaError
 from reeltune.media.decoder import Decoder, Frame, MediaInfo
 from reeltune.media.files import Candidate
 from reeltune.media.first_bytes import require_container
 from reeltune.media.progress import Progress
 from reeltune.search._known import Judged, Known, Verdict
 from reeltune.search.report import reason_of
-from reeltune.search.store.schema import VideoFile
+from reeltune.search.store.schema import VideoFile, kept_time
 from reeltune.storage.content import content_hash
 
 CHUNK = 16  # frames handed over at a time
@@ -75,7 +77,14 @@ class Broken:
     reason: str
 
 
-Event = Settled | AllJudged | Opened | Frames | Ended | Broken
+@dataclass(frozen=True)
+class Growing:
+    """The file changed while it was read, so it is left for the next run."""
+
+    candidate: Candidate
+
+
+Event = Growing | Settled | AllJudged | Opened | Frames | Ended | Broken
 
 
 class Readers:
@@ -140,7 +149,7 @@ class Readers:
             try:
                 judged = self._known.judge(candidate, self._content)
             except Exception as error:  # whatever it is, it costs this file alone
-                self._put(self._events, Broken(candidate, reason_of(error)))
+                self._fail(candidate, error)
                 continue
             if judged.contested:
                 waiting.append(judged)
@@ -167,9 +176,14 @@ class Readers:
         def told(done: int) -> None:
             if self._stop.is_set():
                 raise _StoppedError
+            if done > file.size:
+                raise MediaError(file.location, "is still being written")
             self._progress.recognise(file.path, done, file.size)
 
-        return content_hash(file.location, told)
+        content = content_hash(file.location, told)
+        if has_changed(file):
+            raise MediaError(file.location, "is still being written")
+        return content
 
     def _decode(self) -> None:
         with self._decoder() as decoder:
@@ -178,7 +192,12 @@ class Readers:
                 try:
                     self._read(decoder, judged)
                 except Exception as error:  # whatever it is, it costs this file alone
-                    self._put(self._events, Broken(judged.file, reason_of(error)))
+                    self._fail(judged.file, error)
+
+    def _fail(self, file: Candidate, error: Exception) -> None:
+        self._put(
+            self._events, Growing(file) if has_changed(file) else Broken(file, reason_of(error))
+        )
 
     def _read(self, decoder: Decoder, judged: Judged) -> None:
         candidate = judged.file
@@ -198,6 +217,8 @@ class Readers:
                     self._put(self._events, Frames(file, chunk))
                     chunk = []
             self._put(self._events, Frames(file, chunk))
+            if has_changed(candidate):
+                raise MediaError(file.location, "is still being written")
             note = "; ".join(filter(None, [judged.note, reading.note]))
             self._put(self._events, Ended(file, note))
 
@@ -220,6 +241,17 @@ class Readers:
             except queue.Empty:
                 continue
         raise _StoppedError
+
+
+def has_changed(file: Candidate) -> bool:
+    """Whether a file is there and not as it was when its folder was listed, as one that is still
+    being written."""
+    try:
+        status = os.stat(file.location)
+    except OSError:
+        return False
+    now = status.st_size, kept_time(status.st_mtime_ns)
+    return now != (file.size, kept_time(file.modified_ns))
 
 
 class _StoppedError(BaseException):

@@ -90,6 +90,7 @@ class Moments:
     thumbnail: list[bytes]
     baseline_mean: Float[np.ndarray, " N"]
     baseline_std: Float[np.ndarray, " N"]
+    taken: int | None = None  # µs since 1970 (UTC); None: the container does not say
 
 
 def to_table(moments: Moments, manifest: Manifest, indexed_us: int) -> pa.Table:
@@ -129,6 +130,7 @@ def to_table(moments: Moments, manifest: Manifest, indexed_us: int) -> pa.Table:
     if manifest.indexed:
         columns[REST] = _fixed(moments.vector[:, manifest.width :])
     columns |= {field.name: pa.nulls(count, field.type) for field in SINCE_4}
+    columns[TAKEN] = [moments.taken] * count
     layout = schema(manifest)
     arrays = [
         column if isinstance(column, pa.Array) else pa.array(column, field.type)
