@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -179,6 +180,13 @@ def show_next_steps(library: str, sheet: str) -> None:
     say("Now try:")
     say(f'  reeltune search "words of your own" --library {library}')
     say("  reeltune index ~/Videos && reeltune search 'a birthday cake'")
+
+
+def show_files(files: Sequence[dict[str, Any]]) -> None:
+    """One line a file: moments, length, megabytes and path."""
+    for file in files:
+        length = clock(file["duration"])
+        say_row(str(file["moments"]), length, f"{file['size'] / 1e6:.1f} MB", file["path"])
 
 
 def show_facts(facts: dict[str, object]) -> None:

@@ -35,6 +35,7 @@ from reeltune.search.engines.local_readers import Readers
 from reeltune.search.report import Failed, Report, reason_of
 from reeltune.search.shots import MomentSettings
 from reeltune.search.store import table as _table
+from reeltune.search.store.changes import begin, tidy
 from reeltune.search.store.lock import sole_writer
 from reeltune.search.store.manifest import FILE_NAME, Manifest
 from reeltune.storage.atomic_file import write_atomically
@@ -90,6 +91,7 @@ def index(
         if not _table.exists(folder):
             _table.create(folder, manifest)
         manifest = _with_excluded(folder, _table.upgrade(folder, manifest), exclude)
+        begin(folder, "index")
         _remove(folder, left_out_by(found, Known.read(folder).by_video.values()), report)
         known = Known.read(folder, paths)
         sampling = Sampling.parse(manifest.sampling)
@@ -104,7 +106,7 @@ def index(
             caption_moments(folder, found.files, choice.caption, run.meter.progress, report)
         many = len(_table.open_table(folder).get_fragments()) > MANY_FRAGMENTS
         if many and not report.interrupted:
-            _table.tidy(folder)
+            tidy(folder)
     return report
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from reeltune.errors import LibraryError
 from reeltune.search.store import table as _table
+from reeltune.search.store.changes import tidy
 from reeltune.search.store.gallery import ANN_ROWS
 from reeltune.search.store.lock import sole_writer
 from reeltune.search.store.manifest import FILE_NAME, Manifest
@@ -202,7 +203,7 @@ def optimize(folder: Path) -> dict[str, object]:
     """Join fragments, drop old versions, and build or extend the ANN index where it pays."""
     Manifest.read(folder)
     with sole_writer(folder):
+        tidy(folder)
         if _table.open_table(folder).count_rows() > ANN_ROWS:
             build_index(_table.open_table(folder))
-        _table.tidy(folder)
     return info(folder)

@@ -1,6 +1,7 @@
 """Commands that look after a library."""
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -8,9 +9,10 @@ from reeltune.cli.options import (
     LIBRARY,
     JsonOption,
     LibraryArgument,
+    LibraryOption,
     print_json,
 )
-from reeltune.cli.terminal import say_each
+from reeltune.cli.terminal import say, say_each
 
 PLACE = 20  # in `--help`
 app = typer.Typer(name="library", no_args_is_help=True, help="Look after a library.")
@@ -56,3 +58,69 @@ def library_optimize(library: LibraryArgument = LIBRARY, as_json: JsonOption = F
 
     facts = optimize(library)
     print_json(facts) if as_json else show_facts(facts)
+
+
+@app.command("list")
+def library_list(library: LibraryArgument = LIBRARY, as_json: JsonOption = False) -> None:
+    """List the files of a library. Example: `reeltune library list holidays`"""
+    from reeltune.cli.output import show_files
+    from reeltune.search.files import list_files
+
+    files = list_files(library)
+    print_json(files) if as_json else show_files(files)
+
+
+@app.command("remove")
+def library_remove(
+    paths: Annotated[list[str], typer.Argument(help="Files, or folders with all below them.")],
+    library: LibraryOption = LIBRARY,
+    as_json: JsonOption = False,
+) -> None:
+    """Take files out of a library, and leave them on disk; `undo` brings them back.
+
+    Example: `reeltune library remove ~/Videos/drafts --library holidays`
+    """
+    from reeltune.search.files import remove
+
+    removed = remove(library, paths)
+    print_json(removed) if as_json else say_each([f"removed {path}" for path in removed])
+
+
+@app.command("undo")
+def library_undo(library: LibraryArgument = LIBRARY, as_json: JsonOption = False) -> None:
+    """Take back what the last index, remove or relocate did; twice takes that back.
+
+    Example: `reeltune library undo holidays`
+    """
+    from dataclasses import asdict
+
+    from reeltune.search.store.changes import undo
+
+    change = undo(library)
+    said = f"took back what {change.what} did at {change.at}; undo again brings it back"
+    print_json(asdict(change)) if as_json else say(said)
+
+
+@app.command("relocate")
+def library_relocate(
+    old: Annotated[str, typer.Argument(help="The folder where the videos were.")],
+    new: Annotated[str, typer.Argument(help="The folder where they are now.")],
+    library: LibraryOption = LIBRARY,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell a library that its videos are in another folder now; nothing is read again.
+
+    Example: `reeltune library relocate /media/old/Videos ~/Videos --library holidays`
+    """
+    from dataclasses import asdict
+
+    from reeltune.cli.output import show_failed
+    from reeltune.search.files import relocate
+
+    done = relocate(library, old, new)
+    if as_json:
+        print_json(asdict(done))
+    else:
+        show_failed(done.kept)
+        say(f"{len(done.moved)} files are now below {new}")
+    sys.exit(done.exit_code)

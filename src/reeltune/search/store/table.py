@@ -1,7 +1,7 @@
 """The Lance table of a library: every change is one atomic commit."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from reeltune.search.store.schema import (
 )
 
 NAME = "moments.lance"
-KEEP_OLD = timedelta(hours=1)  # a reader may still be on a version this old
+KEEP_OLD = timedelta(hours=1)  # a reader may still be on a version that was replaced since
 
 
 def exists(folder: Path) -> bool:
@@ -119,12 +119,29 @@ def remove(folder: Path, videos: Sequence[str]) -> None:
         open_table(folder).delete(_is_one_of("video", videos))
 
 
-def tidy(folder: Path) -> None:
-    """Join small fragments and drop versions that no reader can still be on."""
+def restore(folder: Path, version: int) -> None:
+    """Make an older version the newest; raises LibraryError if it is not kept or not whole."""
+    try:
+        old = lance.dataset(str(folder / NAME), version=version)
+        old.to_table(columns=["id"])  # opens every file of it
+        old.restore()
+    except (ValueError, OSError) as error:
+        raise LibraryError(
+            f"{folder} has no version {version} any more ({_first_line(error)}), so the change "
+            "after it stays; bring the library up to date: reeltune index VIDEOS"
+        ) from error
+
+
+def tidy(folder: Path, keep: int | None = None) -> None:
+    """Join small fragments, and drop versions before `keep` that no reader can still be on."""
     table = open_table(folder)
     table.optimize.compact_files()
     table.optimize.optimize_indices()
-    table.cleanup_old_versions(older_than=KEEP_OLD)
+    versions = table.versions()
+    replaced = [v["version"] for v in versions if v["timestamp"] < datetime.now() - KEEP_OLD]
+    first = min(max(replaced, default=0), keep or table.version)  # the newest of an hour ago
+    if old := [v["version"] for v in versions if v["version"] < first]:
+        table.cleanup_old_versions(versions=old)
 
 
 def _is_one_of(column: str, values: Sequence[str]) -> str:

@@ -1,0 +1,131 @@
+"""The files of a library: lists them, takes some out, and tells it that they were moved."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reeltune.errors import LibraryError
+from reeltune.media.files import Candidate
+from reeltune.search._known import Known, Stored
+from reeltune.search._prune import is_below
+from reeltune.search.report import Failed
+from reeltune.search.store import table as _table
+from reeltune.search.store.changes import begin
+from reeltune.search.store.lock import sole_writer
+from reeltune.search.store.manifest import Manifest
+
+LISTED = ("path", "location", "duration", "parts", "size", "modified", "note")
+
+
+@dataclass
+class Relocated:
+    """Outcome of `relocate`: paths that are now at the new place, and those that are not."""
+
+    moved: list[str] = field(default_factory=list)
+    kept: list[Failed] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0: all files are at the new place; 3: some are not."""
+        return 3 if self.kept else 0
+
+
+def list_files(folder: Path) -> list[dict[str, Any]]:
+    """Every file in the order of paths: path, location, duration (s), moments, size (bytes),
+    modified (ISO, UTC) and note."""
+    Manifest.read(folder)
+    rows = _table.open_table(folder).to_table(columns=list(LISTED), filter="part = 0")
+    files = sorted(rows.to_pylist(), key=lambda row: str(row["path"]))
+    for file in files:
+        file["moments"] = file.pop("parts")
+        file["modified"] = file["modified"].isoformat(timespec="seconds")
+    return files
+
+
+def remove(folder: Path, paths: Sequence[str]) -> list[str]:
+    """Take files out of a library, or those below folders; returns their paths.
+
+    They need not be on disk. Raises LibraryError for a path that names none, and takes out none.
+    """
+    Manifest.read(folder)
+    with sole_writer(folder):
+        stored = list(Known.read(folder).by_video.values())
+        named = {one.video: one.path for path in paths for one in _named(folder, stored, path)}
+        begin(folder, "remove")
+        _table.remove(folder, list(named))
+    return sorted(named.values())
+
+
+def _named(folder: Path, stored: Sequence[Stored], path: str) -> list[Stored]:
+    """The files that a path names: by where it is, or else as it was given at indexing."""
+    place = os.path.realpath(Path(path).expanduser())
+    if found := [one for one in stored if is_below(one.location, place)]:
+        return found
+    if found := [one for one in stored if is_below(one.path, str(Path(path)))]:
+        return found
+    raise LibraryError(
+        f"{folder} has no file {path}, and none below it; see its files: "
+        f"reeltune library list {folder}"
+    )
+
+
+def relocate(folder: Path, old: str, new: str) -> Relocated:
+    """Tell a library that the files below a folder are now below another one.
+
+    A file is taken to be there if one of the same size is; the next `index` run reads it if its
+    time of change differs. Others stay as they are. Raises LibraryError if no file is below `old`,
+    or if none of them is at its new place.
+    """
+    Manifest.read(folder)
+    before, now = Path(old).expanduser().absolute(), Path(new).expanduser()
+    with sole_writer(folder):
+        known, done = Known.read(folder), Relocated()
+        placed: dict[str, Candidate] = {}
+        for one in known.by_video.values():
+            root = _root_of(one.location, before)
+            if root is None:
+                continue
+            path = now / Path(one.location).relative_to(root)
+            place = os.path.realpath(path)
+            if reason := _why_not(known, one, place):
+                done.kept.append(Failed(one.path, reason))
+            else:
+                placed[one.video] = Candidate(str(path), place, one.size, one.modified_ns)
+                done.moved.append(str(path))
+        _require_some(folder, old, new, done)
+        begin(folder, "relocate")
+        _table.place(folder, placed)
+    return done
+
+
+def _root_of(location: str, folder: Path) -> str | None:
+    """The folder as the location has it, whose links are resolved."""
+    roots = (str(folder), os.path.realpath(folder))
+    return next((root for root in roots if is_below(location, root)), None)
+
+
+def _why_not(known: Known, stored: Stored, place: str) -> str:
+    """Why a file is not taken to be at a place; empty if it is."""
+    if any(other.video != stored.video for other in known.by_location.get(place, ())):
+        return f"the library has another content at {place}"
+    try:
+        size = os.stat(place).st_size
+    except OSError as error:
+        return f"it is not at {place} ({error.strerror})"
+    return "" if size == stored.size else f"{place} has {size} bytes, and it had {stored.size}"
+
+
+def _require_some(folder: Path, old: str, new: str, done: Relocated) -> None:
+    if not done.moved and not done.kept:
+        raise LibraryError(
+            f"{folder} has no file below {old}; give the folder as `location` has it in: "
+            f"reeltune library list {folder} --json"
+        )
+    if not done.moved:
+        first = done.kept[0]
+        raise LibraryError(
+            f"none of the {len(done.kept)} files below {old} is below {new} (the first, "
+            f"{first.path}: {first.reason}); give the folder that takes the place of {old}"
+        )

@@ -1,0 +1,72 @@
+"""Remembers the version before the last change of a library, so that it can be taken back."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reeltune.errors import LibraryError
+from reeltune.search.store import table as _table
+from reeltune.search.store.lock import sole_writer
+from reeltune.search.store.manifest import Manifest
+from reeltune.storage.atomic_file import write_atomically
+
+FILE_NAME = "changes.json"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one command did to a library; all its commits are one change."""
+
+    what: str  # such as "index" or "remove"
+    before: int  # the version of the table that it found
+    at: str  # when it began, UTC
+
+
+def begin(folder: Path, what: str) -> None:
+    """Note the version that a command finds, which holds the lock and is about to write.
+
+    A command that then writes nothing leaves the change before it the last one.
+    """
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    found = Change(what, _table.open_table(folder).version, now)
+    _write(folder, [*_last(folder), found])
+
+
+def undo(folder: Path) -> Change:
+    """Take the last change back, and return it; the next call takes that back.
+
+    Raises LibraryError if there is none, or if the version before it is not kept any more.
+    """
+    Manifest.read(folder)  # says where there is no library
+    with sole_writer(folder):
+        if not (last := _last(folder)):
+            raise LibraryError(
+                f"{folder} has no change that can be taken back; the last one of index, remove, "
+                "relocate and undo is kept until the next"
+            )
+        begin(folder, "undo")
+        _table.restore(folder, last[0].before)
+    return last[0]
+
+
+def tidy(folder: Path) -> None:
+    """Join small fragments and drop versions that neither a reader nor `undo` may want."""
+    last = _last(folder)
+    _write(folder, last)  # so that what follows does not count as a change
+    _table.tidy(folder, keep=last[0].before if last else None)
+
+
+def _write(folder: Path, changes: list[Change]) -> None:
+    text = json.dumps([asdict(change) for change in changes], indent=2)
+    write_atomically(folder / FILE_NAME, text.encode())
+
+
+def _last(folder: Path) -> list[Change]:
+    """The last change that wrote something, if one is noted."""
+    try:
+        noted = [Change(**fields) for fields in json.loads((folder / FILE_NAME).read_bytes())]
+        after = [*(change.before for change in noted[1:]), _table.open_table(folder).version]
+        return [one for one, now in zip(noted, after, strict=True) if 0 < one.before < now][-1:]
+    except (OSError, ValueError, TypeError):
+        return []  # none is noted, or the file is damaged

@@ -1,0 +1,187 @@
+"""Files of a library: listed, taken out, brought back, and found again in another folder."""
+
+import json
+import os
+import shutil
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from reeltune.cli.app import app
+from reeltune.errors import LibraryError
+from reeltune.search.files import list_files, relocate, remove
+from reeltune.search.ingest import Choice, index
+from reeltune.search.maintain import optimize, verify
+from reeltune.search.store import changes
+from reeltune.search.store import table as _table
+from reeltune.search.store.changes import undo
+
+
+@pytest.fixture
+def home(videos: Path, model: str) -> Path:
+    """A library of three clips."""
+    index([str(videos)], videos.parent / "library", Choice(model=model))
+    return videos.parent / "library"
+
+
+def names(home: Path) -> list[str]:
+    assert verify(home).faults == []
+    return [Path(file["path"]).name for file in list_files(home)]
+
+
+def test_files_are_listed_with_what_is_known_of_them(home: Path, videos: Path) -> None:
+    assert names(home) == ["green.mp4", "red.mp4", "two.mp4"]
+    two = list_files(home)[2]
+    status = (videos / "two.mp4").stat()
+    assert (two["path"], two["location"]) == (str(videos / "two.mp4"),) * 2
+    assert (two["moments"], two["duration"], two["size"]) == (2, 10.0, status.st_size)
+    assert two["modified"].startswith(time.strftime("%Y-%m-%dT", time.gmtime(status.st_mtime)))
+
+
+def test_removed_files_come_back_by_undo_and_go_again(home: Path, videos: Path) -> None:
+    before = _table.open_table(home).to_table(["id", "vector"]).sort_by("id")
+    assert remove(home, [str(videos / "red.mp4")]) == [str(videos / "red.mp4")]
+    assert names(home) == ["green.mp4", "two.mp4"]
+    assert undo(home).what == "remove"
+    assert _table.open_table(home).to_table(["id", "vector"]).sort_by("id").equals(before)
+    assert undo(home).what == "undo"
+    assert names(home) == ["green.mp4", "two.mp4"]
+
+
+def test_a_folder_stands_for_all_below_it_also_if_it_is_gone(home: Path, videos: Path) -> None:
+    shutil.rmtree(videos)
+    with pytest.raises(LibraryError, match=r"no file .*elsewhere, .*; see its files: reeltune lib"):
+        remove(home, [str(videos), str(videos.parent / "elsewhere")])
+    assert len(names(home)) == 3
+    assert len(remove(home, [str(videos)])) == 3
+    assert names(home) == []
+
+
+def test_undo_takes_all_of_a_run_back_and_a_run_without_changes_does_not_count(
+    home: Path, videos: Path, model: str
+) -> None:
+    (videos / "red.mp4").unlink()
+    shutil.copy(videos / "two.mp4", videos / "zz.mp4")
+    (videos / "two.mp4").unlink()
+    index([str(videos)], home, Choice(prune="all"))
+    assert names(home) == ["green.mp4", "zz.mp4"]
+    index([str(videos)], home, Choice())
+    assert undo(home).what == "index"
+    assert names(home) == ["green.mp4", "red.mp4", "two.mp4"]
+
+
+def test_the_version_before_the_last_change_is_kept_when_a_library_is_tidied(
+    home: Path, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_table, "KEEP_OLD", timedelta(0))
+    remove(home, [str(videos / "red.mp4")])
+    optimize(home)
+    optimize(home)
+    assert undo(home).what == "remove"
+    assert len(names(home)) == 3
+    remove(home, [str(videos / "red.mp4")])
+    remove(home, [str(videos / "two.mp4")])
+    optimize(home)
+    undo(home)
+    assert names(home) == ["green.mp4", "two.mp4"], "the change before is not kept"
+
+
+def test_a_version_that_was_current_an_hour_ago_is_kept_for_its_readers(
+    home: Path, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although it may be much older than an hour: it has only now been replaced."""
+    read = _table.open_table(home)
+    time.sleep(0.2)
+    monkeypatch.setattr(_table, "KEEP_OLD", timedelta(seconds=0.1))
+    (home / changes.FILE_NAME).unlink()
+    _table.remove(home, ["none"])
+    _table.tidy(home)
+    assert read.to_table(["vector"]).num_rows == 4
+
+
+def test_without_a_known_change_undo_says_so(home: Path, tmp_path: Path) -> None:
+    undo(home)
+    assert names(home) == []
+    (home / changes.FILE_NAME).write_text("[{")
+    with pytest.raises(LibraryError, match="has no change that can be taken back; the last one of"):
+        undo(home)
+    with pytest.raises(LibraryError, match="is no library"):
+        undo(tmp_path / "none")
+
+
+def test_a_version_that_is_gone_cannot_be_brought_back(home: Path, videos: Path) -> None:
+    remove(home, [str(videos / "red.mp4")])
+    for path in (home / "moments.lance" / "data").iterdir():
+        path.rename(path.with_suffix(".away"))
+    with pytest.raises(LibraryError, match=r"has no version \d+ any more .*reeltune index VIDEOS"):
+        undo(home)
+    for path in (home / "moments.lance" / "data").iterdir():
+        path.rename(path.with_suffix(".lance"))
+    assert undo(home).what == "remove"
+
+
+def test_a_library_is_told_that_its_videos_were_moved(home: Path, videos: Path, model: str) -> None:
+    new = videos.parent / "new"
+    videos.rename(new)
+    (new / "red.mp4").unlink()
+    done = relocate(home, str(videos), str(new))
+    assert [Path(path).name for path in done.moved] == ["green.mp4", "two.mp4"]
+    assert done.kept[0].path == str(videos / "red.mp4")
+    assert done.kept[0].reason == f"it is not at {new / 'red.mp4'} (No such file or directory)"
+    assert done.exit_code == 3
+    assert [file["location"] for file in list_files(home)] == [
+        str(new / "green.mp4"),
+        str(new / "two.mp4"),
+        str(videos / "red.mp4"),
+    ]
+    assert len(index([str(new)], home, Choice(model=model)).unchanged) == 2
+    assert undo(home).what == "relocate"
+
+
+def test_a_file_of_another_size_is_not_taken_for_the_one_that_was_moved(
+    home: Path, videos: Path
+) -> None:
+    new = videos.parent / "new"
+    videos.rename(new)
+    (new / "red.mp4").write_bytes(b"short")
+    assert "has 5 bytes, and it had " in relocate(home, str(videos), str(new)).kept[0].reason
+
+
+def test_folders_that_cannot_be_meant_are_refused(home: Path, videos: Path) -> None:
+    with pytest.raises(LibraryError, match=r"has no file below /nowhere; give the folder as `loca"):
+        relocate(home, "/nowhere", str(videos))
+    with pytest.raises(LibraryError, match=r"none of the 3 files below .* is below .*; give the"):
+        relocate(home, str(videos), str(videos.parent / "wrong"))
+
+
+def test_the_commands_say_what_they_did(
+    home: Path, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(*command: str, code: int = 0) -> str:
+        done = CliRunner().invoke(app, ["library", *command])
+        assert done.exit_code == code, done.output
+        return done.output
+
+    assert json.loads(said("list", str(home), "--json")) == list_files(home)
+    assert said("list", str(home)).splitlines()[2].endswith("two.mp4")
+    monkeypatch.chdir(videos)
+    assert said("remove", "red.mp4", "-l", str(home)) == f"removed {videos / 'red.mp4'}\n"
+    assert said("undo", str(home)).startswith("took back what remove did at 20")
+    assert json.loads(said("undo", str(home), "--json"))["what"] == "undo"
+    os.rename(videos, videos.parent / "new")
+    told = ["relocate", str(videos), str(videos.parent / "new"), "-l", str(home)]
+    assert "2 files are now below" in said(*told)
+
+
+def test_prune_may_stand_before_the_paths(home: Path, videos: Path, model: str) -> None:
+    (videos / "red.mp4").unlink()
+    (videos / "two.mp4").unlink()
+    for how, code in (("--prune", 3), ("--prune=all", 0)):
+        done = CliRunner().invoke(app, ["index", how, str(videos), "-l", str(home)])
+        assert done.exit_code == code, done.output
+    assert names(home) == ["green.mp4"]
+    done = CliRunner().invoke(app, ["index", "--prune=some", str(videos), "-l", str(home)])
+    assert done.exit_code == 2
