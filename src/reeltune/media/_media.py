@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     VideoPacket = Packet[VideoStream]
 else:
     VideoPacket = Packet  # generic in PyAV's stubs only
-OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 STILLS = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 WIDEST_PIXEL = 8.0  # width of a pixel by its height, or the reverse; more is taken for an error
 
@@ -61,41 +60,31 @@ class Media:
         return seen.rotate(90 * turns, expand=True) if turns else seen
 
 
-@contextmanager
-def regular(path: str) -> Iterator[int]:
-    """Descriptor of a plain, readable, non-empty file.
+def require_regular(descriptor: int) -> None:
+    """Refuse what is not a plain file with something in it.
 
-    The file is opened first and judged afterwards, so that what was judged is what is read;
-    opening does not wait, as it would for the other end of a pipe.
+    The file was opened first and is judged afterwards, so what was judged is what is read.
     """
-    try:
-        descriptor = os.open(path, OPEN_FLAGS)
-    except OSError as error:
-        raise Refused(f"cannot be opened ({error.strerror})") from error
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise Refused("not a regular file")
-        if status.st_size == 0:
-            raise Refused("an empty file")
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise Refused("not a regular file")
+    if status.st_size == 0:
+        raise Refused("an empty file")
 
 
 @contextmanager
-def opened(path: str, limits: Limits) -> Iterator[Media]:
+def opened(descriptor: int, limits: Limits) -> Iterator[Media]:
     """A video whose container, codec and declared sizes are all within the limits."""
-    with regular(path) as descriptor:
-        length = 0.0
-        with _container(descriptor, limits) as container:
-            media = _checked(container, os.fstat(descriptor).st_size, limits)
-            if media.duration > 0:
-                yield media
-                return
-            length = _measured(media)
-        with _container(descriptor, limits) as container:
-            yield _checked(container, os.fstat(descriptor).st_size, limits, length)
+    require_regular(descriptor)
+    length = 0.0
+    with _container(descriptor, limits) as container:
+        media = _checked(container, os.fstat(descriptor).st_size, limits)
+        if media.duration > 0:
+            yield media
+            return
+        length = _measured(media)
+    with _container(descriptor, limits) as container:
+        yield _checked(container, os.fstat(descriptor).st_size, limits, length)
 
 
 def _container(descriptor: int, limits: Limits) -> InputContainer:
@@ -252,9 +241,10 @@ def _measured(media: Media) -> float:
     return max(0.0, last - first) if last > first else count * step
 
 
-def still(path: str, limits: Limits) -> Image.Image:
+def still(descriptor: int, limits: Limits) -> Image.Image:
     """A picture file in colour, turned as its camera was held."""
-    with regular(path) as descriptor, os.fdopen(os.dup(descriptor), "rb") as file:
+    require_regular(descriptor)
+    with os.fdopen(os.dup(descriptor), "rb") as file:
         try:
             picture = Image.open(file, formats=PICTURES)
             require_size(*picture.size, limits)

@@ -13,11 +13,13 @@ from dataclasses import asdict
 from typing import IO, Any
 
 from reeltune.media._answers import Hello, line, understand
+from reeltune.media._hand import Hand
 from reeltune.media._wire import ClosedError, WireError, receive_raw, send
 from reeltune.media.limits import Limits
 
 KEPT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "APPDATA")
 AHEAD = 1 << 20  # bytes of frames that may wait in the pipe while the parent is busy
+WORKER = ("-m", "reeltune.media._worker")
 COMPLAINTS = 100  # lines of decoder messages that are logged of one worker
 log = logging.getLogger(__name__)
 
@@ -27,15 +29,18 @@ class WorkerProcess:
 
     def __init__(self, limits: Limits) -> None:
         environment = {name: os.environ[name] for name in KEPT if name in os.environ}
+        self._hand = Hand()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "reeltune.media._worker"],
+            [sys.executable, "-P", *WORKER, *map(str, self._hand.for_worker)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
             pipesize=AHEAD if sys.platform == "linux" else -1,
             start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends the worker
+            pass_fds=self._hand.for_worker,
         )
+        self._hand.inherited()
         self._limits = limits
         self._waited: float | None = None  # s without an answer, after which it was killed
         self._listener = threading.Thread(target=self._log_complaints, daemon=True)
@@ -57,8 +62,13 @@ class WorkerProcess:
     def is_running(self) -> bool:
         return self._process.poll() is None
 
+    def ask(self, path: str, request: dict[str, Any]) -> None:
+        """Ask for a file; raises OSError if it cannot be opened, and WireError if the worker does
+        not listen."""
+        self.send(request | self._hand.give(path))
+
     def send(self, message: dict[str, Any]) -> None:
-        """Ask for a file; raises WireError if the worker does not listen."""
+        """Send a message; raises WireError if the worker does not listen."""
         try:
             send(_pipe(self._process.stdin), message)
         except OSError as error:
@@ -87,6 +97,7 @@ class WorkerProcess:
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             with contextlib.suppress(OSError):
                 _pipe(pipe).close()
+        self._hand.close()
 
     def _last_words(self) -> str:
         """Why it ended."""

@@ -4,30 +4,35 @@ Each measure is taken where the system has it. None of them is relied on alone.
 """
 
 import ctypes
-import os
 import sys
+
+from reeltune.media import _landlock, _seccomp
 
 NO_NEW_PRIVILEGES = 38  # prctl(2)
 NEW_NETWORK, NEW_USER = 0x40000000, 0x10000000  # unshare(2)
-LANDLOCK_CREATE, LANDLOCK_RESTRICT = 444, 446  # system calls, the same on all processors
-# Rights that landlock(7) takes away, and the version of Landlock that knows them. Reading stays:
-# Python still loads modules when it meets the first picture of a kind.
-FILE_RIGHTS = {1: 0b1_1111_1111_0011, 2: 1 << 13, 3: 1 << 14, 5: 1 << 15}
-SOCKET_RIGHTS = {4: 0b11}  # bind and connect
-REACH = {6: 0b11}  # abstract sockets of, and signals to, processes outside
 
 
 def enter(memory: int) -> dict[str, bool]:
     """Give up memory, files, privileges and the network; returns what could be given up."""
-    return {
+    given_up = {
         "memory limit": _limit("RLIMIT_AS", memory),
         "no file writing": _limit("RLIMIT_FSIZE", 0),
         "few open files": _limit("RLIMIT_NOFILE", 64),
         "no core dumps": _limit("RLIMIT_CORE", 0),
         "no new privileges": _is_linux() and _call("prctl", NO_NEW_PRIVILEGES, 1, 0, 0, 0),
-        "no changes on disk": _is_linux() and _landlock(),
-        "no network": _is_linux()
-        and (_call("unshare", NEW_NETWORK) or _call("unshare", NEW_USER | NEW_NETWORK)),
+    }
+    _limit("RLIMIT_NPROC", 0)  # beside the filter; it does not bind root
+    has_own_network = _is_linux() and (
+        _call("unshare", NEW_NETWORK) or _call("unshare", NEW_USER | NEW_NETWORK)
+    )
+    is_locked = _is_linux() and _landlock.restrict()
+    is_filtered = _is_linux() and _seccomp.restrict()  # last: it refuses all the calls above
+    return given_up | {
+        "no reading of other files": is_locked,
+        "no changes on disk": is_locked and is_filtered,  # contents, and times, owner and mode
+        "no network": is_filtered or has_own_network,
+        "no other programs": is_filtered,
+        "few system calls": is_filtered,
     }
 
 
@@ -54,31 +59,6 @@ def _limit(name: str, value: int) -> bool:
     except (ImportError, AttributeError, ValueError, OSError):
         return False
     return True
-
-
-def _landlock() -> bool:
-    """Forbid to make, change, remove or run anything on disk, and to signal other processes."""
-    version = _system_call(LANDLOCK_CREATE, None, 0, 1)
-    if version < 1:
-        return False
-    tables = (FILE_RIGHTS, SOCKET_RIGHTS, REACH)
-    rights = [sum(bits for v, bits in table.items() if v <= version) for table in tables]
-    known = 1 if version < 4 else 2 if version < 6 else 3
-    attributes = (ctypes.c_uint64 * known)(*rights[:known])
-    rules = _system_call(LANDLOCK_CREATE, attributes, ctypes.sizeof(attributes), 0)
-    if rules < 0:
-        return False
-    try:
-        return _system_call(LANDLOCK_RESTRICT, rules, 0) == 0
-    finally:
-        os.close(rules)
-
-
-def _system_call(number: int, *arguments: object) -> int:
-    try:
-        return int(ctypes.CDLL(None).syscall(number, *arguments))
-    except (AttributeError, OSError):
-        return -1
 
 
 def _is_linux() -> bool:

@@ -18,6 +18,7 @@ from PIL import Image
 
 from reeltune.media import _sandbox
 from reeltune.media._frames import Chosen
+from reeltune.media._hand import Taker
 from reeltune.media._media import Media, Refused, opened, reason, still
 from reeltune.media._pixels import fit
 from reeltune.media._taken import taken
@@ -37,12 +38,15 @@ def main() -> None:
     av.logging.restore_default_callback()
     av.logging.set_libav_level(av.logging.ERROR)
     Image.MAX_IMAGE_PIXELS = limits.pixels
+    Image.init()  # later the libraries that some formats link to could not be opened
+    files = Taker(sys.argv[1:])
     send(answers, {"kind": "hello", "sandbox": _sandbox.enter(limits.memory)})
     with contextlib.suppress(WireError, BrokenPipeError):
         while True:
             request, _ = receive(requests)
             try:
-                serve(request, limits, answers)
+                with files.take(request) as file:
+                    serve(file, request, limits, answers)
             except Refused as refusal:
                 send(answers, {"kind": "refused", "reason": str(refusal)})
             except (WireError, BrokenPipeError):
@@ -51,15 +55,15 @@ def main() -> None:
                 send(answers, {"kind": "refused", "reason": fault(error)})
 
 
-def serve(request: dict[str, Any], limits: Limits, answers: IO[bytes]) -> None:
-    """Answer for one file: its facts, its frames, and how reading it ended."""
-    path, pixels = request["path"], request["pixels"]
+def serve(file: int, request: dict[str, Any], limits: Limits, answers: IO[bytes]) -> None:
+    """Answer for one open file: its facts, its frames, and how reading it ended."""
+    pixels = request["pixels"]
     _sandbox.allow_cpu(limits.cpu)
     if request["still"]:
-        send_frame(answers, 0.0, still(path, limits), pixels)
+        send_frame(answers, 0.0, still(file, limits), pixels)
         send(answers, {"kind": "end", "note": "", "until": 0.0})
         return
-    with opened(path, limits) as media:
+    with opened(file, limits) as media:
         _sandbox.allow_cpu(limits.cpu * (1 + minutes(media.duration, media.size)))
         chosen = Chosen(media, Sampling.parse(request["sampling"]), Heart(answers).beat)
         pictures = until_trouble(chosen)

@@ -111,7 +111,6 @@ class Reading:
         self._patience = Patience(decoder.limits)
         self._left = 1 if still else decoder.limits.frames
         request = {
-            "path": os.path.abspath(path),
             "pixels": asdict(decoder.pixels),
             "sampling": str(decoder.sampling),
             "still": still,
@@ -145,7 +144,7 @@ class Reading:
     def _begin(self, request: dict[str, Any]) -> MediaInfo:
         try:
             self._worker = self._decoder.worker()
-            self._worker.send(request)
+            self._ask(request)
             if request["still"]:
                 return MediaInfo(0.0, 0, 0, 0.0, "", "")
             info, _ = self._hear()
@@ -155,6 +154,15 @@ class Reading:
             raise self._broken(error) from error
         self._patience.grant(minutes(info.duration, _size(self._path)))
         return MediaInfo(**info.model_dump(exclude={"kind", "parts"}))
+
+    def _ask(self, request: dict[str, Any]) -> None:
+        """Hand the file to the worker; raises MediaError if it cannot be opened."""
+        try:
+            self._worker.ask(os.path.abspath(self._path), request)
+        except OSError as error:
+            self.is_done = True
+            reason = f"cannot be opened ({error.strerror})"
+            raise MediaError(str(self._path), reason) from error
 
     def _hear(self) -> tuple[Any, list[bytes]]:
         """The next message that is more than a sign of life."""
