@@ -298,3 +298,18 @@ def test_the_program_that_the_package_shows_runs(
     videos.rename(tmp_path / "Videos")
     exec(compile(dedent("\n".join((reeltune.__doc__ or "").splitlines()[2:])), "shown", "exec"), {})
     assert len(reeltune.Library("my.library").search("a dog catches a frisbee")) == 3
+
+
+def test_verify_remarks_what_is_not_on_disk_as_it_is_stored(videos: Path, model: str) -> None:
+    run(videos, model)
+    (videos / "green.mp4").unlink()
+    os.utime(videos / "red.mp4", ns=(1, 1))
+    (videos / "two.mp4").write_bytes(b"short")
+    health = verify(library(videos))
+    assert health.faults == []
+    mended = "reeltune index DIR brings it up to date"
+    assert sorted(health.remarks) == [
+        f"{videos / 'green.mp4'} is gone; reeltune index DIR --prune takes it out",
+        f"{videos / 'red.mp4'} has another time of change than is stored; {mended}",
+        f"{videos / 'two.mp4'} has another size than is stored; {mended}",
+    ]

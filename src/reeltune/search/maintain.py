@@ -12,6 +12,8 @@ from jaxtyping import Shaped
 from pydantic import ValidationError
 
 from reeltune.errors import LibraryError
+from reeltune.search._known import Known
+from reeltune.search._on_disk import remark_on
 from reeltune.search.store import table as _table
 from reeltune.search.store.changes import tidy
 from reeltune.search.store.gallery import ANN_ROWS
@@ -78,9 +80,8 @@ def verify(folder: Path) -> Health:
     health.files, health.moments = len(pc.unique(rows["unit"])), rows.num_rows
     _check_units(rows, manifest, health)
     _check_vectors(rows, health)
-    for location in pc.unique(rows["location"]).to_pylist():
-        if not Path(location).exists():
-            health.remarks.append(f"{location} is gone; reeltune index DIR --prune takes it out")
+    remarks = (remark_on(stored) for stored in Known.read(folder).by_video.values())
+    health.remarks.extend(filter(None, remarks))
     return health
 
 
