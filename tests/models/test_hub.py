@@ -127,3 +127,9 @@ def test_a_model_that_is_not_there_is_said_not_to_be(tmp_path: Path) -> None:
         pytest.raises(CheckpointError, match="owner/other is not on the hub, or private; check"),
     ):
         fetch("owner/other", cache=tmp_path, endpoint=endpoint)
+
+
+@pytest.mark.parametrize("revision", ["a/../../../there", "..", "a/..", "a//b", "a/.b", "/there"])
+def test_a_revision_leads_nowhere_out_of_the_cache(revision: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="is not a hub id"):
+        fetch(f"owner/model@{revision}", cache=tmp_path)

@@ -67,3 +67,15 @@ def test_tensors_that_cannot_be_written_leave_the_old_file(tmp_path: Path) -> No
         write_tensors(path, {"x": 2 * x, "y": x, "z": x})
     assert load_file(path)["x"].equal(x)
     assert os.listdir(path.parent) == ["x.safetensors"]
+
+
+def test_a_link_laid_beforehand_is_not_written_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secrets.token_hex", lambda count: "0" * count)
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"kept")
+    (tmp_path / f".x.txt.{'0' * 8}.tmp").symlink_to(victim)
+    with pytest.raises(FileExistsError):
+        write_atomically(tmp_path / "x.txt", b"new")
+    assert victim.read_bytes() == b"kept"

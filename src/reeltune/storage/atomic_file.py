@@ -1,9 +1,12 @@
 """Files that are replaced whole: a crash leaves the old one or the new one, never half."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
 
 @contextmanager
@@ -12,7 +15,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Where the block fails, `path` stays as it was and the other name is removed.
     """
-    half = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    half = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    os.close(os.open(half, NEW, 0o666))  # nobody has laid a link there beforehand
     try:
         yield half
         half.replace(path)

@@ -9,7 +9,8 @@ from huggingface_hub.file_download import repo_folder_name
 
 from reeltune.errors import CheckpointError
 
-HUB_ID = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>\w[\w./-]*))?")
+# No part begins with a dot, so that none leads out of the cache.
+HUB_ID = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>\w[\w.-]*(/\w[\w.-]*)*))?")
 SETTINGS = ["config.json", "*processor_config.json"]
 TOKENIZER = ["tokenizer*", "vocab.*", "merges.txt", "special_tokens_map.json", "spiece.model"]
 WEIGHTS = ["model.safetensors", "model-*.safetensors", "model.safetensors.index.json"]
