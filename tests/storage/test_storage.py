@@ -14,7 +14,7 @@ from reeltune.meltr import combiner, linear
 from reeltune.models import clip, dual_encoding, tuned
 from reeltune.storage.atomic_file import replacing, write_atomically
 from reeltune.storage.tensors import write_tensors
-from reeltune.training.checkpoint import Place, save_state
+from reeltune.training.checkpoint import Place, state_of
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def write_one_of_everything(folder: Path) -> None:
     for module in (clip, dual_encoding, tuned):
         module.Config.tiny().build().save_pretrained(folder / module.__name__)
     pack(folder / "small.packed.safetensors", {"x": torch.zeros(40)})
-    save_state(folder, Place("a run"), {"x": weight}, torch.optim.Adam([weight]), {})
+    state_of(Place("a run"), {"x": weight}, torch.optim.Adam([weight]), {}).write(folder)
     combiner.save(linear.Config.tiny().build(), folder / "meltr.safetensors")
 
 

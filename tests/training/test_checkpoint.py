@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from reeltune.errors import CheckpointError
-from reeltune.training.checkpoint import STATE, Place, load_state, save_state
+from reeltune.training.checkpoint import STATE, Place, load_state, state_of
 from reeltune.training.schedule import Score
 
 PLACE = Place(
@@ -39,7 +39,7 @@ def load(folder: Path, weights: Any, optimizer: Any) -> tuple[Place, dict[str, T
 
 def test_what_was_saved_comes_back_bit_for_bit(tmp_path: Path) -> None:
     weights, optimizer = parts(0)
-    save_state(tmp_path, PLACE, weights, optimizer, best(4))
+    state_of(PLACE, weights, optimizer, best(4)).write(tmp_path)
     draws = torch.rand(5)
     others, other = parts(1)
     place, found = load(tmp_path, others, other)
@@ -60,7 +60,7 @@ def test_what_was_saved_comes_back_bit_for_bit(tmp_path: Path) -> None:
 def test_only_the_last_state_stays(tmp_path: Path) -> None:
     weights, optimizer = parts(0)
     for step in range(3):
-        save_state(tmp_path, Place("mine", step=step), weights, optimizer, {})
+        state_of(Place("mine", step=step), weights, optimizer, {}).write(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [STATE]
     assert load(tmp_path, *parts(0))[0].step == 2
 
@@ -76,7 +76,7 @@ def test_a_half_written_state_of_another_process_is_not_read(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("damage", [lambda b: b[:-9], lambda b: b"", lambda b: b"\xff" * len(b)])
 def test_a_broken_state_is_named(tmp_path: Path, damage: Any) -> None:
-    save_state(tmp_path, PLACE, *parts(0), best(0))
+    state_of(PLACE, *parts(0), best(0)).write(tmp_path)
     path = tmp_path / STATE
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(CheckpointError, match=r"state\.safetensors cannot be read .*start anew"):
@@ -84,7 +84,7 @@ def test_a_broken_state_is_named(tmp_path: Path, damage: Any) -> None:
 
 
 def test_another_run_and_another_model_are_refused_and_nothing_is_changed(tmp_path: Path) -> None:
-    save_state(tmp_path, PLACE, *parts(0), best(0))
+    state_of(PLACE, *parts(0), best(0)).write(tmp_path)
     weights, optimizer = parts(1)
     before = weights["a"].detach().clone()
     with pytest.raises(CheckpointError, match="belongs to another run"):

@@ -4,6 +4,9 @@ import json
 import shlex
 import signal
 import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from reeltune.batches.loader import FrameReader
 from reeltune.cli.options import changes_of
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.settings.unread import switch
+from reeltune.training import interrupts, loop
 from reeltune.training.checkpoint import STATE
 from reeltune.training.log import read_log
 from reeltune.training.loop import Run, train
@@ -400,6 +404,49 @@ def test_a_second_ctrl_c_does_not_wait_for_the_step(
     with pytest.raises(KeyboardInterrupt):
         train(small.run(reader, pairs, tmp_path))
     assert not (tmp_path / STATE).exists()
+
+
+class Presses:
+    """A step or validation that presses Ctrl-C when it is called for the `at`-th time, and takes
+    far longer than people wait."""
+
+    def __init__(self, does: Callable[..., Any], at: int) -> None:
+        self.does, self.left = does, at
+        self.reads = getattr(does, "reads", frozenset())
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.left -= 1
+        found = self.does(*arguments)
+        if self.left == 0:
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(60)
+        return found
+
+
+@pytest.mark.parametrize(("what", "at"), [("validate", 2), ("step", 4)])
+def test_what_takes_too_long_after_ctrl_c_is_broken_off_and_done_again(
+    reader: FrameReader,
+    pairs: tuple[Pair, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    at: int,
+) -> None:
+    monkeypatch.setattr(loop, "GRACE", 0.0)  # so that each step is taken for a slow one
+    monkeypatch.setattr(interrupts, "GRACE", 0.1)
+    judged: dict[str, Any] = {"options": {"validate": lambda: {"SumR": 1.0}}}
+    alone = prompted()
+    train(Small(alone, **judged).run(reader, pairs, tmp_path / "alone"))
+    run = Small(**judged).run(reader, pairs, tmp_path / "stopped")
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        train(replace(run, **{what: Presses(getattr(run, what), at)}))
+    assert time.monotonic() - began < 30
+    model = prompted()
+    outcome = train(Small(model, **judged).run(reader, pairs, tmp_path / "stopped"))
+    assert outcome.resumed_at > 0
+    assert is_equal(weights(model), weights(alone))
+    assert without_times(tmp_path / "stopped") == without_times(tmp_path / "alone")
 
 
 def test_a_run_in_another_thread_leaves_ctrl_c_to_the_main_one(

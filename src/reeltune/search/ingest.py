@@ -33,6 +33,7 @@ from reeltune.search.caption_moments import Describes, caption_moments
 from reeltune.search.engines.local import Meter, Run
 from reeltune.search.engines.local_readers import Readers
 from reeltune.search.report import Failed, Report, reason_of
+from reeltune.search.run_log import logged
 from reeltune.search.shots import MomentSettings
 from reeltune.search.store import table as _table
 from reeltune.search.store.changes import begin, tidy
@@ -86,7 +87,7 @@ def index(
     folder.mkdir(parents=True, exist_ok=True)
     report = Report(str(folder), passed_over=list(found.passed_over))
     report.failed.extend(Failed(path, why) for path, why in found.faults.items())
-    with sole_writer(folder), _reported(folder, report, begun):
+    with sole_writer(folder), logged(folder, paths, report), _reported(folder, report, begun):
         manifest = _agree(folder, choice, name, model)
         if not _table.exists(folder):
             _table.create(folder, manifest)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -37,15 +38,26 @@ class Place:
         return cls(**{**stored, "trend": trend, "best": best})
 
 
-def save_state(
-    folder: Path,
+@dataclass(frozen=True)
+class State:
+    """A copy of all that a run needs to go on."""
+
+    place: Place
+    tensors: dict[str, Tensor]
+
+    def write(self, folder: Path) -> None:
+        """Write under another name and rename: there is always a whole one."""
+        write_tensors(folder / STATE, self.tensors, {"place": json.dumps(asdict(self.place))})
+
+
+def state_of(
     place: Place,
     weights: Mapping[str, Tensor],
     optimizer: torch.optim.Optimizer,
     best: dict[str, Tensor],
     step: Mapping[str, Tensor] | None = None,
-) -> None:
-    """Write the state under another name and rename it: there is always a whole one.
+) -> State:
+    """The state of a run as it is now.
 
     `step` is what the training step itself remembers, such as the weights of MELTR.
     """
@@ -59,7 +71,7 @@ def save_state(
     if torch.cuda.is_available():
         tensors["random-cuda"] = torch.cuda.get_rng_state()
     apart = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
-    write_tensors(folder / STATE, apart, {"place": json.dumps(asdict(place))})
+    return State(deepcopy(place), apart)
 
 
 def remove_state(folder: Path) -> None:

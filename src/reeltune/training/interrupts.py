@@ -1,24 +1,46 @@
-"""Ctrl-C that waits for the end of a step, so that no half-made step is ever saved."""
+"""Ctrl-C that waits a little for the end of a step, so that no half-made step is ever saved."""
 
+import os
 import signal
 import threading
+from _thread import interrupt_main
 from types import FrameType
+
+GRACE = 1.0  # s that a step has to end by itself
 
 
 class Interrupts:
-    """Within it, the first Ctrl-C sets `came`; a second one interrupts at once."""
+    """Within it, the first Ctrl-C sets `came`, and interrupts `GRACE` later unless `settle` is
+    called before; a second one interrupts at once."""
 
     def __enter__(self) -> "Interrupts":
         self.came = False
+        self._late: threading.Timer | None = None
         self._is_main = threading.current_thread() is threading.main_thread()
         if self._is_main:
             self._before = signal.signal(signal.SIGINT, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.settle()
         if self._is_main:
             signal.signal(signal.SIGINT, self._before)
+
+    def settle(self) -> None:
+        """Let only a second Ctrl-C interrupt what follows."""
+        if self._late is not None:
+            self._late.cancel()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.came = True
         signal.signal(signal.SIGINT, self._before)
+        self._late = threading.Timer(GRACE, _interrupt)
+        self._late.daemon = True
+        self._late.start()
+
+
+def _interrupt() -> None:
+    if os.name == "posix":  # a real signal, which also ends a wait
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        interrupt_main()

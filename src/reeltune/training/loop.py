@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from reeltune.batches.loader import Loader
 from reeltune.errors import ConfigError, DataError
-from reeltune.training.checkpoint import Place, load_state, save_state, step_state
+from reeltune.training.checkpoint import Place, State, load_state, state_of, step_state
 from reeltune.training.distributed import average_gradients, same_start, world
-from reeltune.training.interrupts import Interrupts
+from reeltune.training.interrupts import GRACE, Interrupts
 from reeltune.training.log import Log, Watcher
 from reeltune.training.optim import learning_rate, optimizer_of, trainable
 from reeltune.training.schedule import Score, after_epoch, is_better
@@ -55,7 +55,8 @@ class Outcome:
 def train(run: Run) -> Outcome:
     """Train from where `run.folder` stopped, or from the start.
 
-    On Ctrl-C the step is finished and the state written before KeyboardInterrupt goes on; on
+    On Ctrl-C the step is finished and the state written before KeyboardInterrupt goes on. A step or
+    validation that takes longer than a second is broken off, and the state before it written. On
     SIGKILL at most `save_minutes` of work are lost. Resumed, it gives the same numbers as a run
     that was left alone.
     """
@@ -90,6 +91,8 @@ class _Training:
         self.resumed_at, self.saved_at = self.place.step, time.monotonic()
         self.history: list[dict[str, float]] = []
         self.log: Log | None = None
+        self.slowest = 0.0  # s, of the steps so far
+        self.before: State | None = None  # what has begun, if it may take longer than people wait
 
     def go(self) -> Outcome:
         run, place = self.run, self.place
@@ -101,6 +104,10 @@ class _Training:
             with Interrupts() as self.interrupts:
                 while place.epoch < run.settings.epochs and not self._has_lost_patience():
                     self._epoch()
+        except KeyboardInterrupt:
+            if self.before is not None:
+                self.before.write(run.folder)
+            raise
         finally:
             if self.log:
                 self.log.close()
@@ -124,13 +131,17 @@ class _Training:
         for batch in batches:
             if place.batch >= self.per_epoch * gathered:
                 break
+            if place.batch % gathered == 0:
+                self.before = self._state() if self.slowest > GRACE / 2 else None
             facts.append(self._finite(run.step(batch, 1 / gathered)))
             place.batch += 1
             if place.batch % gathered == 0:
                 size = gathered * run.settings.batch * world()
                 place.seconds += time.monotonic() - start
+                self.slowest = max(self.slowest, time.monotonic() - start)
                 self._update(facts, size / (time.monotonic() - start))
                 start, facts = time.monotonic(), []
+        self.before = self._state()
         self._validate()
         place.epoch, place.batch = place.epoch + 1, 0
         self._save()
@@ -232,8 +243,16 @@ class _Training:
                 weight.copy_(self.best[name])
         self.run.model.eval()
 
+    def _state(self) -> State | None:
+        """What a resumed run goes on from, for the process that writes it."""
+        if not self.run.leads:
+            return None
+        step = self.run.step.state_dict() if isinstance(self.run.step, Stateful) else None
+        return state_of(self.place, self.learned, self.optimizer, self.best, step)
+
     def _save(self) -> None:
-        if self.run.leads:
-            step = self.run.step.state_dict() if isinstance(self.run.step, Stateful) else None
-            save_state(self.run.folder, self.place, self.learned, self.optimizer, self.best, step)
-        self.saved_at = time.monotonic()
+        self.interrupts.settle()
+        self.before = self._state()
+        if self.before is not None:
+            self.before.write(self.run.folder)
+        self.before, self.saved_at = None, time.monotonic()

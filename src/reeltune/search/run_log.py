@@ -1,0 +1,82 @@
+"""The log of a library: what each run set out to do, what became of each file, how it ended.
+
+It lies in the library's folder, and no library depends on it. A run without an end was killed.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from reeltune.errors import ReeltuneError
+from reeltune.search.report import Report
+
+LOG_NAME = "log.txt"
+SIZE, KEPT = 1 << 20, 3  # bytes of a file, and how many full ones are kept beside it
+MESSAGES = logging.getLogger("reeltune")  # of decoders too, where `--verbose` lets them through
+
+
+@contextmanager
+def logged(folder: Path, paths: Sequence[str], report: Report) -> Iterator[None]:
+    """Write the beginning of a run, what its report says when it ends, and why it failed."""
+    log = _File(folder)
+    MESSAGES.addHandler(log)
+    try:
+        log.say(f"index {', '.join(map(repr, paths))}")
+        yield
+    except ReeltuneError as error:
+        log.say(f"ended by an error: {error}")
+        raise
+    else:
+        for said in _sentences(report):
+            log.say(said)
+    finally:
+        MESSAGES.removeHandler(log)
+        log.close()
+
+
+def _sentences(report: Report) -> Iterator[str]:
+    for done in report.indexed:
+        note = f"; {done.note}" if done.note else ""
+        yield f"indexed {done.path!r}: {done.moments} moments of {done.seconds:.1f} s{note}"
+    for verb in ("moved", "copies", "removed"):
+        for path in getattr(report, verb):
+            yield f"{verb} {path!r}"
+    for failed in (*report.failed, *report.uncaptioned):
+        yield f"failed {failed.path!r}: {failed.reason}"
+    counts = f"{len(report.indexed)} indexed, {len(report.unchanged)} unchanged"
+    yield f"{'stopped' if report.interrupted else 'done'}: {counts}, {len(report.failed)} failed"
+
+
+class _File(RotatingFileHandler):
+    """A file that costs no run when it cannot be written, as on a full disk."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            folder / LOG_NAME,
+            maxBytes=SIZE,
+            backupCount=KEPT,
+            encoding="utf-8",
+            delay=True,
+            errors="backslashreplace",
+        )
+        self.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+
+    def say(self, said: str) -> None:
+        """Write one line, whatever levels are let through."""
+        record = MESSAGES.makeRecord(MESSAGES.name, logging.INFO, "", 0, "%s", (said,), None)
+        self.handle(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Go on without the line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, in which nothing acts on a terminal."""
+        text = super().format(record)
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+    def close(self) -> None:
+        """Close the file, if it was opened."""
+        with suppress(OSError):
+            super().close()
