@@ -252,4 +252,5 @@ class Hit:
     duration: float  # of the whole file, seconds
     similar: int = 0  # near-duplicates folded into this hit
     caption: str | None = None  # what a model wrote about the moment; None where none did
+    date: str = ""  # UTC, ISO 8601: when the video was taken, else when its file last changed
     id: str = ""  # opaque, stable while the file's content and the library's settings are

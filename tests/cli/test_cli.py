@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from reeltune.cli.app import app
@@ -47,6 +48,18 @@ def test_a_picture_finds_the_clip_it_is_from(library: Path) -> None:
     picture = library.parent / "red.png"
     done = reeltune("search", "--image", picture, "--library", library, "--json", "-k", "1")
     assert [hit["path"] for hit in json.loads(done.stdout)] == ["videos/red.mp4"]
+
+
+def test_answers_are_as_sure_as_asked_and_stand_by_date(library: Path) -> None:
+    asked = ("search", "something blue", "-l", library, "--sort", "date")
+    hits = json.loads(reeltune(*asked, "--json").stdout)
+    dates = [datetime.fromisoformat(hit["date"]) for hit in hits]
+    assert dates == sorted(dates, reverse=True)
+    least = sorted(hit["confidence"] for hit in hits)[1]
+    surer = json.loads(reeltune(*asked, "--json", "--min-confidence", str(least)).stdout)
+    assert surer == [hit for hit in hits if hit["confidence"] >= least]
+    assert 0 < len(surer) < len(hits)
+    assert "--min-confidence" in reeltune(*asked, "--min-confidence", "1").stderr
 
 
 def test_a_filter_narrows_and_a_wrong_one_is_explained(library: Path) -> None:

@@ -1,14 +1,18 @@
 """Whole answers over a real table, against the slow and obvious way."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import lance
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from moment_tables import DIM, moments, random_files, rows_of, shots, table, unit
+from moment_tables import DAY, DIM, NEW_YEAR, moments, random_files, rows_of, shots, table, unit
 from test_fold import everything, slow_choice
 
 from reeltune.errors import ConfigError
@@ -16,6 +20,7 @@ from reeltune.search import query as query_module
 from reeltune.search.query import Ask, answer, videos
 from reeltune.search.store.gallery import Gallery
 from reeltune.search.store.nearest import build_index
+from reeltune.search.store.schema import TAKEN
 from reeltune.types import Hit
 
 
@@ -56,6 +61,66 @@ def test_the_order_of_rows_changes_nothing(
     two = lance.write_dataset(rows.take(rng.permutation(len(rows))), str(folder / "b.lance"))
     assert answer(Gallery.read(one), query) == answer(Gallery.read(two), query)
     assert videos(Gallery.read(one), query) == videos(Gallery.read(two), query)
+
+
+@pytest.mark.usefixtures("first_look")
+@pytest.mark.parametrize("per_video", [None, 1, 2])
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000), files=st.integers(1, 12), share=st.floats(0, 1))
+def test_a_least_confidence_leaves_out_what_is_less_sure_as_if_it_were_not_there(
+    tmp_path_factory: pytest.TempPathFactory,
+    per_video: int | None,
+    seed: int,
+    files: int,
+    share: float,
+) -> None:
+    rng = np.random.default_rng(seed)
+    made = random_files(rng, files)
+    gallery, query = Gallery.read(table(tmp_path_factory.mktemp("t"), *made)), unit(rng, DIM)
+    known = {
+        hit.id: hit.confidence
+        for hit in answer(gallery, query, Ask(k=1000, per_video=1000, fold=False))
+    }
+    least = float(np.quantile(list(known.values()), share))
+    found = everything(query, *made)
+    found = found.first(sum(known[id] >= least for id in found.id))
+    expected = slow_choice(found, 5, per_video, fold=True)
+    hits = answer(gallery, query, Ask(k=5, per_video=per_video, min_confidence=least))
+    assert [hit.id for hit in hits] == [found.id[row] for row in expected]
+
+
+def test_the_best_are_shown_by_date_the_newest_first(tmp_path: Path) -> None:
+    query = np.eye(DIM, dtype=np.float32)[0]
+    vectors = np.stack([np.cos(a) * query + np.sin(a) * np.eye(DIM)[1] for a in np.arange(5) / 5])
+    files = [moments(f"v{i}", vector[None]) for i, vector in enumerate(vectors)]
+    days = (1, 3, 2, 3, 9)  # after New Year; the last is not among the best
+    files = [
+        replace(one, file=replace(one.file, modified_ns=NEW_YEAR + day * DAY))
+        for one, day in zip(files, days, strict=True)
+    ]
+    hits = answer(Gallery.read(table(tmp_path, *files)), query, Ask(k=4, fold=False, sort="date"))
+    assert [(hit.path, hit.date) for hit in hits] == [
+        ("v1.mp4", "2026-01-04T00:00:00Z"),
+        ("v3.mp4", "2026-01-04T00:00:00Z"),
+        ("v2.mp4", "2026-01-03T00:00:00Z"),
+        ("v0.mp4", "2026-01-02T00:00:00Z"),
+    ]
+
+
+def test_the_date_is_that_of_taking_where_it_is_known(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = rows_of(*(moments(name, unit(rng, 1, DIM)) for name in "abc"))
+    at = rows.schema.get_field_index(TAKEN)
+    days = [None, datetime(2015, 7, 1, 12, tzinfo=UTC), datetime(1960, 2, 3, tzinfo=UTC)]
+    known = rows.set_column(at, rows.schema.field(at), pa.array(days, rows.schema.field(at).type))
+    new = "2026-01-01T00:00:00Z"
+    for name, stored, dates in (
+        ("known", known, [new, "2015-07-01T12:00:00Z", "1960-02-03T00:00:00Z"]),
+        ("older", rows.drop_columns([TAKEN]), [new] * 3),
+    ):
+        gallery = Gallery.read(lance.write_dataset(stored, str(tmp_path / name)))
+        hits = answer(gallery, unit(rng, DIM), Ask(sort="date"))
+        assert [hit.date for hit in hits] == dates
 
 
 def test_more_answers_go_on_where_fewer_stop(tmp_path: Path) -> None:
@@ -125,9 +190,16 @@ def test_a_videos_score_is_the_mean_of_its_best_two(tmp_path: Path) -> None:
     [
         ({"k": 0}, r"k is 0; ask for at least 1 answer"),
         ({"per_video": 0}, r"per_video is 0; allow at least 1, or leave it out for no limit"),
+        ({"min_confidence": -0.1}, r"min_confidence is -0.1; give a share from 0 to 1"),
+        (
+            {"min_confidence": 35.0},
+            r"min_confidence is 35.0; give a share from 0 to 1, such as 0.5",
+        ),
+        ({"min_confidence": float("nan")}, r"min_confidence is nan; give a share from 0 to 1"),
+        ({"sort": "size"}, r"sort is 'size'; sort by match or date"),
     ],
 )
-def test_an_ask_that_makes_no_sense_is_refused(wrong: dict[str, int], message: str) -> None:
+def test_an_ask_that_makes_no_sense_is_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Ask(**wrong)
 

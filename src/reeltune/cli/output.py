@@ -108,7 +108,10 @@ def show_hits(hits: Sequence[Hit]) -> None:
     caption is one more cell.
     """
     if not hits:
-        say("nothing found: no moment passes the filter, or the library is empty", err=True)
+        say(
+            "nothing found: the library is empty, or no moment passes --where and --min-confidence",
+            err=True,
+        )
         return
     if not may_match(hits):
         say(("nothing here matches well", "yellow"), "; the nearest are:", err=True)

@@ -13,7 +13,7 @@ from reeltune.media.decoder import Decoder, Frame
 from reeltune.media.sampling import Sampling
 from reeltune.search._rescore import score_of
 from reeltune.search._stored_model import open_stored
-from reeltune.search.query import Ask, answer
+from reeltune.search.query import Ask, Sort, answer
 from reeltune.search.store import table as _table
 from reeltune.search.store.gallery import Gallery, thumbnails
 from reeltune.search.store.manifest import Manifest
@@ -70,13 +70,17 @@ class Library:
         k: int = 10,
         where: str | None = None,
         fold: bool = True,
+        min_confidence: float = 0.0,
+        sort: Sort = "match",
     ) -> list[Hit]:
-        """Moments that best match one query, best first.
+        """Moments that best match one query, best first, or of these the newest first.
 
         The best moment of each video comes before second ones, `where` filters as in
-        `duration > 60 and path like '%beach%'`, and `fold` shows near-duplicates once. A model
-        with a score of its own puts what a text finds in order by that; pictures and videos are
-        compared by the cosine, as its score weighs texts against moments.
+        `duration > 60 and path like '%beach%'`, and `fold` shows near-duplicates once. Moments
+        that are less sure than `min_confidence` (0 to 1) are left out. `sort="date"` shows the
+        same `k` moments by the date on which they were taken, or else their files last changed.
+        A model with a score of its own puts what a text finds in order by that; pictures and
+        videos are compared by the cosine, as its score weighs texts against moments.
 
         Raises ConfigError unless exactly one of `text`, `image`, `video` is given, and DataError
         if the picture or video cannot be read.
@@ -86,7 +90,7 @@ class Library:
             raise ConfigError(
                 f"a search takes one query, got {sum(given)}; give a text, an image or a video"
             )
-        ask = Ask(k=k, where=where, fold=fold)
+        ask = Ask(k=k, where=where, fold=fold, min_confidence=min_confidence, sort=sort)
         if text is not None:
             whole = self._whole_text(text)
             own = score_of(self.model, whole) if self.manifest.indexed else None

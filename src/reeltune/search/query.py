@@ -2,21 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
 
 from reeltune.errors import ConfigError, LibraryError
 from reeltune.search._confidence import GOOD, Kind, confidence
-from reeltune.search._fold import choose
+from reeltune.search._fold import Chosen, choose
 from reeltune.search._rescore import Score
-from reeltune.search.store.gallery import Gallery, not_finite
+from reeltune.search.store.gallery import Found, Gallery, not_finite
 from reeltune.types import Hit
 
 FIRST_LOOK, PER_ANSWER = 256, 16  # moments compared in detail at first, in all and per answer
 WIDER = 8  # times as many, when they fold into too few
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BEST_OF = 2  # moments of a video whose mean score is the video's
+
+Sort = Literal["match", "date"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +32,8 @@ class Ask:
     where: str | None = None  # a filter, see `where`
     per_video: int | None = None  # most moments of one video; None: videos first, then moments
     fold: bool = True  # overlapping windows and near-duplicates count as one
+    min_confidence: float = 0.0  # moments that are less sure are left out
+    sort: str = "match"  # or "date", see `Sort`: the k best, best first, or by date, newest first
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -35,6 +42,12 @@ class Ask:
             raise ConfigError(
                 f"per_video is {self.per_video}; allow at least 1, or leave it out for no limit"
             )
+        if not 0 <= self.min_confidence <= 1:
+            raise ConfigError(
+                f"min_confidence is {self.min_confidence}; give a share from 0 to 1, such as 0.5"
+            )
+        if self.sort not in get_args(Sort):
+            raise ConfigError(f"sort is {self.sort!r}; sort by {' or '.join(get_args(Sort))}")
 
 
 def answer(
@@ -57,12 +70,21 @@ def answer(
     Raises ConfigError for a filter that is wrong, and LibraryError for vectors that cannot be
     compared.
     """
+    if own is not None and ask.min_confidence:
+        raise ConfigError(
+            f"min_confidence is {ask.min_confidence}, but the library's model has a score of its "
+            "own, of which no confidence is known; leave it out (--min-confidence)"
+        )
     ranking = gallery.rank(query, ask.where)
+    fitted: Kind = "text" if kind == "text" else "picture"
+    chances = partial(confidence, count=ranking.size, usual=gallery.usual, kind=fitted)
     count, every_video = max(FIRST_LOOK, PER_ANSWER * ask.k), False
     while True:
         found = ranking.best(count, every_video)
         if own is not None:
             found = found.ordered_by(_finite(own(found.whole), gallery))
+        elif ask.min_confidence:
+            found = found.first(int((chances(found.score) >= ask.min_confidence).sum()))
         chosen = choose(found, ask.k, ask.per_video, ask.fold)
         if chosen.settled or count >= ranking.limit:
             break
@@ -70,28 +92,31 @@ def answer(
             every_video = True
         else:
             count *= WIDER
-    scores = found.score[chosen.rows]
-    sure: list[float | None] = [None] * len(scores)
-    if own is None:
-        fitted: Kind = "text" if kind == "text" else "picture"
-        sure = confidence(scores, ranking.size, gallery.usual, fitted).tolist()
-    return [
-        Hit(
-            path=found.path[row],
-            location=found.location[row],
-            start=float(found.start[row]),
-            end=float(found.end[row]),
-            score=float(score),
-            confidence=chance,
-            duration=float(found.duration[row]),
-            similar=similar,
-            caption=found.caption[row],
-            id=found.id[row],
-        )
-        for row, similar, score, chance in zip(
-            chosen.rows, chosen.similar, scores, sure, strict=True
-        )
-    ]
+    sure = None if own is not None else chances(found.score)
+    return [_hit(found, row, similar, sure) for row, similar in _sorted(found, chosen, ask.sort)]
+
+
+def _sorted(found: Found, chosen: Chosen, sort: str) -> list[tuple[int, int]]:
+    """Rows to show, each with how many others look the same; of one date the best first."""
+    rows = list(zip(chosen.rows, chosen.similar, strict=True))
+    return sorted(rows, key=lambda row: -found.date[row[0]]) if sort == "date" else rows
+
+
+def _hit(found: Found, row: int, similar: int, sure: Float[np.ndarray, " M"] | None) -> Hit:
+    date = EPOCH + timedelta(microseconds=int(found.date[row]))
+    return Hit(
+        path=found.path[row],
+        location=found.location[row],
+        start=float(found.start[row]),
+        end=float(found.end[row]),
+        score=float(found.score[row]),
+        confidence=None if sure is None else float(sure[row]),
+        duration=float(found.duration[row]),
+        similar=similar,
+        caption=found.caption[row],
+        date=date.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        id=found.id[row],
+    )
 
 
 def may_match(hits: Sequence[Hit]) -> bool:

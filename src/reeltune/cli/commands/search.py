@@ -115,6 +115,13 @@ def search(
     image: Annotated[Path | None, typer.Option(help="Search by a picture instead.")] = None,
     video: Annotated[Path | None, typer.Option(help="Search by a video instead.")] = None,
     fold: Annotated[bool, typer.Option(help="Show near-duplicates once.")] = True,
+    min_confidence: Annotated[
+        float, typer.Option(help="Leave out what is less sure: 0 to 1, e.g. 0.5.")
+    ] = 0.0,
+    sort: Annotated[
+        Literal["match", "date"],
+        typer.Option(help="The k best: best first, or by date, newest first."),
+    ] = "match",
     device: DeviceOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -139,7 +146,8 @@ def search(
         from reeltune.search.library import Library
 
         opened = Library(library, device)
-        find = partial(opened.search, k=k, where=where, fold=fold)
+        find = partial(opened.search, k=k, where=where, fold=fold, sort=sort)
+        find = partial(find, min_confidence=min_confidence)
         asks = (text, image, video) == (None, None, None) and can_prompt() and not as_json
         found = [] if asks else find(text, image=image, video=video)
         if asks:

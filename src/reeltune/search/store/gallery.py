@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import lance
 import numpy as np
@@ -14,23 +14,15 @@ from jaxtyping import Bool, Float, Int, UInt64
 from reeltune.errors import ConfigError, LibraryError
 from reeltune.search._confidence import KNOWN, Usual, usual
 from reeltune.search.store.nearest import Groups, best_rows, by_index, exact_scores, vectors_of
-from reeltune.search.store.schema import CAPTION, REST
+from reeltune.search.store.schema import CAPTION, REST, TAKEN
 from reeltune.search.store.vectors import Vectors, vectors_in
 from reeltune.search.store.where import columns_of, refused_by_table, where
 
 ANN_ROWS = 1_000_000  # beyond this, vectors stay on disk behind an index
 ANN_LOOK = 4096  # most moments asked of the index for one answer
 NUMBERS = ("start", "end", "duration", "dhash")
-COLUMNS = (
-    "id",
-    "video",
-    "path",
-    "location",
-    *NUMBERS,
-    "vector",
-    REST,
-    CAPTION,
-)  # if they are there
+SOMETIMES = (REST, CAPTION, TAKEN)  # columns that not every table has
+COLUMNS = ("id", "video", "path", "location", *NUMBERS, "modified", "vector", *SOMETIMES)
 FILTERS = 64  # filters whose outcome is remembered
 SAMPLE = 500  # moments that tell how alike moments are in general
 
@@ -48,6 +40,7 @@ class Found:
     end: Float[np.ndarray, " M"]
     duration: Float[np.ndarray, " M"]
     dhash: Int[np.ndarray, " M"]
+    date: Int[np.ndarray, " M"]  # us since 1970, when a video was taken, else last changed
     vector: Float[np.ndarray, "M E"]  # what is indexed: the first E of D columns
     rest: Float[np.ndarray, "M R"]  # the others
     score: Float[np.ndarray, " M"]  # the cosine, unless put in order by another
@@ -79,6 +72,7 @@ class Found:
             vector=vector[order],
             rest=rest[order],
             score=score[order],
+            date=_dates(rows),
             **{name: rows[name].to_numpy() for name in NUMBERS},
             complete=extent["complete"],
             has_all=bool(extent["has_all"]),
@@ -93,17 +87,25 @@ class Found:
     def ordered_by(self, score: Float[np.ndarray, " M"]) -> "Found":
         """These moments in the order of another score, as if there were no others."""
         order = np.lexsort((np.array(self.id), -score))
-        arrays = ("video", *NUMBERS, "vector", "rest")
+        return replace(self._at(order), score=score[order], complete=len(order))
+
+    def first(self, count: int) -> "Found":
+        """The first `count` moments, as if there were no others."""
+        seen = count < self.complete  # then so were all that are left out
         return replace(
-            self,
-            id=[self.id[row] for row in order],
-            path=[self.path[row] for row in order],
-            location=[self.location[row] for row in order],
-            caption=[self.caption[row] for row in order],
-            score=score[order],
-            **{name: getattr(self, name)[order] for name in arrays},
-            complete=len(order),
+            self._at(np.arange(count)),
+            complete=min(count, self.complete),
+            has_all=self.has_all or seen,
+            has_videos=self.has_videos or seen,
         )
+
+    def _at(self, rows: Int[np.ndarray, " R"]) -> "Found":
+        lists = ("id", "path", "location", "caption")
+        arrays = ("video", *NUMBERS, "date", "vector", "rest", "score")
+        columns: dict[str, Any] = {
+            name: [getattr(self, name)[row] for row in rows] for name in lists
+        } | {name: getattr(self, name)[rows] for name in arrays}
+        return replace(self, **columns)
 
 
 class Gallery:
@@ -273,6 +275,11 @@ def not_finite(uri: str) -> str:
 
 def _columns(dataset: lance.LanceDataset) -> list[str]:
     return [name for name in COLUMNS if name in dataset.schema.names]
+
+
+def _dates(rows: pa.Table) -> Int[np.ndarray, " M"]:
+    taken = [rows[TAKEN]] if TAKEN in rows.column_names else []
+    return pc.coalesce(*taken, rows["modified"]).cast(pa.int64()).to_numpy()
 
 
 def _usual(dataset: lance.LanceDataset) -> Usual:
