@@ -3,7 +3,9 @@
 Raw scores differ from model to model, and the more moments there are, the higher the best of them
 scores by chance. So a score is measured against what is usual for the model, moments against
 captions or pictures that they have nothing to do with, and corrected for the number of moments.
-The weights come from present and absent queries, see scripts/fit_confidence.py.
+The weights come from present and absent queries, of one word and of whole captions, see
+scripts/fit_confidence.py; pictures as queries have scripts/fit_picture_confidence.py. What a query
+scores on pictures that have nothing to do with it told no more (docs/measured/search.md).
 """
 
 import math
@@ -22,10 +24,10 @@ from reeltune.types import DualEncoder
 
 Kind = Literal["text", "picture"]
 
-GOOD = 0.35  # below this, "nothing here matches well"; the fit balances best from 0.3 to 0.4
+GOOD = 0.35  # below this, "nothing here matches well"; the best balance on the validation part
 MOST = 1000.0  # moments; the fit knows no more, and moments of one video are not independent
 WEIGHTS: dict[str, tuple[float, float, float]] = {  # of strength, log count, and the bias
-    "text": (1.739, -0.786, -3.686),
+    "text": (1.521, -0.824, -2.413),
     "picture": (19.201, -0.571, -7.089),
 }
 
