@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.reformatter import VideoReformatter
@@ -18,6 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from reeltune.media._pixels import in_colour
 from reeltune.media._sniff import BARE, HEAD, container_of, refusal
+from reeltune.media._toned import HLG, PQ, toned
 from reeltune.media.limits import CODECS, FORMATS, PICTURES, Limits
 
 if TYPE_CHECKING:
@@ -51,9 +53,15 @@ class Media:
         Raises Refused if the frame is not of the size that the header promised and too large.
         """
         require_size(frame.width * self.shape, frame.height, self.limits)
-        plane = self.to_rgb.reformat(frame, format="rgb24").planes[0]
+        is_bright = frame.color_trc in (PQ, HLG)
+        plane = self.to_rgb.reformat(frame, format="rgb48le" if is_bright else "rgb24").planes[0]
         size, row = (frame.width, frame.height), plane.line_size
-        seen = Image.frombytes("RGB", size, memoryview(plane), "raw", "RGB", row, 1)
+        if is_bright:
+            rows = np.frombuffer(memoryview(plane), "<u2").reshape(frame.height, row // 2)
+            codes = rows[:, : 3 * frame.width].reshape(frame.height, frame.width, 3)
+            seen = Image.fromarray(toned(codes, int(frame.color_trc)))
+        else:
+            seen = Image.frombytes("RGB", size, memoryview(plane), "raw", "RGB", row, 1)
         if abs(self.shape - 1) > 0.01:
             seen = seen.resize((max(1, round(seen.width * self.shape)), seen.height))
         turns = round(frame.rotation / 90) % 4
