@@ -101,3 +101,15 @@ def test_safetensors_are_written_in_one_place() -> None:
 def test_the_planted_upward_import_is_caught(tmp_path: Path) -> None:
     assert LEVEL["search"] > LEVEL["models"] > LEVEL["errors"]
     assert LEVEL["data"] == LEVEL["models"], "neighbours in a row never import each other"
+
+
+def test_one_file_alone_calls_lance() -> None:
+    """Its errors become ours there, and a panic is no Exception that a caller would catch."""
+    for path in FILES:
+        names = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add((node.module or "").split(".")[0])
+        assert "lance" not in names or name_of(path) == "search/store/dataset.py", path

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-import lance
 import numpy as np
 import pyarrow as pa
 
+from reeltune.search.store.dataset import Table
 from reeltune.search.store.manifest import Manifest
 from reeltune.search.store.schema import Moments, VideoFile, to_table
 
@@ -55,8 +55,8 @@ def rows_of(*files: Moments) -> pa.Table:
     return pa.concat_tables([to_table(file, MANIFEST, 0) for file in files])
 
 
-def table(folder: Path, *files: Moments) -> lance.LanceDataset:
-    return lance.write_dataset(rows_of(*files), str(folder / "t.lance"))
+def table(folder: Path, *files: Moments) -> Table:
+    return Table.create(folder / "t.lance", rows_of(*files))
 
 
 def random_files(rng: np.random.Generator, files: int, most: int = 8) -> list[Moments]:

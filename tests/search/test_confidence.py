@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import lance
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,6 +11,7 @@ from moment_tables import DIM, MANIFEST, moments, rows_of, table, unit
 
 from reeltune.search._confidence import GOOD, KNOWN, Baseline, Usual, background, confidence, usual
 from reeltune.search.query import answer
+from reeltune.search.store.dataset import Table
 from reeltune.search.store.gallery import Gallery
 from reeltune.search.store.schema import to_table
 
@@ -97,7 +97,7 @@ def test_a_gallery_takes_the_models_figures_else_its_own(tmp_path: Path, ann_row
     assert (own.texts, own.spread) == (0.0, 1.0)
     known = MANIFEST.model_copy(update={"model": "lite"})
     rows = to_table(made[0], known, 0)
-    dataset = lance.write_dataset(rows, str(tmp_path / "lite.lance"))
+    dataset = Table.create(tmp_path / "lite.lance", rows)
     assert Gallery(dataset, ann_rows).usual == KNOWN["lite"]
 
 

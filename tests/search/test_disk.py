@@ -46,7 +46,7 @@ def indexed(library: Path, videos: Path, model: str, *start: str) -> str:
 
 def files(library: Path) -> int:
     assert verify(library).faults == []
-    return len(set(_table.open_table(library).to_table(["video"])["video"].to_pylist()))
+    return len(set(_table.open_table(library).to_table(columns=["video"])["video"].to_pylist()))
 
 
 def test_a_file_that_cannot_grow_ends_the_run_with_one_line_and_a_report(

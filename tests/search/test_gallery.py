@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-import lance
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,13 +12,14 @@ from moment_tables import DIM, moments, random_files, rows_of, table, unit
 
 from reeltune.errors import LibraryError
 from reeltune.search.store import nearest as _nearest
+from reeltune.search.store.dataset import Table
 from reeltune.search.store.gallery import Gallery, thumbnails
 from reeltune.search.store.nearest import build_index
 
 FILTERS = (None, "path like 'v1%'", "start > 4 and size = 1002", "date < '2026-01-02'")
 
 
-def slow_order(dataset: lance.LanceDataset, query: np.ndarray) -> list[tuple[float, str, str]]:
+def slow_order(dataset: Table, query: np.ndarray) -> list[tuple[float, str, str]]:
     rows = dataset.to_table(columns=["id", "vector", "video"]).to_pylist()
     wide = query.astype(np.float64)
     scored = [
@@ -68,11 +69,10 @@ def test_deleted_rows_are_gone_and_row_ids_still_fit(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     dataset = table(tmp_path, *(moments(f"v{i}", unit(rng, 4, DIM)) for i in range(10)))
     dataset.delete("video = 'v3'")
-    dataset = lance.write_dataset(
-        rows_of(moments("v99", unit(rng, 2, DIM))), dataset, mode="append"
-    )
-    dataset.update({"path": "'moved.mp4'"}, where="video = 'v5'")
-    gallery = Gallery.read(lance.dataset(dataset.uri))
+    dataset.append(rows_of(moments("v99", unit(rng, 2, DIM))))
+    ids = dataset.to_table(columns=["id"], filter="video = 'v5'")
+    dataset.merge(ids.append_column("path", pa.array(["moved.mp4"] * 4)))
+    gallery = Gallery.read(Table.open(dataset.path))
     query = unit(rng, DIM)
     assert len(gallery.rank(query).best(100).id) == gallery.count == 38
     assert set(gallery.rank(query, "path like '%9%'").best(100).path) == {"v9.mp4", "v99.mp4"}
@@ -84,27 +84,27 @@ def test_a_version_is_a_snapshot(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     dataset = table(tmp_path, moments("a", unit(rng, 2, DIM)))
     gallery = Gallery.read(dataset)
-    newer = lance.write_dataset(
-        rows_of(moments("b", unit(rng, 2, DIM))), dataset.uri, mode="append"
-    )
+    newer = Table.open(dataset.path)
+    newer.append(rows_of(moments("b", unit(rng, 2, DIM))))
     assert gallery.version != newer.version
     assert set(gallery.rank(unit(rng, DIM), "start >= 0").best(10).path) == {"a.mp4"}
 
 
 @pytest.fixture(scope="module")
-def indexed(tmp_path_factory: pytest.TempPathFactory) -> lance.LanceDataset:
+def indexed(tmp_path_factory: pytest.TempPathFactory) -> Table:
     """1,000 moments of which the last 40 came after the index."""
     rng = np.random.default_rng(0)
     made = [moments(f"v{i}", unit(rng, 4, DIM)) for i in range(250)]
     dataset = table(tmp_path_factory.mktemp("i"), *made[:240])
     build_index(dataset)
-    return lance.write_dataset(rows_of(*made[240:]), dataset.uri, mode="append")
+    dataset.append(rows_of(*made[240:]))
+    return dataset
 
 
 @pytest.mark.parametrize("flat", [0, 50_000])
 @pytest.mark.parametrize("filter", FILTERS)
 def test_the_index_and_memory_agree(
-    indexed: lance.LanceDataset, filter: str | None, flat: int, monkeypatch: pytest.MonkeyPatch
+    indexed: Table, filter: str | None, flat: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_nearest, "FLAT", flat)
     memory, disk = Gallery(indexed), Gallery(indexed, ann_rows=10)
@@ -118,7 +118,7 @@ def test_the_index_and_memory_agree(
         assert sorted(one.best(2000).id) == sorted(two.best(2000).id)
 
 
-def test_moments_added_after_the_index_are_found(indexed: lance.LanceDataset) -> None:
+def test_moments_added_after_the_index_are_found(indexed: Table) -> None:
     rows = indexed.to_table(columns=["id", "vector"], filter="video = 'v249'").to_pylist()
     for row in rows:
         found = Gallery(indexed, ann_rows=10).rank(np.float32(row["vector"])).best(1)
@@ -128,7 +128,7 @@ def test_moments_added_after_the_index_are_found(indexed: lance.LanceDataset) ->
 @pytest.mark.parametrize("ann_rows", [0, 1_000_000])
 def test_an_empty_table_has_no_best(tmp_path: Path, ann_rows: int) -> None:
     rows = rows_of(moments("a", unit(np.random.default_rng(0), 1, DIM)))[:0]
-    gallery = Gallery(lance.write_dataset(rows, str(tmp_path / "t.lance")), ann_rows)
+    gallery = Gallery(Table.create(tmp_path / "t.lance", rows), ann_rows)
     found = gallery.rank(unit(np.random.default_rng(0), DIM)).best(5, every_video=True)
     assert (found.id, found.has_all, found.has_videos) == ([], True, True)
 

@@ -168,5 +168,8 @@ def test_after_any_changes_a_library_equals_one_made_new(world: World, done: lis
     world.check(library)
     shutil.rmtree(new, ignore_errors=True)
     world.index(new)
-    ids = [set(_table.open_table(one).to_table(["id"])["id"].to_pylist()) for one in (library, new)]
+    ids = [
+        set(_table.open_table(one).to_table(columns=["id"])["id"].to_pylist())
+        for one in (library, new)
+    ]
     assert ids[0] == ids[1]

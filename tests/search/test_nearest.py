@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import lance
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reeltune.search.store.dataset import Table
 from reeltune.search.store.nearest import Groups, best_rows, build_index, by_index, exact_scores
 
 FEW = st.lists(st.integers(-2, 2), min_size=1, max_size=30)  # ties are common
@@ -59,7 +59,7 @@ def test_vectors_of_any_width_can_be_indexed(tmp_path: Path, width: int) -> None
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     flat = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), width)
     rows = pa.table({"row": np.arange(200), "vector": flat})
-    dataset = lance.write_dataset(rows, str(tmp_path / "t.lance"))
+    dataset = Table.create(tmp_path / "t.lance", rows)
     build_index(dataset)
     nearest = by_index(10, vectors[7], passing=None)
     found = dataset.to_table(columns=["row", "_distance"], nearest=nearest)["row"].to_pylist()

@@ -6,7 +6,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import lance
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -18,6 +17,7 @@ from test_fold import everything, slow_choice
 from reeltune.errors import ConfigError
 from reeltune.search import query as query_module
 from reeltune.search.query import Ask, answer, videos
+from reeltune.search.store.dataset import Table
 from reeltune.search.store.gallery import Gallery
 from reeltune.search.store.nearest import build_index
 from reeltune.search.store.schema import TAKEN
@@ -57,8 +57,8 @@ def test_the_order_of_rows_changes_nothing(
     rng = np.random.default_rng(seed)
     rows = rows_of(*random_files(rng, files))
     folder, query = tmp_path_factory.mktemp("t"), unit(rng, DIM)
-    one = lance.write_dataset(rows, str(folder / "a.lance"))
-    two = lance.write_dataset(rows.take(rng.permutation(len(rows))), str(folder / "b.lance"))
+    one = Table.create(folder / "a.lance", rows)
+    two = Table.create(folder / "b.lance", rows.take(rng.permutation(len(rows))))
     assert answer(Gallery.read(one), query) == answer(Gallery.read(two), query)
     assert videos(Gallery.read(one), query) == videos(Gallery.read(two), query)
 
@@ -169,7 +169,7 @@ def test_answers_through_the_index_are_those_of_memory(tmp_path: Path) -> None:
 
 def test_an_empty_library_has_no_answers(tmp_path: Path) -> None:
     rows = rows_of(moments("a", unit(np.random.default_rng(0), 1, DIM)))[:0]
-    gallery = Gallery.read(lance.write_dataset(rows, str(tmp_path / "t.lance")))
+    gallery = Gallery.read(Table.create(tmp_path / "t.lance", rows))
     assert answer(gallery, np.zeros(DIM, np.float32)) == []
     assert videos(gallery, np.zeros(DIM, np.float32)) == []
 

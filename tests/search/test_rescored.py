@@ -22,6 +22,7 @@ from reeltune.search.library import Library
 from reeltune.search.maintain import info, repair, verify
 from reeltune.search.query import Ask, answer, may_match
 from reeltune.search.store import table as _table
+from reeltune.search.store.dataset import Table
 from reeltune.search.store.gallery import Gallery
 from reeltune.search.store.manifest import FILE_NAME, SCHEMA_VERSION, Manifest
 from reeltune.search.store.nearest import build_index, vectors_of
@@ -44,7 +45,7 @@ class Stand:
         rng = np.random.default_rng(seed)
         self.files = [with_concepts(file, rng) for file in random_files(rng, files)]
         rows = pa.concat_tables([to_table(file, SPLIT, 0) for file in self.files])
-        self.dataset = lance.write_dataset(rows, str(folder / "t.lance"))
+        self.dataset = Table.create(folder / "t.lance", rows)
         self.text = np.concatenate([unit(rng, DIM), rng.random(CONCEPTS)]).astype(np.float32)
         torch.manual_seed(0)
         settings = Config.tiny().model_copy(update={"latent": DIM, "concepts": CONCEPTS})
@@ -166,7 +167,7 @@ def test_moments_of_equal_vectors_stand_in_the_order_of_their_ids(
     same = same.set_column(
         same.schema.get_field_index("vector"), same.schema.field("vector"), vectors
     )
-    gallery = Gallery.read(lance.write_dataset(same, str(tmp_path / "same.lance")))
+    gallery = Gallery.read(Table.create(tmp_path / "same.lance", same))
     hits = stand.answer(Ask(k=ALL, per_video=ALL, fold=False), gallery)
     assert [hit.id for hit in hits] == sorted(hit.id for hit in hits)
     assert len({hit.score for hit in hits}) == 1
@@ -187,7 +188,7 @@ def test_a_rest_that_is_not_finite_is_named_with_the_remedy(tmp_path: Path) -> N
     stand = Stand(tmp_path, 7)
     stand.files[0].vector[0, -1] = np.nan
     rows = pa.concat_tables([to_table(file, SPLIT, 0) for file in stand.files])
-    gallery = Gallery.read(lance.write_dataset(rows, str(tmp_path / "bad.lance")))
+    gallery = Gallery.read(Table.create(tmp_path / "bad.lance", rows))
     with pytest.raises(LibraryError, match=r"not finite; find and mend.*library repair"):
         stand.answer(Ask(), gallery)
 

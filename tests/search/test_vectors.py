@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from reeltune.search.store import vectors as _vectors
+from reeltune.search.store.dataset import Table
 from reeltune.search.store.nearest import vectors_of
 from reeltune.search.store.vectors import copied, mapped, vectors_in
 
@@ -21,7 +22,7 @@ def rows(rng: np.random.Generator, count: int, width: int = WIDE) -> pa.Table:
 
 
 @pytest.fixture
-def dataset(tmp_path: Path) -> lance.LanceDataset:
+def dataset(tmp_path: Path) -> Table:
     """Fragments of unlike sizes, with rows deleted at a beginning and within, one replaced, a whole
     fragment gone, and a column in files of its own."""
     rng = np.random.default_rng(0)
@@ -34,15 +35,15 @@ def dataset(tmp_path: Path) -> lance.LanceDataset:
     gone = [*ids[:3], ids[25], *ids[50:57]]
     dataset.delete(f"id IN ({', '.join(map(str, gone))})")
     dataset.update({"note": "'moved'"}, where=f"id = {ids[30]}")
-    return lance.dataset(uri)
+    return Table(lance.dataset(uri))
 
 
-def addresses(dataset: lance.LanceDataset) -> np.ndarray:
+def addresses(dataset: Table) -> np.ndarray:
     found = dataset.to_table(columns=["id"], with_row_address=True)
     return found["_rowaddr"].to_numpy().astype(np.int64)
 
 
-def test_mapped_copied_and_read_are_the_same(dataset: lance.LanceDataset) -> None:
+def test_mapped_copied_and_read_are_the_same(dataset: Table) -> None:
     told = vectors_of(dataset.to_table(columns=["vector"]))
     query = np.random.default_rng(1).standard_normal(WIDE)
     wanted = np.random.default_rng(2).permutation(len(told))
@@ -61,14 +62,14 @@ def test_what_is_not_stored_as_plain_numbers_is_copied(
     """Numbers that are all alike are stored once."""
     monkeypatch.setattr(_vectors, "MAPPED_FROM", 0)
     few = rows(np.random.default_rng(0), 400, width=4)
-    dataset = lance.write_dataset(few, str(tmp_path / "t.lance"))
+    dataset = Table.create(tmp_path / "t.lance", few)
     assert mapped(dataset, "vector", addresses(dataset)) is None
     found = vectors_in(dataset, "vector", addresses(dataset))
     np.testing.assert_array_equal(found[np.arange(400)], vectors_of(few))
 
 
 def test_a_map_that_differs_from_the_table_is_not_used(
-    dataset: lance.LanceDataset, monkeypatch: pytest.MonkeyPatch
+    dataset: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def shifted(*arguments: object, offset: int, **more: object) -> np.ndarray:
         return plain(*arguments, offset=offset + 4, **more)  # type: ignore[call-overload]
@@ -80,7 +81,7 @@ def test_a_map_that_differs_from_the_table_is_not_used(
 
 def test_a_table_without_rows_can_be_mapped(tmp_path: Path) -> None:
     empty = rows(np.random.default_rng(0), 0)
-    dataset = lance.write_dataset(empty, str(tmp_path / "t.lance"))
+    dataset = Table.create(tmp_path / "t.lance", empty)
     found = mapped(dataset, "vector", addresses(dataset))
     assert found is not None
     assert found.scores(np.zeros(WIDE)).shape == (0,)

@@ -4,7 +4,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import lance
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +15,7 @@ from reeltune.search._known import Known
 from reeltune.search._on_disk import remark_on
 from reeltune.search.store import table as _table
 from reeltune.search.store.changes import tidy
+from reeltune.search.store.dataset import Table, manifests
 from reeltune.search.store.gallery import ANN_ROWS
 from reeltune.search.store.lock import sole_writer
 from reeltune.search.store.manifest import FILE_NAME, Manifest
@@ -57,7 +57,7 @@ def info(folder: Path) -> dict[str, object]:
     }
 
 
-def _captions(table: lance.LanceDataset) -> dict[str, int]:
+def _captions(table: Table) -> dict[str, int]:
     if CAPTION not in table.schema.names:
         return {}
     return {"captions": table.count_rows(filter=f"{CAPTION} is not null")}
@@ -74,8 +74,8 @@ def verify(folder: Path) -> Health:
         table.validate()
         columns = [name for name in CHECKED if name in table.schema.names]
         rows = table.to_table(columns=columns)
-    except (OSError, ValueError) as error:
-        health.faults.append(f"the table cannot be read: {str(error).splitlines()[0]}")
+    except LibraryError as error:
+        health.faults.append(str(error))
         return health
     health.files, health.moments = len(pc.unique(rows["unit"])), rows.num_rows
     _check_units(rows, manifest, health)
@@ -174,10 +174,9 @@ def _restore_table(folder: Path, done: list[str]) -> None:
         return
     if _is_readable(folder, None):
         return
-    names = (folder / _table.NAME / "_versions").glob("*.manifest")
-    for version in sorted((_version(path) for path in names), reverse=True):
+    for version, _ in manifests(folder / _table.NAME):
         if _is_readable(folder, version):
-            lance.dataset(str(folder / _table.NAME), version=version).restore()
+            Table.open(folder / _table.NAME, version).restore()
             done.append(f"went back to version {version}, the newest that can be read")
             return
     raise LibraryError(
@@ -186,16 +185,10 @@ def _restore_table(folder: Path, done: list[str]) -> None:
     )
 
 
-def _version(path: Path) -> int:
-    """Number of a version from its file's name; newer layouts count down from 2^64 - 1."""
-    number = int(path.stem)
-    return number if number < 1 << 63 else (1 << 64) - 1 - number
-
-
 def _is_readable(folder: Path, version: int | None) -> bool:
     try:
-        lance.dataset(str(folder / _table.NAME), version=version).to_table()
-    except (ValueError, OSError):
+        Table.open(folder / _table.NAME, version).to_table()
+    except LibraryError:
         return False
     return True
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-import lance
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +12,7 @@ from jaxtyping import Bool, Float, Int, UInt64
 
 from reeltune.errors import ConfigError, LibraryError
 from reeltune.search._confidence import KNOWN, Usual, usual
+from reeltune.search.store.dataset import Table
 from reeltune.search.store.nearest import Groups, best_rows, by_index, exact_scores, vectors_of
 from reeltune.search.store.schema import CAPTION, REST, TAKEN
 from reeltune.search.store.vectors import Vectors, vectors_in
@@ -115,7 +115,7 @@ class Gallery:
     Beyond that the table's index names candidates and their stored vectors give exact scores.
     """
 
-    def __init__(self, dataset: lance.LanceDataset, ann_rows: int = ANN_ROWS) -> None:
+    def __init__(self, dataset: Table, ann_rows: int = ANN_ROWS) -> None:
         self.version: int = dataset.version
         self.uri: str = dataset.uri
         self.count: int = dataset.count_rows()
@@ -124,7 +124,7 @@ class Gallery:
         self.usual = _usual(dataset)
 
     @classmethod
-    def read(cls, dataset: lance.LanceDataset) -> "Gallery":
+    def read(cls, dataset: Table) -> "Gallery":
         """The gallery of a table of moments."""
         return cls(dataset)
 
@@ -161,7 +161,7 @@ class Ranking(Protocol):
 class _Held:
     """N moments in memory, without their thumbnails; many vectors stay in the table's files."""
 
-    dataset: lance.LanceDataset
+    dataset: Table
     vectors: Vectors
     rest: Vectors | None  # None: the model has no more columns than are indexed
     rows: pa.Table
@@ -170,7 +170,7 @@ class _Held:
     filters: dict[str, Bool[np.ndarray, " N"]]
 
     @classmethod
-    def read(cls, dataset: lance.LanceDataset) -> "_Held":
+    def read(cls, dataset: Table) -> "_Held":
         wide = [name for name in ("vector", REST) if name in dataset.schema.names]
         narrow = [name for name in _columns(dataset) if name not in wide]
         rows = dataset.to_table(columns=narrow, with_row_id=True, with_row_address=True)
@@ -237,9 +237,7 @@ class _ByAll:
 class _ByIndex:
     """Compares the moments that the table's index names."""
 
-    def __init__(
-        self, dataset: lance.LanceDataset, query: Float[np.ndarray, " D"], filter: str | None
-    ) -> None:
+    def __init__(self, dataset: Table, query: Float[np.ndarray, " D"], filter: str | None) -> None:
         self._dataset, self._query, self._filter = dataset, query, filter
         self._passing = None if filter is None else _count(dataset, filter)
         self.size = dataset.count_rows() if self._passing is None else self._passing
@@ -273,7 +271,7 @@ def not_finite(uri: str) -> str:
     )
 
 
-def _columns(dataset: lance.LanceDataset) -> list[str]:
+def _columns(dataset: Table) -> list[str]:
     return [name for name in COLUMNS if name in dataset.schema.names]
 
 
@@ -282,7 +280,7 @@ def _dates(rows: pa.Table) -> Int[np.ndarray, " M"]:
     return pc.coalesce(*taken, rows["modified"]).cast(pa.int64()).to_numpy()
 
 
-def _usual(dataset: lance.LanceDataset) -> Usual:
+def _usual(dataset: Table) -> Usual:
     """The usual similarities for the library's model, or else for the library itself."""
     kept = json.loads((dataset.schema.metadata or {}).get(b"reeltune", b"{}"))
     if kept.get("model") in KNOWN:
@@ -294,7 +292,7 @@ def _usual(dataset: lance.LanceDataset) -> Usual:
     return usual(mean, std, vectors_of(some), some["video"].to_numpy())
 
 
-def _scan(dataset: lance.LanceDataset, filter: str | None, **options: object) -> pa.Table:
+def _scan(dataset: Table, filter: str | None, **options: object) -> pa.Table:
     checked = where(filter) if filter is not None else None
     if filter is not None and CAPTION not in dataset.schema.names and CAPTION in columns_of(filter):
         raise ConfigError(
@@ -303,18 +301,19 @@ def _scan(dataset: lance.LanceDataset, filter: str | None, **options: object) ->
         )
     try:
         scanner = dataset.scanner(filter=checked, disable_scoring_autoprojection=True, **options)
-        return scanner.to_table()
-    except (ValueError, OSError) as error:
+        scanner.explain_plan()
+    except LibraryError as error:
         if filter is None:
             raise
-        raise refused_by_table(filter, error) from error
+        raise refused_by_table(filter, error.__cause__ or error) from error
+    return scanner.to_table()
 
 
-def _count(dataset: lance.LanceDataset, filter: str) -> int:
+def _count(dataset: Table, filter: str) -> int:
     return _scan(dataset, filter, columns=[], with_row_id=True).num_rows
 
 
-def thumbnails(dataset: lance.LanceDataset, ids: Sequence[str]) -> dict[str, bytes]:
+def thumbnails(dataset: Table, ids: Sequence[str]) -> dict[str, bytes]:
     """Small pictures (JPEG) of moments, by id."""
     if not ids:
         return {}

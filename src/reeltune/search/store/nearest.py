@@ -5,10 +5,11 @@ Unit vectors throughout, so the inner product is the cosine.
 
 from dataclasses import dataclass
 
-import lance
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int, Shaped
+
+from reeltune.search.store.dataset import Table
 
 SLACK = 1e-5  # more than float32 can be wrong by in an inner product of unit vectors
 CHUNK = 4096  # rows re-scored at a time, to bound memory where very many tie
@@ -70,7 +71,7 @@ class Groups:
         return np.flatnonzero(near & wanted[self.codes])
 
 
-def build_index(dataset: lance.LanceDataset) -> None:
+def build_index(dataset: Table) -> None:
     """Build the ANN index of the vectors; rows added later are found by scanning them.
 
     Beside IVF_HNSW_SQ and IVF_PQ, RaBitQ found as much for text queries, in as little time, and was

@@ -1,20 +1,22 @@
 """The Lance table of a library: every change is one atomic commit."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import lance
 import pyarrow as pa
 
 from reeltune.errors import LibraryError
 from reeltune.media.files import Candidate
+from reeltune.search.store._checksum import followed, with_checksums
+from reeltune.search.store.dataset import Table
 from reeltune.search.store.manifest import Manifest
 from reeltune.search.store.schema import (
     CAPTION,
     CAPTIONED_BY,
     CAPTIONS,
+    CHECKSUM,
     SINCE_4,
     schema,
 )
@@ -31,19 +33,12 @@ def exists(folder: Path) -> bool:
 
 def create(folder: Path, manifest: Manifest) -> None:
     """Commit an empty table."""
-    empty = schema(manifest).empty_table()
-    lance.write_dataset(empty, str(folder / NAME), mode="create", data_storage_version="stable")
+    Table.create(folder / NAME, schema(manifest).empty_table())
 
 
-def open_table(folder: Path) -> lance.LanceDataset:
+def open_table(folder: Path) -> Table:
     """The newest version; raises LibraryError, naming the remedy, if it cannot be opened."""
-    try:
-        return lance.dataset(str(folder / NAME))
-    except (ValueError, OSError) as error:
-        raise LibraryError(
-            f"{folder / NAME} cannot be opened ({_first_line(error)}); "
-            f"mend it with: reeltune library repair {folder}"
-        ) from error
+    return Table.open(folder / NAME)
 
 
 def upgrade(folder: Path, manifest: Manifest) -> Manifest:
@@ -58,17 +53,29 @@ def upgrade(folder: Path, manifest: Manifest) -> Manifest:
     return manifest
 
 
-def _add_missing(table: lance.LanceDataset, fields: Sequence[pa.Field]) -> None:
+def _add_missing(table: Table, fields: Sequence[pa.Field]) -> None:
     """Give a table the columns that it lacks, null in every row."""
     missing = [field for field in fields if field.name not in table.schema.names]
     if missing:
         table.add_columns(missing)
 
 
+def _change(table: Table, rows: pa.Table) -> None:
+    """Give rows, by their ids, other values in some columns; checksums follow."""
+    names = [name for name in rows.column_names if name != "id"]
+    old = table.to_table(columns=["id", CHECKSUM, *names], filter=_is_one_of("id", rows["id"]))
+    places = {id: place for place, id in enumerate(rows["id"].to_pylist())}
+    layout = pa.schema([old.schema.field(name) for name in ("id", *names)])
+    new = rows.select(layout.names).cast(layout)
+    new = new.take([places[id] for id in old["id"].to_pylist()])
+    sums = followed(old, new.select(names))
+    table.merge(new.append_column(old.schema.field(CHECKSUM), sums))
+
+
 def append(folder: Path, files: Sequence[pa.Table]) -> None:
     """Add the rows of files, all or none of them; their contents must not be there yet."""
     if files:
-        lance.write_dataset(pa.concat_tables(files), open_table(folder), mode="append")
+        open_table(folder).append(with_checksums(pa.concat_tables(files)))
 
 
 def uncaptioned(folder: Path, by: str) -> list[dict[str, Any]]:
@@ -90,8 +97,7 @@ def write_captions(folder: Path, captions: Mapping[str, str], by: str) -> None:
         CAPTION: list(captions.values()),
         CAPTIONED_BY: [by] * len(captions),
     }
-    merge = open_table(folder).merge_insert("id").when_matched_update_all()
-    merge.execute(pa.table(columns))
+    _change(open_table(folder), pa.table(columns))
 
 
 def place(folder: Path, files: Mapping[str, Candidate]) -> None:
@@ -109,8 +115,7 @@ def place(folder: Path, files: Mapping[str, Candidate]) -> None:
         "modified": [file.modified_ns // 1000 for file in now],
         "modified_ns": [file.modified_ns for file in now],
     }
-    layout = pa.schema([table.schema.field(name) for name in columns])
-    table.merge_insert("id").when_matched_update_all().execute(pa.table(columns, schema=layout))
+    _change(table, pa.table(columns))
 
 
 def remove(folder: Path, videos: Sequence[str]) -> None:
@@ -122,35 +127,24 @@ def remove(folder: Path, videos: Sequence[str]) -> None:
 def restore(folder: Path, version: int) -> None:
     """Make an older version the newest; raises LibraryError if it is not kept or not whole."""
     try:
-        old = lance.dataset(str(folder / NAME), version=version)
+        old = Table.open(folder / NAME, version)
         old.to_table(columns=["id"])  # opens every file of it
         old.restore()
-    except (ValueError, OSError) as error:
+    except LibraryError as error:
         raise LibraryError(
-            f"{folder} has no version {version} any more ({_first_line(error)}), so the change "
-            "after it stays; bring the library up to date: reeltune index VIDEOS"
+            f"{folder} has no version {version} any more, so the change after it stays; bring the "
+            "library up to date: reeltune index VIDEOS"
         ) from error
 
 
 def tidy(folder: Path, keep: int | None = None) -> None:
     """Join small fragments, and drop versions before `keep` that no reader can still be on."""
-    table = open_table(folder)
-    table.optimize.compact_files()
-    table.optimize.optimize_indices()
-    versions = table.versions()
-    replaced = [v["version"] for v in versions if v["timestamp"] < datetime.now() - KEEP_OLD]
-    first = min(max(replaced, default=0), keep or table.version)  # the newest of an hour ago
-    if old := [v["version"] for v in versions if v["version"] < first]:
-        table.cleanup_old_versions(versions=old)
+    open_table(folder).tidy(KEEP_OLD, keep)
 
 
-def _is_one_of(column: str, values: Sequence[str]) -> str:
-    return f"{column} IN ({', '.join(map(_quote, values))})"
+def _is_one_of(column: str, values: Iterable[Any]) -> str:
+    return f"{column} IN ({', '.join(_quote(str(value)) for value in values)})"
 
 
 def _quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

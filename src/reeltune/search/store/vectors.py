@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import lance
 import numpy as np
 from jaxtyping import Float, Int
-from lance.file import LanceFileReader
 
+from reeltune.errors import LibraryError
+from reeltune.search.store.dataset import Fragment, Table, data_file
 from reeltune.search.store.nearest import vectors_of
 
 MAPPED_FROM = 256 << 20  # bytes of vectors; fewer are copied, so that a lost disk is an error
@@ -46,9 +46,7 @@ class Vectors:
         return np.concatenate([np.empty(0, np.float32), *every])[self.places]
 
 
-def vectors_in(
-    dataset: lance.LanceDataset, column: str, addresses: Int[np.ndarray, " N"]
-) -> Vectors:
+def vectors_in(dataset: Table, column: str, addresses: Int[np.ndarray, " N"]) -> Vectors:
     """A column of vectors, given the addresses of all rows in their order: mapped if it is large
     and its files allow that, otherwise copied."""
     size = 4 * len(addresses) * _width(dataset, column)
@@ -56,7 +54,7 @@ def vectors_in(
     return found or copied(dataset, column)
 
 
-def copied(dataset: lance.LanceDataset, column: str) -> Vectors:
+def copied(dataset: Table, column: str) -> Vectors:
     """A column of vectors in one matrix in memory."""
     count, width = dataset.count_rows(), _width(dataset, column)
     matrix, at = np.empty((count, width), np.float32), 0
@@ -67,9 +65,7 @@ def copied(dataset: lance.LanceDataset, column: str) -> Vectors:
     return Vectors([matrix], width, np.arange(count))
 
 
-def mapped(
-    dataset: lance.LanceDataset, column: str, addresses: Int[np.ndarray, " N"]
-) -> Vectors | None:
+def mapped(dataset: Table, column: str, addresses: Int[np.ndarray, " N"]) -> Vectors | None:
     """A column of vectors as it lies in the table's files.
 
     None where it does not lie there as plain numbers, of which a row of each part is compared, and
@@ -84,7 +80,11 @@ def mapped(
         starts[fragment.fragment_id] = sum(map(len, parts))
         try:
             found = list(_parts(dataset, fragment, column, width))
-        except (OSError, ValueError):  # whoever copies the column learns what is wrong
+        except (
+            LibraryError,
+            OSError,
+            ValueError,
+        ):  # whoever copies the column learns what is wrong
             return None
         if sum(map(len, found)) != fragment.physical_rows:
             return None
@@ -96,16 +96,14 @@ def mapped(
     return vectors if _are_the_same(vectors, dataset, column) else None
 
 
-def _parts(
-    dataset: lance.LanceDataset, fragment: lance.LanceFragment, column: str, width: int
-) -> Iterator[Matrix]:
+def _parts(dataset: Table, fragment: Fragment, column: str, width: int) -> Iterator[Matrix]:
     """The pages of a fragment's vectors, as long as each has the size that plain numbers have."""
     field = dataset.lance_schema.field(column).id()
     for file in fragment.data_files():
         if field not in file.fields:
             continue
         path = Path(dataset.uri, "data", file.path)
-        metadata = LanceFileReader(str(path)).metadata()
+        metadata = data_file(path).metadata()
         for page in metadata.columns[file.column_indices[file.fields.index(field)]].pages:
             (buffer, *others) = page.buffers
             if others or buffer.size % (4 * width):
@@ -114,7 +112,7 @@ def _parts(
             yield np.memmap(path, "<f4", "r", offset=buffer.position, shape=shape)
 
 
-def _are_the_same(vectors: Vectors, dataset: lance.LanceDataset, column: str) -> bool:
+def _are_the_same(vectors: Vectors, dataset: Table, column: str) -> bool:
     """Whether a row of each part is that of the table, the first one that was not deleted."""
     starts = np.cumsum([0, *(len(part) for part in vectors.parts)])
     order = np.argsort(vectors.places, kind="stable")
@@ -124,5 +122,5 @@ def _are_the_same(vectors: Vectors, dataset: lance.LanceDataset, column: str) ->
     return bool(np.array_equal(vectors[rows], vectors_of(told, column)))
 
 
-def _width(dataset: lance.LanceDataset, column: str) -> int:
+def _width(dataset: Table, column: str) -> int:
     return int(dataset.schema.field(column).type.list_size)

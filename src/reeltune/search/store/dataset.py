@@ -1,0 +1,286 @@
+"""The one door to Lance: a table on disk whose errors all name what mends them."""
+
+import errno
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import lance
+import pyarrow as pa
+from lance.file import LanceFileReader
+
+from reeltune.errors import LibraryError
+
+MAGIC = b"LANC"  # the last bytes of every manifest
+FOOTER = 16  # bytes
+LAST = (1 << 64) - 1  # manifests are named by how far their version is from this
+SYSTEM = re.compile(r"\(os error (\d+)\)")  # in a message of Lance, where the system refused
+
+
+class Table:
+    """One version of a Lance table, and the next ones where it is changed.
+
+    Methods are those of `lance.LanceDataset`. An error of Lance or Arrow is a LibraryError that
+    names the remedy, and so is a panic of Lance, which is no Exception.
+    """
+
+    def __init__(self, dataset: lance.LanceDataset) -> None:
+        self._dataset = dataset
+
+    @classmethod
+    def open(cls, path: Path, version: int | None = None) -> "Table":
+        """The newest version, or an older one."""
+        with guarded(path):
+            if version is None:
+                _require_whole(newest_manifest(path))
+            dataset = lance.dataset(str(path), version=version)
+            if dataset.version < 1:  # what a manifest of zeros gives
+                raise OSError("its newest manifest is empty")
+            return cls(dataset)
+
+    @classmethod
+    def create(cls, path: Path, rows: pa.Table) -> "Table":
+        """A new table, in one commit."""
+        with guarded(path):
+            return cls(lance.write_dataset(rows, str(path), data_storage_version="stable"))
+
+    @property
+    def path(self) -> Path:
+        """The table's folder."""
+        return Path(self._dataset.uri)
+
+    @property
+    def uri(self) -> str:
+        """The table's folder, as text."""
+        return str(self._dataset.uri)
+
+    @property
+    def version(self) -> int:
+        """The number of this version; each commit makes the next."""
+        return int(self._dataset.version)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of this version."""
+        with self._guarded():
+            return self._dataset.schema
+
+    @property
+    def lance_schema(self) -> Any:
+        """Columns with the numbers that Lance gave them."""
+        with self._guarded():
+            return self._dataset.lance_schema
+
+    def count_rows(self, filter: str | None = None) -> int:
+        """How many rows there are, or pass a filter."""
+        with self._guarded():
+            return int(self._dataset.count_rows(filter=filter))
+
+    def to_table(self, **options: Any) -> pa.Table:
+        """Rows in memory; options are those of `scanner`."""
+        return self.scanner(**options).to_table()
+
+    def scanner(self, **options: Any) -> "Scan":
+        """A way through the rows; options are those of `lance.LanceDataset.scanner`."""
+        with self._guarded():
+            return Scan(self._dataset.scanner(**options), self.path)
+
+    def take(self, places: Sequence[int], columns: Sequence[str] | None = None) -> pa.Table:
+        """Rows by their places."""
+        with self._guarded():
+            return self._dataset.take(list(places), columns=columns and list(columns))
+
+    def get_fragments(self) -> "list[Fragment]":
+        """The parts of which each commit adds one."""
+        with self._guarded():
+            return [Fragment(fragment, self.path) for fragment in self._dataset.get_fragments()]
+
+    def describe_indices(self) -> Sequence[Any]:
+        """The indices of columns."""
+        with self._guarded():
+            return self._dataset.describe_indices()
+
+    def validate(self) -> None:
+        """Raise LibraryError where the files of the table do not agree."""
+        with self._guarded():
+            self._dataset.validate()
+
+    # Changes, each of them one commit.
+
+    def append(self, rows: pa.Table) -> None:
+        """Add rows."""
+        with self._guarded():
+            self._dataset = lance.write_dataset(rows, self._dataset, mode="append")
+
+    def merge(self, rows: pa.Table, insert: bool = False, drop: str | None = None) -> None:
+        """Give rows, by their ids, the values of some columns; `insert` adds those of other ids,
+        and `drop` names in SQL which of the others go."""
+        with self._guarded():
+            merge = self._dataset.merge_insert("id").when_matched_update_all()
+            if insert:
+                merge = merge.when_not_matched_insert_all()
+            if drop is not None:
+                merge = merge.when_not_matched_by_source_delete(drop)
+            merge.execute(rows)
+
+    def delete(self, where: str) -> None:
+        """Take out the rows that a filter names."""
+        with self._guarded():
+            self._dataset.delete(where)
+
+    def add_columns(self, fields: Sequence[pa.Field]) -> None:
+        """Add columns, null in every row."""
+        with self._guarded():
+            self._dataset.add_columns(list(fields))
+
+    def create_index(self, column: str, kind: str, **options: Any) -> None:
+        """Index a column."""
+        with self._guarded():
+            self._dataset.create_index(column, kind, **options)
+
+    def tidy(self, keep: timedelta, since: int | None = None) -> None:
+        """Join small fragments, index what is not yet, and drop versions that were replaced longer
+        ago than `keep`, but none from `since` on."""
+        with self._guarded():
+            self._dataset.optimize.compact_files()
+            self._dataset.optimize.optimize_indices()
+            versions = self._dataset.versions()
+            limit = datetime.now() - keep
+            replaced = [v["version"] for v in versions if v["timestamp"] < limit]
+            first = min(max(replaced, default=0), since or self.version)  # the newest of then
+            if old := [v["version"] for v in versions if v["version"] < first]:
+                self._dataset.cleanup_old_versions(versions=old)
+
+    def restore(self) -> None:
+        """Make this version the newest."""
+        with self._guarded():
+            self._dataset.restore()
+
+    def _guarded(self) -> AbstractContextManager[None]:
+        return guarded(self.path)
+
+
+class Scan:
+    """A way through rows of a table."""
+
+    def __init__(self, scanner: Any, path: Path) -> None:
+        self._scanner, self._path = scanner, path
+
+    @property
+    def projected_schema(self) -> pa.Schema:
+        """Columns of the result."""
+        with guarded(self._path):
+            return self._scanner.projected_schema
+
+    def explain_plan(self) -> str:
+        """How the rows are found; raises LibraryError for a filter that makes no sense, without
+        reading a row."""
+        with guarded(self._path):
+            return str(self._scanner.explain_plan())
+
+    def to_table(self) -> pa.Table:
+        """All rows, in memory."""
+        with guarded(self._path):
+            return self._scanner.to_table()
+
+    def to_batches(self) -> Iterator[pa.RecordBatch]:
+        """Rows, a batch at a time."""
+        with guarded(self._path):
+            batches = iter(self._scanner.to_batches())
+        while True:
+            with guarded(self._path):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
+
+
+class Fragment:
+    """A part of a table: data files and, where rows were taken out, a file that says which."""
+
+    def __init__(self, fragment: Any, path: Path) -> None:
+        self._fragment, self._path = fragment, path
+
+    @property
+    def fragment_id(self) -> int:
+        """Its number in the table."""
+        return int(self._fragment.fragment_id)
+
+    @property
+    def physical_rows(self) -> int:
+        """How many rows its files hold, with those that were taken out."""
+        with guarded(self._path):
+            return int(self._fragment.physical_rows)
+
+    def data_files(self) -> Sequence[Any]:
+        """Files that hold its columns, each as `lance.fragment.DataFile`."""
+        with guarded(self._path):
+            return list(self._fragment.data_files())
+
+    def scanner(self, **options: Any) -> Scan:
+        """A way through its rows; options are those of `lance.LanceDataset.scanner`."""
+        with guarded(self._path):
+            return Scan(self._fragment.scanner(**options), self._path)
+
+
+def data_file(path: Path) -> Any:
+    """A data file of a table, to be read by itself, as a `lance.file.LanceFileReader`."""
+    with guarded(path.parents[1]):
+        return LanceFileReader(str(path))
+
+
+@contextmanager
+def guarded(path: Path) -> Iterator[None]:
+    """Turn an error of Lance about the table at `path` into a LibraryError with its remedy."""
+    try:
+        yield
+    except LibraryError:
+        raise
+    except (Exception, BaseException) as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise  # Ctrl-C and the like
+        raise LibraryError(_said(path, error)) from error
+
+
+def _said(path: Path, error: BaseException) -> str:
+    first = (str(error).splitlines() or [type(error).__name__])[0]
+    number = SYSTEM.search(str(error))
+    code = int(number[1]) if number else getattr(error, "errno", None)
+    if code not in (None, errno.ENOENT):
+        return f"{path} cannot be used: {os.strerror(int(code))}; see to its disk, and try again"
+    reason = first.split(", /")[0]
+    return f"{path} is damaged ({reason}); mend it with: reeltune library repair {path.parent}"
+
+
+def manifests(path: Path) -> list[tuple[int, Path]]:
+    """The versions that are there, newest first, each with the file that is its manifest."""
+    found = []
+    for file in (path / "_versions").glob("*.manifest"):
+        if file.stem.isdecimal():
+            number = int(file.stem)  # newer layouts count down
+            found.append((number if number < 1 << 63 else LAST - number, file))
+    return sorted(found, reverse=True)
+
+
+def newest_manifest(path: Path) -> Path | None:
+    """The manifest that Lance opens."""
+    return next((file for _, file in manifests(path)), None)
+
+
+def _require_whole(manifest: Path | None) -> None:
+    """Raise OSError for a manifest that was cut, over which Lance would panic."""
+    if manifest is None:
+        raise OSError("it has no manifest")
+    try:
+        size = manifest.stat().st_size
+        with manifest.open("rb") as file:
+            file.seek(max(0, size - FOOTER))
+            end = file.read()
+    except FileNotFoundError:
+        return  # an old version that was just dropped
+    if len(end) < FOOTER or not end.endswith(MAGIC):
+        raise OSError("its newest manifest was cut or is no manifest")
