@@ -118,7 +118,7 @@ def test_the_date_is_that_of_taking_where_it_is_known(tmp_path: Path) -> None:
         ("known", known, [new, "2015-07-01T12:00:00Z", "1960-02-03T00:00:00Z"]),
         ("older", rows.drop_columns([TAKEN]), [new] * 3),
     ):
-        gallery = Gallery.read(lance.write_dataset(stored, str(tmp_path / name)))
+        gallery = Gallery.read(Table.create(tmp_path / name, stored))
         hits = answer(gallery, unit(rng, DIM), Ask(sort="date"))
         assert [hit.date for hit in hits] == dates
 
