@@ -111,6 +111,9 @@ def test_a_search_takes_exactly_one_query(library: Path) -> None:
     assert "takes one query, got 0; give a text, an image or a video" in done.stderr
     done = reeltune("search", "  ", "--library", library)
     assert "the query is empty" in done.stderr
+    done = reeltune("search", "caf\udce9", "--library", library)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the query 'caf\\udce9' is not UTF-8; type it in")
 
 
 def test_every_command_helps_with_an_example() -> None:

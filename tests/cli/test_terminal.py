@@ -50,7 +50,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def hit(path: str, **more: object) -> Hit:
-    times = {"start": 0.0, "end": 2.0, "duration": 2.0}
+    times = {"location": "/v", "start": 0.0, "end": 2.0, "duration": 2.0}
     return Hit(**({"id": "a", "path": path, "score": 0.5, "confidence": 0.9} | times | more))  # type: ignore[arg-type]
 
 
@@ -162,7 +162,7 @@ def test_what_is_said_about_hits_is_not_among_them(capsys: pytest.CaptureFixture
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 1
     assert err.splitlines() == [
-        "nothing found: no moment passes the filter, or the library is empty",
+        "nothing found: the library is empty, or no moment passes --where and --min-confidence",
         "nothing here matches well; the nearest are:",
     ]
 

@@ -110,6 +110,12 @@ class Library:
     def _whole_text(self, text: str) -> Float[np.ndarray, " D"]:
         if not text.strip():
             raise ConfigError("the query is empty; describe what should be seen in the video")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ConfigError(
+                f"the query {text!r} is not UTF-8; type it in a terminal whose locale is UTF-8"
+            ) from None
         vector = self.model.encode_text(self.model.tokenize([text]))
         return vector[0].float().cpu().numpy()
 

@@ -293,8 +293,9 @@ def _usual(dataset: Table) -> Usual:
 
 
 def _scan(dataset: Table, filter: str | None, **options: object) -> pa.Table:
-    checked = where(filter) if filter is not None else None
-    if filter is not None and CAPTION not in dataset.schema.names and CAPTION in columns_of(filter):
+    names = dataset.schema.names
+    checked = None if filter is None else where(filter, TAKEN in names)
+    if filter is not None and CAPTION not in names and CAPTION in columns_of(filter):
         raise ConfigError(
             f"the filter {filter!r} is about captions, and no moment of the library has one; write "
             "them by: reeltune index VIDEOS --caption MODEL"
@@ -306,7 +307,14 @@ def _scan(dataset: Table, filter: str | None, **options: object) -> pa.Table:
         if filter is None:
             raise
         raise refused_by_table(filter, error.__cause__ or error) from error
-    return scanner.to_table()
+    try:
+        return scanner.to_table()
+    except LibraryError as error:
+        if filter is None:
+            raise
+        wanted = {*columns_of(filter), TAKEN, "modified"} & {*names}
+        dataset.scanner(columns=sorted(wanted)).to_table()  # raises if the table is at fault
+        raise refused_by_table(filter, error.__cause__ or error) from error
 
 
 def _count(dataset: Table, filter: str) -> int:

@@ -1,10 +1,12 @@
 """Filters on the columns of a file, in a small part of SQL that is checked word by word."""
 
 import re
-from collections.abc import Iterator
-from datetime import date, datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from reeltune.errors import ConfigError
+from reeltune.search.store._accents import has_two_forms, pattern
+from reeltune.search.store._dates import FORMS, compared, period
 
 COLUMNS = {  # name -> what it is in the table's words
     "path": "`path`",
@@ -14,33 +16,43 @@ COLUMNS = {  # name -> what it is in the table's words
     "width": "`width`",
     "height": "`height`",
     "size": "`size`",
-    "date": "cast(`modified` as date)",  # the day, so that `date = '2026-01-31'` finds that day
-    "modified": "`modified`",  # the moment
+    "date": "coalesce(`taken`, `modified`)",  # the first that is known
+    "taken": "`taken`",  # by the video's own word
+    "modified": "`modified`",  # the file
     "note": "`note`",
     "caption": "`caption`",
 }
 WORDS = frozenset(("and", "or", "not", "like", "ilike", "in", "between", "is", "null"))
-COMPARISONS = frozenset(("=", "<>", "!=", "<", "<=", ">", ">="))
+TURNED = {"=": "=", "<>": "<>", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+COMPARISONS = frozenset(TURNED)
+TIMES = frozenset(("date", "taken", "modified"))
+TEXTS = frozenset(("path", "note", "caption"))
 TOKEN = re.compile(
-    r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>\d+(?:\.\d+)?)|(?P<word>[A-Za-z_]+)"
+    r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<word>[A-Za-z_]+)"
     r"|(?P<mark><=|>=|<>|!=|[=<>(),-]))"
 )
 LONGEST = 2000  # characters; a parser given more is a way to exhaust it
 EXAMPLE = "duration > 60 and path like '%beach%' and date >= '2026-01-01'"
 
 
-def where(text: str) -> str:
-    """Translate the filter into the table's own language.
+def where(text: str, has_taken: bool = True) -> str:
+    """Translate the filter into the table's own language; older tables have no column `taken`.
 
     Raises ConfigError at the first word that is neither a column, a comparison, a value nor one
-    of and, or, not, like, ilike, in, between, is null. Dates and times are UTC.
+    of and, or, not, like, ilike, in, between, is, null. Dates and times are UTC unless they have an
+    offset.
     """
     if len(text) > LONGEST:
         raise ConfigError(f"the filter has {len(text)} characters; it may have {LONGEST}")
     tokens = list(_tokens(text))
     if not tokens:
         raise _refused(text, "is empty")
-    return " ".join(_made(text, tokens, place) for place in range(len(tokens)))
+    made, place = [], 0
+    while place < len(tokens):
+        words, read = _Part(text, tokens[place:], has_taken).made()
+        made.append(words)
+        place += read
+    return " ".join(made)
 
 
 def columns_of(text: str) -> set[str]:
@@ -67,42 +79,101 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
             if token.lower() not in COLUMNS:
                 raise _refused(text, f"names {token!r}, which is no column")
             kind = "column"
-        yield kind, token.lower() if kind in ("word", "column") else token
+        yield (
+            kind,
+            _number(token) if kind == "number" else token if kind == "text" else token.lower(),
+        )
 
 
-def _made(text: str, tokens: list[tuple[str, str]], place: int) -> str:
-    kind, token = tokens[place]
-    if kind == "column":
-        return COLUMNS[token]
-    if kind == "text":
-        column = _compared_with(tokens, place)
-        if column in ("date", "modified"):
-            return _time(text, column, token)
-    return token
+@dataclass(frozen=True)
+class _Part:
+    """What is left of a filter, of which the first words are translated."""
+
+    text: str  # the whole filter
+    tokens: Sequence[tuple[str, str]]
+    has_taken: bool
+
+    def made(self) -> tuple[str, int]:
+        """The first words in the table's own, and how many tokens they were."""
+        column, sign = self._token(0, "column"), self._token(1, "mark")
+        if self._token(2, "column") and sign in TURNED and not column and self._value(0):
+            turned = [self.tokens[2], ("mark", TURNED[sign]), self.tokens[0]]
+            return _Part(self.text, turned, self.has_taken).made()[0], 3
+        if column in TIMES:
+            return self._about_time(column)
+        if column in TEXTS and (words := self._about_text(column)):
+            return words
+        kind, token = self.tokens[0]
+        return (COLUMNS[token] if kind == "column" else token), 1
+
+    def _about_time(self, column: str) -> tuple[str, int]:
+        name = self._column(column)
+        if self._token(1, "mark") in COMPARISONS and self._value(2):
+            return compared(name, self.tokens[1][1], self._period(column, 2)), 3
+        no = int(self._token(1, "word") == "not")
+        verb, opens = self._token(1 + no, "word"), 2 + no
+        before = "not " * no
+        if verb == "between" and self._value(opens) and self._value(opens + 2):
+            first, last = self._period(column, opens), self._period(column, opens + 2)
+            both = f"{compared(name, '>=', first)} and {compared(name, '<=', last)}"
+            return f"{before}({both})", opens + 3
+        if verb == "in":
+            end = opens + 1
+            inside = [compared(name, "=", self._period(column, end))]
+            while self._token(end + 1, "mark") == ",":
+                end += 2
+                inside.append(compared(name, "=", self._period(column, end)))
+            return f"{before}({' or '.join(inside)}", end + 1  # what closes it comes next
+        if verb in ("like", "ilike"):
+            raise _refused(self.text, f"compares {column}, a time, with a text by {verb}; use =")
+        return name, 1
+
+    def _about_text(self, column: str) -> tuple[str, int] | None:
+        """A comparison with a text that has accents; None where there is none."""
+        no = int(self._token(1, "word") == "not")
+        sign = self.tokens[1 + no][1] if len(self.tokens) > 1 + no else ""
+        value = self._token(2 + no, "text")
+        if sign not in ("like", "ilike", "=", "<>", "!=") or not value:
+            return None
+        given = value[1:-1].replace("''", "'")
+        if not has_two_forms(given):
+            return None
+        found = pattern(given, "like" in sign, sign == "ilike").replace("'", "''")
+        denied = bool(no) != (sign in ("<>", "!="))
+        return f"{'not ' * denied}regexp_like({COLUMNS[column]}, '{found}')", 3 + no
+
+    def _column(self, name: str) -> str:
+        if self.has_taken:
+            return COLUMNS[name]
+        if name == "taken":
+            raise _refused(
+                self.text, "is about times of taking, which the library has from its next run on"
+            )
+        return COLUMNS["modified"]
+
+    def _token(self, place: int, kind: str) -> str:
+        """The token at a place, if it is there and of that kind, else an empty text."""
+        token = self.tokens[place] if place < len(self.tokens) else ("", "")
+        return token[1] if token[0] == kind else ""
+
+    def _value(self, place: int) -> str:
+        return self._token(place, "text") or self._token(place, "number")
+
+    def _period(self, column: str, place: int) -> tuple[int, int]:
+        value = self._value(place)
+        try:
+            return period(value.strip("'"))
+        except ValueError:
+            got = value or "nothing"
+            raise _refused(
+                self.text, f"compares {column} with {got}, which is no date; write {FORMS}"
+            ) from None
 
 
-def _compared_with(tokens: list[tuple[str, str]], place: int) -> str:
-    """The column to which a value belongs: that of its comparison, or else the last one before
-    it."""
-    if place + 2 < len(tokens) and tokens[place + 1][1] in COMPARISONS:
-        kind, token = tokens[place + 2]
-        return token if kind == "column" else ""
-    return next((token for kind, token in reversed(tokens[:place]) if kind == "column"), "")
-
-
-def _time(text: str, column: str, token: str) -> str:
-    """A literal for a day or a moment, spelled out anew, so that nothing odd reaches the table."""
-    given = token[1:-1]
-    try:
-        if column == "date":
-            return f"date '{date.fromisoformat(given).isoformat()}'"
-        moment = datetime.fromisoformat(given)
-        if moment.tzinfo is None:
-            return f"timestamp '{moment.isoformat(' ')}'"
-    except ValueError:
-        pass
-    form = "2026-01-31" if column == "date" else "2026-01-31 18:30"
-    raise _refused(text, f"compares {column} with {token}, which is not of the form '{form}' (UTC)")
+def _number(token: str) -> str:
+    """A number as the table reads it: whole ones without a point, so that 1e6 compares sizes."""
+    value = float(token)
+    return str(int(value)) if value.is_integer() and abs(value) < 2**63 else token
 
 
 def _refused(text: str, why: str) -> ConfigError:
