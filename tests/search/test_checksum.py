@@ -11,7 +11,7 @@ import pytest
 
 from reeltune.media.files import Candidate
 from reeltune.search.store import table as _table
-from reeltune.search.store._checksum import checksums, with_checksums
+from reeltune.search.store.checksum import checksums, with_checksums
 from reeltune.search.store.schema import CAPTIONS, CHECKSUM, TAKEN, TIME
 from search.moment_tables import DIM, MANIFEST, moments, rows_of, unit
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Shaped
 from pydantic import ValidationError
 
 from reeltune.errors import LibraryError
@@ -15,6 +14,7 @@ from reeltune.search._known import Known
 from reeltune.search._on_disk import remark_on
 from reeltune.search.store import table as _table
 from reeltune.search.store.changes import tidy
+from reeltune.search.store.checksum import differing
 from reeltune.search.store.dataset import Table, manifests
 from reeltune.search.store.gallery import ANN_ROWS
 from reeltune.search.store.lock import sole_writer
@@ -22,7 +22,7 @@ from reeltune.search.store.manifest import FILE_NAME, Manifest
 from reeltune.search.store.nearest import build_index, vectors_of
 from reeltune.search.store.schema import CAPTION, CAPTIONS, REST, SINCE_4, schema
 
-CHECKED = ("id", "unit", "part", "parts", "path", "location", "vector", REST)
+AT_ONCE = 1024  # rows that are checked at once, to bound memory
 UNIT_LENGTH = 1e-3  # how far from 1 the length of a stored vector may be
 
 
@@ -35,6 +35,12 @@ class Health:
     faults: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     units: list[str] = field(default_factory=list)  # files at fault, as units of work
+
+    def blame(self, unit: str, fault: str) -> None:
+        """Say what is wrong with a file; once, if it is met again."""
+        if (said := f"unit {unit} {fault}") not in self.faults:
+            self.faults.append(said)
+            self.units.append(unit)
 
 
 def info(folder: Path) -> dict[str, object]:
@@ -70,16 +76,19 @@ def verify(folder: Path) -> Health:
     if not _has_layout(table.schema, manifest):
         health.faults.append("the table's columns are not those of this schema version")
         return health
+    units = _Units(manifest.settings_hash())
     try:
         table.validate()
-        columns = [name for name in CHECKED if name in table.schema.names]
-        rows = table.to_table(columns=columns)
+        for batch in table.scanner(batch_size=AT_ONCE).to_batches():
+            rows = pa.Table.from_batches([batch])
+            units.add(rows)
+            _check_rows(rows, health)
+            health.moments += rows.num_rows
     except LibraryError as error:
         health.faults.append(str(error))
         return health
-    health.files, health.moments = len(pc.unique(rows["unit"])), rows.num_rows
-    _check_units(rows, manifest, health)
-    _check_vectors(rows, health)
+    health.files = len(units.parts)
+    units.check(health)
     remarks = (remark_on(stored) for stored in Known.read(folder).by_video.values())
     health.remarks.extend(filter(None, remarks))
     return health
@@ -92,42 +101,51 @@ def _has_layout(found: pa.Schema, manifest: Manifest) -> bool:
     return needed <= set(found.names) and all(known.get(field.name) == field for field in found)
 
 
-def _check_units(rows: pa.Table, manifest: Manifest, health: Health) -> None:
-    found = Counter(zip(rows["unit"].to_pylist(), rows["part"].to_pylist(), strict=True))
-    expected = dict(zip(rows["unit"].to_pylist(), rows["parts"].to_pylist(), strict=True))
-    for unit, parts in expected.items():
-        counts = [found[unit, part] for part in range(parts)]
-        if max(counts) > 1:
-            health.faults.append(f"unit {unit} is there {max(counts)} times")
-        if min(counts) < 1:
-            health.faults.append(f"unit {unit} lacks {counts.count(0)} of {parts} moments")
-        if not unit.endswith(manifest.settings_hash()):
-            health.faults.append(f"unit {unit} was made with other settings")
-        if min(counts) != 1 or max(counts) != 1 or not unit.endswith(manifest.settings_hash()):
-            health.units.append(unit)
-    places: dict[str, set[str]] = {}
-    for location, unit in zip(rows["location"].to_pylist(), rows["unit"].to_pylist(), strict=True):
-        places.setdefault(location, set()).add(unit)
-    for location, units in places.items():
-        if len(units) > 1:
-            health.faults.append(f"{location} stands for {len(units)} contents")
-            health.units.extend(units)
+class _Units:
+    """Which moments of which files there are, gathered from one batch of rows after another."""
+
+    def __init__(self, settings_hash: str) -> None:
+        self._settings = settings_hash
+        self._found: Counter[tuple[str, int]] = Counter()
+        self._places: dict[str, set[str]] = {}  # the contents that each place stands for
+        self.parts: dict[str, int] = {}  # of each unit, how many there are to be
+
+    def add(self, rows: pa.Table) -> None:
+        """Take note of a batch."""
+        names = ("unit", "part", "parts", "location")
+        for unit, part, parts, place in zip(*(rows[n].to_pylist() for n in names), strict=True):
+            self._found[unit, part] += 1
+            self.parts[unit] = parts
+            self._places.setdefault(place, set()).add(unit)
+
+    def check(self, health: Health) -> None:
+        """Say what is wrong with them all."""
+        for unit, parts in self.parts.items():
+            counts = [self._found[unit, part] for part in range(parts)]
+            if max(counts) > 1:
+                health.blame(unit, f"is there {max(counts)} times")
+            if min(counts) < 1:
+                health.blame(unit, f"lacks {counts.count(0)} of {parts} moments")
+            if not unit.endswith(self._settings):
+                health.blame(unit, "was made with other settings")
+        for place, units in self._places.items():
+            if len(units) > 1:
+                health.faults.append(f"{place} stands for {len(units)} contents")
+                health.units.extend(units)
 
 
-def _check_vectors(rows: pa.Table, health: Health) -> None:
+def _check_rows(rows: pa.Table, health: Health) -> None:
     vectors = vectors_of(rows)  # (N, D)
     wrong = ~(np.abs(np.linalg.norm(vectors, axis=1) - 1) < UNIT_LENGTH)  # also where not finite
     units = np.array(rows["unit"].to_pylist(), dtype=str)
-    _blame(units[wrong], "has vectors that are not of length 1", health)
+    found = {"has vectors that are not of length 1": wrong}
     if REST in rows.column_names:
         broken = ~np.isfinite(vectors_of(rows, REST)).all(axis=1)
-        _blame(units[broken], "has vectors whose rest is not finite", health)
-
-
-def _blame(units: Shaped[np.ndarray, " N"], fault: str, health: Health) -> None:
-    for unit in sorted(set(units)):
-        health.faults.append(f"unit {unit} {fault}")
-        health.units.append(str(unit))
+        found["has vectors whose rest is not finite"] = broken
+    found["is not as it was written: bytes have changed on disk"] = differing(rows)
+    for fault, rows_of_it in found.items():
+        for unit in sorted(set(units[rows_of_it])):
+            health.blame(str(unit), fault)
 
 
 def repair(folder: Path) -> list[str]:

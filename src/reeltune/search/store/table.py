@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from reeltune.errors import LibraryError
 from reeltune.media.files import Candidate
-from reeltune.search.store._checksum import followed, with_checksums
+from reeltune.search.store.checksum import followed, with_checksums
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.manifest import Manifest
 from reeltune.search.store.schema import (

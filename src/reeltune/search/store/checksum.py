@@ -8,7 +8,7 @@ import hashlib
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Int, UInt64
+from jaxtyping import Bool, Int, UInt64
 
 from reeltune.search.store.schema import CHECKSUM
 
@@ -23,6 +23,15 @@ def with_checksums(rows: pa.Table) -> pa.Table:
 def checksums(rows: pa.Table) -> Int[np.ndarray, " N"]:
     """The checksum of each row: the sum, modulo 2^64, of a hash of each cell and its column."""
     return _sums(rows).view(np.int64)
+
+
+def differing(rows: pa.Table) -> Bool[np.ndarray, " N"]:
+    """Which rows are not as they were when their checksum was made; not those without one."""
+    if CHECKSUM not in rows.column_names:
+        return np.zeros(rows.num_rows, bool)
+    stored = rows[CHECKSUM].combine_chunks()
+    known = stored.is_valid().to_numpy(zero_copy_only=False)
+    return known & (checksums(rows) != stored.fill_null(0).to_numpy())
 
 
 def followed(rows: pa.Table, changed: pa.Table) -> pa.Array:

@@ -1,0 +1,48 @@
+"""Bytes that change on a disk while every file can still be read are found by checksums."""
+
+from pathlib import Path
+
+import pytest
+
+from reeltune.search.ingest import Choice, index
+from reeltune.search.maintain import repair, verify
+from reeltune.search.store import table as _table
+
+WRITTEN = "is not as it was written: bytes have changed on disk"
+
+
+def flip_in(library: Path, wanted: bytes) -> None:
+    """Change the lowest bits of the first two bytes of what a data file holds."""
+    for path in sorted((library / _table.NAME / "data").glob("*.lance")):
+        held = bytearray(path.read_bytes())
+        if (at := held.find(wanted)) >= 0:
+            held[at] ^= 1
+            held[at + 1] ^= 1
+            path.write_bytes(held)
+            return
+    pytest.fail("the table does not hold these bytes as they are")
+
+
+def stored(library: Path, column: str) -> list[dict[str, object]]:
+    names = ["id", "unit", column]
+    return _table.open_table(library).to_table(columns=names).sort_by("id").to_pylist()
+
+
+@pytest.mark.parametrize("column", ["vector", "thumbnail"])
+def test_two_flipped_bytes_are_found_taken_out_and_made_again(
+    column: str, videos: Path, model: str
+) -> None:
+    """The vector keeps its length and the picture its size, so nothing else tells."""
+    library = videos.parent / "library"
+    index([str(videos)], library, Choice(model=model))
+    before = stored(library, column)
+    value = _table.open_table(library).to_table(columns=["unit", column])
+    cell = value[column][0]
+    flip_in(library, cell.as_py() if column == "thumbnail" else cell.values.to_numpy().tobytes())
+    assert stored(library, column) != before, "nothing that is read was changed"
+    unit = value["unit"][0].as_py()
+    assert verify(library).faults == [f"unit {unit} {WRITTEN}"]
+    assert repair(library) == ["took out 1 files at fault; index them again"]
+    index([str(videos)], library, Choice())
+    assert verify(library).faults == []
+    assert stored(library, column) == before
