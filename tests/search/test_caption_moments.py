@@ -14,7 +14,8 @@ import pytest
 from reeltune.errors import ConfigError, DataError
 from reeltune.search.ingest import Choice, index
 from reeltune.search.library import Library
-from reeltune.search.maintain import info, repair, verify
+from reeltune.search.maintain import info, verify
+from reeltune.search.repair import repair
 from reeltune.search.report import Report
 from reeltune.search.store import table as _table
 from reeltune.search.store.manifest import FILE_NAME, Manifest

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from reeltune.search.ingest import Choice, index
-from reeltune.search.maintain import repair, verify
+from reeltune.search.maintain import verify
+from reeltune.search.repair import repair
 from reeltune.search.store import table as _table
 
 WRITTEN = "is not as it was written: bytes have changed on disk"

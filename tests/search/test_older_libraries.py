@@ -9,7 +9,8 @@ import torch
 from reeltune.models.dual_encoding import Config
 from reeltune.search.ingest import Choice, index
 from reeltune.search.library import Library
-from reeltune.search.maintain import info, optimize, repair, verify
+from reeltune.search.maintain import info, optimize, verify
+from reeltune.search.repair import repair
 from reeltune.search.store import table as _table
 from reeltune.search.store.manifest import FILE_NAME, SCHEMA_VERSION, Manifest
 from reeltune.search.store.schema import SINCE_4

@@ -19,8 +19,9 @@ from reeltune.search import query as query_module
 from reeltune.search._rescore import Score, indexed_columns, score_of
 from reeltune.search.ingest import Choice, index
 from reeltune.search.library import Library
-from reeltune.search.maintain import info, repair, verify
+from reeltune.search.maintain import info, verify
 from reeltune.search.query import Ask, answer, may_match
+from reeltune.search.repair import repair
 from reeltune.search.store import table as _table
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.gallery import Gallery

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import ValidationError
 
 from reeltune.errors import LibraryError
 from reeltune.search._known import Known
@@ -15,10 +14,10 @@ from reeltune.search._on_disk import remark_on
 from reeltune.search.store import table as _table
 from reeltune.search.store.changes import tidy
 from reeltune.search.store.checksum import differing
-from reeltune.search.store.dataset import Table, manifests
+from reeltune.search.store.dataset import Table
 from reeltune.search.store.gallery import ANN_ROWS
 from reeltune.search.store.lock import sole_writer
-from reeltune.search.store.manifest import FILE_NAME, Manifest
+from reeltune.search.store.manifest import Manifest
 from reeltune.search.store.nearest import build_index, vectors_of
 from reeltune.search.store.schema import CAPTION, CAPTIONS, REST, SINCE_4, schema
 
@@ -146,69 +145,6 @@ def _check_rows(rows: pa.Table, health: Health) -> None:
     for fault, rows_of_it in found.items():
         for unit in sorted(set(units[rows_of_it])):
             health.blame(str(unit), fault)
-
-
-def repair(folder: Path) -> list[str]:
-    """Mend what `verify` finds; returns what was done, in words.
-
-    Files at fault are taken out, so that the next `index` run makes them again. A table whose
-    newest version cannot be read goes back to the newest one that can.
-    """
-    done: list[str] = []
-    if not (folder / FILE_NAME).exists() and not _table.exists(folder):
-        Manifest.read(folder)  # says that there is no library
-    with sole_writer(folder):
-        _restore_table(folder, done)
-        _restore_manifest(folder, done)
-        health = verify(folder)
-        if health.units:
-            listed = ", ".join(f"'{unit}'" for unit in set(health.units))
-            _table.open_table(folder).delete(f"unit IN ({listed})")
-            done.append(f"took out {len(set(health.units))} files at fault; index them again")
-    return done
-
-
-def _restore_manifest(folder: Path, done: list[str]) -> None:
-    try:
-        Manifest.read(folder)
-    except LibraryError:
-        columns = _table.open_table(folder).schema
-        try:
-            kept = Manifest.model_validate_json((columns.metadata or {}).get(b"reeltune", b""))
-            kept.upgraded().write(folder)
-            _table.upgrade(folder, kept)
-        except ValidationError as error:
-            raise LibraryError(
-                f"{folder} cannot be mended: neither {FILE_NAME} nor the table says what made it; "
-                f"index again: reeltune index VIDEOS --library NEW"
-            ) from error
-        done.append(f"wrote {FILE_NAME} again from the table")
-
-
-def _restore_table(folder: Path, done: list[str]) -> None:
-    if not _table.exists(folder):
-        _table.create(folder, Manifest.read(folder))
-        done.append("made the missing table, empty; index the videos again")
-        return
-    if _is_readable(folder, None):
-        return
-    for version, _ in manifests(folder / _table.NAME):
-        if _is_readable(folder, version):
-            Table.open(folder / _table.NAME, version).restore()
-            done.append(f"went back to version {version}, the newest that can be read")
-            return
-    raise LibraryError(
-        f"{folder} cannot be mended: no version of its table can be read; "
-        f"index again: reeltune index VIDEOS --library NEW"
-    )
-
-
-def _is_readable(folder: Path, version: int | None) -> bool:
-    try:
-        Table.open(folder / _table.NAME, version).to_table()
-    except LibraryError:
-        return False
-    return True
 
 
 def optimize(folder: Path) -> dict[str, object]:

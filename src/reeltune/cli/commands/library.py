@@ -42,11 +42,20 @@ def library_verify(library: LibraryArgument = LIBRARY, as_json: JsonOption = Fal
 
 
 @app.command("repair")
-def library_repair(library: LibraryArgument = LIBRARY, as_json: JsonOption = False) -> None:
-    """Mend what `verify` finds. Example: `reeltune library repair holidays`"""
-    from reeltune.search.maintain import repair
+def library_repair(
+    library: LibraryArgument = LIBRARY,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Go back to an older version if nothing else helps.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Mend what `verify` finds, and keep all that can be read.
 
-    done = repair(library)
+    Example: `reeltune library repair holidays`
+    """
+    from reeltune.search.repair import repair
+
+    done = repair(library, go_back=yes)
     print_json(done) if as_json else say_each(done or ["nothing to mend"])
 
 

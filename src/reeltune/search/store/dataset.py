@@ -132,6 +132,14 @@ class Table:
         with self._guarded():
             self._dataset.delete(where)
 
+    def drop_fragments(self, numbers: Sequence[int]) -> None:
+        """Take out whole fragments, of which no file is read."""
+        with self._guarded():
+            operation = lance.LanceOperation.Delete([], list(numbers), "true")
+            self._dataset = lance.LanceDataset.commit(
+                self.uri, operation, read_version=self.version
+            )
+
     def add_columns(self, fields: Sequence[pa.Field]) -> None:
         """Add columns, null in every row."""
         with self._guarded():

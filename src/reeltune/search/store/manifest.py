@@ -78,8 +78,21 @@ class Manifest(BaseModel):
                     f"reeltune index VIDEOS --library NEW"
                 )
             return cls(**fields)
-        except (ValueError, AttributeError, TypeError) as error:
+        except (ValueError, AttributeError, TypeError, RecursionError) as error:
             raise LibraryError(
                 f"{path} is damaged ({str(error).splitlines()[0]}); "
                 f"mend it with: reeltune library repair {folder}"
             ) from error
+
+
+def require_not_newer(folder: Path) -> None:
+    """Raise LibraryError for a library that a newer Reeltune wrote, whatever else is wrong."""
+    try:
+        found = json.loads((folder / FILE_NAME).read_bytes()).get("schema_version")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return
+    if isinstance(found, int) and found > SCHEMA_VERSION:
+        raise LibraryError(
+            f"{folder} has schema version {found}, and this Reeltune knows {OLDEST} to "
+            f"{SCHEMA_VERSION}; mend it with the Reeltune that wrote it, which is newer"
+        )
