@@ -18,7 +18,7 @@ from reeltune.evaluation.compare import compare
 from reeltune.evaluation.protocols import Named
 from reeltune.evaluation.remarks import remarks_of
 from reeltune.evaluation.report import AnyReport
-from reeltune.registry import find, names
+from reeltune.registry import find, given, names
 from reeltune.tasks.finding.judge import (
     all_tasks,
     highest_of,
@@ -33,7 +33,7 @@ from reeltune.tasks.finding.reports import compare_files, read_report
 from reeltune.tasks.finding.task import Task
 from reeltune.types import LeftOut, Pair, Split
 
-OUTSIDE = "tasks.first_word"  # beside this folder: a task of means, by its dotted name
+OUTSIDE = given("tasks.first_word")  # beside this folder: a task of means, by its dotted name
 WORDS = ("a red box", "the disc moves", "blue", "a green circle spins", "a box", "two rings", "up")
 GONE = LeftOut(what="video", reason="not in the folder videos", count=1, names=("c",))
 SPLIT = Split(

@@ -21,6 +21,7 @@ INFO = {
     "frame_rate": 25.0,
     "codec": "h264",
     "container": "mov",
+    "taken": None,
     "parts": [],
 }
 

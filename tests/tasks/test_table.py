@@ -21,7 +21,7 @@ def report_of(seed: int, **changed: object) -> Report:
 
 
 def text_of(table: Table) -> str:
-    console = Console(width=200, color_system=None)
+    console = Console(width=200, color_system=None, markup=False)
     with console.capture() as captured:
         console.print(table)
     return captured.get()

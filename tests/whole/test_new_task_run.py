@@ -10,11 +10,12 @@ from typer.testing import CliRunner
 from reeltune.cli.app import app
 from reeltune.errors import ConfigError
 from reeltune.evaluation.means import MeansReport
+from reeltune.registry import given
 from reeltune.runs.place import RunPlace
 from reeltune.runs.train import run_recipe
 from reeltune.training.log import read_log
 
-NEW = {"component": "whole.own_guesser", "training": {"batch": 4, "epochs": 1}}
+NEW = {"component": given("whole.own_guesser"), "training": {"batch": 4, "epochs": 1}}
 
 
 @pytest.fixture(scope="module")

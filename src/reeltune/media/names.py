@@ -37,9 +37,10 @@ def is_of_another_kind(suffix: str) -> bool:
 
 
 def stem(name: str) -> str:
-    """A video's name without its suffixes: `a.mov.mp4` and `a.` are `a`; other dots stay."""
+    """A video's name without its suffixes: `a.mov.mp4` and `a.` are `a`; other dots stay, and so
+    does a number such as `.264`, which may be a part of a second."""
     base, suffix = os.path.splitext(name)
-    while base and (suffix == "." or suffix.lower() in SUFFIXES):
+    while base and (suffix == "." or (suffix.lower() in SUFFIXES and not suffix[1:].isdigit())):
         name = base
         base, suffix = os.path.splitext(name)
     return name

@@ -125,7 +125,7 @@ def _seed(job: Job) -> str:
 
 def _command(plan: Plan, job: Job) -> list[str]:
     command = [sys.executable, "-m", "reeltune", "train", _named(plan, job)]
-    command += ["--out", str(job.folder), "--json"]
+    command += ["--out", str(job.folder), "--quiet"]
     command += ["--data", str(plan.data)] if plan.data else []
     for name, value in job.settings.items():
         command += ["--set", f"{name}={json.dumps(value)}"]
