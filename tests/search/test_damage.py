@@ -43,15 +43,13 @@ Rows = dict[str, tuple[object, ...]]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, model: str) -> Path:
+def whole(tmp_path_factory: pytest.TempPathFactory, model: str, clip: Callable[..., Path]) -> Path:
     """A folder of three clips and a library of them, in three commits and with a row taken out."""
-    from conftest import write_clip
-
     home = tmp_path_factory.mktemp("whole")
     for name, colour in (("red", (200, 20, 20)), ("green", (20, 200, 20)), ("blue", (20, 20, 200))):
-        write_clip(home / "videos" / f"{name}.mp4", colour)
+        clip(home / "videos" / f"{name}.mp4", colour)
         index([str(home / "videos")], home / "library", Choice(model=model))
-    extra = write_clip(home / "extra.mp4", (90, 90, 90))
+    extra = clip(home / "extra.mp4", (90, 90, 90))
     index([str(extra)], home / "library")
     content = _table.open_table(home / "library").to_table(columns=["video", "location"])
     gone = [row["video"] for row in content.to_pylist() if row["location"] == str(extra)]
