@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reeltune.errors import DataError, MediaError
 from reeltune.media.files import Candidate
+from reeltune.search._places import is_below, place_of
 from reeltune.search.store.schema import kept_time
 from reeltune.search.store.table import open_table
 
@@ -58,7 +59,7 @@ class Known:
 
     def __init__(self, stored: Iterable[Stored] = (), paths: Sequence[str] = ()) -> None:
         """`paths` are the folders and files that the run is about."""
-        self._roots = [os.path.realpath(Path(path).expanduser()) for path in paths]
+        self._roots = [place_of(path) for path in paths]
         self.by_video: dict[str, Stored] = {}
         self.by_location: dict[str, list[Stored]] = {}  # one each, unless the library is at fault
         for one in stored:
@@ -105,7 +106,7 @@ class Known:
         """
         rest = [one for one in self.by_video.values() if one.video not in self._owner]
         for one in rest:
-            if any(Path(one.location).is_relative_to(root) for root in self._roots):
+            if any(is_below(one.location, root) for root in self._roots):
                 self._holds(one, content)
         return [one.video for one in rest if self._found.get(one.location, one.video) != one.video]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from reeltune.search._known import Stored
+from reeltune.search._places import is_below, place_of
 from reeltune.search.report import Failed
 
 Prune = Literal["gone", "all"]
@@ -25,7 +26,7 @@ def gone_below(
     they seem gone, with the reason."""
     gone: dict[str, Stored] = {}
     kept: dict[str, str] = {}  # folder -> why
-    for root in (os.path.realpath(Path(path).expanduser()) for path in roots):
+    for root in map(place_of, roots):
         below = [one for one in stored if is_below(one.location, root)]
         absent = [one for one in below if is_absent(one.location)]
         # Folders are listed after that: a drive that was lost meanwhile shows now.
@@ -40,11 +41,6 @@ def gone_below(
         Failed(folder, f"nothing was taken out: it {reason}; {ADVICE}")
         for folder, reason in kept.items()
     ]
-
-
-def is_below(location: str, folder: str) -> bool:
-    """Whether a place (absolute) is a folder, or lies in it at any depth."""
-    return Path(location).is_relative_to(folder)
 
 
 def is_absent(location: str) -> bool:

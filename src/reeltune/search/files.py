@@ -9,7 +9,7 @@ from typing import Any
 from reeltune.errors import LibraryError
 from reeltune.media.files import Candidate
 from reeltune.search._known import Known, Stored
-from reeltune.search._prune import is_below
+from reeltune.search._places import is_below, place_of
 from reeltune.search.report import Failed
 from reeltune.search.store import table as _table
 from reeltune.search.store.changes import begin
@@ -60,7 +60,7 @@ def remove(folder: Path, paths: Sequence[str]) -> list[str]:
 
 def _named(folder: Path, stored: Sequence[Stored], path: str) -> list[Stored]:
     """The files that a path names: by where it is, or else as it was given at indexing."""
-    place = os.path.realpath(Path(path).expanduser())
+    place = place_of(path)
     if found := [one for one in stored if is_below(one.location, place)]:
         return found
     if found := [one for one in stored if is_below(one.path, str(Path(path)))]:
@@ -102,7 +102,7 @@ def relocate(folder: Path, old: str, new: str) -> Relocated:
 
 def _root_of(location: str, folder: Path) -> str | None:
     """The folder as the location has it, whose links are resolved."""
-    roots = (str(folder), os.path.realpath(folder))
+    roots = (str(folder), place_of(folder))
     return next((root for root in roots if is_below(location, root)), None)
 
 
