@@ -93,8 +93,10 @@ def index(
             _table.create(folder, manifest)
         manifest = _with_excluded(folder, _table.upgrade(folder, manifest), exclude)
         begin(folder, "index")
-        _remove(folder, left_out_by(found, Known.read(folder).by_video.values()), report)
         known = Known.read(folder, paths)
+        if excluded := left_out_by(found, known.by_video.values()):
+            _remove(folder, excluded, report)
+            known = Known.read(folder, paths)
         sampling = Sampling.parse(manifest.sampling)
         gatherer = Gatherer(model, Baseline.of_model(model), MomentSettings())
         run = Run(folder, manifest, gatherer, Meter(progress or Silent()), report)

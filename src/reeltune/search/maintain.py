@@ -1,12 +1,14 @@
 """Looks after a library: says what is in it and whether it is sound, mends it and tidies it."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from jaxtyping import Bool
 
 from reeltune.errors import LibraryError
 from reeltune.search._known import Known
@@ -36,10 +38,9 @@ class Health:
     units: list[str] = field(default_factory=list)  # files at fault, as units of work
 
     def blame(self, unit: str, fault: str) -> None:
-        """Say what is wrong with a file; once, if it is met again."""
-        if (said := f"unit {unit} {fault}") not in self.faults:
-            self.faults.append(said)
-            self.units.append(unit)
+        """Say what is wrong with a file."""
+        self.faults.append(f"unit {unit} {fault}")
+        self.units.append(unit)
 
 
 def info(folder: Path) -> dict[str, object]:
@@ -81,7 +82,6 @@ def verify(folder: Path) -> Health:
         for batch in table.scanner(batch_size=AT_ONCE).to_batches():
             rows = pa.Table.from_batches([batch])
             units.add(rows)
-            _check_rows(rows, health)
             health.moments += rows.num_rows
     except LibraryError as error:
         health.faults.append(str(error))
@@ -107,6 +107,7 @@ class _Units:
         self._settings = settings_hash
         self._found: Counter[tuple[str, int]] = Counter()
         self._places: dict[str, set[str]] = {}  # the contents that each place stands for
+        self._wrong: dict[str, set[str]] = {}  # the units that have each fault of a row
         self.parts: dict[str, int] = {}  # of each unit, how many there are to be
 
     def add(self, rows: pa.Table) -> None:
@@ -116,6 +117,9 @@ class _Units:
             self._found[unit, part] += 1
             self.parts[unit] = parts
             self._places.setdefault(place, set()).add(unit)
+        units = np.array(rows["unit"].to_pylist(), dtype=str)
+        for fault, wrong in _faults_of(rows):
+            self._wrong.setdefault(fault, set()).update(units[wrong].tolist())
 
     def check(self, health: Health) -> None:
         """Say what is wrong with them all."""
@@ -131,20 +135,20 @@ class _Units:
             if len(units) > 1:
                 health.faults.append(f"{place} stands for {len(units)} contents")
                 health.units.extend(units)
+        for fault, units in self._wrong.items():
+            for unit in sorted(units):
+                health.blame(unit, fault)
 
 
-def _check_rows(rows: pa.Table, health: Health) -> None:
-    vectors = vectors_of(rows)  # (N, D)
-    wrong = ~(np.abs(np.linalg.norm(vectors, axis=1) - 1) < UNIT_LENGTH)  # also where not finite
-    units = np.array(rows["unit"].to_pylist(), dtype=str)
-    found = {"has vectors that are not of length 1": wrong}
+def _faults_of(rows: pa.Table) -> Iterator[tuple[str, Bool[np.ndarray, " N"]]]:
+    """What may be wrong with N rows by themselves, and with which of them it is."""
+    length = np.linalg.norm(vectors_of(rows), axis=1)
+    wrong = ~(np.abs(length - 1) < UNIT_LENGTH)  # also where not finite
+    yield "has vectors that are not of length 1", wrong
     if REST in rows.column_names:
         broken = ~np.isfinite(vectors_of(rows, REST)).all(axis=1)
-        found["has vectors whose rest is not finite"] = broken
-    found["is not as it was written: bytes have changed on disk"] = differing(rows)
-    for fault, rows_of_it in found.items():
-        for unit in sorted(set(units[rows_of_it])):
-            health.blame(str(unit), fault)
+        yield "has vectors whose rest is not finite", broken
+    yield "is not as it was written: bytes have changed on disk", differing(rows)
 
 
 def optimize(folder: Path) -> dict[str, object]:

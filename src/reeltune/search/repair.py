@@ -55,10 +55,13 @@ def _restore_table(folder: Path, go_back: bool, done: list[str]) -> None:
         return
     unusable: list[Path] = []
     for version, manifest in manifests(path):
-        if (files := _files_of(path, version)) is None:
+        if not _opens(path, version):
             unusable.append(manifest)
             continue
-        if unusable and not go_back:
+        if not unusable:
+            return
+        files = _files_of(Table.open(path, version))
+        if not go_back:
             raise LibraryError(
                 f"the newest version of {path} cannot be opened, and the newest one that can is "
                 f"version {version} with {files} files; later ones are to be indexed again. "
@@ -66,12 +69,11 @@ def _restore_table(folder: Path, go_back: bool, done: list[str]) -> None:
             )
         for manifest in unusable:
             _set_aside(folder, manifest)
-        if unusable:
-            (folder / changes.FILE_NAME).unlink(missing_ok=True)  # numbers of versions it names
-            done.append(
-                f"went back to version {version} with {files} files, the newest that can be "
-                "opened; index the videos again"
-            )
+        (folder / changes.FILE_NAME).unlink(missing_ok=True)  # numbers of versions it names
+        done.append(
+            f"went back to version {version} with {files} files, the newest that can be opened; "
+            "index the videos again"
+        )
         return
     raise LibraryError(
         f"{folder} cannot be mended: no version of its table can be opened; "
@@ -79,14 +81,18 @@ def _restore_table(folder: Path, go_back: bool, done: list[str]) -> None:
     )
 
 
-def _files_of(path: Path, version: int) -> int | None:
-    """How many files a version has, or has at least; None for one that cannot be opened."""
+def _opens(path: Path, version: int) -> bool:
     try:
-        table = Table.open(path, version)
-        parts = [part for part in table.get_fragments() if _is_readable(part)]
-        columns = [part.scanner(columns=["unit"]).to_table()["unit"] for part in parts]
+        Table.open(path, version).get_fragments()
     except LibraryError:
-        return None
+        return False
+    return True
+
+
+def _files_of(table: Table) -> int:
+    """How many files the parts of a table have that can be read."""
+    parts = [part for part in table.get_fragments() if _is_readable(part)]
+    columns = [part.scanner(columns=["unit"]).to_table()["unit"] for part in parts]
     return len({unit for column in columns for unit in column.to_pylist()})
 
 
