@@ -4,9 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
-from reeltune.models.dual_encoding import Config
 from reeltune.search.ingest import Choice, index
 from reeltune.search.library import Library
 from reeltune.search.maintain import info, optimize, verify
@@ -14,6 +12,7 @@ from reeltune.search.repair import repair
 from reeltune.search.store import table as _table
 from reeltune.search.store.manifest import FILE_NAME, SCHEMA_VERSION, Manifest
 from reeltune.search.store.schema import SINCE_4
+from search.hybrid_model import write_hybrid
 from search.older_libraries import make_older
 
 Clip = Callable[..., Path]
@@ -23,11 +22,7 @@ Clip = Callable[..., Path]
 def hybrid(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Folder of a tiny Dual Encoding, some of whose columns are not indexed."""
     folder = tmp_path_factory.mktemp("hybrid")
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = Config.tiny().build()
-        model.divisors.copy_(torch.tensor([0.5, 0.1]))
-        model.save_pretrained(folder)
+    write_hybrid(folder)
     return str(folder)
 
 

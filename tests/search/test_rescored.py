@@ -29,6 +29,7 @@ from reeltune.search.store.manifest import FILE_NAME, SCHEMA_VERSION, Manifest
 from reeltune.search.store.nearest import build_index, vectors_of
 from reeltune.search.store.schema import REST, to_table
 from reeltune.types import Hit, Rescored
+from search.hybrid_model import write_hybrid
 
 CONCEPTS = 5
 SPLIT = Manifest(
@@ -216,12 +217,7 @@ def test_a_manifest_names_the_indexed_columns_where_they_are_not_all() -> None:
 def hybrid(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a tiny Dual Encoding on frames through the tiny CLIP."""
     folder = tmp_path_factory.mktemp("hybrid")
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = Config.tiny().build()
-        torch.nn.init.normal_(model.text.space.concept.bias)
-        model.divisors.copy_(torch.tensor([0.5, 0.1]))
-        model.save_pretrained(folder)
+    write_hybrid(folder)
     return folder
 
 

@@ -36,7 +36,8 @@ def beside_of(config: BaseModel, field: str, pin: str, width: str) -> "Beside | 
 
 @dataclass
 class Beside:
-    """A model known by its name; it is no part of the model beside it and does not move with it."""
+    """A model known by its name. It is no part of the model beside it, and is moved to where it is
+    asked for."""
 
     name: str
     expected: str | None  # its fingerprint, where a saved model says it

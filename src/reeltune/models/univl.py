@@ -33,10 +33,7 @@ from reeltune.models._univl.tasks import Scene, task_losses
 from reeltune.models._univl.writing import Writing
 from reeltune.models._with_words import WithWords, opened
 from reeltune.models.opening.material import Material, Started
-from reeltune.models.opening.weights import (
-    WEIGHTS,
-    read_tensors,
-)
+from reeltune.models.opening.weights import WEIGHTS, read_tensors
 from reeltune.nn.precise import precise
 from reeltune.types import Batch, Pixels, Tokens
 
