@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int, UInt64
 
-from reeltune.errors import ConfigError, LibraryError
+from reeltune.errors import LibraryError
 from reeltune.search._confidence import KNOWN, Usual, usual
 from reeltune.search.store.dataset import Table
+from reeltune.search.store.filtered import scan
 from reeltune.search.store.nearest import Groups, best_rows, by_index, exact_scores, vectors_of
 from reeltune.search.store.schema import CAPTION, REST, TAKEN
 from reeltune.search.store.vectors import Vectors, vectors_in
-from reeltune.search.store.where import columns_of, refused_by_table, where
 
 ANN_ROWS = 1_000_000  # beyond this, vectors stay on disk behind an index
 ANN_LOOK = 4096  # most moments asked of the index for one answer
@@ -72,7 +72,7 @@ class Found:
             vector=vector[order],
             rest=rest[order],
             score=score[order],
-            date=_dates(rows),
+            date=dates(rows),
             **{name: rows[name].to_numpy() for name in NUMBERS},
             complete=extent["complete"],
             has_all=bool(extent["has_all"]),
@@ -193,12 +193,14 @@ class _Held:
         changes."""
         if filter is None:
             return None
-        if filter not in self.filters:
-            rows = _scan(self.dataset, filter, columns=[], with_row_id=True)
+        passing = self.filters.get(filter)
+        if passing is None:
+            rows = scan(self.dataset, filter, columns=[], with_row_id=True)
+            passing = np.isin(self.row_ids, rows["_rowid"].to_numpy())
             if len(self.filters) >= FILTERS:
-                self.filters.clear()
-            self.filters[filter] = np.isin(self.row_ids, rows["_rowid"].to_numpy())
-        return self.filters[filter]
+                self.filters.clear()  # other threads keep what they have got of it
+            self.filters[filter] = passing
+        return passing
 
 
 class _ByAll:
@@ -239,7 +241,9 @@ class _ByIndex:
 
     def __init__(self, dataset: Table, query: Float[np.ndarray, " D"], filter: str | None) -> None:
         self._dataset, self._query, self._filter = dataset, query, filter
-        self._passing = None if filter is None else _count(dataset, filter)
+        self._passing: int | None = None
+        if filter is not None:
+            self._passing = scan(dataset, filter, columns=[], with_row_id=True).num_rows
         self.size = dataset.count_rows() if self._passing is None else self._passing
         self.limit = min(self.size, ANN_LOOK)
 
@@ -250,7 +254,7 @@ class _ByIndex:
         else:
             nearest = by_index(count, self._query, self._passing)
             options = {"columns": _columns(self._dataset), "nearest": nearest, "prefilter": True}
-            rows = _scan(self._dataset, self._filter, **options)
+            rows = scan(self._dataset, self._filter, **options)
         vectors = vectors_of(rows)
         return Found.of(
             rows,
@@ -275,7 +279,8 @@ def _columns(dataset: Table) -> list[str]:
     return [name for name in COLUMNS if name in dataset.schema.names]
 
 
-def _dates(rows: pa.Table) -> Int[np.ndarray, " M"]:
+def dates(rows: pa.Table) -> Int[np.ndarray, " M"]:
+    """When each video was taken, or else last changed, in microseconds since 1970 (UTC)."""
     taken = [rows[TAKEN]] if TAKEN in rows.column_names else []
     return pc.coalesce(*taken, rows["modified"]).cast(pa.int64()).to_numpy()
 
@@ -290,35 +295,6 @@ def _usual(dataset: Table) -> Usual:
     some = dataset.take(places.tolist(), columns=["vector", "video"])
     mean, std = (rows[name].to_numpy() for name in rows.column_names)
     return usual(mean, std, vectors_of(some), some["video"].to_numpy())
-
-
-def _scan(dataset: Table, filter: str | None, **options: object) -> pa.Table:
-    names = dataset.schema.names
-    checked = None if filter is None else where(filter, TAKEN in names)
-    if filter is not None and CAPTION not in names and CAPTION in columns_of(filter):
-        raise ConfigError(
-            f"the filter {filter!r} is about captions, and no moment of the library has one; write "
-            "them by: reeltune index VIDEOS --caption MODEL"
-        )
-    try:
-        scanner = dataset.scanner(filter=checked, disable_scoring_autoprojection=True, **options)
-        scanner.explain_plan()
-    except LibraryError as error:
-        if filter is None:
-            raise
-        raise refused_by_table(filter, error.__cause__ or error) from error
-    try:
-        return scanner.to_table()
-    except LibraryError as error:
-        if filter is None:
-            raise
-        wanted = {*columns_of(filter), TAKEN, "modified"} & {*names}
-        dataset.scanner(columns=sorted(wanted)).to_table()  # raises if the table is at fault
-        raise refused_by_table(filter, error.__cause__ or error) from error
-
-
-def _count(dataset: Table, filter: str) -> int:
-    return _scan(dataset, filter, columns=[], with_row_id=True).num_rows
 
 
 def thumbnails(dataset: Table, ids: Sequence[str]) -> dict[str, bytes]:
