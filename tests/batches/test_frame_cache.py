@@ -87,7 +87,7 @@ def test_what_cannot_be_read_is_left_out_as_what_cannot_be_decoded(
     tmp_path: Path, cache: FrameCache
 ) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
-    with pytest.raises(MediaError, match="is not a regular file"):
+    with pytest.raises(MediaError, match="it is not a regular file"):
         cache.get(Wanted(tmp_path / "pipe.mp4", RULE, PIXELS), Maker())
 
 

@@ -150,18 +150,6 @@ def test_an_empty_path_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         find([""])
 
 
-def test_links_that_lead_nowhere_and_links_to_folders_are_said(tmp_path: Path) -> None:
-    put(tmp_path, "v/a.mp4", "elsewhere/b.mp4")
-    (tmp_path / "v" / "gone.mp4").symlink_to(tmp_path / "nothing.mp4")
-    (tmp_path / "v" / "more").symlink_to(tmp_path / "elsewhere")
-    listing = find([str(tmp_path / "v")])
-    assert names(listing, tmp_path / "v") == ["a.mp4"]
-    assert listing.faults == {
-        str(tmp_path / "v/gone.mp4"): "is a link that leads nowhere: No such file or directory"
-    }
-    assert said_of(listing.passed_over) == ["1 other folder was passed over: 1 link"]
-
-
 def test_globs_exclude_files_and_folders_in_the_way_of_gitignore(tmp_path: Path) -> None:
     put(tmp_path, "a.mp4", "b.mov", "private/c.mp4", "x/private/d.mp4", "x/e.mov", "keep.mov")
     assert found(tmp_path, exclude=("*.mov", "!keep.mov", "/private/")) == [
@@ -188,18 +176,20 @@ def test_an_ignore_file_holds_for_its_folder_and_below(tmp_path: Path) -> None:
 
 
 def test_an_ignore_file_that_cannot_be_read_closes_its_folder(tmp_path: Path) -> None:
-    put(tmp_path, "a.mp4", "x/b.mp4", "y/b.mp4")
+    put(tmp_path, "a.mp4", "x/b.mp4", "y/b.mp4", "pipe/b.mp4", "long/b.mp4")
     (tmp_path / "x" / ".reeltuneignore").mkdir()
+    os.mkfifo(tmp_path / "pipe" / ".reeltuneignore")
+    (tmp_path / "long" / ".reeltuneignore").write_bytes(b"a\n" * (1 << 20))
     (tmp_path / "y" / ".reeltuneignore").write_text("fine\n!\n")
     listing = find([str(tmp_path)])
     assert names(listing, tmp_path) == ["a.mp4"]
+    why = "is passed over, as its .reeltuneignore cannot be read: "
     assert listing.faults == {
-        str(
-            tmp_path / "x"
-        ): "is passed over, as its .reeltuneignore cannot be read: Is a directory",
-        str(tmp_path / "y"): "is passed over, as its .reeltuneignore cannot be read: "
-        f"{tmp_path}/y/.reeltuneignore has '!', which is no pattern; write one as in .gitignore, "
-        "such as 'private/' or '*.gif'",
+        f"{tmp_path}/x": f"{why}Is a directory",
+        f"{tmp_path}/pipe": f"{why}it is not a regular file",
+        f"{tmp_path}/long": f"{why}it has more than 1,048,576 bytes",
+        f"{tmp_path}/y": f"{why}{tmp_path}/y/.reeltuneignore has '!', which is no pattern; write "
+        "one as in .gitignore, such as 'private/' or '*.gif'",
     }
 
 

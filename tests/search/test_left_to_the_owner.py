@@ -111,6 +111,28 @@ def test_the_command_excludes_takes_all_and_says_what_it_passed_over(
     assert isinstance(refused.exception, ConfigError) or refused.exit_code == 1
 
 
+def test_what_links_lead_to_stays_when_a_later_run_does_not_follow_them(
+    videos: Path, model: str
+) -> None:
+    other = videos.parent / "other"
+    other.mkdir()
+    shutil.move(videos / "two.mp4", other / "two.mp4")
+    (videos / "linked.mp4").symlink_to(other / "two.mp4")
+    assert names([one.path for one in run(videos, model).indexed]) == ["green.mp4", "red.mp4"]
+    asked = ["index", str(videos), "-l", str(library(videos)), "--model", model]
+    done = CliRunner().invoke(app, [*asked, "--follow"])
+    assert done.exit_code == 0, done.output
+    assert held(videos) == {"red.mp4", "green.mp4", "linked.mp4"}
+    report = run(videos, model, prune="gone")
+    assert (report.removed, names(report.unchanged)) == ([], ["green.mp4", "red.mp4"])
+    assert [one.what for one in report.passed_over] == ["link"]
+    (other / "two.mp4").unlink()
+    assert run(videos, model, prune="gone").removed == []
+    assert held(videos) == {"red.mp4", "green.mp4", "linked.mp4"}
+    gone = index([str(other)], library(videos), Choice(model=model, prune="all"))
+    assert names(gone.removed) == ["linked.mp4"]
+
+
 class Writer(Silent):
     """Somebody who goes on writing a file while it is read."""
 

@@ -15,6 +15,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts
 DeviceOption = Annotated[
     str | None, typer.Option(help="cpu, cuda or cuda:1; by default a GPU where there is one.")
 ]
+FollowOption = Annotated[
+    bool, typer.Option("--follow", help="Also what links lead to outside of the folders.")
+]
 DataOption = Annotated[Path | None, typer.Option(help="Folder of the dataset.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="A setting, e.g. training.lr=1e-4; repeatable.")

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Sequence
 from pathspec import GitIgnoreSpec
 
 from reeltune.errors import ConfigError
+from reeltune.storage.regular_file import read_bytes
 
 IGNORE_FILE = ".reeltuneignore"
+LONGEST = 1 << 20  # bytes of an ignore file
 
 
 class Excluded:
@@ -63,8 +65,7 @@ def patterns(lines: Iterable[str], source: str) -> GitIgnoreSpec:
 def _ignored_in(folder: str) -> list[tuple[str, GitIgnoreSpec]]:
     path = os.path.join(folder, IGNORE_FILE)
     try:
-        with open(path, "rb") as file:
-            text = os.fsdecode(file.read()).removeprefix("\ufeff")
+        text = os.fsdecode(read_bytes(path, LONGEST)).removeprefix("\ufeff")
     except FileNotFoundError:
         return []
     return [(folder, patterns(text.splitlines(), path))]

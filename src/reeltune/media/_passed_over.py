@@ -33,17 +33,21 @@ def name_kind(name: str) -> str:
     return "preview of a camera" if names.suffix_of(name) in names.PREVIEWS else ""
 
 
+def suffix_kind(name: str) -> str:
+    """What a file is instead of a video as its suffix says; empty if that does not say so."""
+    suffix = names.suffix_of(name)
+    if suffix in names.UNFINISHED:
+        return "unfinished download"
+    return suffix if names.is_of_another_kind(suffix) else ""
+
+
 def content_kind(path: str) -> str:
-    """What a file is instead of a video, by its suffix, or by its first bytes where the suffix
-    does not say; empty if it is to be taken for a video."""
+    """What a file is instead of a video, by its first bytes where its suffix does not say; empty
+    if it is to be taken for a video."""
     suffix = names.suffix_of(path)
     if suffix in names.SUFFIXES and suffix not in names.SHARED:
         return ""
-    if suffix in names.UNFINISHED:
-        return "unfinished download"
     kind = suffix or "without a suffix"
-    if names.is_of_another_kind(suffix):
-        return kind
     if not os.path.isfile(path):
         return "" if suffix in names.SUFFIXES else kind
     try:

@@ -8,11 +8,14 @@ from pathlib import Path
 
 from reeltune.errors import ConfigError, DataError
 from reeltune.media._excluded import IGNORE_FILE, Excluded
-from reeltune.media._passed_over import content_kind, folder_kind, name_kind
+from reeltune.media._passed_over import content_kind, folder_kind, name_kind, suffix_kind
 from reeltune.media.names import suffix_of
 from reeltune.types import LeftOut, collect_left_out
 
 EXCLUDED = "excluded"
+OUT = "out of the folder (followed with --follow)"
+ANYWAY = "to a folder that is looked at where it lies"
+CALLED = {"file": "other file", "folder": "other folder", "link": "link"}  # in sentences
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,13 @@ class Scope:
 
     - `everything` takes hidden files, and what systems, storage boxes and cameras keep for
       themselves.
+    - `follow` follows links to files and folders that lie outside of all that was given.
     - `more` are suffixes of files that are taken beside videos, such as `.jpg`.
     - `exclude` are patterns in the way of .gitignore, relative to each folder that is given.
     """
 
     everything: bool = False
+    follow: bool = False
     more: frozenset[str] = frozenset()
     exclude: tuple[str, ...] = ()
 
@@ -46,7 +51,7 @@ class Listing:
     """Videos of the folders and files that were given, and what else lies there."""
 
     files: list[Candidate] = field(default_factory=list)
-    passed_over: tuple[LeftOut, ...] = ()  # files and folders, by kind
+    passed_over: tuple[LeftOut, ...] = ()  # files, folders and links, by kind
     faults: dict[str, str] = field(default_factory=dict)  # path -> why nothing is found there
     excluded: list[str] = field(default_factory=list)  # locations, of files and whole folders
 
@@ -67,14 +72,14 @@ def merged_patterns(kept: Sequence[str], added: Sequence[str]) -> tuple[str, ...
 
 
 def said_of(passed_over: Iterable[LeftOut]) -> list[str]:
-    """What was passed over, in a sentence for files and one for folders."""
+    """What was passed over, in a sentence each for files, folders and links."""
     lines = []
-    for what in ("file", "folder"):
+    for what, called in CALLED.items():
         kinds = {one.reason: one.count for one in passed_over if one.what == what}
         if count := sum(kinds.values()):
             listed = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items())
             were = "s were" if count > 1 else " was"
-            lines.append(f"{count:,} other {what}{were} passed over: {listed}")
+            lines.append(f"{count:,} {called}{were} passed over: {listed}")
     return lines
 
 
@@ -82,10 +87,11 @@ def find(paths: Sequence[str], scope: Scope = Scope()) -> Listing:
     """Videos named by `paths`, in a stable order; a folder stands for the videos below it.
 
     A file given by name is taken whatever it is called and holds. In folders a video is known by
-    its suffix, or else by its first bytes. Links to folders are not followed. Raises DataError
-    for a path that is not there, and ConfigError for an empty one or a pattern that is none.
+    its suffix, or else by its first bytes. Links to files within the folders are followed, others
+    as the scope says. Raises DataError for a path that is not there, and ConfigError for an empty
+    one or a pattern that is none.
     """
-    search = _Search(scope)
+    search = _Search(paths, scope)
     for path in paths:
         search.all_below(path)
     return search.found()
@@ -94,12 +100,14 @@ def find(paths: Sequence[str], scope: Scope = Scope()) -> Listing:
 class _Search:
     """One search over all paths, which remembers what it met."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, paths: Sequence[str], scope: Scope) -> None:
+        self._roots = [os.path.realpath(Path(path).expanduser()) for path in paths]
         self._scope = scope
         self._files: dict[str, Candidate] = {}  # by location
-        self._passed: dict[str, list[tuple[str, str]]] = {"file": [], "folder": []}
+        self._passed: dict[str, list[tuple[str, str]]] = {what: [] for what in CALLED}
         self._faults: dict[str, str] = {}
         self._excluded: dict[str, None] = {}
+        self._searched: set[str] = set()  # places of folders, below the path whose turn it is
 
     def found(self) -> Listing:
         passed = (
@@ -137,7 +145,10 @@ class _Search:
 
     def _below(self, root: str) -> Iterator[str]:
         excluded = Excluded(root, self._scope.exclude)
-        for folder, subfolders, names in os.walk(root, onerror=self._note_unlisted):
+        self._searched = {os.path.realpath(root)}
+        for folder, subfolders, names in os.walk(
+            root, onerror=self._note_unlisted, followlinks=True
+        ):
             if not self._entered(folder, excluded):
                 subfolders.clear()
                 continue
@@ -164,18 +175,42 @@ class _Search:
         path = os.path.join(folder, name)
         if excluded.excludes(folder, name, is_folder=True):
             return self._pass_over("folder", path, EXCLUDED)
-        if os.path.islink(path):
-            return self._pass_over("folder", path, "link")
         kind = "" if self._scope.everything else folder_kind(name)
-        return not kind or self._pass_over("folder", path, kind)
+        if kind:
+            return self._pass_over("folder", path, kind)
+        return self._follows_to_folder(path)
+
+    def _follows_to_folder(self, path: str) -> bool:
+        """Whether a folder, or what a link leads to, is searched now, and was not before."""
+        place = os.path.realpath(path)
+        if self._is_not_followed(path):
+            return self._pass_over("link", path, OUT)
+        if os.path.islink(path) and (not self._leads_out(place) or place in self._searched):
+            return self._pass_over("link", path, ANYWAY)
+        is_new = place not in self._searched
+        self._searched.add(place)
+        return is_new
+
+    def _is_not_followed(self, path: str) -> bool:
+        return (
+            not self._scope.follow
+            and os.path.islink(path)
+            and self._leads_out(os.path.realpath(path))
+        )
+
+    def _leads_out(self, place: str) -> bool:
+        return not any(Path(place).is_relative_to(root) for root in self._roots)
 
     def _takes(self, folder: str, name: str, excluded: Excluded) -> bool:
         path = os.path.join(folder, name)
         if excluded.excludes(folder, name, is_folder=False):
             return self._pass_over("file", path, EXCLUDED)
+        is_wanted = suffix_of(name) in self._scope.more
         kind = "" if self._scope.everything else name_kind(name)
-        if not kind and suffix_of(name) not in self._scope.more:
-            kind = content_kind(path)
+        kind = kind or ("" if is_wanted else suffix_kind(name))
+        if not kind and self._is_not_followed(path):  # so it is not even looked at
+            return self._pass_over("link", path, OUT)
+        kind = kind or ("" if is_wanted else content_kind(path))
         return not kind or self._pass_over("file", path, kind)
 
     def _pass_over(self, what: str, path: str, kind: str) -> bool:

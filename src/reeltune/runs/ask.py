@@ -7,7 +7,7 @@ from typing import get_args
 
 from reeltune.batches.unread import unread
 from reeltune.errors import ConfigError
-from reeltune.media.files import find
+from reeltune.media.files import Scope, find
 from reeltune.media.progress import Progress, Silent
 from reeltune.models.opening.open import load
 from reeltune.runs.own_videos import own_videos
@@ -58,16 +58,21 @@ class Questioner:
         self._own = own_videos(self.model, Path(name))
 
     def ask(
-        self, videos: Sequence[str], question: Question, progress: Progress | None = None
+        self,
+        videos: Sequence[str],
+        question: Question,
+        progress: Progress | None = None,
+        *,
+        follow: bool = False,
     ) -> Outcome[Reply]:
         """The reply about each of the videos, or of those in folders; those that cannot be read
-        are named in the outcome.
+        are named in the outcome. `follow` follows links that lead out of the folders.
 
         Errors: `ConfigError` for a question that lacks what the model reads, or has what it does
         not; `DataError` for a path that is not there.
         """
         self._require(question)
-        there = find(videos)
+        there = find(videos, Scope(follow=follow))
         files = there.required(videos)
         if question.said and len(files) > 1:
             raise ConfigError(
@@ -125,6 +130,7 @@ def ask(
     *,
     options: Sequence[str] = (),
     said: str = "",
+    follow: bool = False,
     device: str | None = None,
 ) -> Outcome[Reply]:
     """Ask the model in the folder `model` about each video, or about all videos below a folder.
@@ -132,8 +138,8 @@ def ask(
     One that chooses wants a `question` and `options`, one that answers from its own list a
     `question`, one that names a class nothing, and one that rates what is `said` in one video.
     `.videos[path].answers` are the answers, best first, or `.rating`; `.failed` names videos that
-    cannot be read.
+    cannot be read. `follow` follows links that lead out of the folders.
     Errors: `ConfigError` for a model that is not asked so.
     """
     asked = Question(question=question, options=tuple(options), said=said)
-    return Questioner(model, device).ask(videos, asked)
+    return Questioner(model, device).ask(videos, asked, follow=follow)

@@ -7,7 +7,7 @@ from pathlib import Path
 from reeltune.batches.loader import ClipReader
 from reeltune.batches.unread import unread
 from reeltune.errors import ConfigError
-from reeltune.media.files import find
+from reeltune.media.files import Scope, find
 from reeltune.media.progress import Progress, Silent
 from reeltune.models.opening.open import load
 from reeltune.runs.own_videos import own_videos
@@ -71,14 +71,16 @@ class Captioner:
         videos: Sequence[str],
         transcript: str | None = None,
         progress: Progress | None = None,
+        *,
+        follow: bool = False,
     ) -> Outcome[Captioned]:
         """A caption of each of the videos, or of those in folders; those that cannot be read are
-        named in the outcome.
+        named in the outcome. `follow` follows links that lead out of the folders.
 
         Errors: `ConfigError` for a transcript that the model does not read, or of several
         videos; `DataError` for a path that is not there.
         """
-        there = find(videos)
+        there = find(videos, Scope(follow=follow))
         files = there.required(videos)
         if transcript is not None and not self._hears:
             raise ConfigError(
@@ -123,13 +125,15 @@ def caption(
     model: str,
     transcript: str | None = None,
     *,
+    follow: bool = False,
     device: str | None = None,
 ) -> Outcome[Captioned]:
     """Have the model in the folder `model` write a caption of each video, or of all videos below a
     folder.
 
     A model that reads what is said takes the `transcript` of one video. `.videos[path].caption` is
-    the caption; `.failed` names videos that cannot be read.
+    the caption; `.failed` names videos that cannot be read. `follow` follows links that lead out of
+    the folders.
     Errors: `ConfigError` for a model that writes no captions.
     """
-    return Captioner(model, device).caption(videos, transcript)
+    return Captioner(model, device).caption(videos, transcript, follow=follow)

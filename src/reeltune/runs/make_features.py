@@ -34,6 +34,7 @@ class FeatureOptions:
     format: Format = "own"
     dtype: Literal["float16", "float32"] | None = None  # None: float16, or float32 if official
     photos: bool = False  # also take photos in folders, each as a clip of one frame
+    follow: bool = False  # links that lead out of the given folders
     device: str | None = None
 
     def __post_init__(self) -> None:
@@ -56,7 +57,7 @@ class FeatureReport:
     made: list[str] = field(default_factory=list)  # ids
     unchanged: list[str] = field(default_factory=list)  # ids
     faults: dict[str, str] = field(default_factory=dict)  # path -> why it has no features
-    passed_over: list[LeftOut] = field(default_factory=list)  # files and folders, by kind
+    passed_over: list[LeftOut] = field(default_factory=list)  # files, folders and links, by kind
     rows: int = 0  # of all videos in the folder
     elapsed: float = 0.0  # s
     interrupted: bool = False
@@ -97,7 +98,8 @@ def make_features(
     """
     begun = time.monotonic()
     encoder = _opened(model, options)
-    there = find(paths, Scope(more=PICTURES if options.photos else frozenset()))
+    more = PICTURES if options.photos else frozenset()
+    there = find(paths, Scope(follow=options.follow, more=more))
     sources = sources_of(there.required(paths))
     making = _making(encoder, model, options)
     require_folder(out)

@@ -58,6 +58,7 @@ class Choice:
     prune: Prune | None = None  # take out files below the given paths that are gone from disk
     exclude: tuple[str, ...] = ()  # patterns that are added to those of the library
     everything: bool = False  # also hidden files, and what systems and cameras keep for themselves
+    follow: bool = False  # links that lead out of the given paths
     caption: Describes | None = None  # captions each moment; None: captions stay as they are
 
 
@@ -79,7 +80,7 @@ def index(
     there = [path for path in paths if not is_told or Path(path).expanduser().exists()]
     stored = _stored(folder)
     exclude = merged_patterns(stored.exclude if stored else (), choice.exclude)
-    found = find(there, Scope(choice.everything, exclude=exclude))
+    found = find(there, Scope(choice.everything, choice.follow, exclude=exclude))
     if stored is None or not (choice.prune or found.excluded):
         found.required(paths)
     require_folder(folder)

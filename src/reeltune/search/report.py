@@ -46,7 +46,7 @@ class Report:
     kept: list[Failed] = field(default_factory=list)  # folders whose files only seem gone
     failed: list[Failed] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)  # still being written: left for the next run
-    passed_over: list[LeftOut] = field(default_factory=list)  # files and folders, by kind
+    passed_over: list[LeftOut] = field(default_factory=list)  # files, folders and links, by kind
     captioned: int = 0  # moments that were given a caption
     uncaptioned: list[Failed] = field(default_factory=list)  # files in the library, but without
     interrupted: bool = False

@@ -1,8 +1,6 @@
 """Short names for the content of files."""
 
 import hashlib
-import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -10,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from reeltune.errors import MediaError
+from reeltune.storage.regular_file import opened
 
 CHUNK = 1 << 20
 
@@ -34,9 +33,7 @@ def content_hash(location: str, told: Callable[[int], None] | None = None) -> st
 def reading(location: str) -> Iterator[BinaryIO]:
     """A regular file, opened without waiting; raises MediaError if it is none or cannot be read."""
     try:
-        with open(location, "rb", opener=_without_waiting) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise MediaError(location, "is not a regular file; give a video file")
+        with opened(location) as file:
             yield file
     except OSError as error:
         raise MediaError(location, f"cannot be read: {error.strerror}") from error
@@ -56,8 +53,3 @@ def _hash_of(location: str, size: int, changed: int) -> str:
     """The hash; size and time of change are only part of the key, so that another version is
     read anew."""
     return content_hash(location)
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open so that a named pipe returns at once instead of waiting for a writer."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from reeltune.cli.loudness import QuietOption, VerboseOption
-from reeltune.cli.options import DeviceOption, JsonOption, print_json
+from reeltune.cli.options import DeviceOption, FollowOption, JsonOption, print_json
 
 PLACE = 15  # in `--help`
 app = typer.Typer()
@@ -30,6 +30,7 @@ def ask(
         str | None, typer.Option(help="What is said in the video, for a model that rates it.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many answers are shown.")] = 3,
+    follow: FollowOption = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -54,7 +55,7 @@ def ask(
             options=tuple(option.strip() for option in options.split(",")) if options else (),
             said=said or "",
         )
-        found = Questioner(model, device).ask(videos, asked, bar)
+        found = Questioner(model, device).ask(videos, asked, bar, follow=follow)
     if as_json:
         data = found.as_dict()
         for video in data["videos"]:
@@ -86,6 +87,7 @@ def caption(
     transcript: Annotated[
         str | None, typer.Option(help="What is said in the video, for a model that reads it.")
     ] = None,
+    follow: FollowOption = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -101,6 +103,6 @@ def caption(
         from reeltune.cli.output import show_captions
         from reeltune.runs.caption import Captioner
 
-        found = Captioner(model, device).caption(videos, transcript, bar)
+        found = Captioner(model, device).caption(videos, transcript, bar, follow=follow)
     print_json(found.as_dict()) if as_json else show_captions(found)
     sys.exit(found.exit_code)

@@ -7,7 +7,7 @@ import typer
 
 from reeltune.cli.exits import exit_incomplete
 from reeltune.cli.loudness import QuietOption, VerboseOption
-from reeltune.cli.options import JsonOption, print_json
+from reeltune.cli.options import FollowOption, JsonOption, print_json
 from reeltune.cli.terminal import say
 
 PLACE = 60  # in `--help`
@@ -28,6 +28,7 @@ def features(
         Literal["float16", "float32"] | None, typer.Option(help="As stored; float16 by default.")
     ] = None,
     photos: Annotated[bool, typer.Option(help="Photos too, as clips of one frame.")] = False,
+    follow: FollowOption = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:1.")] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -45,7 +46,12 @@ def features(
         from reeltune.runs.make_features import FeatureOptions, make_features
 
         options = FeatureOptions(
-            every=every, format=format, dtype=dtype, photos=photos, device=device
+            every=every,
+            format=format,
+            dtype=dtype,
+            photos=photos,
+            follow=follow,
+            device=device,
         )
         report = make_features(videos, given(model), out, options, bar)
     if as_json:

@@ -11,6 +11,7 @@ from reeltune.cli.loudness import QuietOption, VerboseOption
 from reeltune.cli.options import (
     LIBRARY,
     DeviceOption,
+    FollowOption,
     JsonOption,
     LibraryOption,
     print_json,
@@ -56,6 +57,7 @@ def index(
     everything: Annotated[
         bool, typer.Option("--all", help="Also hidden files, bins, and previews of cameras.")
     ] = False,
+    follow: FollowOption = False,
     caption: Annotated[
         str | None, typer.Option(help="A model that writes captions: one for each moment.")
     ] = None,
@@ -84,6 +86,7 @@ def index(
             prune=prune,
             exclude=tuple(exclude or ()),
             everything=everything,
+            follow=follow,
             caption=writer,
             device=device,
         )
