@@ -47,6 +47,16 @@ def test_a_file_that_a_link_leads_to_has_its_own_place(videos: Path) -> None:
     assert found[str(videos / "file.mp4")] == os.path.realpath(videos.parent / "elsewhere/b.mp4")
 
 
+def test_a_folder_excludes_nothing_outside_of_it(videos: Path) -> None:
+    """Or a folder of a stranger would take videos out of the library of others."""
+    (videos / ".reeltuneignore").write_text("out*\n")
+    (videos / "out").symlink_to("../elsewhere")
+    (videos / "out.mp4").symlink_to("../elsewhere/b.mp4")
+    assert find([str(videos)]).excluded == []
+    places = [os.path.realpath(videos.parent / place) for place in ("elsewhere", "elsewhere/b.mp4")]
+    assert find([str(videos)], Scope(follow=True)).excluded == places
+
+
 def test_links_within_what_is_given_need_no_asking(videos: Path) -> None:
     (videos / "again.mp4").symlink_to("a.mp4")
     (videos / "loose.mp4").symlink_to("../elsewhere/b.mp4")

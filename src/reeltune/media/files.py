@@ -53,7 +53,8 @@ class Listing:
     files: list[Candidate] = field(default_factory=list)
     passed_over: tuple[LeftOut, ...] = ()  # files, folders and links, by kind
     faults: dict[str, str] = field(default_factory=dict)  # path -> why nothing is found there
-    excluded: list[str] = field(default_factory=list)  # locations, of files and whole folders
+    excluded: list[str] = field(default_factory=list)  # locations, of files and whole folders,
+    # and never outside of what was given, unless links are followed
 
     def required(self, paths: Sequence[str]) -> list[Candidate]:
         """The videos; raises DataError if there is none, saying what lies at `paths` instead."""
@@ -215,7 +216,7 @@ class _Search:
 
     def _pass_over(self, what: str, path: str, kind: str) -> bool:
         self._passed[what].append((path, kind))
-        if kind == EXCLUDED:
+        if kind == EXCLUDED and not self._is_not_followed(path):
             self._excluded[os.path.realpath(path)] = None
         return False
 
