@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from pathspec import GitIgnoreSpec
 
 from reeltune.errors import ConfigError
+from reeltune.media._wildcards import pattern_of
 from reeltune.storage.regular_file import read_bytes
 
 IGNORE_FILE = ".reeltuneignore"
-LONGEST = 1 << 20  # bytes of an ignore file
+LONGEST = 1 << 16  # bytes of an ignore file
 
 
 class Excluded:
@@ -52,12 +53,13 @@ def patterns(lines: Iterable[str], source: str) -> GitIgnoreSpec:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # re has doubts about sets such as [[:alpha:]]
-            return GitIgnoreSpec.from_lines(lines)
+            return GitIgnoreSpec.from_lines(lines, pattern_of)
     except (ValueError, re.error) as error:
         for line in lines if len(lines) > 1 else []:
             patterns([line], source)
         raise ConfigError(
-            f"{source} has {lines[0]!r}, which is no pattern; write one as in .gitignore, "
+            f"{source} has {lines[0]!r}, which is no pattern, or one with too many "
+            "wildcards; write one as in .gitignore, "
             "such as 'private/' or '*.gif'"
         ) from error
 
