@@ -11,6 +11,9 @@ ReeltuneError
 A message says what was got, what was wanted and what to do, in one sentence.
 """
 
+import errno
+import os
+
 
 class ReeltuneError(Exception):
     """Base of all errors below; catch it to catch them all."""
@@ -42,3 +45,16 @@ class CheckpointError(ReeltuneError):
 
 class LibraryError(ReeltuneError):
     """A search library cannot be opened, read or written."""
+
+
+def in_short(error: BaseException) -> str:
+    """What an error says, in one line, for a message that names the file.
+
+    Errors of the system bring the path along; here it is left out, so that it is there once.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, FileNotFoundError):  # as other libraries raise it, the path in its text
+        return os.strerror(errno.ENOENT)
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)

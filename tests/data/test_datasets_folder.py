@@ -217,8 +217,8 @@ def test_a_split_without_lines_or_videos_is_refused(tmp_path: Path) -> None:
 
 
 def test_captions_of_another_kind_or_none_are_refused(tmp_path: Path) -> None:
-    with refused("told.txt is neither .csv nor .jsonl; `reeltune datasets folder`"):
-        Config(folder=tmp_path, captions=tmp_path / "told.txt").read("test")
+    with refused("told.xlsx is none of .csv, .tsv, .txt, .jsonl; `reeltune datasets folder`"):
+        Config(folder=tmp_path, captions=tmp_path / "told.xlsx").read("test")
     with refused("captions.csv holds no caption; `reeltune datasets folder` says how"):
         written(tmp_path, "path,caption").read("test")
     with pytest.raises(ValidationError, match="folder"):

@@ -110,8 +110,8 @@ def test_a_broken_json_file_is_named_with_the_key(tmp_path: Path) -> None:
     path.write_text('{"v_x": ')
     with refused("val_1.json: Invalid JSON: EOF ... line 1 column 8; mend"):
         config.read("test")
-    path.write_bytes(b"\xff\xfe")
-    with refused("val_1.json cannot be read as UTF-8 text ('utf-8' codec ... `reeltune datasets"):
+    path.write_bytes(b"\xff")
+    with refused("val_1.json cannot be read as text (line 1 is not UTF-8: ... `reeltune datasets"):
         config.read("test")
 
 
@@ -127,8 +127,8 @@ def test_a_broken_line_of_a_table_is_named(tmp_path: Path) -> None:
     path.write_text(header + 'ret0,msr7010,video7010,"a man\n')
     with refused("test.csv, line 2: what begins there is not CSV (unexpected end of data); mend"):
         config.read("test")
-    path.write_text("key;video_id;sentence\n")
-    with refused("line 1: there is no column video_id or sentence among key;video_id;sentence;"):
+    path.write_text("key|video_id|sentence\n")
+    with refused("line 1: there is no column video_id or sentence among key|video_id|sentence;"):
         config.read("test")
 
 

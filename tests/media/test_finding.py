@@ -193,6 +193,15 @@ def test_an_ignore_file_that_cannot_be_read_closes_its_folder(tmp_path: Path) ->
     }
 
 
+def test_an_ignore_file_of_notepad_excludes_what_it_names(tmp_path: Path) -> None:
+    put(tmp_path, "a.mp4", "private/b.mp4", "x/c.mp4")
+    (tmp_path / ".reeltuneignore").write_bytes("private/\r\n".encode("utf-16"))
+    (tmp_path / "x" / ".reeltuneignore").write_bytes("*.gif".encode("utf-16-le"))
+    listing = find([str(tmp_path)])
+    assert names(listing, tmp_path) == ["a.mp4"]
+    assert "holds no text (it has bytes of zero" in listing.faults[str(tmp_path / "x")]
+
+
 @pytest.mark.parametrize("pattern", ["!", "\\", "[z-a]", "**/a/**/b/**/c", "*[!a]*[!b]*[!c]*"])
 def test_a_glob_that_is_none_is_named(pattern: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"--exclude has '.+', which is no pattern, or one with"):

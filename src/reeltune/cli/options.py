@@ -38,7 +38,7 @@ def changes_of(given: list[str] | None, **named: object) -> dict[str, Any]:
     """
     import yaml
 
-    from reeltune.errors import ConfigError
+    from reeltune.errors import ConfigError, in_short
 
     changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     for item in given or []:
@@ -48,10 +48,9 @@ def changes_of(given: list[str] | None, **named: object) -> dict[str, Any]:
         try:
             read = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            first = str(error).splitlines()[0]
             raise ConfigError(
-                f"--set {item} has a value that is not YAML ({first}); write it as in a recipe, "
-                "such as --set training.lr=1e-4"
+                f"--set {item} has a value that is not YAML ({in_short(error)}); write it as in a "
+                "recipe, such as --set training.lr=1e-4"
             ) from error
         changes[name] = _typed(read)
         if named.get(name) not in (None, changes[name]):

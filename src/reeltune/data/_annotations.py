@@ -1,6 +1,5 @@
 """Annotation files as benchmarks publish them: found, read, and checked record by record."""
 
-import csv
 import io
 import json
 import os
@@ -8,11 +7,13 @@ from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
+from reeltune.data._table import SEPARATORS, Table, read_table
 from reeltune.errors import DataError
+from reeltune.storage.text_file import read_text
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -23,8 +24,6 @@ class Row(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-Separator = Literal[",", "\t"]
-SEPARATORS: dict[Separator, str] = {",": "commas", "\t": "tabs"}
 FileT = TypeVar("FileT", bound=BaseModel)
 RowT = TypeVar("RowT", bound=Row)
 
@@ -78,28 +77,19 @@ def read_jsonl(path: Path, kind: type[RowT], dataset: str) -> Iterator[tuple[int
             raise _refused(f"{path}, line {number}", error, dataset) from None
 
 
-def read_csv(
-    path: Path, kind: type[RowT], dataset: str, separator: Separator = ","
-) -> Iterator[tuple[int, RowT]]:
+def read_csv(path: Path, kind: type[RowT], dataset: str) -> Iterator[tuple[int, RowT]]:
     """Rows of a CSV file with a header, each with the number of the line where it begins.
 
-    An empty optional cell counts as absent; blank lines are passed over.
+    An empty optional cell counts as absent; lines without any are passed over.
     """
-    lines = io.StringIO(_text_of(path, dataset), newline="")
-    reader = csv.reader(lines, strict=True, skipinitialspace=separator == ",", delimiter=separator)
-    number = 1  # a text in quotes may hold line breaks, so `reader.line_num` is where a row ends
+    table = read_table(_text_of(path, dataset), kind.model_fields)
+    _require_columns(table, kind, path, dataset)
     try:
-        columns = next(reader, [])
-        _require_columns(columns, kind, path, dataset, separator)
-        number = reader.line_num + 1
-        for values in reader:
-            if values not in ([], [""]):
-                yield number, _row(columns, values, kind, f"{path}, line {number}", dataset)
-            number = reader.line_num + 1
-    except csv.Error as error:
+        for number, values in table.rows():
+            yield number, _row(table.columns, values, kind, f"{path}, line {number}", dataset)
+    except ValueError as error:
         raise DataError(
-            f"{path}, line {number}: what begins there is not CSV ({error}); mend it "
-            f"(`reeltune datasets {dataset}` describes the file)"
+            f"{path}, {error} (`reeltune datasets {dataset}` describes the file)"
         ) from None
 
 
@@ -134,21 +124,21 @@ def _require_keys_once(text: str, place: str, dataset: str) -> None:
         json.loads(text, object_pairs_hook=look)
 
 
-def _require_columns(
-    columns: Sequence[str], kind: type[Row], path: Path, dataset: str, separator: Separator
-) -> None:
+def _require_columns(table: Table, kind: type[Row], path: Path, dataset: str) -> None:
+    columns = table.columns
     lacking = _lacking(kind, columns)
     doubled = [name for name, times in Counter(columns).items() if name and times > 1]
     if doubled:
         raise DataError(
-            f"{path}, line 1: the column {doubled[0]} is there {columns.count(doubled[0])} times, "
-            "so its cells would be taken from one of them alone; name each column once"
+            f"{path}, line {table.header}: the column {doubled[0]} is there "
+            f"{columns.count(doubled[0])} times, so its cells would be taken from one of them "
+            "alone; name each column once"
         )
     if lacking:
         raise DataError(
-            f"{path}, line 1: there is no column {' or '.join(lacking)} among "
+            f"{path}, line {table.header}: there is no column {' or '.join(lacking)} among "
             f"{', '.join(columns) or 'none'}; the first line names the columns, with "
-            f"{SEPARATORS[separator]} between (`reeltune datasets {dataset}`)"
+            f"{', '.join(SEPARATORS.values())} between (`reeltune datasets {dataset}`)"
         )
 
 
@@ -167,7 +157,8 @@ def _row(
         raise DataError(
             f"{place}, has {len(surplus)} cell{'s' * (len(surplus) != 1)} more than the "
             f"{len(columns)} wanted ({surplus[0]!r:.60} is too many); put a text that holds the "
-            f"separator in double quotes (`reeltune datasets {dataset}` describes the file)"
+            "separator in double quotes, or name the column it is in "
+            f"(`reeltune datasets {dataset}` describes the file)"
         )
     told = dict(zip(columns, values, strict=False))
     cells = {column: value for column, value in told.items() if value.strip()}
@@ -190,13 +181,7 @@ def _row(
 
 
 def _text_of(path: Path, dataset: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path} cannot be read as UTF-8 text ({error}); "
-            f"`reeltune datasets {dataset}` says where to get it"
-        ) from None
+    return read_text(path, f"`reeltune datasets {dataset}` says how it must look")
 
 
 def _refused(place: str, error: ValidationError, dataset: str) -> DataError:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from reeltune.data._nearest import hint
-from reeltune.errors import DataError
+from reeltune.errors import DataError, in_short
 from reeltune.media.names import SUFFIXES, stem
 from reeltune.types import Caption, LeftOut, Pair, Split, collect_left_out
 
@@ -190,6 +190,6 @@ def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
             shown = [entry for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
         raise DataError(
-            f"{folder} cannot be listed ({error}); give a folder you can read"
+            f"{folder} cannot be listed ({in_short(error)}); give a folder you can read"
         ) from None
     return sorted(shown, key=lambda entry: entry.name)

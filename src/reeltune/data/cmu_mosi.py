@@ -2,12 +2,13 @@
 what is said, features of what is seen and heard, and the sentiment from -3 to 3."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from reeltune.data._annotations import Row, Text, find_file, read_csv
+from reeltune.data._table import READ_COMMA
 from reeltune.data._videos import left_out
 from reeltune.data.splits.by_place import refuse_leak
 from reeltune.data.splits.part import PARTS, Part, split_named
@@ -55,7 +56,7 @@ class Span(Row):
     video_id: Text
     clip_id: Text
     text: Text | None = None
-    label: float | None = Field(None, ge=-3, le=3)
+    label: Annotated[float, Field(ge=-3, le=3), READ_COMMA] | None = None
     mode: Literal["train", "valid", "test"]
 
     @property

@@ -17,6 +17,7 @@ from reeltune.data._annotations import (
 )
 from reeltune.data._copies import find_originals, note_copies, refuse_copies_across
 from reeltune.data._nearest import hint
+from reeltune.data._table import READ_COMMA
 from reeltune.data._videos import is_video, left_out, one_caption_each, write_empty
 from reeltune.data.splits.by_place import refuse_leak, split_by_place
 from reeltune.data.splits.part import PARTS, Part, split_named
@@ -45,13 +46,18 @@ end       optional, seconds; where it ends
 split     optional, train, val or test; in all lines or in none
 tags      optional, words; reports show the lines of each tag also alone
 
-Other columns are passed over. Without split, each video gets one by a hash of its path: about
+Other columns are passed over. Tables of spreadsheets are read as they save them: with commas,
+semicolons or tabs between cells (.csv, .tsv, .txt), in UTF-8 or UTF-16, with decimal points or
+commas; what is in another encoding is refused, and the line named.
+
+Without split, each video gets one by a hash of its path: about
 80 % train, 10 % val, 10 % test, so that all captions of a video are in one split and stay there
 when you add videos. Files of one content, byte for byte, are one video, called by the first of
 their paths by the alphabet. Terms are yours: nothing leaves your machine.
 """
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False), READ_COMMA]
 NAMES = ("captions.csv", "captions.jsonl")
+READERS = {".csv": read_csv, ".tsv": read_csv, ".txt": read_csv, ".jsonl": read_jsonl}
 
 
 def _words(tags: Any) -> Any:
@@ -143,12 +149,12 @@ class Config(BaseModel):
 
 def _lines(source: Path, folder: Path) -> list[tuple[str, Line]]:
     """Each line with its video's name, which is its path from the folder."""
-    readers = {".csv": read_csv, ".jsonl": read_jsonl}
-    if source.suffix.lower() not in readers:
+    if source.suffix.lower() not in READERS:
         raise DataError(
-            f"{source} is neither .csv nor .jsonl; `reeltune datasets folder` says how to write one"
+            f"{source} is none of {', '.join(READERS)}; `reeltune datasets folder` says how to "
+            "write one"
         )
-    rows = list(readers[source.suffix.lower()](source, Line, "folder"))
+    rows = list(READERS[source.suffix.lower()](source, Line, "folder"))
     if not rows:
         raise DataError(
             f"{source} holds no caption; `reeltune datasets folder` says how to write one"

@@ -1,11 +1,12 @@
 """Kinetics-400: clips of ten seconds, each of one human action (Kay et al., 2017)."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
 from reeltune.data._annotations import Row, Text, find_file, find_files, read_csv
+from reeltune.data._table import READ_COMMA
 from reeltune.data._videos import list_videos, write_empty
 from reeltune.data.splits.by_place import refuse_leak, take_split
 from reeltune.data.splits.part import Part, split_named
@@ -34,6 +35,7 @@ As in the papers, test is the list of validation. There are no other clips to ch
 --set options.hold_out=0 trains on all, as the papers do, and has no val.
 """
 NAME = "kinetics-400"
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False), READ_COMMA]
 LISTS = {"train": ["train.csv"], "test": ["validate.csv", "val.csv"]}
 VIDEOS = {"train": ["train", "videos"], "test": ["val", "validate", "videos"]}
 
@@ -43,8 +45,8 @@ class Listed(Row):
 
     label: Text | None = None
     youtube_id: Text
-    time_start: float = Field(ge=0, allow_inf_nan=False)
-    time_end: float = Field(ge=0, allow_inf_nan=False)
+    time_start: Seconds
+    time_end: Seconds
 
     @property
     def file(self) -> str:

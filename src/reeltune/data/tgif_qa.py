@@ -146,5 +146,5 @@ class Config(BaseModel):
         return [
             row.pair(place / row.gif_name)
             for path in found
-            for _, row in read_csv(path, kind, NAME, separator="\t")
+            for _, row in read_csv(path, kind, NAME)
         ]

@@ -25,7 +25,7 @@ from reeltune.data._toybox.questions import (
 from reeltune.data._toybox.world import Event, Script
 from reeltune.data.splits.part import PARTS, Part, split_named
 from reeltune.data.splits.published import Size, Sizes
-from reeltune.errors import DataError
+from reeltune.errors import DataError, in_short
 from reeltune.storage.cache import cache_folder
 from reeltune.types import Pair, Split
 
@@ -154,5 +154,5 @@ def _clips(folder: Path, split: Part) -> list[dict[str, Any]]:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{path} cannot be read ({error}); delete {folder} and it is made again"
+            f"{path} cannot be read ({in_short(error)}); delete {folder} and it is made again"
         ) from error

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from reeltune.errors import DataError
+from reeltune.errors import DataError, in_short
 from reeltune.settings.faults import first_fault
 
 Kind = TypeVar("Kind")
@@ -29,7 +29,7 @@ def read_fields(path: Path) -> object:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(
-            f"{path} cannot be read ({error.strerror}); make a report with: reeltune evaluate"
+            f"{path} cannot be read ({in_short(error)}); make a report with: reeltune evaluate"
         ) from error
     except ValueError as error:
         raise DataError(

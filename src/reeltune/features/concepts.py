@@ -23,6 +23,7 @@ from jaxtyping import Float
 
 from reeltune.errors import ConfigError, DataError
 from reeltune.storage.atomic_file import write_atomically
+from reeltune.storage.text_file import read_text
 from reeltune.types import Caption
 
 SIZE = 512  # concepts, as published
@@ -146,11 +147,10 @@ def read_concepts(
 def read_names(vocabulary: Path) -> list[str]:
     """Names of concepts in a JSON list, the most frequent first."""
     try:
-        names = json.loads(vocabulary.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        names = json.loads(read_text(vocabulary, "give a list of words, the most frequent first"))
+    except ValueError as error:
         raise DataError(
-            f"{vocabulary} cannot be read as JSON ({error}); give a list of words, the most "
-            "frequent first"
+            f"{vocabulary} is not JSON ({error}); give a list of words, the most frequent first"
         ) from None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DataError(f"{vocabulary} is not a list of words; give one, the most frequent first")
@@ -160,12 +160,8 @@ def read_names(vocabulary: Path) -> list[str]:
 def read_tags(labels: Path) -> Tags:
     """Tags by video from lines of a video, a tab, and `tag:count` with spaces between; a video
     may have no tags."""
-    try:
-        lines = labels.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{labels} cannot be read as UTF-8 text ({error}); copy it again") from None
     tags: dict[str, dict[str, int]] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_text(labels, "copy it again").split("\n"), start=1):
         if line.strip():
             video, _, rest = line.strip().partition("\t")
             pairs = [part.rpartition(":") for part in rest.split()]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
-from reeltune.errors import DataError
+from reeltune.errors import DataError, in_short
 from reeltune.storage.atomic_file import write_atomically
 
 FILE_NAME = "index.json"
@@ -79,7 +79,7 @@ def _in_short(error: OSError | ValidationError) -> str:
                 f"it is of version {fault['input']}, which tells of rows by other times than "
                 "version 2 does"
             )
-    return str(error).splitlines()[0]
+    return in_short(error)
 
 
 def _require_rows_in_turn(index: Index, path: Path) -> None:
@@ -136,7 +136,7 @@ class Journal:
             return Index(making=Making.model_validate_json(head), videos=videos)
         except (ValueError, TypeError) as error:
             raise DataError(
-                f"{self.path} is damaged ({str(error).splitlines()[0]}), so it is not known what "
+                f"{self.path} is damaged ({in_short(error)}), so it is not known what "
                 f"{self.path.parent} holds; delete the folder and make the features again"
             ) from None
 

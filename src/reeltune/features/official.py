@@ -16,12 +16,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from reeltune.errors import DataError
+from reeltune.errors import DataError, in_short
 from reeltune.storage.atomic_file import write_atomically
+from reeltune.storage.text_file import read_text
 
 DATA, IDS, SHAPE, FRAMES = "feature.bin", "id.txt", "shape.txt", "video2frames.txt"
 Rows = dict[str, Int[np.ndarray, " T"]]  # row numbers of each video
 NAMES = "ISO-8859-1"
+REMEDY = f"features in the official format are the files {DATA}, {SHAPE} and {IDS}"
 
 
 def read_shape(folder: Path) -> tuple[int, int]:
@@ -77,7 +79,7 @@ def rebuilt(names: Sequence[str], source: Path) -> Rows:
 def _read_frames(path: Path) -> Mapping[str, Sequence[str]]:
     """The dict in the file, read as a literal: nothing in it is run."""
     try:
-        found = ast.literal_eval(_text(path, "utf-8"))
+        found = ast.literal_eval(read_text(path, REMEDY))
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         raise _no_frames(path, str(error) or type(error).__name__) from None
     if not isinstance(found, dict):
@@ -131,11 +133,8 @@ def write_official(folder: Path, counts: Mapping[str, int], width: int) -> None:
     write_atomically(folder / FRAMES, f"{frames!r}\n".encode())
 
 
-def _text(path: Path, encoding: str = NAMES) -> str:
+def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding=encoding)
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path} cannot be read ({error}); features in the official format are the files "
-            f"{DATA}, {SHAPE} and {IDS}"
-        ) from None
+        return path.read_text(encoding=NAMES)  # which has a letter for every byte
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({in_short(error)}); {REMEDY}") from None

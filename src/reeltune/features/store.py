@@ -9,7 +9,7 @@ from urllib.parse import quote
 import numpy as np
 from jaxtyping import Float, Int
 
-from reeltune.errors import DataError
+from reeltune.errors import DataError, in_short
 from reeltune.features import official
 from reeltune.features.index import FILE_NAME, Journal, Making, read_index
 from reeltune.features.shown_rows import rows_of_clip
@@ -115,7 +115,8 @@ class Features:
             self._data = np.lib.format.open_memmap(path, mode="r")
         except (ValueError, OSError) as error:
             raise DataError(
-                f"{path} is not a whole array ({error}); copy it again, or make the features again"
+                f"{path} is not a whole array ({in_short(error)}); copy it again, or make "
+                "the features again"
             ) from None
         if self._data.ndim != 2 or self._data.dtype not in (np.float16, np.float32):
             raise DataError(

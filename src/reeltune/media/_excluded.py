@@ -10,6 +10,7 @@ from pathspec import GitIgnoreSpec
 from reeltune.errors import ConfigError
 from reeltune.media._wildcards import pattern_of
 from reeltune.storage.regular_file import read_bytes
+from reeltune.storage.text_file import SAVE, decoded
 
 IGNORE_FILE = ".reeltuneignore"
 LONGEST = 1 << 16  # bytes of an ignore file
@@ -67,7 +68,9 @@ def patterns(lines: Iterable[str], source: str) -> GitIgnoreSpec:
 def _ignored_in(folder: str) -> list[tuple[str, GitIgnoreSpec]]:
     path = os.path.join(folder, IGNORE_FILE)
     try:
-        text = os.fsdecode(read_bytes(path, LONGEST)).removeprefix("\ufeff")
+        text = decoded(read_bytes(path, LONGEST), "surrogateescape")
     except FileNotFoundError:
         return []
-    return [(folder, patterns(text.splitlines(), path))]
+    except ValueError as error:
+        raise ConfigError(f"{path} holds no text ({error}); {SAVE}") from error
+    return [(folder, patterns(text.split("\n"), path))]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reeltune.errors import ConfigError, DataError
+from reeltune.errors import ConfigError, DataError, in_short
 from reeltune.media._excluded import IGNORE_FILE, Excluded
 from reeltune.media._passed_over import content_kind, folder_kind, name_kind, suffix_kind
 from reeltune.media.names import suffix_of
@@ -167,7 +167,7 @@ class _Search:
         try:
             excluded.enter(folder)
         except (OSError, ConfigError) as error:
-            said = getattr(error, "strerror", None) or str(error)
+            said = in_short(error)
             self._faults[folder] = f"is passed over, as its {IGNORE_FILE} cannot be read: {said}"
             return False
         return True

@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.errors import CheckpointError, ConfigError, DataError, in_short
 from reeltune.meltr import linear, transformer
 from reeltune.storage.tensors import write_tensors
 
@@ -88,9 +88,9 @@ def load(path: Path, tasks: tuple[str, ...] | None = None) -> Learned:
             config = _CONFIG.validate_json((file.metadata() or {})["meltr"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, ValidationError) as error:
-        first = str(error).splitlines()[0]
         raise CheckpointError(
-            f"{path} cannot be read as weights of meltr ({first}); give a file that a run wrote"
+            f"{path} cannot be read as weights of meltr ({in_short(error)}); give a file "
+            "that a run wrote"
         ) from error
     if tasks is not None and tasks != config.tasks:
         raise CheckpointError(

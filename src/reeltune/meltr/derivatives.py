@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from reeltune.errors import ConfigError
+from reeltune.errors import ConfigError, in_short
 from reeltune.meltr.combiner import slopes, valued
 from reeltune.meltr.losses import Losses, Weights
 from reeltune.meltr.ranks import mean_of_each, mean_over_ranks
@@ -106,7 +106,7 @@ def _by_jvp(losses: Losses, weights: Weights, direction: Weights) -> tuple[Tenso
         except NotImplementedError as error:  # such as packed sequences, before a GRU
             raise ConfigError(
                 f"meltr.step.along is jvp, but the model has no forward mode "
-                f"({str(error).splitlines()[0]}); set it to difference or vjp"
+                f"({in_short(error)}); set it to difference or vjp"
             ) from error
         values = torch.stack([one.primal for one in found])
         changes = [torch.zeros_like(p) if t is None else t for p, t in found]

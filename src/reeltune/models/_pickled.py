@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from reeltune.errors import CheckpointError
+from reeltune.errors import CheckpointError, in_short
 
 
 def read_pickled(path: Path, what: str, remedy: str, allowed: Sequence[Any] = ()) -> Any:
@@ -19,5 +19,5 @@ def read_pickled(path: Path, what: str, remedy: str, allowed: Sequence[Any] = ()
         with torch.serialization.safe_globals(list(allowed)):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a pickle can fail in any way at all
-        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise CheckpointError(f"{path} cannot be read as {what} ({first}); {remedy}") from error
+        why = in_short(error)
+        raise CheckpointError(f"{path} cannot be read as {what} ({why}); {remedy}") from error

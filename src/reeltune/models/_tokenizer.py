@@ -7,7 +7,7 @@ from typing import Any
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import AutoTokenizer, CLIPTokenizer
 
-from reeltune.errors import CheckpointError
+from reeltune.errors import CheckpointError, in_short
 
 FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("spiece.model",))
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -26,7 +26,7 @@ def read_tokenizer(folder: Path) -> Any:
             "install its reader with: pip install sentencepiece protobuf"
         ) from error
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise _unreadable(folder, (str(error).strip() or repr(error)).splitlines()[0]) from error
+        raise _unreadable(folder, in_short(error)) from error
     if tokenizer.pad_token_id is None:
         raise CheckpointError(
             f"the tokenizer in {folder} names no pad_token; add it to tokenizer_config.json"

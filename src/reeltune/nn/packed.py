@@ -22,7 +22,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from reeltune.errors import CheckpointError
+from reeltune.errors import CheckpointError, in_short
 
 FORMAT = "reeltune-packed-1"
 SUFFIX = ".packed.safetensors"
@@ -54,9 +54,8 @@ def read_packed(path: Path) -> dict[str, Tensor]:
                 if "same" not in facts
             }
     except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, KeyError) as error:
-        reason = str(error.args[0] if error.args else error).strip().split("\n")[0]
         raise CheckpointError(
-            f"{path} cannot be read as packed tensors ({reason}); copy or pack it again"
+            f"{path} cannot be read as packed tensors ({in_short(error)}); copy or pack it again"
         ) from error
     return {name: found[_origin(path, name, facts, found)] for name, facts in plan.items()}
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-from reeltune.errors import ConfigError
+from reeltune.errors import ConfigError, in_short
+from reeltune.storage.text_file import decoded
 
 SUFFIXES = (".yaml", ".yml")
 WHOLE = ("name", "dataset", "component")  # settings of a file that has all of them
@@ -61,8 +62,10 @@ def merge(settings: dict[str, Any], changes: dict[str, Any]) -> None:
 
 def _open(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(path.expanduser().read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        found = yaml.safe_load(decoded(path.expanduser().read_bytes()))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({in_short(error)}); give a YAML file") from None
+    except (ValueError, yaml.YAMLError) as error:
         fault = " ".join(str(error).split())
         raise ConfigError(
             f"{path} cannot be read as a recipe ({fault}); give a YAML file"

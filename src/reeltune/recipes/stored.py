@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from reeltune.errors import CheckpointError
+from reeltune.errors import CheckpointError, in_short
 from reeltune.recipes.recipe import Recipe
 from reeltune.settings.faults import first_fault
 
@@ -38,7 +38,7 @@ def stored_recipe(folder: Path) -> Recipe | None:
     except ValidationError as error:
         fault = ": ".join(first_fault(error))
     except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
-        fault = str(error).splitlines()[0]
+        fault = in_short(error)
     raise CheckpointError(
         f"{path} is no recipe that this version reads ({fault}); remove it to use the weights "
         "without it, or train them anew"

@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from reeltune.errors import CheckpointError
+from reeltune.errors import CheckpointError, in_short
 from reeltune.storage.tensors import write_tensors
 from reeltune.training.schedule import Score, Trend
 
@@ -106,7 +106,7 @@ def load_state(
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
-            f"{path} cannot be read ({error}); delete it to start anew"
+            f"{path} cannot be read ({in_short(error)}); delete it to start anew"
         ) from error
     fitting = all(
         f"weight/{name}" in tensors and tensors[f"weight/{name}"].shape == weight.shape

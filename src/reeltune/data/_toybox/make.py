@@ -18,7 +18,7 @@ from reeltune.data._toybox.language import captions, mood, questions, transcript
 from reeltune.data._toybox.render import FRAMES, RATE, SIDE, Look, frames
 from reeltune.data._toybox.world import Script, draw_scripts
 from reeltune.data.splits.part import Part
-from reeltune.errors import DataError
+from reeltune.errors import DataError, in_short
 
 VERSION = 5  # of the world; a new one where any file would come out different
 FINISHED = "finished.json"
@@ -64,7 +64,8 @@ def _require_world(folder: Path, size: str, seed: int) -> None:
         found = facts["size"], facts["seed"], facts["version"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{folder / FINISHED} cannot be read ({error}); delete {folder} and it is made again"
+            f"{folder / FINISHED} cannot be read ({in_short(error)}); delete {folder} "
+            "and it is made again"
         ) from error
     if found != (size, seed, VERSION):
         raise DataError(

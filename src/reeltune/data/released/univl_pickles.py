@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from reeltune.errors import DataError
+from reeltune.errors import DataError, in_short
 from reeltune.features.index import Making
 from reeltune.features.writer import FeatureWriter
 
@@ -157,7 +157,7 @@ def _read(path: Path, wanted: str) -> dict[str, Any]:
         raise DataError(f"{path} is refused: {error}; give a dict of {wanted}") from None
     except Exception as error:  # a damaged pickle fails in whatever it happens to call
         raise DataError(
-            f"{path} cannot be read as a pickle of {wanted} ({error}); download it again"
+            f"{path} cannot be read as a pickle of {wanted} ({in_short(error)}); download it again"
         ) from error
     if not isinstance(found, dict) or not found:
         raise DataError(f"{path} holds a {type(found).__name__}; wanted is a dict of {wanted}")

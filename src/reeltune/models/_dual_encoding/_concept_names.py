@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from reeltune.errors import CheckpointError
+from reeltune.errors import CheckpointError, in_short
 
 FILE = "concepts.json"  # beside the weights; of the form of hybrid_space's vocabulary of tags
 
@@ -28,7 +28,8 @@ def read_concept_names(folder: Path) -> tuple[str, ...]:
         names = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(
-            f"{path} cannot be read as JSON ({error}); take it from where the weights came from"
+            f"{path} cannot be read as JSON ({in_short(error)}); take it from where the "
+            "weights came from"
         ) from None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise CheckpointError(

@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch.nn.utils.rnn import pad_sequence
 
-from reeltune.errors import CheckpointError, DataError
+from reeltune.errors import CheckpointError, DataError, in_short
 from reeltune.models.opening.material import Letters
 from reeltune.settings.faults import first_fault
 from reeltune.types import Tokens
@@ -118,7 +118,10 @@ class Vocabulary:
         try:
             stored = _Stored.model_validate_json(path.read_bytes())
         except (OSError, ValidationError) as error:
-            fault = ": ".join(first_fault(error)) if isinstance(error, ValidationError) else error
+            if isinstance(error, ValidationError):
+                fault = ": ".join(first_fault(error))
+            else:
+                fault = in_short(error)
             raise CheckpointError(
                 f"{path} cannot be read as a vocabulary ({fault}); "
                 "take it from where the weights came from"

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reeltune.errors import DataError
+from reeltune.errors import DataError, in_short
 from reeltune.models._dual_encoding._vocabulary import SPECIALS, Vocabulary
 
 
@@ -45,7 +45,7 @@ def _mapped(folder: Path) -> tuple[list[str], Float[np.ndarray, "N E"]]:
         size = (folder / "feature.bin").stat().st_size
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{folder} holds no word vectors ({error}); "
+            f"{folder} holds no word vectors ({in_short(error)}); "
             "it needs feature.bin, id.txt and shape.txt with rows and width"
         ) from error
     if not rows == len(names) == size / (4 * max(width, 1)):

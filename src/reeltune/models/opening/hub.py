@@ -7,7 +7,7 @@ from huggingface_hub import HfApi, constants, snapshot_download
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.file_download import repo_folder_name
 
-from reeltune.errors import CheckpointError
+from reeltune.errors import CheckpointError, in_short
 
 # No part begins with a dot, so that none leads out of the cache.
 HUB_ID = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>\w[\w.-]*(/\w[\w.-]*)*))?")
@@ -47,7 +47,7 @@ def fetch(
             f"{name} is {kind}; check the name, or log in with: hf auth login"
         ) from error
     except Exception as error:  # hub 1 and 2 use different HTTP libraries, with their own errors
-        raise _unreachable(name, cache, str(error) or type(error).__name__) from error
+        raise _unreachable(name, cache, in_short(error)) from error
 
 
 def find_cached(name: str) -> Path | None:
@@ -115,8 +115,7 @@ def _converted(api: HfApi, repo: str) -> str:
 
 
 def _unreachable(name: str, cache: Path, why: str) -> CheckpointError:
-    first = why.strip().splitlines()[0]
     return CheckpointError(
-        f"{name} is not in the local cache ({cache}) and the hub cannot be reached ({first}); "
+        f"{name} is not in the local cache ({cache}) and the hub cannot be reached ({why}); "
         "give the path of a local folder that holds the model"
     )

@@ -17,7 +17,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from reeltune.errors import CheckpointError
+from reeltune.errors import CheckpointError, in_short
 from reeltune.models.opening.weights import WEIGHTS, read_tensors, require_all_keys, require_weights
 from reeltune.nn.packed import packed_name
 from reeltune.types import Pixels
@@ -52,8 +52,8 @@ def read_settings(folder: Path) -> PreTrainedConfig:
             kind = found.get("model_type")
             settings = AutoConfig.for_model(**found) if kind in FAMILIES else None
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise CheckpointError(f"{path} cannot be read ({first}); copy it again") from error
+        why = in_short(error)
+        raise CheckpointError(f"{path} cannot be read ({why}); copy it again") from error
     if settings is None:
         raise CheckpointError(
             f"{path} has model_type {kind!r}, and clip opens {' and '.join(FAMILIES)}"
@@ -87,7 +87,8 @@ def read_towers(folder: Path, settings: PreTrainedConfig) -> PreTrainedModel:
             )
     except Exception as error:  # safetensors and transformers share no base class of errors
         raise CheckpointError(
-            f"the weights in {folder} cannot be read ({error}); copy or download them again"
+            f"the weights in {folder} cannot be read ({in_short(error)}); copy or download "
+            "them again"
         ) from error
     misshapen = [f"{key} {tuple(a)} for {tuple(b)}" for key, a, b in found["mismatched_keys"]]
     require_all_keys(

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reeltune.errors import CheckpointError, ReeltuneError
+from reeltune.errors import CheckpointError, ReeltuneError, in_short
 
 WORD = "a"
 
@@ -56,7 +56,7 @@ def _fault(make: Callable[[], object], width: int) -> str:
     except ReeltuneError:
         raise
     except Exception as error:  # of whatever kind a model raises that does not fit together
-        return f"{type(error).__name__} ({(str(error).splitlines() or ['no reason'])[0]})"
+        return f"{type(error).__name__} ({in_short(error)})"
     if not isinstance(made, Tensor):
         return f"no vector but {type(made).__name__}"
     if tuple(made.shape) != (1, width):

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from reeltune.errors import CheckpointError, ConfigError
+from reeltune.errors import CheckpointError, ConfigError, in_short
 from reeltune.nn.packed import packed_name, read_packed
 from reeltune.registry import find
 from reeltune.settings.faults import first_fault
@@ -69,7 +69,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
-            f"{path} cannot be read as safetensors ({error}); copy or download it again"
+            f"{path} cannot be read as safetensors ({in_short(error)}); copy or download it again"
         ) from error
 
 
@@ -165,9 +165,8 @@ def read_card(folder: Path) -> Card:
         AttributeError,
         ValueError,
     ) as error:
-        first = str(error).splitlines()[0]
         raise CheckpointError(
-            f"{path} does not say which model the folder holds ({first}); "
+            f"{path} does not say which model the folder holds ({in_short(error)}); "
             "it needs a line such as 'model: lite'"
         ) from error
 

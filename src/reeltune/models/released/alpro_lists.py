@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 
 from reeltune.errors import DataError
+from reeltune.storage.text_file import read_text
 
 ENTITIES = 1000  # of the head of the release: the first lines of its file
+UNIGRAMS = "data/unigrams.txt of ALPRO's release"
+ANSWERS = "train_ans2label.json of ALPRO's release"
 
 
 def entities_in(path: Path) -> tuple[str, ...]:
@@ -13,12 +16,12 @@ def entities_in(path: Path) -> tuple[str, ...]:
 
     Errors: `DataError` for a file that cannot be read, or has a line without a word.
     """
-    lines = _text(path).rstrip().splitlines()[:ENTITIES]
+    lines = read_text(path, f"give {UNIGRAMS}").rstrip().split("\n")[:ENTITIES]
     words = [line.split()[0] if line.split() else "" for line in lines]
     if not all(words) or not words:
         raise DataError(
             f"{path} has no words, or a line without one among the first {ENTITIES:,}; give "
-            "data/unigrams.txt of ALPRO's release"
+            f"{UNIGRAMS}"
         )
     return tuple(words)
 
@@ -29,24 +32,16 @@ def answers_in(path: Path) -> tuple[str, ...]:
     Errors: `DataError` for a file that is none, or whose labels are not 0, 1, 2 and so on.
     """
     try:
-        labels = json.loads(_text(path))
+        labels = json.loads(read_text(path, f"give {ANSWERS}"))
         order = sorted(labels, key=labels.__getitem__)
         counted = [labels[answer] for answer in order]
     except (ValueError, TypeError, LookupError) as error:
         raise DataError(
-            f"{path} is no JSON object of answers and their labels; give train_ans2label.json of "
-            "ALPRO's release"
+            f"{path} is no JSON object of answers and their labels; give {ANSWERS}"
         ) from error
     if counted != list(range(len(counted))):
         raise DataError(
             f"{path} has labels {counted[:3]} and so on, and not each of 0 to {len(counted) - 1}; "
-            "give train_ans2label.json of ALPRO's release"
+            f"give {ANSWERS}"
         )
     return tuple(order)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({error}); give a file of UTF-8 text") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from pickle import Unpickler
 from typing import Any
 
-from reeltune.errors import CheckpointError
+from reeltune.errors import CheckpointError, in_short
 from reeltune.models._dual_encoding._vocabulary import SPECIALS, Vocabulary
 
 MARKS = ("<pad>", "<start>", "<end>", "<unk>")  # of the vocabulary for the GRU, in this order
@@ -41,7 +41,7 @@ def read_official(path: Path) -> Vocabulary:
         words = tuple(word for _, word in places)
     except Exception as error:  # a pickle can fail in any way at all
         raise CheckpointError(
-            f"{path} is not a vocabulary of the released code ({error}); "
+            f"{path} is not a vocabulary of the released code ({in_short(error)}); "
             "give vocabulary/rnn/word_vocab_5.pkl of the collection it was trained on"
         ) from error
     if [place for place, _ in places] != list(range(len(places))):

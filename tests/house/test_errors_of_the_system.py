@@ -1,0 +1,48 @@
+"""What the system says of a file brings the file's path along, so messages that name the path say
+the rest by `in_short`."""
+
+import ast
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reeltune.errors import in_short
+
+PACKAGE = Path(__file__).parents[2] / "src" / "reeltune"
+WITH_PATHS = {"OSError", "FileNotFoundError", "PermissionError", "Exception"}
+
+
+def said_whole(tree: ast.AST) -> Iterator[int]:
+    """Lines of messages that hold all that an error of the system says, its path too."""
+    for handler in ast.walk(tree):
+        if not isinstance(handler, ast.ExceptHandler) or handler.type is None:
+            continue
+        caught = {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)}
+        if caught & WITH_PATHS:
+            for value in ast.walk(handler):
+                is_part = isinstance(value, ast.FormattedValue)
+                if is_part and ast.unparse(value.value) in (handler.name, f"str({handler.name})"):
+                    yield value.lineno
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
+def test_no_message_has_the_path_of_an_error_of_the_system_again(path: Path) -> None:
+    assert list(said_whole(ast.parse(path.read_text(encoding="utf-8")))) == []
+
+
+def test_the_planted_message_is_caught() -> None:
+    planted = "try: read()\nexcept (OSError, ValueError) as e:\n    raise DataError(f'{p}: {e}')"
+    assert list(said_whole(ast.parse(planted))) == [3]
+    assert list(said_whole(ast.parse(planted.replace("{e}", "{in_short(e)}")))) == []
+
+
+def test_an_error_in_short_is_one_line_without_its_path(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="absent") as raised:
+        (tmp_path / "absent").read_bytes()
+    assert in_short(raised.value) == "No such file or directory"
+    assert in_short(OSError(errno.ENOSPC, "No space left on device")) == "No space left on device"
+    assert in_short(FileNotFoundError("No such file: a/b")) == "No such file or directory"
+    assert in_short(ValueError("\n  first \nsecond")) == "first"
+    assert in_short(ValueError()) == "ValueError"
