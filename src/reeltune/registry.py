@@ -20,6 +20,7 @@ CALLED = {  # in messages
     "objectives": "loss",
     "objectives.contrastive": "loss",
     "meltr.schemes": "scheme",
+    "training.weightings": "weighting",
     "tasks": "task",
     "papers": "table",
     "cli.commands": "group of commands",

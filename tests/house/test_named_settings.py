@@ -14,7 +14,9 @@ from reeltune.training.settings import Settings
 SOURCE = Path(reeltune.__file__).parent
 SECTIONS: dict[str, type[BaseModel]] = {"meltr": Melting, "training": Settings}
 NAMED = re.compile(r"\b(meltr|training)\.([a-z_0-9]+)")
-OTHERS = {("meltr", name) for name in ("safetensors", "schemes", "transformer")}  # files of both
+OTHERS = {("meltr", name) for name in ("safetensors", "schemes", "transformer")} | {
+    ("training", "weightings")
+}  # files of both
 
 
 def messages(path: Path) -> Iterator[str]:

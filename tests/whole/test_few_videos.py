@@ -252,7 +252,7 @@ def test_meltr_that_is_judged_on_held_out_videos_wants_two_of_them(
     message = r"no validation split to judge by; give --set meltr\.outer=recent, or hold videos out"
     with pytest.raises(ConfigError, match=message):
         run_recipe(recipe, RunPlace(out=tmp_path, data=without_val, watcher=Untouched()))
-    message = r"the only video of the validation split, by which MELTR is judged, .*outer=recent"
+    message = r"the only video .*, by which weights of losses are judged, .*outer=recent"
     with pytest.raises(DataError, match=message):
         run_recipe(recipe, RunPlace(out=tmp_path, data=one_to_validate, watcher=Untouched()))
 

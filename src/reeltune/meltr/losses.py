@@ -1,10 +1,11 @@
 """The losses of one batch as a function of the weights, and of nothing else."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from reeltune.meltr.combiner import ordered
@@ -81,6 +82,17 @@ class _Held(nn.Module):
 
     def forward(self) -> Any:
         return self.function()
+
+
+def train_by(losses: Sequence[Tensor], slopes: Float[Tensor, " T"]) -> None:
+    """Add the gradient of the losses, each times its slope, to the weights' own, in one backward
+    pass; losses that no weight reaches add nothing."""
+    reached = [
+        (loss, slope.to(loss.dtype))
+        for loss, slope in zip(losses, slopes, strict=True)
+        if loss.requires_grad
+    ]
+    torch.autograd.backward([loss for loss, _ in reached], [slope for _, slope in reached])
 
 
 def losses_of(

@@ -13,10 +13,11 @@ from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.meltr.combiner import valued
 from reeltune.meltr.derivatives import Along, Curved
 from reeltune.meltr.hypergradient import Problem, Regularise
-from reeltune.meltr.losses import Losses, Taken, losses_of
+from reeltune.meltr.losses import Losses, Taken, losses_of, train_by
 from reeltune.meltr.outer import Outer, Recent
 from reeltune.meltr.ranks import mean_over_ranks, same_on_all_ranks
 from reeltune.meltr.scheme import Scheme
+from reeltune.nn.adam_state import adam_state, load_adam_state
 from reeltune.nn.draw import Draw
 from reeltune.objectives.named import device_of, primary_of
 from reeltune.types import Batch
@@ -95,10 +96,7 @@ class Meltr:
         tasks = self.tasks
         values = mean_over_ranks(torch.stack(losses).detach())
         melted, factors = valued(self.combiner, values)
-        reached = [
-            (x, f.to(x.dtype)) for x, f in zip(losses, factors, strict=True) if x.requires_grad
-        ]
-        torch.autograd.backward([x for x, _ in reached], [share * f for _, f in reached])
+        train_by(losses, share * factors)
         named = dict(zip(tasks, values.tolist(), strict=True))
         self._slope_sum += float(factors[tasks.index(self.model.primary)])
         self._slopes += 1
@@ -214,11 +212,7 @@ class Meltr:
         state = {"places": torch.tensor(places, dtype=torch.float64)}
         parts = {
             "phi": self.combiner.state_dict(),
-            "adam": {
-                f"{name}/{key}": value
-                for name, parameter in self.combiner.named_parameters()
-                for key, value in self.optimizer.state.get(parameter, {}).items()
-            },
+            "adam": adam_state(self.optimizer, self.combiner.named_parameters()),
             "outer": self.outer.state_dict(),
             "recent": self._recent.state_dict(),
         }
@@ -247,15 +241,7 @@ class Meltr:
                 f"the stored state of meltr does not fit ({str(error).splitlines()[-1].strip()}); "
                 "resume with the same combiner, or start anew"
             ) from error
-        for name, parameter in self.combiner.named_parameters():
-            stored = {
-                key: adam[f"{name}/{key}"]
-                for key in ("step", "exp_avg", "exp_avg_sq")
-                if f"{name}/{key}" in adam
-            }
-            self.optimizer.state[parameter] = {
-                key: t if key == "step" else t.to(parameter.device) for key, t in stored.items()
-            }
+        load_adam_state(self.optimizer, self.combiner.named_parameters(), adam)
 
 
 def _places(state: Mapping[str, Tensor]) -> list[float]:

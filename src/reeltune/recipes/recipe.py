@@ -99,6 +99,7 @@ class Recipe(BaseModel):
             "features": self.features,
             "words": self.words,
             "meltr": self.meltr,
+            "training": self.training,
         }
 
     def unread(self) -> dict[str, str]:
@@ -116,6 +117,10 @@ class Recipe(BaseModel):
             found |= model.unread_beside(self.words, self.init)
         else:
             found["words"] = f"by {self.component}, for it learns no words of the captions"
+        if self.meltr is not None:
+            found["training.combine"] = "where MELTR melts the losses"
+        else:
+            self.training.weighting(("one", "another"))
         if not self.tunes:
             why = "by a recipe that trains nothing"
             found |= {"training": why, "meltr": why}
@@ -136,5 +141,7 @@ def known_settings(recipe: Mapping[str, Any]) -> list[str]:
         "meltr.options": find("meltr.schemes", scheme or Melting().scheme).Config,
         "meltr.sizes": transformer.Config,
     }
+    if (combine := dict(recipe.get("training") or {}).get("combine")) is not None:
+        classes["training.combine_options"] = find("training.weightings", combine).Config
     own = [path for path in settings_of(Recipe) if path not in classes]
     return own + [path for section, kind in classes.items() for path in settings_of(kind, section)]

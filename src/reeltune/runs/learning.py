@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from reeltune.batches.loader import Loader
 from reeltune.evaluation.protocols import V2tRule
@@ -17,6 +18,7 @@ from reeltune.runs.inputs import Inputs
 from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import Learned, require_wrong_answers
 from reeltune.runs.step import order_of, step_of
+from reeltune.runs.weighing import weighted_step
 from reeltune.tasks.finding.judge import chosen_by, finer_of, validation
 from reeltune.tasks.retrieval import Ranged
 from reeltune.training import distributed
@@ -69,11 +71,8 @@ def open_learning(
     require_wrong_answers(splits, settings, melting)
     train_split, val = splits
     loader = inputs.loader(order_of(train_split.pairs, settings))
-    if melting is None:
-        step = step_of(inputs.model, settings)
-    else:
-        held = inputs.loader_of(val, settings) if val else None
-        step = melting_step(inputs.model, melting, loader, held, settings)
+    held = inputs.loader_of(val, settings) if val else None
+    step = _step_of(inputs.model, loader, held, settings, melting)
     return Learning(
         name=name,
         inputs=inputs,
@@ -83,6 +82,20 @@ def open_learning(
         step=step,
         v2t=v2t,
     )
+
+
+def _step_of(
+    model: Any,
+    loader: Loader,
+    held_out: Loader | None,
+    settings: Settings,
+    melting: Melting | None,
+) -> Step:
+    if melting is not None:
+        return melting_step(model, melting, loader, held_out, settings)
+    if settings.combine is not None:
+        return weighted_step(model, loader, held_out, settings)
+    return step_of(model, settings)
 
 
 def learn(learning: Learning, place: RunPlace) -> Outcome:

@@ -10,6 +10,7 @@ from reeltune.meltr.melting import Melting
 from reeltune.models.opening.material import without_weights
 from reeltune.runs.bilevel import require_combiner
 from reeltune.runs.step import order_of, settings_read
+from reeltune.runs.weighing import require_weighting
 from reeltune.tasks.finding.judge import (
     chosen_by,
     finer_of,
@@ -39,7 +40,9 @@ def require_learnable(
     model = without_weights(config) if at_hand else None
     if melting is not None:
         require_combiner(melting, model)
-    reads = OF_STEPS if model is None else settings_read(model, melting is not None)
+    elif model is not None:
+        require_weighting(settings, model)
+    reads = OF_STEPS if model is None else settings_read(model, settings, melting is not None)
     require_read(settings, reads, val is not None)
     if val is not None:
         require_judged_by(settings.judged_by or chosen_by(config), config, val.videos)
@@ -62,17 +65,27 @@ def require_wrong_answers(
             f"{train.pairs[0].video} is the only video to train on, and one has no wrong answers "
             "to learn from; give two or more"
         )
-    if melting is None or melting.outer != "held-out" or not melting.built_scheme().batches:
-        return
-    if val is None:
+    _require_held_out(val, settings, melting)
+
+
+def _require_held_out(val: Split | None, settings: Settings, melting: Melting | None) -> None:
+    """Raise where weights of the losses are judged by a validation split that cannot do so."""
+    if melting is not None:
+        judged = melting.outer == "held-out" and melting.built_scheme().batches > 0
+        named, instead = "meltr.outer is held-out", "--set meltr.outer=recent"
+    else:
+        weighting = settings.weighting(("one", "another"))
+        judged = weighting is not None and weighting.held_out
+        named, instead = f"training.combine is {settings.combine}", "another weighting"
+    if judged and val is None:
         raise ConfigError(
-            "meltr.outer is held-out, and there is no validation split to judge by; give "
-            "--set meltr.outer=recent, or hold videos out"
+            f"{named}, and there is no validation split to judge by; give {instead}, or hold "
+            "videos out"
         )
-    if val.videos == 1:
+    if judged and val is not None and val.videos == 1:
         raise DataError(
-            f"{val.pairs[0].video} is the only video of the validation split, by which MELTR is "
-            "judged, and one has no wrong answers; give two or more, or --set meltr.outer=recent"
+            f"{val.pairs[0].video} is the only video of the validation split, by which weights of "
+            f"losses are judged, and one has no wrong answers; give two or more, or {instead}"
         )
 
 

@@ -93,7 +93,7 @@ def open_setup(recipe: Recipe, dataset: Any, test: Split, place: RunPlace) -> It
         learning = None
         if learned is not None:
             settings, melting = recipe.training, recipe.meltr
-            reads = settings_read(inputs.model, melting is not None)
+            reads = settings_read(inputs.model, settings, melting is not None)
             require_read(settings, reads, learned[1] is not None)
             kept = _taken(inputs, learned, melting is not None, place)
             learning = open_learning(recipe.name, inputs, kept, settings, melting, recipe.v2t)

@@ -9,6 +9,7 @@ from reeltune.training import distributed
 from reeltune.training.contrasted import is_contrasted
 from reeltune.training.settings import Settings
 from reeltune.training.step import Contrast, Step, Sum
+from reeltune.training.weighted import Weighted
 from reeltune.types import Pair
 
 
@@ -19,10 +20,12 @@ def step_of(model: Any, settings: Settings) -> Step:
     return Sum(model, precision=settings.precision)
 
 
-def settings_read(model: Any, melts: bool) -> frozenset[str]:
+def settings_read(model: Any, settings: Settings, melts: bool) -> frozenset[str]:
     """The settings of training that the step of a model reads."""
     if melts:
         return Meltr.reads
+    if settings.combine is not None:
+        return Weighted.reads
     return Contrast.reads if is_contrasted(model) else Sum.reads
 
 

@@ -18,7 +18,7 @@ from reeltune.training.log import Log, Watcher
 from reeltune.training.optim import learning_rate, optimizer_of, trainable
 from reeltune.training.schedule import Score, after_epoch, is_better
 from reeltune.training.settings import Settings, require_read
-from reeltune.training.step import Reporting, Stateful, Step
+from reeltune.training.step import Following, Reporting, Stateful, Step
 
 Validate = Callable[[], dict[str, float]]  # figures of the held-out split
 
@@ -162,6 +162,8 @@ class _Training:
             )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        if isinstance(self.run.step, Following):
+            self.run.step.updated()
         place.step += 1
         mean = {name: sum(fact[name] for fact in facts) / len(facts) for name in facts[0]}
         said = {**mean, **rates, "gradient": float(norm), "clips/s": clips_per_second}

@@ -1,14 +1,18 @@
 """The settings of a training, as a recipe gives them."""
 
 from collections.abc import Set
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from reeltune.registry import find
+from reeltune.settings.faults import checked
 from reeltune.settings.unread import refuse_unread
 from reeltune.training.schedule import FOLLOWS, Rule
+from reeltune.training.weighting import Weighting
 
-OF_STEPS = frozenset({"precision", "chunk"})  # settings that only some steps read
+# Settings that only some steps read.
+OF_STEPS = frozenset({"precision", "chunk", "combine", "combine_options"})
 OF_VALIDATION = ("judged_by", "patience")  # and that nothing reads where there is none
 
 
@@ -31,11 +35,33 @@ class Settings(BaseModel):
     # and in a recipe that of the model's task
     clip_norm: NonNegativeFloat = 1.0  # 0: gradients are not clipped
     precision: Literal["fp32", "bf16"] = "fp32"  # of the forward pass
+    combine: str | None = None  # of training/weightings: how losses are weighed; None: they are
+    # summed
+    combine_options: dict[str, Any] = {}  # of the weighting
     seed: NonNegativeInt = 0
     every_caption: bool = False  # an epoch sees every pair, not one caption per video
     neighbours: PositiveInt = 1  # videos of the dataset's order that enter a batch together
     patience: PositiveInt | None = None  # epochs without a better validation before it stops
     save_minutes: NonNegativeFloat = 1.0  # between states written while an epoch runs
+
+    def weighting(self, tasks: tuple[str, ...]) -> Weighting | None:
+        """What weighs the losses `tasks`; None where they are summed.
+
+        Errors: `ConfigError` for a name or an option that there is not.
+        """
+        if self.combine is None:
+            return None
+        kind = find("training.weightings", self.combine).Config
+        made: Weighting = checked(kind, "training.combine_options", self.combine_options).build(
+            tasks
+        )
+        return made
+
+    def unread(self) -> dict[str, str]:
+        """Settings that nothing reads, as `settings.unread.StatesUnread` describes them."""
+        if self.combine is not None:
+            return {}
+        return {"combine_options": "where losses are summed, but by training.combine=uncertainty"}
 
 
 def require_read(settings: Settings, reads: Set[str], validates: bool) -> None:
@@ -45,6 +71,7 @@ def require_read(settings: Settings, reads: Set[str], validates: bool) -> None:
     validation split.
     """
     unread = dict.fromkeys(sorted(OF_STEPS - reads), "by the step that trains these losses")
+    unread |= settings.unread()
     if settings.every_caption:
         unread["neighbours"] = (
             "under training.every_caption=true, where captions of one video would stand together, "

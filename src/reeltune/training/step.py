@@ -44,6 +44,15 @@ class Stateful(Protocol):
 
 
 @runtime_checkable
+class Following(Protocol):
+    """A step that learns from what the optimizer made of it."""
+
+    def updated(self) -> None:
+        """Be told that the weights have just been moved."""
+        ...
+
+
+@runtime_checkable
 class Reporting(Protocol):
     """A step that has something to say of each epoch, beside what it says of its batches."""
 
