@@ -128,6 +128,16 @@ def test_a_scheme_teaches_meltr(tmp_path: Path) -> None:
     assert any(line.get("meta gradient", 0) > 0 for line in read_log(out))
 
 
+def test_a_weighting_weighs_the_losses_of_a_model(tmp_path: Path) -> None:
+    small = {"options__size": "tiny", "training__epochs": 1, "training__batch": 8}
+    small |= {"config__width": 16, "config__heads": 2, "config__words": 16}
+    named = {"training__combine": "my_lab.inverse", "training__combine_options__smooth": 0.5}
+    out = tmp_path / "run"
+    run("train", "toybox/univl", "--out", out, **small, **named)
+    first = read_log(out)[0]
+    assert first["slope decoder"] == pytest.approx(1 / first["decoder"], rel=1e-4)
+
+
 def test_a_table_plans_its_runs(tmp_path: Path) -> None:
     plan = Plan(family="my_lab.rates", benchmark="toybox", out=tmp_path / "table", seeds=2)
     assert len(jobs_of(plan)) == 6

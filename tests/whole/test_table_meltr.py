@@ -15,7 +15,7 @@ from reeltune.evaluation.captioning import CaptioningReport, captioning_report
 from reeltune.evaluation.captions import caption_report, split_words
 from reeltune.evaluation.protocols import CaptionCard
 from reeltune.evaluation.retrieval import Report
-from reeltune.papers import meltr_losses, meltr_schemes
+from reeltune.papers import meltr_losses, meltr_schemes, meltr_weightings
 from reeltune.papers._meltr import MELTR
 from reeltune.papers._meltr_costs import Cost, costs, stored_costs
 from reeltune.papers.meltr_schemes import SCHEMES
@@ -36,6 +36,7 @@ SMALL = {"options.size": "tiny", "training.epochs": 1, "training.batch": 8}
 SMALL |= {"config.width": 16, "config.heads": 2, "config.words": 16, "meltr.step.every": 1}
 SPEECH = [f"univl-caption-speech{form}" for form in ("", "-primary", "-meltr")]
 KEPT = ("sum", "primary loss alone", "aid-fp-lite", "(A) decoder alone", "(C) all eight", "MELTR")
+KEPT += ("uncertainty",)
 
 
 def plan_of(family: str, out: Path, **more: object) -> Plan:
@@ -64,15 +65,18 @@ def test_what_two_tables_need_is_trained_once(tmp_path: Path) -> None:
     same = {
         name.partition(": ")[2] for name, path in found.items() if path.parent.name == "univl-meltr"
     }
-    assert same == {"aid-fp-lite, regularised", "gamma 0.1", "SE + TE", "upper, both ways"}
+    assert same == {
+        *("aid-fp-lite, regularised", "gamma 0.1", "SE + TE", "upper, both ways"),
+        "MELTR, the recipe",
+    }
     named = {name.partition(": ")[2] for name, path in found.items() if path.parent.name in SPEECH}
     assert named == {
         *("MELTR", "five losses + all three, MELTR"),
         *("(C) all eight", "five losses + all three, sum"),
         *("(A) decoder alone", "decoder alone"),
-        *("sum of all eight", "upper, both ways"),
+        *("sum of all eight", "upper, both ways", "MELTR, the recipe"),
     }
-    assert len(set(found.values())) == 40
+    assert len(set(found.values())) == 40 + 11 + 1 + 11 + 5, "weightings, and schemes of captions"
     each = [job for family in TABLES for job in jobs_of(plan_of(family, tmp_path))]
     assert {job.folder for job in each} == set(found.values())
 
@@ -194,10 +198,12 @@ def test_seconds_of_an_epoch_are_those_of_its_steps() -> None:
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of each row in `KEPT`, where the tables look for it."""
     out = tmp_path_factory.mktemp("tables")
-    for family in ("meltr-schemes", "meltr-losses"):
+    for family in MODULES:
         plan = plan_of(family, out, changes=settings_of(family))
         entries = shortened(family).sections(plan)[0].entries
         for job in (job for entry in entries for job in entry.jobs(plan)):
+            if job.folder.is_dir():  # of a row that two tables share
+                continue
             changes = {**dict(job.changes), "training.seed": job.seed}
             run_recipe(read_recipe(f"toybox/{job.method}", changes), RunPlace(out=job.folder))
     return out
@@ -215,7 +221,11 @@ def shortened(family: str, **changes: object) -> Table:
     return replace(table_named(family), sections=lambda plan: [small])
 
 
-MODULES = {"meltr-schemes": meltr_schemes, "meltr-losses": meltr_losses}
+MODULES = {
+    "meltr-schemes": meltr_schemes,
+    "meltr-losses": meltr_losses,
+    "meltr-weightings": meltr_weightings,
+}
 
 
 def test_figures_and_differences_are_those_of_the_runs(
@@ -288,6 +298,39 @@ def test_what_schemes_cost_is_measured_once(tmp_path: Path) -> None:
     before = (tmp_path / "costs.json").stat().st_mtime_ns
     assert stored_costs(recipe, ["aid-fp-lite", "neumann"], place, rounds=2) == found
     assert (tmp_path / "costs.json").stat().st_mtime_ns == before
+
+
+def test_time_and_memory_of_rows_are_measured_in_turns(tmp_path: Path) -> None:
+    """Gradients of all losses take more of both than their sum, and values hardly any."""
+    plan = plan_of("meltr-weightings", tmp_path, changes=SMALL)
+    rows = ("sum", "uncertainty", "gradnorm", "MELTR, the recipe")
+    chosen = [one for one in meltr_weightings.RETRIEVAL.entries if one.name in rows]
+    found = meltr_weightings.costs(plan, chosen, rounds=2)
+    assert set(found) == set(rows)
+    assert found["sum"]["ratio"] == 1
+    assert found["gradnorm"]["ratio"] > 1
+    assert found["gradnorm"]["mb"] > found["uncertainty"]["mb"] > 0
+    assert found["uncertainty"]["mb"] == pytest.approx(found["sum"]["mb"], rel=0.05)
+    again = meltr_weightings.costs(plan, chosen, rounds=2)
+    assert again == found, "they are kept"
+
+
+def test_the_table_of_weightings_has_no_figures_of_a_paper(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meltr_weightings, "TABLE", shortened("meltr-weightings"))
+    settings = [f"--set={n}={v}" for n, v in settings_of("meltr-weightings").items()]
+    command = ["table", "meltr-weightings", "--seeds", "1", "--no-sweep", "--out", str(small)]
+    done = CliRunner().invoke(app, [*command, *settings])
+    assert done.exit_code == 0, done.output
+    text = (small / "weightings.md").read_text()
+    assert "The paper has no such table." in text
+    assert "| uncertainty | " in text
+    (rows,) = json.loads((small / "weightings.json").read_text())["tables"].values()
+    assert [row["name"] for row in rows] == ["sum", "primary loss alone", "uncertainty"]
+    report = Report.read(small / "univl+combine-uncertainty" / "seed0" / METRICS)
+    assert rows[2]["figures"]["t2v R@1"] == pytest.approx(report.t2v["R@1"])
+    assert (small / "weightings.png").stat().st_size > 5_000
 
 
 def test_overhead_is_the_meta_step_shared_by_k_steps() -> None:

@@ -145,7 +145,8 @@ def page(said: str, figures: Sequence[str], found: Found) -> list[Grid | str]:
 def said_of_paper(found: Found) -> str:
     """A sentence that says what the paper's columns are, or why there are none."""
     section = found.section
-    if not any(entry.paper for entry in section.entries):
+    beside = {*section.against.values()}  # rows that are in every table
+    if not any(entry.paper for entry in section.entries if entry.name not in beside):
         return "The paper has no such table."
     if any(row.paper for row in found.rows):
         return f"The paper's columns are of {section.benchmark}, one run each."

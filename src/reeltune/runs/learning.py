@@ -72,7 +72,7 @@ def open_learning(
     train_split, val = splits
     loader = inputs.loader(order_of(train_split.pairs, settings))
     held = inputs.loader_of(val, settings) if val else None
-    step = _step_of(inputs.model, loader, held, settings, melting)
+    step = learning_step(inputs.model, loader, held, settings, melting)
     return Learning(
         name=name,
         inputs=inputs,
@@ -84,13 +84,14 @@ def open_learning(
     )
 
 
-def _step_of(
+def learning_step(
     model: Any,
     loader: Loader,
     held_out: Loader | None,
     settings: Settings,
     melting: Melting | None,
 ) -> Step:
+    """The step that trains a model: its losses melted, weighed, or by what the model is."""
     if melting is not None:
         return melting_step(model, melting, loader, held_out, settings)
     if settings.combine is not None:
