@@ -129,9 +129,8 @@ class Cycle:
             before = torch.cuda.memory_allocated()
             self()
             return torch.cuda.max_memory_allocated() - before
-        os.environ.setdefault(
-            "KINETO_LOG_LEVEL", "99"
-        )  # or the profiler tells the terminal of itself
+        # Or the profiler writes of itself to the terminal.
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")
         with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
             self()
         return _most_held(seen)

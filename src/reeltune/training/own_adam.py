@@ -41,10 +41,12 @@ class Learned(Weighting):
         self.optimizer.zero_grad(set_to_none=True)
 
     def state(self) -> dict[str, Tensor]:
+        """Parameters, buffers and moments."""
         moments = adam_state(self.optimizer, self.named_parameters())
         return super().state() | {f"{STATE}{name}": tensor for name, tensor in moments.items()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from such a state."""
         super().load_state({n: t for n, t in state.items() if not n.startswith(STATE)})
         moments = {n.removeprefix(STATE): t for n, t in state.items() if n.startswith(STATE)}
         load_adam_state(self.optimizer, self.named_parameters(), moments)

@@ -45,7 +45,7 @@ class AtStep:
 
     @cached_property
     def gradients(self) -> Gradients:
-        """Of each loss; T backward passes, and memory for T gradients."""
+        """Gradients of all losses, which take T backward passes and memory for T of them."""
         rows, reached = zip(*map(self._row, self._losses), strict=True)
         return Gradients(mean_over_ranks(torch.stack(rows)), torch.stack(reached).all(0))
 

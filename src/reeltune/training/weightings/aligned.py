@@ -45,6 +45,7 @@ class Aligned(Learned):
         self.register_buffer("seen", torch.zeros(()))  # share of `products` that was ever seen
 
     def weigh(self, at: AtStep) -> Weighed:
+        """Weights of the losses by which their gradient has length 1."""
         rows = at.gradients.rows
         lengths = rows.norm(dim=1)
         unit, ahead = _unit(rows), _unit(at.held_out()[None])

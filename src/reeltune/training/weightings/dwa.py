@@ -37,6 +37,7 @@ class Dwa(Scalarized):
         self.scalarizer.step()
 
     def state(self) -> dict[str, Tensor]:
+        """Means of the last epochs, and the sum of this one."""
         dwa = self.scalarizer
         past = {f"epoch/{number}": mean for number, mean in enumerate(dwa._previous_averages)}
         if dwa._loss_sum is None:
@@ -44,6 +45,7 @@ class Dwa(Scalarized):
         return past | {"sum": dwa._loss_sum, "batches": torch.tensor(dwa._n_batches)}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from such a state."""
         dwa, past = self.scalarizer, [name for name in state if name.startswith("epoch/")]
         dwa._previous_averages = [state[name] for name in sorted(past)]
         dwa._loss_sum, dwa._n_batches = state.get("sum"), int(state.get("batches", 0))

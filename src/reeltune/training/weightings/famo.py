@@ -44,11 +44,13 @@ class Famo(Scalarized):
         self.scalarizer.update(again())
 
     def state(self) -> dict[str, Tensor]:
+        """What torchjd keeps as a module, and the moments of its Adam."""
         adam = self.scalarizer._optimizer
         moments = {} if adam is None else adam_state(adam, [("adam", self.scalarizer._w)])
         return super().state() | moments
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from such a state."""
         famo = self.scalarizer
         super().load_state({n: t for n, t in state.items() if not n.startswith("adam/")})
         famo._optimizer = torch.optim.Adam([famo._w], famo.lr, weight_decay=famo.weight_decay)

@@ -45,6 +45,7 @@ class GradNorm(Learned):
         self.register_buffer("first", torch.zeros(tasks))  # losses of the first batch
 
     def weigh(self, at: AtStep) -> Weighed:
+        """The weights as they are; their gradient is added up for the step that follows."""
         if not self.first.any():
             self.first.copy_(at.values)
         rows, shared = at.gradients
