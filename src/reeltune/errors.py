@@ -7,6 +7,7 @@ ReeltuneError
 │   └── NoSplitError  a dataset has no such split, by its files or by what was set
 ├── CheckpointError   a model cannot be loaded, or is not the one expected
 └── LibraryError      a search library cannot be opened, read or written
+    └── NewerLibraryError  a newer Reeltune wrote it
 
 A message says what was got, what was wanted and what to do, in one sentence.
 """
@@ -45,6 +46,10 @@ class CheckpointError(ReeltuneError):
 
 class LibraryError(ReeltuneError):
     """A search library cannot be opened, read or written."""
+
+
+class NewerLibraryError(LibraryError):
+    """A search library was written by a newer Reeltune, which alone may change it."""
 
 
 def in_short(error: BaseException) -> str:

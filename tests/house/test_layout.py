@@ -113,3 +113,13 @@ def test_one_file_alone_calls_lance() -> None:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add((node.module or "").split(".")[0])
         assert "lance" not in names or name_of(path) == "search/store/dataset.py", path
+
+
+def test_nothing_of_lance_leaves_the_file_that_calls_it() -> None:
+    """What it returns is ours or Arrow's, so that no later look at it can panic."""
+    door = ast.parse((PACKAGE / "search/store/dataset.py").read_text())
+    for node in ast.walk(door):
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            given = ast.unparse(node.returns) if node.returns else ""
+            assert "Any" not in given, node.name
+            assert "lance" not in given, node.name

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from reeltune.errors import LibraryError
-from reeltune.search.store.dataset import Table, guarded, manifests
+from reeltune.search.store.dataset import Table, guarded
+from reeltune.search.store.seal import manifests
 from search.moment_tables import moments, rows_of, table, unit
 
 

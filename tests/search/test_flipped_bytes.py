@@ -43,7 +43,9 @@ def test_two_flipped_bytes_are_found_taken_out_and_made_again(
     assert stored(library, column) != before, "nothing that is read was changed"
     unit = value["unit"][0].as_py()
     assert verify(library).faults == [f"unit {unit} {WRITTEN}"]
-    assert repair(library) == ["took out 1 files at fault; index them again"]
+    assert repair(library) == [
+        "took out 1 of 4 moments, which are damaged; index their videos again"
+    ]
     index([str(videos)], library, Choice())
     assert verify(library).faults == []
     assert stored(library, column) == before

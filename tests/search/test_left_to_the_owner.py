@@ -12,14 +12,17 @@ from typer.testing import CliRunner
 
 from media.numbered_video import Numbered, picture
 from reeltune.cli.app import app
-from reeltune.errors import ConfigError, DataError
+from reeltune.errors import ConfigError, DataError, LibraryError
 from reeltune.media.decoder import Decoder
 from reeltune.media.progress import Silent
+from reeltune.search.files import remove
 from reeltune.search.ingest import Choice, index
 from reeltune.search.maintain import verify
+from reeltune.search.repair import repair
 from reeltune.search.report import Report
 from reeltune.search.store import table as _table
-from reeltune.search.store.manifest import Manifest
+from reeltune.search.store.changes import undo
+from reeltune.search.store.manifest import FILE_NAME, Manifest
 
 Clip = Callable[..., Path]
 
@@ -57,6 +60,52 @@ def test_what_is_excluded_leaves_the_library_and_stays_out(videos: Path, model: 
     report = run(videos, model, exclude=("!private/",))
     assert names([one.path for one in report.indexed]) == ["two.mp4"]
     assert verify(library(videos)).faults == []
+
+
+@pytest.fixture
+def excluding(videos: Path, model: str) -> Path:
+    """Videos of a library that was told later to leave one out."""
+    run(videos, model)
+    run(videos, model, exclude=("two.*",))
+    return videos
+
+
+def test_a_lost_manifest_comes_back_with_what_was_excluded_later(
+    excluding: Path, model: str
+) -> None:
+    (library(excluding) / FILE_NAME).unlink()
+    with pytest.raises(LibraryError, match=r"it has no library.json; .*reeltune library repair"):
+        run(excluding, model)
+    assert repair(library(excluding)) == [
+        "wrote library.json again from the table; it leaves out two.*"
+    ]
+    assert run(excluding, model).indexed == []
+    assert held(excluding) == {"red.mp4", "green.mp4"}
+
+
+def test_undo_takes_back_what_was_excluded_and_brings_it_back(excluding: Path, model: str) -> None:
+    undo(library(excluding))
+    assert Manifest.read(library(excluding)).exclude == ()
+    assert held(excluding) == {"red.mp4", "green.mp4", "two.mp4"}
+    undo(library(excluding))
+    assert Manifest.read(library(excluding)).exclude == ("two.*",)
+    assert held(excluding) == {"red.mp4", "green.mp4"}
+    assert verify(library(excluding)).faults == []
+    remove(library(excluding), [str(excluding / "red.mp4")])
+    undo(library(excluding))
+    assert Manifest.read(library(excluding)).exclude == ("two.*",)
+
+
+def test_a_run_that_is_killed_before_the_table_knows_what_is_excluded_excludes_it(
+    videos: Path, model: str
+) -> None:
+    run(videos, model)
+    Manifest.read(library(videos)).excluding(("two.*",)).write(library(videos))
+    assert verify(library(videos)).faults == []
+    assert names(run(videos, model).removed) == ["two.mp4"]
+    (library(videos) / FILE_NAME).unlink()
+    repair(library(videos))
+    assert Manifest.read(library(videos)).exclude == ("two.*",)
 
 
 def test_an_ignore_file_takes_out_what_was_there(videos: Path, model: str) -> None:

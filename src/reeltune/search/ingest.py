@@ -92,8 +92,9 @@ def index(
         manifest = _agree(folder, choice, name, model)
         if not _table.exists(folder):
             _table.create(folder, manifest)
-        manifest = _with_excluded(folder, _table.upgrade(folder, manifest), exclude)
+        manifest = _table.upgrade(folder, manifest)
         begin(folder, "index")
+        manifest = _with_excluded(folder, manifest, exclude)
         known = Known.read(folder, paths)
         if excluded := left_out_by(found, known.by_video.values()):
             _remove(folder, excluded, report)
@@ -133,7 +134,9 @@ def _write(folder: Path, report: Report, begun: float) -> None:
 
 
 def _stored(folder: Path) -> Manifest | None:
-    return Manifest.read(folder) if (folder / FILE_NAME).exists() else None
+    """The manifest of a library that is there; None where one is to be made."""
+    is_there = (folder / FILE_NAME).exists() or _table.exists(folder)
+    return Manifest.read(folder) if is_there else None
 
 
 def _opened(folder: Path, choice: Choice) -> tuple[str, DualEncoder]:
@@ -216,8 +219,8 @@ def _remove(folder: Path, gone: Sequence[Stored], report: Report) -> None:
 def _with_excluded(folder: Path, manifest: Manifest, exclude: tuple[str, ...]) -> Manifest:
     """The manifest with the patterns of what stays out of the library, also for later runs."""
     if manifest.exclude != exclude:
-        manifest = manifest.model_copy(update={"exclude": exclude})
-        manifest.write(folder)
+        manifest = manifest.excluding(exclude)
+        _table.keep(folder, manifest)
     return manifest
 
 

@@ -1,7 +1,7 @@
 """Looks after a library: says what is in it and whether it is sound, mends it and tidies it."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,11 +19,12 @@ from reeltune.search.store.checksum import differing
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.gallery import ANN_ROWS
 from reeltune.search.store.lock import sole_writer
-from reeltune.search.store.manifest import Manifest
+from reeltune.search.store.manifest import FILE_NAME, Manifest
 from reeltune.search.store.nearest import build_index, vectors_of
 from reeltune.search.store.schema import CAPTION, CAPTIONS, REST, SINCE_4, schema
 
 AT_ONCE = 1024  # rows that are checked at once, to bound memory
+CHANGED = "is not as it was written: bytes have changed on disk"
 UNIT_LENGTH = 1e-3  # how far from 1 the length of a stored vector may be
 
 
@@ -58,7 +59,7 @@ def info(folder: Path) -> dict[str, object]:
         "library_bytes": on_disk,
         "version": table.version,
         "fragments": len(table.get_fragments()),
-        "ann_index": any(index.name == "vector_idx" for index in table.describe_indices()),
+        "ann_index": bool(table.indices()),
         **manifest.model_dump(mode="json", exclude_none=True),
     }
 
@@ -70,9 +71,18 @@ def _captions(table: Table) -> dict[str, int]:
 
 
 def verify(folder: Path) -> Health:
-    """Check that every file is there whole and once, and that every vector can be searched."""
+    """Check that all is as it was written, that every file is there whole and once, and that every
+    vector can be searched.
+
+    Raises LibraryError where it cannot be told which rows there are.
+    """
     manifest, table = Manifest.read(folder), _table.open_table(folder)
-    health = Health()
+    health = Health(faults=[f"{name} {CHANGED}" for name in table.broken_indices()])
+    if not table.is_sealed():
+        health.remarks.append("damage of the table's own files may not show before the next index")
+    if (told := _table.told(table)) and told.settings_hash() != manifest.settings_hash():
+        health.faults.append(f"{FILE_NAME} and the table do not agree on what made the vectors")
+        return health
     if not _has_layout(table.schema, manifest):
         health.faults.append("the table's columns are not those of this schema version")
         return health
@@ -105,30 +115,36 @@ class _Units:
 
     def __init__(self, settings_hash: str) -> None:
         self._settings = settings_hash
-        self._found: Counter[tuple[str, int]] = Counter()
+        self._found: defaultdict[str, Counter[int]] = defaultdict(Counter)  # how often each part
         self._places: dict[str, set[str]] = {}  # the contents that each place stands for
         self._wrong: dict[str, set[str]] = {}  # the units that have each fault of a row
         self.parts: dict[str, int] = {}  # of each unit, how many there are to be
 
     def add(self, rows: pa.Table) -> None:
-        """Take note of a batch."""
+        """Take note of a batch; of a row that is not as it was written, nothing is believed."""
+        changed = differing(rows)
+        self._blame(CHANGED, rows["unit"].filter(pa.array(changed)).to_pylist())
+        rows = rows.filter(pa.array(~changed))
         names = ("unit", "part", "parts", "location")
         for unit, part, parts, place in zip(*(rows[n].to_pylist() for n in names), strict=True):
-            self._found[unit, part] += 1
+            self._found[unit][part] += 1
             self.parts[unit] = parts
             self._places.setdefault(place, set()).add(unit)
         units = np.array(rows["unit"].to_pylist(), dtype=str)
         for fault, wrong in _faults_of(rows):
-            self._wrong.setdefault(fault, set()).update(units[wrong].tolist())
+            self._blame(fault, units[wrong].tolist())
+
+    def _blame(self, fault: str, units: Sequence[str]) -> None:
+        self._wrong.setdefault(fault, set()).update(units)
 
     def check(self, health: Health) -> None:
         """Say what is wrong with them all."""
         for unit, parts in self.parts.items():
-            counts = [self._found[unit, part] for part in range(parts)]
-            if max(counts) > 1:
-                health.blame(unit, f"is there {max(counts)} times")
-            if min(counts) < 1:
-                health.blame(unit, f"lacks {counts.count(0)} of {parts} moments")
+            found, changed = self._found[unit], unit in self._wrong[CHANGED]
+            if max(found.values()) > 1:
+                health.blame(unit, f"is there {max(found.values())} times")
+            if (lacks := parts - sum(part in range(parts) for part in found)) and not changed:
+                health.blame(unit, f"lacks {lacks} of {parts} moments")
             if not unit.endswith(self._settings):
                 health.blame(unit, "was made with other settings")
         for place, units in self._places.items():
@@ -148,7 +164,6 @@ def _faults_of(rows: pa.Table) -> Iterator[tuple[str, Bool[np.ndarray, " N"]]]:
     if REST in rows.column_names:
         broken = ~np.isfinite(vectors_of(rows, REST)).all(axis=1)
         yield "has vectors whose rest is not finite", broken
-    yield "is not as it was written: bytes have changed on disk", differing(rows)
 
 
 def optimize(folder: Path) -> dict[str, object]:

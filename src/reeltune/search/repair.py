@@ -1,60 +1,84 @@
 """Mends a library: keeps every row that can be read, and sets aside what it cannot use."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, NoReturn
 
-from pydantic import ValidationError
+import pyarrow as pa
 
-from reeltune.errors import LibraryError
+from reeltune.errors import LibraryError, NewerLibraryError
 from reeltune.search.maintain import verify
-from reeltune.search.store import changes
+from reeltune.search.store import changes, seal
 from reeltune.search.store import table as _table
-from reeltune.search.store.dataset import Fragment, Table, manifests
+from reeltune.search.store.checksum import differing
+from reeltune.search.store.dataset import Fragment, Table
 from reeltune.search.store.lock import sole_writer
-from reeltune.search.store.manifest import FILE_NAME, Manifest, require_not_newer
+from reeltune.search.store.manifest import FILE_NAME, Manifest
+from reeltune.search.store.nearest import build_index
 
 ASIDE = "set_aside"  # a folder in the library, for what no command reads any more
+STEP = 128  # rows that are read, and lost, at once
 
 
 def repair(folder: Path, go_back: bool = False) -> list[str]:
     """Mend what `verify` finds; returns what was done, in words.
 
-    Files at fault are taken out, so that the next `index` run makes them again. A part of the table
-    that cannot be read costs the files in it and no others. Only where the newest version itself
-    cannot be opened, and `go_back` allows it, the newest one that can be takes its place; what was
-    there is set aside in the library's folder and never deleted.
+    What a table needs beside its rows is put back from its copies or, as an index, made anew. Rows
+    that cannot be read or have changed cost the files that they are of and no others; they are
+    taken out, so that the next `index` run makes them again. Only where the newest version itself
+    cannot be opened and has no copy, and `go_back` allows it, the newest one that can be takes its
+    place. What was damaged is set aside in the library's folder and never deleted.
 
     Errors: `LibraryError` where there is no library, where a newer Reeltune wrote it, where going
     back is needed and not allowed, and where nothing can be read.
     """
     done: list[str] = []
-    require_not_newer(folder)
     if not (folder / FILE_NAME).exists() and not _table.exists(folder):
         Manifest.read(folder)  # says that there is no library
+    _readable_manifest(folder)  # refuses one of a newer Reeltune
     with sole_writer(folder):
         _restore_table(folder, go_back, done)
-        _drop_unreadable(_table.open_table(folder), done)
         _restore_manifest(folder, done)
+        _restore_index(_table.open_table(folder), done)
+        _drop_damaged(_table.open_table(folder), done)
         health = verify(folder)
         if health.units:
-            listed = ", ".join(f"'{unit}'" for unit in set(health.units))
-            _table.open_table(folder).delete(f"unit IN ({listed})")
-            done.append(f"took out {len(set(health.units))} files at fault; index them again")
+            units = set(health.units)
+            _table.remove_units(folder, units)
+            done.append(
+                f"took out {len(units)} of {health.files} files, which are at fault; index them "
+                "again"
+            )
+        if not (table := _table.open_table(folder)).is_sealed():
+            table.seal()
     return done
+
+
+def _readable_manifest(folder: Path) -> Manifest | None:
+    """None where there is none, or a damaged one; raises NewerLibraryError."""
+    try:
+        return Manifest.read(folder)
+    except NewerLibraryError:
+        raise
+    except LibraryError:
+        return None
 
 
 def _restore_table(folder: Path, go_back: bool, done: list[str]) -> None:
     """Bring back a table that can be opened."""
     path = folder / _table.NAME
+    _restore_copies(folder, done)
     if not _table.exists(folder):
-        kept = Manifest.read(folder)
+        kept = _readable_manifest(folder) or _nothing_tells(folder)
         if path.exists():
             _set_aside(folder, path)
         _table.create(folder, kept)
         done.append("made the missing table, empty; index the videos again")
         return
     unusable: list[Path] = []
-    for version, manifest in manifests(path):
+    for version, manifest in seal.manifests(path):
         if not _opens(path, version):
             unusable.append(manifest)
             continue
@@ -81,6 +105,27 @@ def _restore_table(folder: Path, go_back: bool, done: list[str]) -> None:
     )
 
 
+def _restore_copies(folder: Path, done: list[str]) -> None:
+    """Put back what tells of the rows of the newest version, where that has copies."""
+    path = folder / _table.NAME
+    sealed = seal.read(path)
+    newest = max((version for version, _ in seal.manifests(path)), default=0)
+    if sealed is None or sealed.version < newest:
+        return
+    for name in sealed.broken(path, sealed.copies):
+        if (path / name).exists():
+            _set_aside(folder, path / name)
+        sealed.put_back(path, name)
+        done.append(f"put back {name} of the table from its copy")
+
+
+def _restore_index(table: Table, done: list[str]) -> None:
+    """Make a damaged index anew."""
+    if table.broken_indices():
+        build_index(table)
+        done.append("built the damaged index anew")
+
+
 def _opens(path: Path, version: int) -> bool:
     try:
         Table.open(path, version).get_fragments()
@@ -90,31 +135,51 @@ def _opens(path: Path, version: int) -> bool:
 
 
 def _files_of(table: Table) -> int:
-    """How many files the parts of a table have that can be read."""
-    parts = [part for part in table.get_fragments() if _is_readable(part)]
-    columns = [part.scanner(columns=["unit"]).to_table()["unit"] for part in parts]
-    return len({unit for column in columns for unit in column.to_pylist()})
+    """How many files are in the rows of a table that can be read."""
+    units: set[str] = set()
+    for part in table.get_fragments():
+        with suppress(LibraryError):
+            for _, rows in _steps(part, columns=["unit"]):
+                units.update([] if rows is None else rows["unit"].to_pylist())
+    return len(units)
 
 
-def _is_readable(part: Fragment) -> bool:
-    try:
-        for _ in part.scanner().to_batches():
-            pass
-    except LibraryError:
-        return False
-    return True
+def _drop_damaged(table: Table, done: list[str]) -> None:
+    """Take out rows that cannot be read, or are not as they were written."""
+    whole: list[int] = []
+    some: dict[int, list[int]] = {}
+    lost, count = 0, table.count_rows()
+    for part in table.get_fragments():
+        try:
+            bad = [place for places, rows in _steps(part) for place in _damaged(places, rows)]
+        except LibraryError:  # which of its rows were taken out cannot be told
+            whole.append(part.fragment_id)
+            lost += part.physical_rows
+            continue
+        some |= {part.fragment_id: bad} if bad else {}
+        lost += len(bad)
+    if lost:
+        table.drop(whole, some)
+        done.append(
+            f"took out {lost} of {count} moments, which are damaged; index their videos again"
+        )
 
 
-def _drop_unreadable(table: Table, done: list[str]) -> None:
-    """Take out the parts of a table that cannot be read, as rows that are queued for `index`."""
-    lost = [part for part in table.get_fragments() if not _is_readable(part)]
-    if not lost:
-        return
-    rows = sum(part.physical_rows for part in lost)
-    table.drop_fragments([part.fragment_id for part in lost])
-    done.append(
-        f"took out {rows} moments in {len(lost)} damaged parts of the table; index the videos again"
-    )
+def _steps(part: Fragment, **options: Any) -> Iterator[tuple[list[int], pa.Table | None]]:
+    """Rows of a part, a few at a time and with their places; None for those that cannot be read."""
+    places = part.places()
+    for at in range(0, len(places), STEP):
+        try:
+            rows = part.scanner(offset=at, limit=STEP, **options).to_table()
+        except LibraryError:
+            rows = None
+        yield places[at : at + STEP], rows
+
+
+def _damaged(places: list[int], rows: pa.Table | None) -> list[int]:
+    if rows is None:
+        return places
+    return [place for place, bad in zip(places, differing(rows), strict=True) if bad]
 
 
 def _set_aside(folder: Path, path: Path) -> None:
@@ -124,19 +189,21 @@ def _set_aside(folder: Path, path: Path) -> None:
 
 
 def _restore_manifest(folder: Path, done: list[str]) -> None:
-    try:
-        Manifest.read(folder)
-    except LibraryError:
-        columns = _table.open_table(folder).schema
-        try:
-            kept = Manifest.model_validate_json((columns.metadata or {}).get(b"reeltune", b""))
-        except ValidationError as error:
-            raise LibraryError(
-                f"{folder} cannot be mended: neither {FILE_NAME} nor the table says what made it; "
-                f"index again: reeltune index VIDEOS --library NEW"
-            ) from error
-        if (folder / FILE_NAME).exists():
-            _set_aside(folder, folder / FILE_NAME)
-        kept.upgraded().write(folder)
-        _table.upgrade(folder, kept)
-        done.append(f"wrote {FILE_NAME} again from the table")
+    """Write the library's manifest from the table, where it is lost or says what the table does
+    not."""
+    kept, told = _readable_manifest(folder), _table.told(_table.open_table(folder))
+    if kept and (told is None or told.settings_hash() == kept.settings_hash()):
+        return
+    told = told or _nothing_tells(folder)
+    if (folder / FILE_NAME).exists():
+        _set_aside(folder, folder / FILE_NAME)
+    _table.upgrade(folder, told)
+    out = ", ".join(told.exclude) or "nothing"
+    done.append(f"wrote {FILE_NAME} again from the table; it leaves out {out}")
+
+
+def _nothing_tells(folder: Path) -> NoReturn:
+    raise LibraryError(
+        f"{folder} cannot be mended: neither {FILE_NAME} nor the table says what made it; "
+        f"index again: reeltune index VIDEOS --library NEW"
+    )

@@ -3,8 +3,9 @@
 import errno
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,9 @@ import pyarrow as pa
 from lance.file import LanceFileReader
 
 from reeltune.errors import LibraryError
+from reeltune.search.store import seal
 
-MAGIC = b"LANC"  # the last bytes of every manifest
-FOOTER = 16  # bytes
-LAST = (1 << 64) - 1  # manifests are named by how far their version is from this
+PLACE = (1 << 32) - 1  # bits of a row's address that are its place in the files of its fragment
 SYSTEM = re.compile(r"\(os error (\d+)\)")  # in a message of Lance, where the system refused
 
 
@@ -35,8 +35,7 @@ class Table:
     def open(cls, path: Path, version: int | None = None) -> "Table":
         """The newest version, or an older one."""
         with guarded(path):
-            if version is None:
-                _require_whole(newest_manifest(path))
+            seal.require_whole(path, version)
             dataset = lance.dataset(str(path), version=version)
             if dataset.version < 1:  # what a manifest of zeros gives
                 raise OSError("its newest manifest is empty")
@@ -46,7 +45,9 @@ class Table:
     def create(cls, path: Path, rows: pa.Table) -> "Table":
         """A new table, in one commit."""
         with guarded(path):
-            return cls(lance.write_dataset(rows, str(path), data_storage_version="stable"))
+            made = cls(lance.write_dataset(rows, str(path), data_storage_version="stable"))
+            made.seal()
+            return made
 
     @property
     def path(self) -> Path:
@@ -69,11 +70,10 @@ class Table:
         with self._guarded():
             return self._dataset.schema
 
-    @property
-    def lance_schema(self) -> Any:
-        """Columns with the numbers that Lance gave them."""
+    def field_id(self, column: str) -> int:
+        """The number that Lance gave a column."""
         with self._guarded():
-            return self._dataset.lance_schema
+            return int(self._dataset.lance_schema.field(column).id())
 
     def count_rows(self, filter: str | None = None) -> int:
         """How many rows there are, or pass a filter."""
@@ -99,27 +99,47 @@ class Table:
         with self._guarded():
             return [Fragment(fragment, self.path) for fragment in self._dataset.get_fragments()]
 
-    def describe_indices(self) -> Sequence[Any]:
-        """The indices of columns."""
+    def indices(self) -> list[str]:
+        """Names of the indices of columns."""
         with self._guarded():
-            return self._dataset.describe_indices()
+            return [index.name for index in self._dataset.describe_indices()]
+
+    def small_files(self) -> list[str]:
+        """Names, below the table's folder, of what this version needs beside its data: its
+        manifest, lists of deleted rows, and indices."""
+        with self._guarded():
+            files = self._dataset.tracked_files(min_version=self.version).read_all().to_pylist()
+        kinds = ("manifest", "deletion file", "index file")
+        return [file["path"] for file in files if file["type"] in kinds]
 
     def validate(self) -> None:
         """Raise LibraryError where the files of the table do not agree."""
         with self._guarded():
             self._dataset.validate()
 
+    def is_sealed(self) -> bool:
+        """Whether damage of these would show."""
+        sealed = seal.read(self.path)
+        return sealed is not None and sealed.version == self.version
+
+    def broken_indices(self) -> list[str]:
+        """Names of files of indices that are not as they were written."""
+        sealed = seal.read(self.path)
+        if sealed is None or sealed.version != self.version:
+            return []
+        return sealed.broken(self.path, sealed.hashes.keys() - sealed.copies.keys())
+
     # Changes, each of them one commit.
 
     def append(self, rows: pa.Table) -> None:
         """Add rows."""
-        with self._guarded():
+        with self._commit():
             self._dataset = lance.write_dataset(rows, self._dataset, mode="append")
 
     def merge(self, rows: pa.Table, insert: bool = False, drop: str | None = None) -> None:
         """Give rows, by their ids, the values of some columns; `insert` adds those of other ids,
         and `drop` names in SQL which of the others go."""
-        with self._guarded():
+        with self._commit():
             merge = self._dataset.merge_insert("id").when_matched_update_all()
             if insert:
                 merge = merge.when_not_matched_insert_all()
@@ -129,31 +149,40 @@ class Table:
 
     def delete(self, where: str) -> None:
         """Take out the rows that a filter names."""
-        with self._guarded():
+        with self._commit():
             self._dataset.delete(where)
 
-    def drop_fragments(self, numbers: Sequence[int]) -> None:
-        """Take out whole fragments, of which no file is read."""
-        with self._guarded():
-            operation = lance.LanceOperation.Delete([], list(numbers), "true")
+    def drop(self, fragments: Sequence[int], rows: Mapping[int, Sequence[int]]) -> None:
+        """Take out whole fragments and rows of others, by their places in the fragment's files, of
+        which none is read."""
+        with self._commit():
+            left = {n: self._dataset.get_fragment(n).delete_rows(rows[n]) for n in rows}
+            gone = [*fragments, *(number for number in left if left[number] is None)]
+            changed = [fragment for fragment in left.values() if fragment is not None]
+            operation = lance.LanceOperation.Delete(changed, gone, "true")
             self._dataset = lance.LanceDataset.commit(
                 self.uri, operation, read_version=self.version
             )
 
     def add_columns(self, fields: Sequence[pa.Field]) -> None:
         """Add columns, null in every row."""
-        with self._guarded():
+        with self._commit():
             self._dataset.add_columns(list(fields))
 
     def create_index(self, column: str, kind: str, **options: Any) -> None:
         """Index a column."""
-        with self._guarded():
+        with self._commit():
             self._dataset.create_index(column, kind, **options)
+
+    def write_metadata(self, metadata: dict[str, str]) -> None:
+        """Say anew what rides along with the columns."""
+        with self._commit():
+            self._dataset.update_schema_metadata(metadata, replace=True)
 
     def tidy(self, keep: timedelta, since: int | None = None) -> None:
         """Join small fragments, index what is not yet, and drop versions that were replaced longer
         ago than `keep`, but none from `since` on."""
-        with self._guarded():
+        with self._commit():
             self._dataset.optimize.compact_files()
             self._dataset.optimize.optimize_indices()
             versions = self._dataset.versions()
@@ -165,8 +194,19 @@ class Table:
 
     def restore(self) -> None:
         """Make this version the newest."""
-        with self._guarded():
+        with self._commit():
             self._dataset.restore()
+
+    def seal(self) -> None:
+        """Seal the newest version."""
+        newest = Table.open(self.path)
+        seal.write(self.path, newest.version, newest.small_files())
+
+    @contextmanager
+    def _commit(self) -> Iterator[None]:
+        with self._guarded():
+            yield
+            self.seal()
 
     def _guarded(self) -> AbstractContextManager[None]:
         return guarded(self.path)
@@ -224,10 +264,22 @@ class Fragment:
         with guarded(self._path):
             return int(self._fragment.physical_rows)
 
-    def data_files(self) -> Sequence[Any]:
-        """Files that hold its columns, each as `lance.fragment.DataFile`."""
+    def pages(self, field: int) -> "list[Page]":
+        """Where the column of that number lies, part after part."""
         with guarded(self._path):
-            return list(self._fragment.data_files())
+            found = []
+            for file in self._fragment.data_files():
+                if field in file.fields:
+                    path = self._path / "data" / file.path
+                    columns = LanceFileReader(str(path)).metadata().columns
+                    pages = columns[file.column_indices[file.fields.index(field)]].pages
+                    found += [Page(path, [(b.position, b.size) for b in p.buffers]) for p in pages]
+            return found
+
+    def places(self) -> list[int]:
+        """The place in the files of each row that was not taken out."""
+        rows = self.scanner(columns=[], with_row_address=True).to_table()
+        return [address & PLACE for address in rows["_rowaddr"].to_pylist()]
 
     def scanner(self, **options: Any) -> Scan:
         """A way through its rows; options are those of `lance.LanceDataset.scanner`."""
@@ -235,10 +287,12 @@ class Fragment:
             return Scan(self._fragment.scanner(**options), self._path)
 
 
-def data_file(path: Path) -> Any:
-    """A data file of a table, to be read by itself, as a `lance.file.LanceFileReader`."""
-    with guarded(path.parents[1]):
-        return LanceFileReader(str(path))
+@dataclass(frozen=True)
+class Page:
+    """Consecutive rows of a column in a file."""
+
+    path: Path
+    buffers: list[tuple[int, int]]  # where each begins and its size, in bytes
 
 
 @contextmanager
@@ -262,33 +316,3 @@ def _said(path: Path, error: BaseException) -> str:
         return f"{path} cannot be used: {os.strerror(int(code))}; see to its disk, and try again"
     reason = first.split(", /")[0]
     return f"{path} is damaged ({reason}); mend it with: reeltune library repair {path.parent}"
-
-
-def manifests(path: Path) -> list[tuple[int, Path]]:
-    """The versions that are there, newest first, each with the file that is its manifest."""
-    found = []
-    for file in (path / "_versions").glob("*.manifest"):
-        if file.stem.isdecimal():
-            number = int(file.stem)  # newer layouts count down
-            found.append((number if number < 1 << 63 else LAST - number, file))
-    return sorted(found, reverse=True)
-
-
-def newest_manifest(path: Path) -> Path | None:
-    """The manifest that Lance opens."""
-    return next((file for _, file in manifests(path)), None)
-
-
-def _require_whole(manifest: Path | None) -> None:
-    """Raise OSError for a manifest that was cut, over which Lance would panic."""
-    if manifest is None:
-        raise OSError("it has no manifest")
-    try:
-        size = manifest.stat().st_size
-        with manifest.open("rb") as file:
-            file.seek(max(0, size - FOOTER))
-            end = file.read()
-    except FileNotFoundError:
-        return  # an old version that was just dropped
-    if len(end) < FOOTER or not end.endswith(MAGIC):
-        raise OSError("its newest manifest was cut or is no manifest")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from reeltune.errors import LibraryError
+from reeltune.errors import LibraryError, NewerLibraryError
 from reeltune.storage.atomic_file import write_atomically
 
 OLDEST, SCHEMA_VERSION = 1, 4  # those that are read, and the one that is written
@@ -41,6 +41,10 @@ class Manifest(BaseModel):
         """The manifest of the same library in the layout that is written today."""
         return self.model_copy(update={"schema_version": SCHEMA_VERSION})
 
+    def excluding(self, patterns: tuple[str, ...]) -> "Manifest":
+        """The manifest of the same library with other patterns of what stays out of it."""
+        return self.model_copy(update={"exclude": patterns})
+
     def settings_hash(self) -> str:
         """Short hash of what shapes a vector; with a file's content hash it names a unit of work.
 
@@ -59,40 +63,38 @@ class Manifest(BaseModel):
     def read(cls, folder: Path) -> "Manifest":
         """Read and check a library's manifest.
 
-        Raises LibraryError where there is none, where it is damaged, and where another version of
-        Reeltune wrote a layout that this one does not know.
+        Raises LibraryError where there is none and where it is damaged, and NewerLibraryError.
         """
         path = folder / FILE_NAME
         if not path.is_file():
             raise LibraryError(
-                f"{folder} is no library: it has no {FILE_NAME}; "
-                f"make one with: reeltune index VIDEOS --library {folder}"
+                f"{folder} is no library: it has no {FILE_NAME}; make one with: "
+                f"reeltune index VIDEOS --library {folder}, or, if it was one, mend it with: "
+                f"reeltune library repair {folder}"
             )
         try:
-            fields = json.loads(path.read_text(encoding="utf-8"))
-            found = fields.get("schema_version")
-            if found not in range(OLDEST, SCHEMA_VERSION + 1):
-                raise LibraryError(
-                    f"{path} has schema version {found}, this Reeltune reads "
-                    f"{OLDEST} to {SCHEMA_VERSION}; index again into a new folder: "
-                    f"reeltune index VIDEOS --library NEW"
-                )
-            return cls(**fields)
-        except (ValueError, AttributeError, TypeError, RecursionError) as error:
+            return cls.parse(path.read_bytes(), path)
+        except (ValueError, RecursionError) as error:
             raise LibraryError(
                 f"{path} is damaged ({str(error).splitlines()[0]}); "
                 f"mend it with: reeltune library repair {folder}"
             ) from error
 
+    @classmethod
+    def parse(cls, text: bytes, source: Path) -> "Manifest":
+        """A manifest from its JSON, which was found in `source`.
 
-def require_not_newer(folder: Path) -> None:
-    """Raise LibraryError for a library that a newer Reeltune wrote, whatever else is wrong."""
-    try:
-        found = json.loads((folder / FILE_NAME).read_bytes()).get("schema_version")
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return
-    if isinstance(found, int) and found > SCHEMA_VERSION:
-        raise LibraryError(
-            f"{folder} has schema version {found}, and this Reeltune knows {OLDEST} to "
-            f"{SCHEMA_VERSION}; mend it with the Reeltune that wrote it, which is newer"
-        )
+        Raises ValueError or RecursionError for what is no manifest, and NewerLibraryError for one
+        in a layout that only a newer Reeltune knows.
+        """
+        fields = json.loads(text)
+        found = fields.get("schema_version") if isinstance(fields, dict) else None
+        if not isinstance(found, int) or found < OLDEST:
+            raise ValueError(f"it must have a schema version from {OLDEST} on, got {found}")
+        if found > SCHEMA_VERSION:
+            raise NewerLibraryError(
+                f"{source} has schema version {found}, this Reeltune reads {OLDEST} to "
+                f"{SCHEMA_VERSION}; use the Reeltune that wrote it, which is newer, or index again "
+                "into a new folder: reeltune index VIDEOS --library NEW"
+            )
+        return cls(**fields)

@@ -18,6 +18,7 @@ CAPTIONS = (  # columns that the first captions bring
     pa.field(CAPTIONED_BY, pa.string()),  # the fingerprint of the model that wrote it
 )
 TAKEN, CHECKSUM = "taken", "checksum"
+RIDING = "reeltune"  # the name under which a table tells of its library's manifest
 SINCE_4 = (  # columns that libraries of versions 1 to 3 lack until their next run
     pa.field(TAKEN, TIME),  # when the video was made, null where its container does not say
     pa.field(CHECKSUM, pa.int64()),  # of the row, null in rows that an older version wrote
@@ -59,7 +60,7 @@ def schema(manifest: Manifest) -> pa.Schema:
             *([rest] if manifest.indexed else []),
             *SINCE_4,
         ],
-        metadata={b"reeltune": manifest.as_json().encode()},
+        metadata={RIDING: manifest.as_json()},
     )
 
 

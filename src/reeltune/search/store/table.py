@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from reeltune.errors import LibraryError
 from reeltune.media.files import Candidate
+from reeltune.search.store import seal
 from reeltune.search.store.checksum import followed, with_checksums
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.manifest import Manifest
@@ -17,6 +18,7 @@ from reeltune.search.store.schema import (
     CAPTIONED_BY,
     CAPTIONS,
     CHECKSUM,
+    RIDING,
     SINCE_4,
     schema,
 )
@@ -27,8 +29,8 @@ KEEP_OLD = timedelta(hours=1)  # a reader may still be on a version that was rep
 
 def exists(folder: Path) -> bool:
     """Whether a first version of the table was committed."""
-    versions = folder / NAME / "_versions"
-    return versions.is_dir() and any(versions.iterdir())
+    path = folder / NAME
+    return bool(seal.manifests(path)) or (path / seal.NAME).exists()
 
 
 def create(folder: Path, manifest: Manifest) -> None:
@@ -41,15 +43,37 @@ def open_table(folder: Path) -> Table:
     return Table.open(folder / NAME)
 
 
+def told(table: Table) -> Manifest | None:
+    """The manifest that a table tells of; None if it tells of none.
+
+    Raises NewerLibraryError for one that a newer Reeltune wrote.
+    """
+    text = (table.schema.metadata or {}).get(RIDING.encode(), b"")
+    try:
+        return Manifest.parse(text, table.path)
+    except (ValueError, RecursionError):
+        return None
+
+
+def keep(folder: Path, manifest: Manifest) -> None:
+    """Write a library's manifest, and then into its table as well, for `repair` and `undo`."""
+    manifest.write(folder)
+    table = open_table(folder)
+    if told(table) != manifest:
+        table.write_metadata({RIDING: manifest.as_json()})
+
+
 def upgrade(folder: Path, manifest: Manifest) -> Manifest:
     """Bring a library of an older version to the layout that is written today.
 
     The manifest goes first, so a table of this version may lack columns until the next run.
     """
-    if manifest != manifest.upgraded():
-        manifest = manifest.upgraded()
-        manifest.write(folder)
+    manifest = manifest.upgraded()
+    keep(folder, manifest)
     _add_missing(open_table(folder), SINCE_4)
+    table = open_table(folder)
+    if not table.is_sealed():  # as an older Reeltune left it, or one that was killed
+        table.seal()
     return manifest
 
 
@@ -124,10 +148,16 @@ def remove(folder: Path, videos: Sequence[str]) -> None:
         open_table(folder).delete(_is_one_of("video", videos))
 
 
+def remove_units(folder: Path, units: Iterable[str]) -> None:
+    """Take out all moments of these units of work."""
+    open_table(folder).delete(_is_one_of("unit", units))
+
+
 def restore(folder: Path, version: int) -> None:
-    """Make an older version the newest; raises LibraryError if it is not kept or not whole."""
+    """Make an older version the newest; patterns of excluded files are those of then, if they have
+    changed since. Raises LibraryError if that version is not kept or not whole."""
     try:
-        old = Table.open(folder / NAME, version)
+        old, now = Table.open(folder / NAME, version), told(open_table(folder))
         old.to_table(columns=["id"])  # opens every file of it
         old.restore()
     except LibraryError as error:
@@ -135,6 +165,9 @@ def restore(folder: Path, version: int) -> None:
             f"{folder} has no version {version} any more, so the change after it stays; bring the "
             "library up to date: reeltune index VIDEOS"
         ) from error
+    then = told(open_table(folder))
+    if then and now and then.exclude != now.exclude:
+        Manifest.read(folder).excluding(then.exclude).write(folder)
 
 
 def tidy(folder: Path, keep: int | None = None) -> None:

@@ -7,13 +7,12 @@ can be given back. Files of a version never change, so a map of them stays right
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from reeltune.errors import LibraryError
-from reeltune.search.store.dataset import Fragment, Table, data_file
+from reeltune.search.store.dataset import Fragment, Table
 from reeltune.search.store.nearest import vectors_of
 
 MAPPED_FROM = 256 << 20  # bytes of vectors; fewer are copied, so that a lost disk is an error
@@ -98,18 +97,12 @@ def mapped(dataset: Table, column: str, addresses: Int[np.ndarray, " N"]) -> Vec
 
 def _parts(dataset: Table, fragment: Fragment, column: str, width: int) -> Iterator[Matrix]:
     """The pages of a fragment's vectors, as long as each has the size that plain numbers have."""
-    field = dataset.lance_schema.field(column).id()
-    for file in fragment.data_files():
-        if field not in file.fields:
-            continue
-        path = Path(dataset.uri, "data", file.path)
-        metadata = data_file(path).metadata()
-        for page in metadata.columns[file.column_indices[file.fields.index(field)]].pages:
-            (buffer, *others) = page.buffers
-            if others or buffer.size % (4 * width):
-                return
-            shape = (buffer.size // (4 * width), width)
-            yield np.memmap(path, "<f4", "r", offset=buffer.position, shape=shape)
+    for page in fragment.pages(dataset.field_id(column)):
+        ((offset, size), *others) = page.buffers
+        if others or size % (4 * width):
+            return
+        shape = (size // (4 * width), width)
+        yield np.memmap(page.path, "<f4", "r", offset=offset, shape=shape)
 
 
 def _are_the_same(vectors: Vectors, dataset: Table, column: str) -> bool:

@@ -1,0 +1,108 @@
+"""Seals what Lance takes on trust: a table's newest manifest, lists of deleted rows and indices.
+
+The seal is a file beside them, written after every commit, with a hash of each and copies of all
+but the indices. Whoever is killed between the two leaves the seal of the version before, which
+still tells of the files that both versions need.
+"""
+
+import hashlib
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from reeltune.errors import MediaError
+from reeltune.storage.atomic_file import write_atomically
+from reeltune.storage.content import content_hash
+
+NAME = "seal.json"
+VERSIONS, INDICES = "_versions/", "_indices/"  # how names of manifests and of indices begin
+MAGIC = b"LANC"  # the last bytes of every manifest
+FOOTER = 16  # bytes
+LAST = (1 << 64) - 1  # manifests are named by how far their version is from this
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What a version of a table needs beside its data, by names below the table's folder."""
+
+    version: int
+    hashes: dict[str, str]
+    copies: dict[str, str]  # base64; of all but indices
+
+    @property
+    def sum(self) -> str:
+        """A hash of the seal itself."""
+        return hashlib.blake2b(json.dumps(asdict(self)).encode(), digest_size=16).hexdigest()
+
+    def broken(self, table: Path, names: Iterable[str]) -> list[str]:
+        """Which of these files are not as they were."""
+        return sorted(name for name in names if not self._fits(table, name))
+
+    def _fits(self, table: Path, name: str) -> bool:
+        try:
+            return content_hash(str(table / name)) == self.hashes[name]
+        except MediaError:
+            return False
+
+    def put_back(self, table: Path, name: str) -> None:
+        """Write a file from its copy."""
+        (table / name).parent.mkdir(exist_ok=True)
+        write_atomically(table / name, b64decode(self.copies[name]))
+
+
+def read(table: Path) -> Seal | None:
+    """The seal of a table; None where there is none, or none that can be trusted."""
+    try:
+        fields = json.loads((table / NAME).read_bytes())
+        found = Seal(fields["version"], fields["hashes"], fields["copies"])
+        return found if found.sum == fields["sum"] else None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def write(table: Path, version: int, needed: Iterable[str]) -> None:
+    """Seal a version that was just written. Files other than manifests never change, so what was
+    sealed of them before holds on."""
+    before = read(table) or Seal(0, {}, {})
+    hashes, copies = {}, {}
+    for name in needed:
+        known = name in before.hashes and not name.startswith(VERSIONS)
+        hashes[name] = before.hashes[name] if known else content_hash(str(table / name))
+        if not name.startswith(INDICES):
+            copy = b64encode((table / name).read_bytes()).decode()
+            copies[name] = before.copies[name] if known else copy
+    made = Seal(version, hashes, copies)
+    write_atomically(table / NAME, json.dumps({**asdict(made), "sum": made.sum}).encode())
+
+
+def manifests(table: Path) -> list[tuple[int, Path]]:
+    """The versions that are there, newest first, each with the file that is its manifest."""
+    found = []
+    for file in (table / VERSIONS).glob("*.manifest"):
+        if file.stem.isdecimal():
+            number = int(file.stem)  # newer layouts count down
+            found.append((number if number < 1 << 63 else LAST - number, file))
+    return sorted(found, reverse=True)
+
+
+def require_whole(table: Path, version: int | None) -> None:
+    """Raise OSError where what tells of the rows of a version, or of the newest, is not what was
+    written: Lance would show other rows, panic, or end the process."""
+    sealed = read(table)  # before versions are listed, which a writer may add to meanwhile
+    found = dict(manifests(table))
+    newest = max(found, default=0)
+    if sealed and newest < sealed.version:
+        raise OSError(f"its version {sealed.version} is gone")
+    wanted = version or newest
+    if wanted not in found:
+        raise OSError(f"it has no version {wanted}" if version else "it has no manifest")
+    try:
+        content = found[wanted].read_bytes()
+    except FileNotFoundError:
+        return  # an old version that was just dropped
+    if len(content) < FOOTER or not content.endswith(MAGIC):
+        raise OSError("its manifest was cut or is none")
+    if sealed and sealed.version == wanted and (broken := sealed.broken(table, sealed.copies)):
+        raise OSError(f"{broken[0]} is not as it was written")
