@@ -12,7 +12,7 @@ FILES = (
     *("library.json", "index.json", "features.npy", "captions.csv"),
     *("model.safetensors", "adapter.safetensors", "meltr.safetensors"),
 )
-PLACES = ("absent", "file", "binary", "json", "folders", "loop")
+PLACES = ("absent", "file", "binary", "json", "folders", "loop", "caf\udce9")
 TINY = ("--set", "options.size=tiny")
 READERS = (  # @ is the wrong place
     "search x -l @",
@@ -79,6 +79,20 @@ OTHERS = (
     "features empty --model tiny-clip --out new",
     "demo empty --folder new",
     "library repair empty",
+    "search caf\udce9 -l lib",
+    "search x -l lib --where path='caf\udce9'",
+    "datasets caf\udce9",
+    "losses caf\udce9",
+    "table caf\udce9 --out new",
+    "train toybox/caf\udce9 --out new",
+    "train toybox/vop --set training.lr=caf\udce9 --out new",
+    "train toybox/vop --set caf\udce9=1 --out new",
+    "train toybox/vop --set options.size=tiny --device caf\udce9 --out new",
+    "evaluate tiny-clip --set options.size=tiny --split caf\udce9",
+    "index videos -l new --model tiny-clip --exclude caf\udce9",
+    "index videos -l new --sampling caf\udce9",
+    "index videos -l new --model caf\udce9",
+    "features videos --model caf\udce9 --out new",
 )
 
 
@@ -113,6 +127,7 @@ def refused(words: list[str], world: Path) -> None:
     said = done.stderr.strip()
     assert said.startswith("error: "), f"{words}: {said}"
     assert "\n" not in said, f"{words}: {said}"
+    assert said.isprintable(), f"{words}: {said}"
     assert sorted(world.rglob("*")) == before, f"{words} left something behind"
 
 
@@ -122,7 +137,7 @@ def test_a_wrong_place_to_read_is_one_sentence(command: str, place: str, world: 
     refused(command.replace("@", place).split(), world)
 
 
-@pytest.mark.parametrize("place", ["file", "file/below", "loop"])
+@pytest.mark.parametrize("place", ["file", "file/below", "loop", "caf\udce9"])
 @pytest.mark.parametrize("command", WRITERS)
 def test_a_wrong_place_to_write_is_one_sentence(command: str, place: str, world: Path) -> None:
     refused(command.replace("@", place).split(), world)

@@ -130,6 +130,13 @@ REFUSED = [
     ("open-ended", Question(question="?", options=("a", "b")), "leave --options a,b out"),
     ("action-recognition", Question(question="what?"), r"reads no question; leave what\? out"),
     ("action-recognition", Question(said="oh"), "does not read what is said; leave --said oh out"),
+    (
+        "open-ended",
+        Question(question="caf\udce9?"),
+        r"the question 'caf\\udce9\?' is not UTF",
+    ),
+    ("sentiment", Question(said="\udce9"), r"what is said '\\udce9' is not UTF-8; type it in a"),
+    ("multiple-choice", Question(question="?", options=("a", "\udce9")), "the option '.*' is not"),
     ("sentiment", Question(), r"rates what is said in a clip and needs .*--said TEXT"),
 ]
 

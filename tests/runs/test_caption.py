@@ -65,6 +65,8 @@ def test_a_model_that_hears_reads_the_transcript_of_one_video(
         reeltune.caption([str(videos)], writers["transcript"], said)
     with pytest.raises(ConfigError, match=r"does not read what is said; leave --transcript out"):
         reeltune.caption([str(red)], writers["nothing"], said)
+    with pytest.raises(ConfigError, match=r"the transcript '\\udce9' is not UTF-8; type it in a"):
+        reeltune.caption([str(red)], writers["transcript"], "\udce9")
 
 
 def test_a_model_that_writes_nothing_says_what_it_does(tmp_path: Path) -> None:

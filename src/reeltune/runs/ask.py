@@ -12,6 +12,7 @@ from reeltune.media.progress import Progress, Silent
 from reeltune.models.opening.open import load
 from reeltune.runs.own_videos import own_videos
 from reeltune.runs.video_by_video import Outcome, video_by_video
+from reeltune.settings.words import require_words
 from reeltune.tasks.finding.ask import Reply, replies
 from reeltune.tasks.finding.asking import Given
 from reeltune.tasks.finding.judge import task_of
@@ -36,6 +37,12 @@ class Question:
     question: str = ""
     options: tuple[str, ...] = ()  # the answers to choose from
     said: str = ""  # what is said in the video
+
+    def texts(self) -> list[tuple[str, str]]:
+        """Every text that is given, after what it is."""
+        given = [("the question", self.question), ("what is said", self.said)]
+        given += [("the option", option) for option in self.options]
+        return [(what, text) for what, text in given if text]
 
 
 class Questioner:
@@ -98,6 +105,8 @@ class Questioner:
         return found
 
     def _require(self, question: Question) -> None:
+        for what, text in question.texts():
+            require_words(what, text)
         for name in get_args(Given):
             given, wanted = getattr(question, name), name in self._asking.gives
             if given and not wanted:
@@ -114,13 +123,7 @@ class Questioner:
 
     def _cut(self, question: Question) -> list[str]:
         """Which texts the model reads only in part, or not at all."""
-        texts = {"question": [question.question], "what is said": [question.said]}
-        texts["option"] = list(question.options)
-        return [
-            str(entry)
-            for what, some in texts.items()
-            for entry in unread(self.model.tokenize, ((what, t) for t in some if t), "text")
-        ]
+        return [str(entry) for entry in unread(self.model.tokenize, question.texts(), "text")]
 
 
 def ask(

@@ -12,6 +12,7 @@ from reeltune.media.progress import Progress, Silent
 from reeltune.models.opening.open import load
 from reeltune.runs.own_videos import own_videos
 from reeltune.runs.video_by_video import Outcome, video_by_video
+from reeltune.settings.words import require_words
 from reeltune.tasks.finding.judge import task_of
 from reeltune.types import Pair
 
@@ -80,6 +81,8 @@ class Captioner:
         Errors: `ConfigError` for a transcript that the model does not read, or of several
         videos; `DataError` for a path that is not there.
         """
+        if transcript is not None:
+            require_words("the transcript", transcript)
         there = find(videos, Scope(follow=follow))
         files = there.required(videos)
         if transcript is not None and not self._hears:

@@ -17,6 +17,7 @@ from reeltune.search.query import Ask, Sort, answer
 from reeltune.search.store import table as _table
 from reeltune.search.store.gallery import Gallery, thumbnails
 from reeltune.search.store.manifest import Manifest
+from reeltune.settings.words import require_words
 from reeltune.types import DualEncoder, Hit
 
 QUERY_SAMPLING = "uniform 12"  # frames of a video that is itself a query
@@ -110,12 +111,7 @@ class Library:
     def _whole_text(self, text: str) -> Float[np.ndarray, " D"]:
         if not text.strip():
             raise ConfigError("the query is empty; describe what should be seen in the video")
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise ConfigError(
-                f"the query {text!r} is not UTF-8; type it in a terminal whose locale is UTF-8"
-            ) from None
+        require_words("the query", text)
         vector = self.model.encode_text(self.model.tokenize([text]))
         return vector[0].float().cpu().numpy()
 

@@ -13,7 +13,14 @@ from reeltune.errors import ConfigError
 
 
 def require_folder(out: Path) -> None:
-    """Raise ConfigError unless `out` is a folder that can be written to, or can become one."""
+    """Raise ConfigError unless `out` is a folder that can be written to, or can become one.
+
+    A name that is not UTF-8 is refused as well: writers of weights and tables cannot take it.
+    """
+    try:
+        str(out).encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"the name {str(out)!r} is not UTF-8; give a place that is") from None
     place = _nearest(out)
     if not place.is_dir():
         raise ConfigError(f"{place} is a file, and {out} is to be a folder; give another place")

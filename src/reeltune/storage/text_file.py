@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from reeltune.errors import DataError, in_short
+from reeltune.storage.regular_file import read_bytes
 
 MARKS = {  # at the start of a file; the marks of UTF-32 begin as those of UTF-16 do
     codecs.BOM_UTF8: "utf-8-sig",
@@ -29,7 +30,7 @@ def read_text(path: Path, remedy: str) -> str:
     Errors: `DataError` with the path, what is wrong and the `remedy`.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({in_short(error)}); {remedy}") from error
     try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from reeltune.errors import ConfigError
 from reeltune.search.store._accents import has_two_forms, pattern
 from reeltune.search.store._dates import FORMS, compared, period
+from reeltune.settings.words import require_words
 
 COLUMNS = {  # name -> what it is in the table's words
     "path": "`path`",
@@ -44,6 +45,7 @@ def where(text: str, has_taken: bool = True) -> str:
     """
     if len(text) > LONGEST:
         raise ConfigError(f"the filter has {len(text)} characters; it may have {LONGEST}")
+    require_words("the filter", text)
     tokens = list(_tokens(text))
     if not tokens:
         raise _refused(text, "is empty")
