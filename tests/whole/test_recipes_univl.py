@@ -21,6 +21,7 @@ RETRIEVAL = {  # MELTR (2303.13009), tables 1, 2 and 8: R@1 R@5 R@10
     "youcook2/univl-joint": (22.2, 52.2, 66.2),
     "youcook2/univl-primary": (28.9, 57.6, 70.0),
     "youcook2/univl-meltr": (33.7, 63.1, 74.8),
+    "youcook2/univl-meltr-minus": (33.4, 62.5, 73.3),
     "msrvtt-7k/univl": (26.1,),
     "msrvtt-7k/univl-joint": (20.6, 49.1, 62.9),
     "msrvtt-7k/univl-primary": (21.2, 49.6, 63.1),

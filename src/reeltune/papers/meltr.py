@@ -1,6 +1,7 @@
 """Tables 1-6 and 12 of MELTR: each system and task, without and with it.
 
-The rows are the recipes that come as three, such as `violet`, `violet-primary` and `violet-meltr`.
+The rows are the recipes that come as three, such as `violet`, `violet-primary` and `violet-meltr`,
+and a fourth, MELTR without its regulariser, where there is one.
 Those on Toybox and its questions are trained; those on the paper's benchmarks are listed with its
 figures, which stand with the recipes, because their data cannot be made here.
 """
@@ -16,10 +17,11 @@ from reeltune.papers.table.entry import Entry
 from reeltune.papers.table.markdown import Column, Grid, grid, less, mean_of, seeds
 from reeltune.papers.table.plan import Plan
 from reeltune.papers.table.row import Row
-from reeltune.recipes.read import read_recipe, recipe_names
+from reeltune.recipes.read import is_packaged, read_recipe, recipe_names
 from reeltune.runs.paper import figures_of
 
-HOW = {"primary alone": "-primary", "sum": "", "MELTR": "-meltr"}  # how a row ends in the recipe
+MINUS = "MELTR-"  # without the regulariser, as Table 1 calls it
+HOW = {"primary alone": "-primary", "sum": "", MINUS: "-meltr-minus", "MELTR": "-meltr"}
 TOYBOX = "toybox"
 CAPTION = "-caption"  # in the name of a method that writes
 
@@ -42,7 +44,7 @@ class Task:
 
     def trios(self, benchmark: str) -> list[str]:
         """Methods on a benchmark that come with the primary loss alone and melted."""
-        there = set(recipe_names())
+        there, needed = set(recipe_names()), [end for how, end in HOW.items() if how != MINUS]
         methods = [
             name.partition("/")[2] for name in recipe_names() if name.startswith(f"{benchmark}/")
         ]
@@ -50,7 +52,7 @@ class Task:
             method
             for method in methods
             if (CAPTION in method) == self.writes
-            and all(f"{benchmark}/{method}{how}" in there for how in HOW.values())
+            and all(f"{benchmark}/{method}{end}" in there for end in needed)
         ]
 
 
@@ -96,19 +98,21 @@ def _section(task: Task) -> Section:
 
 
 def _trio(task: Task, method: str) -> Iterator[Entry]:
-    """Three rows of a method, two of which are compared with those before them."""
+    """Rows of a method, most of which are compared with those before them."""
     primary, summed = f"{method}, primary alone", f"{method}, sum"
     against: dict[str, Mapping[str, str]] = {
         "sum": {"primary alone": primary},
+        MINUS: {"primary alone": primary, "sum": summed},
         "MELTR": {"primary alone": primary, "sum": summed},
     }
     for how, end in HOW.items():
-        yield Entry(
-            name=f"{method}, {how}",
-            method=f"{task.place}{method}{end}",
-            paper={},
-            against=against.get(how, {}),
-        )
+        if is_packaged(f"{task.toybox}/{method}{end}"):
+            yield Entry(
+                name=f"{method}, {how}",
+                method=f"{task.place}{method}{end}",
+                paper={},
+                against=against.get(how, {}),
+            )
 
 
 def _page(task: Task, found: Found) -> list[Grid | str]:
@@ -141,11 +145,13 @@ def _of_papers(task: Task) -> str:
         for benchmark in task.papers
         for method in task.trios(benchmark)
     ]
-    return grid(["recipe", "without MELTR", "sum", "MELTR"], lines)
+    return grid(["recipe", "without MELTR", "sum", MINUS, "MELTR"], lines)
 
 
 def _papers(name: str) -> str:
-    """All figures that stand with a recipe, as text."""
+    """All figures that stand with a recipe, as text; a dash where there are none."""
+    if not is_packaged(name):
+        return "-"
     recipe = read_recipe(name)
     found = figures_of(recipe.expected, recipe.expected_v2t)
     return ", ".join(f"{one} {_shown(one, value)}" for one, value in found.items()) or "-"
