@@ -68,6 +68,19 @@ def test_a_disk_that_refuses_is_no_damage(error: OSError, tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(os.name == "nt", reason="data files are open while they are read")
+def test_a_named_pipe_among_the_files_is_not_waited_for(made: Path) -> None:
+    for place in ("data", "_versions"):
+        file = next((made / place).iterdir())
+        content = file.read_bytes()
+        file.unlink()
+        os.mkfifo(file)
+        with pytest.raises(LibraryError, match=r"is no file of a library but a pipe; remove it$"):
+            Table.open(made)
+        file.unlink()
+        file.write_bytes(content)
+    assert Table.open(made).count_rows() == 5
+
+
 def test_rows_that_cannot_be_read_are_an_error(made: Path) -> None:
     next((made / "data").iterdir()).unlink()
     opened = Table.open(made)

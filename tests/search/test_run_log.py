@@ -1,5 +1,6 @@
 """The log of a library says what runs did, stays small, and costs no run."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,10 @@ def test_an_error_is_logged_and_a_log_that_cannot_be_written_costs_nothing(tmp_p
     assert said(tmp_path)[-1] == "ended by an error: the disk is full"
     with logged(tmp_path / "gone", ["v"], Report("l")):
         pass
+
+
+def test_a_named_pipe_in_place_of_the_log_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / LOG_NAME)
+    with logged(tmp_path, ["v"], Report("l")):
+        pass
+    assert (tmp_path / LOG_NAME).is_fifo()

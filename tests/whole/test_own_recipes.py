@@ -108,7 +108,7 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path: Path, text: str, message: 
     path.write_text(text)
     with pytest.raises(ConfigError, match=message):
         read_recipe(str(path))
-    with pytest.raises(ConfigError, match=r"no\.yaml cannot be read as a recipe \(.*No such file"):
+    with pytest.raises(ConfigError, match=r"no\.yaml cannot be read \(No such file"):
         read_recipe(str(tmp_path / "no.yaml"))
 
 

@@ -27,6 +27,8 @@ from reeltune.data.splits.part import PARTS, Part, split_named
 from reeltune.data.splits.published import Size, Sizes
 from reeltune.errors import DataError, in_short
 from reeltune.storage.cache import cache_folder
+from reeltune.storage.regular_file import read_bytes
+from reeltune.storage.text_file import decoded
 from reeltune.types import Pair, Split
 
 HOW = """\
@@ -151,7 +153,7 @@ def _said(lines: list[dict[str, Any]]) -> str:
 def _clips(folder: Path, split: Part) -> list[dict[str, Any]]:
     path = folder / f"{split}.jsonl"
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [json.loads(line) for line in decoded(read_bytes(path)).splitlines()]
     except (OSError, ValueError) as error:
         raise DataError(
             f"{path} cannot be read ({in_short(error)}); delete {folder} and it is made again"

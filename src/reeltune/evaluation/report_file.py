@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from reeltune.errors import DataError, in_short
 from reeltune.settings.faults import first_fault
+from reeltune.storage.settings_file import read_json
 
 Kind = TypeVar("Kind")
 
@@ -26,7 +27,7 @@ def read_fields(path: Path) -> object:
     Errors: `DataError`, with the path, for a file that is absent or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path, at_most=None)
     except OSError as error:
         raise DataError(
             f"{path} cannot be read ({in_short(error)}); make a report with: reeltune evaluate"

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, 
 
 from reeltune.errors import DataError, in_short
 from reeltune.storage.atomic_file import write_atomically
+from reeltune.storage.regular_file import read_bytes
 
 FILE_NAME = "index.json"
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -62,7 +63,7 @@ def read_index(folder: Path) -> Index:
     """
     path = folder / FILE_NAME
     try:
-        index = Index.model_validate_json(path.read_bytes())
+        index = Index.model_validate_json(read_bytes(path))
     except (OSError, ValidationError) as error:
         raise DataError(
             f"{path} is not the index of stored features ({_in_short(error)}); make them again "
@@ -125,7 +126,7 @@ class Journal:
 
     def read(self) -> Index:
         """All whole lines; half a line, where the writer was killed, is cut off the file."""
-        content = self.path.read_bytes()
+        content = read_bytes(self.path)
         whole = content[: content.rfind(b"\n") + 1]
         if whole != content:
             write_atomically(self.path, whole)
@@ -134,7 +135,7 @@ class Journal:
             pairs = [json.loads(line) for line in lines]
             videos = {video: Entry(**entry) for video, entry in pairs}
             return Index(making=Making.model_validate_json(head), videos=videos)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise DataError(
                 f"{self.path} is damaged ({in_short(error)}), so it is not known what "
                 f"{self.path.parent} holds; delete the folder and make the features again"

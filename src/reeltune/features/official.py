@@ -18,6 +18,7 @@ from jaxtyping import Int
 
 from reeltune.errors import DataError, in_short
 from reeltune.storage.atomic_file import write_atomically
+from reeltune.storage.regular_file import read_bytes
 from reeltune.storage.text_file import read_text
 
 DATA, IDS, SHAPE, FRAMES = "feature.bin", "id.txt", "shape.txt", "video2frames.txt"
@@ -135,6 +136,6 @@ def write_official(folder: Path, counts: Mapping[str, int], width: int) -> None:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding=NAMES)  # which has a letter for every byte
+        return read_bytes(path).decode(NAMES)  # which has a letter for every byte
     except OSError as error:
         raise DataError(f"{path} cannot be read ({in_short(error)}); {REMEDY}") from None

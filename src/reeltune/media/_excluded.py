@@ -32,7 +32,7 @@ class Excluded:
     def enter(self, folder: str) -> None:
         """Read the ignore file of a folder, if it has one; the folder above was entered before.
 
-        Raises OSError or ConfigError if that cannot be read.
+        Raises OSError, ValueError or ConfigError if that cannot be read.
         """
         above = self._files.get(os.path.dirname(folder), [])
         self._files[folder] = [*_ignored_in(folder), *above]
@@ -68,9 +68,11 @@ def patterns(lines: Iterable[str], source: str) -> GitIgnoreSpec:
 def _ignored_in(folder: str) -> list[tuple[str, GitIgnoreSpec]]:
     path = os.path.join(folder, IGNORE_FILE)
     try:
-        text = decoded(read_bytes(path, LONGEST), "surrogateescape")
+        content = read_bytes(path, LONGEST)
     except FileNotFoundError:
         return []
+    try:
+        text = decoded(content, "surrogateescape")
     except ValueError as error:
         raise ConfigError(f"{path} holds no text ({error}); {SAVE}") from error
     return [(folder, patterns(text.split("\n"), path))]

@@ -169,7 +169,7 @@ class _Search:
     def _entered(self, folder: str, excluded: Excluded) -> bool:
         try:
             excluded.enter(folder)
-        except (OSError, ConfigError) as error:
+        except (OSError, ValueError, ConfigError) as error:
             said = in_short(error)
             self._faults[folder] = f"is passed over, as its {IGNORE_FILE} cannot be read: {said}"
             return False

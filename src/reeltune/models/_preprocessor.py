@@ -1,13 +1,13 @@
 """Reads how a model treats pixels from the folder of a Hugging Face model."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from transformers import CLIPImageProcessorPil, SiglipImageProcessorPil
 
-from reeltune.errors import CheckpointError
+from reeltune.errors import CheckpointError, in_short
+from reeltune.storage.settings_file import read_json
 from reeltune.types import Pixels
 
 FILE = "preprocessor_config.json"
@@ -77,9 +77,11 @@ def _settings(folder: Path) -> dict[str, Any]:
         if not path.is_file():
             continue
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise CheckpointError(f"{path} is not JSON ({error}); copy it again") from error
+            found = read_json(path)
+        except (OSError, ValueError) as error:
+            raise CheckpointError(
+                f"{path} is not JSON ({in_short(error)}); copy it again"
+            ) from error
         settings = found.get("image_processor") if name != FILE else found
         if settings:
             return _known(path, settings)

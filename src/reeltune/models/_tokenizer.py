@@ -1,6 +1,5 @@
 """The tokenizer of a Hugging Face model folder, and one that needs no files."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import AutoTokenizer, CLIPTokenizer
 
 from reeltune.errors import CheckpointError, in_short
+from reeltune.storage.settings_file import read_json
 
 FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("spiece.model",))
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -57,9 +57,9 @@ def _refuse_code(folder: Path) -> None:
     if not path.is_file():
         return
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{path} is not JSON ({error}); copy it again") from error
+        settings = read_json(path)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is not JSON ({in_short(error)}); copy it again") from error
     if "auto_map" in settings:
         raise CheckpointError(
             f"{path} asks to run Python code of its own (auto_map), which Reeltune never does; "

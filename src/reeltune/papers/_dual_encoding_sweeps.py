@@ -30,6 +30,7 @@ from reeltune.runs.inputs import without_faults
 from reeltune.runs.place import RunPlace
 from reeltune.runs.setup import source_of
 from reeltune.storage.atomic_file import write_atomically
+from reeltune.storage.settings_file import read_json
 from reeltune.tasks.retrieval import encode_clips, encode_texts, evaluate
 from reeltune.types import Split
 
@@ -188,7 +189,7 @@ def _stored(path: Path, dense: Report) -> dict[str, Any] | None:
     rule."""
     if not path.is_file():
         return None
-    fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    fields: dict[str, Any] = read_json(path)
     return fields if fields["of"] == _named(dense) else None
 
 

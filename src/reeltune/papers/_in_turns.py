@@ -25,6 +25,7 @@ from reeltune.runs.inputs import Inputs
 from reeltune.runs.learning import learning_step
 from reeltune.runs.place import RunPlace
 from reeltune.runs.setup import open_setup
+from reeltune.storage.settings_file import read_json
 from reeltune.training.optim import optimizer_of, trainable
 from reeltune.training.step import Following
 from reeltune.types import Batch
@@ -79,7 +80,7 @@ def in_turns(cycles: Mapping[str, "Cycle"], rounds: int = ROUNDS) -> dict[str, T
 def kept(path: Path, asked: object, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What was measured, from its file if that answers what is `asked`; else measured and kept."""
     if path.is_file():
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = read_json(path)
         if stored["asked"] == asked:
             return dict(stored["costs"])
     found = measure()

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from reeltune.errors import ConfigError, in_short
-from reeltune.storage.text_file import decoded
+from reeltune.storage.settings_file import read_yaml
 
 SUFFIXES = (".yaml", ".yml")
 WHOLE = ("name", "dataset", "component")  # settings of a file that has all of them
@@ -62,10 +60,10 @@ def merge(settings: dict[str, Any], changes: dict[str, Any]) -> None:
 
 def _open(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(decoded(path.expanduser().read_bytes()))
+        found = read_yaml(path.expanduser())
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({in_short(error)}); give a YAML file") from None
-    except (ValueError, yaml.YAMLError) as error:
+    except ValueError as error:
         fault = " ".join(str(error).split())
         raise ConfigError(
             f"{path} cannot be read as a recipe ({fault}); give a YAML file"

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from reeltune.errors import CheckpointError, in_short
 from reeltune.recipes.recipe import Recipe
 from reeltune.settings.faults import first_fault
+from reeltune.storage.settings_file import read_yaml
 
 RECIPE = "recipe.yaml"
 
@@ -34,10 +35,10 @@ def stored_recipe(folder: Path) -> Recipe | None:
     if not path.is_file():
         return None
     try:
-        return Recipe(**yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Recipe(**read_yaml(path))
     except ValidationError as error:
         fault = ": ".join(first_fault(error))
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         fault = in_short(error)
     raise CheckpointError(
         f"{path} is no recipe that this version reads ({fault}); remove it to use the weights "

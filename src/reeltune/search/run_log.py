@@ -4,6 +4,7 @@ It lies in the library's folder, and no library depends on it. A run without an 
 """
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
@@ -20,7 +21,7 @@ MESSAGES = logging.getLogger("reeltune")  # of decoders too, where `--verbose` l
 @contextmanager
 def logged(folder: Path, paths: Sequence[str], report: Report) -> Iterator[None]:
     """Write the beginning of a run, what its report says when it ends, and why it failed."""
-    log = _File(folder)
+    log = _File(folder / LOG_NAME)
     MESSAGES.addHandler(log)
     try:
         log.say(f"index {', '.join(map(repr, paths))}")
@@ -52,9 +53,10 @@ def _sentences(report: Report) -> Iterator[str]:
 class _File(RotatingFileHandler):
     """A file that costs no run when it cannot be written, as on a full disk."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, path: Path) -> None:
+        is_other = os.path.lexists(path) and not path.is_file()  # a named pipe would be waited for
         super().__init__(
-            folder / LOG_NAME,
+            os.devnull if is_other else path,
             maxBytes=SIZE,
             backupCount=KEPT,
             encoding="utf-8",

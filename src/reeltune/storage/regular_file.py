@@ -23,19 +23,13 @@ def opened(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def read_bytes(path: str | Path, at_most: int | None = None) -> bytes:
-    """The content of a regular file; raises OSError as `opened` does, and for a longer one."""
+    """The content of a regular file; raises OSError as `opened` does, and ValueError for a longer
+    one."""
     with opened(path) as file:
         content = file.read() if at_most is None else file.read(at_most + 1)
     if at_most is not None and len(content) > at_most:
-        raise OSError(errno.EFBIG, f"it has more than {at_most:,} bytes", str(path))
+        raise ValueError(f"it has more than {at_most:,} bytes")
     return content
-
-
-def read_text(path: str | Path, at_most: int | None = None, encoding: str = "utf-8") -> str:
-    """The text in a regular file, with `\\n` at the ends of lines; raises as `read_bytes` does, and
-    UnicodeDecodeError."""
-    text = read_bytes(path, at_most).decode(encoding)
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from reeltune.errors import ConfigError
+from reeltune.storage.regular_file import read_bytes
 
 LOG = "log.jsonl"
 
@@ -74,8 +75,8 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     lines = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        with suppress(ValueError):
+    for line in read_bytes(path).decode(errors="replace").splitlines():
+        with suppress(ValueError, RecursionError):
             lines.append(json.loads(line))
     return [line for line in lines if isinstance(line, dict) and "kind" in line]
 

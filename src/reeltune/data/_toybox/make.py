@@ -19,6 +19,7 @@ from reeltune.data._toybox.render import FRAMES, RATE, SIDE, Look, frames
 from reeltune.data._toybox.world import Script, draw_scripts
 from reeltune.data.splits.part import Part
 from reeltune.errors import DataError, in_short
+from reeltune.storage.settings_file import read_json
 
 VERSION = 5  # of the world; a new one where any file would come out different
 FINISHED = "finished.json"
@@ -60,7 +61,7 @@ def make_toybox(folder: Path, size: str, seed: int, progress: Progress | None = 
 
 def _require_world(folder: Path, size: str, seed: int) -> None:
     try:
-        facts = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
+        facts = read_json(folder / FINISHED)
         found = facts["size"], facts["seed"], facts["version"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from reeltune.errors import DataError, in_short
 from reeltune.features.index import Making
 from reeltune.features.writer import FeatureWriter
+from reeltune.storage.regular_file import opened
 
 NUMPY = (".npy", ".npz")
 
@@ -151,7 +152,7 @@ def read_columns(path: Path) -> dict[str, dict[str, list[object]]]:
 def _read(path: Path, wanted: str) -> dict[str, Any]:
     _require_pickle(path, wanted)
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             found = _Restricted(file, encoding="latin1").load()
     except DataError as error:
         raise DataError(f"{path} is refused: {error}; give a dict of {wanted}") from None

@@ -12,6 +12,7 @@ from torch import Tensor
 from reeltune.errors import CheckpointError, DataError
 from reeltune.models._lite.packaged import packaged
 from reeltune.models._word_pieces import SPECIAL, tokens_of
+from reeltune.storage.text_file import read_text
 from reeltune.types import Tokens
 
 FILE = "vocab.txt"
@@ -22,10 +23,14 @@ BERT = (  # bert-base-uncased, whose vocabulary MiniLM kept
 )
 
 
+GIVE = "give the vocab.txt of an uncased BERT"
+
+
 def read_vocabulary(name: str) -> list[str]:
     """Words by id: of `bert` (30,522), of `small` (letters and Toybox), or of a folder's vocab.txt.
 
-    Errors: `CheckpointError` for a folder without one, or a file without BERT's special words.
+    Errors: `CheckpointError` for a folder without one, or a file without BERT's special words;
+    `DataError` for one that cannot be read.
     """
     if name == "small":
         path = Path(str(files("reeltune.models._bert").joinpath("small_vocabulary.txt")))
@@ -38,12 +43,10 @@ def read_vocabulary(name: str) -> list[str]:
             f"{path} is not there, and no vocabulary is ever downloaded; give 'bert', 'small', or "
             "a folder that holds BERT's vocab.txt"
         )
-    words = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    words = read_text(path, GIVE).rstrip("\n").split("\n")
     absent = [word for word in SPECIAL if word not in words]
     if absent:
-        raise CheckpointError(
-            f"{path} lacks {', '.join(absent)}; give the vocab.txt of an uncased BERT"
-        )
+        raise CheckpointError(f"{path} lacks {', '.join(absent)}; {GIVE}")
     return words
 
 

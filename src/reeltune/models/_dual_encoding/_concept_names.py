@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reeltune.errors import CheckpointError, in_short
+from reeltune.storage.settings_file import read_json
 
 FILE = "concepts.json"  # beside the weights; of the form of hybrid_space's vocabulary of tags
 
@@ -25,7 +26,7 @@ def read_concept_names(folder: Path) -> tuple[str, ...]:
     if not path.is_file():
         return ()
     try:
-        names = json.loads(path.read_text(encoding="utf-8"))
+        names = read_json(path)
     except (OSError, ValueError) as error:
         raise CheckpointError(
             f"{path} cannot be read as JSON ({in_short(error)}); take it from where the "

@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from reeltune.errors import CheckpointError, DataError, in_short
 from reeltune.models.opening.material import Letters
 from reeltune.settings.faults import first_fault
+from reeltune.storage.regular_file import read_bytes
 from reeltune.types import Tokens
 
 FILE = "vocabulary.json"  # beside the weights
@@ -116,7 +117,7 @@ class Vocabulary:
     def read(cls, path: Path) -> "Vocabulary":
         """The vocabulary that `write` wrote; raises CheckpointError if there is none."""
         try:
-            stored = _Stored.model_validate_json(path.read_bytes())
+            stored = _Stored.model_validate_json(read_bytes(path))
         except (OSError, ValidationError) as error:
             if isinstance(error, ValidationError):
                 fault = ": ".join(first_fault(error))

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from reeltune.errors import DataError, in_short
 from reeltune.models._dual_encoding._vocabulary import SPECIALS, Vocabulary
+from reeltune.storage.regular_file import read_bytes
 
 
 def embedding_from(
@@ -40,8 +41,8 @@ def embedding_from(
 def _mapped(folder: Path) -> tuple[list[str], Float[np.ndarray, "N E"]]:
     """Names and vectors, row by row; raises DataError where the three files disagree."""
     try:
-        rows, width = map(int, (folder / "shape.txt").read_text().partition("\n")[0].split())
-        names = (folder / "id.txt").read_bytes().decode("iso-8859-1").split()
+        rows, width = map(int, read_bytes(folder / "shape.txt").decode().partition("\n")[0].split())
+        names = read_bytes(folder / "id.txt").decode("iso-8859-1").split()
         size = (folder / "feature.bin").stat().st_size
     except (OSError, ValueError) as error:
         raise DataError(

@@ -18,6 +18,7 @@ from reeltune.errors import CheckpointError, ConfigError, in_short
 from reeltune.nn.packed import packed_name, read_packed
 from reeltune.registry import find
 from reeltune.settings.faults import first_fault
+from reeltune.storage.settings_file import read_yaml
 
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
@@ -153,18 +154,10 @@ def read_card(folder: Path) -> Card:
     """The card in a folder; CheckpointError if it says no component."""
     path = folder / CARD
     try:
-        card = yaml.safe_load(path.read_text(encoding="utf-8"))
+        card = read_yaml(path)
         config = dict(card.get("config") or {})
         return Card(path, str(card["model"]), config, card.get("layers") == "int8")
-    except (
-        OSError,
-        UnicodeDecodeError,
-        yaml.YAMLError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        ValueError,
-    ) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(
             f"{path} does not say which model the folder holds ({in_short(error)}); "
             "it needs a line such as 'model: lite'"

@@ -10,6 +10,7 @@ from typing import Any
 
 from reeltune.errors import CheckpointError, in_short
 from reeltune.models._dual_encoding._vocabulary import SPECIALS, Vocabulary
+from reeltune.storage.regular_file import opened
 
 MARKS = ("<pad>", "<start>", "<end>", "<unk>")  # of the vocabulary for the GRU, in this order
 
@@ -35,7 +36,7 @@ def read_official(path: Path) -> Vocabulary:
     Errors: `CheckpointError` for a file that is no such pickle, or that asks for more than one.
     """
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             stored = _OnlyVocabulary(file, encoding="latin-1").load()
         places = sorted((place, word) for word, place in stored.word2idx.items())
         words = tuple(word for _, word in places)

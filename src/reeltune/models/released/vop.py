@@ -21,6 +21,7 @@ from reeltune.models._adapter import open_base
 from reeltune.models._openai_clip import as_transformers
 from reeltune.models._pickled import read_pickled
 from reeltune.settings.faults import first_fault
+from reeltune.storage.regular_file import read_bytes
 
 TEXT, VIDEO = "text_prompt_learner.text_prompts", "visual_prompt_learner.visual_prompts"
 COPIES = {"image_encoder.": "visual.", "text_encoder.": ""}  # of what stands under `clip.`
@@ -256,7 +257,7 @@ def _settings(path: Path, base: clip.Clip) -> Hyperparameters:
     if not file.is_file():
         return Hyperparameters()
     try:
-        given = Configuration.model_validate_json(file.read_bytes()).hyperparam
+        given = Configuration.model_validate_json(read_bytes(file)).hyperparam
     except ValidationError as error:
         place, fault = first_fault(error)
         raise CheckpointError(

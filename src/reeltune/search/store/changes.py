@@ -10,6 +10,7 @@ from reeltune.search.store import table as _table
 from reeltune.search.store.lock import sole_writer
 from reeltune.search.store.manifest import Manifest
 from reeltune.storage.atomic_file import write_atomically
+from reeltune.storage.settings_file import read_json
 
 FILE_NAME = "changes.json"
 
@@ -65,7 +66,7 @@ def _write(folder: Path, changes: list[Change]) -> None:
 def _last(folder: Path) -> list[Change]:
     """The last change that wrote something, if one is noted."""
     try:
-        noted = [Change(**fields) for fields in json.loads((folder / FILE_NAME).read_bytes())]
+        noted = [Change(**fields) for fields in read_json(folder / FILE_NAME)]
         after = [*(change.before for change in noted[1:]), _table.open_table(folder).version]
         return [one for one, now in zip(noted, after, strict=True) if 0 < one.before < now][-1:]
     except (OSError, ValueError, TypeError):

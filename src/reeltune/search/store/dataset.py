@@ -35,6 +35,7 @@ class Table:
     def open(cls, path: Path, version: int | None = None) -> "Table":
         """The newest version, or an older one."""
         with guarded(path):
+            require_files(path)
             seal.require_whole(path, version)
             dataset = lance.dataset(str(path), version=version)
             if dataset.version < 1:  # what a manifest of zeros gives
@@ -293,6 +294,19 @@ class Page:
 
     path: Path
     buffers: list[tuple[int, int]]  # where each begins and its size, in bytes
+
+
+def require_files(folder: Path) -> None:
+    """Raise LibraryError where anything below a table's folder is neither a file nor a folder, such
+    as a named pipe, which Lance would wait for."""
+    if not folder.is_dir():
+        return  # which is said where it is opened
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                require_files(Path(entry.path))
+            elif not entry.is_file() and os.path.exists(entry.path):
+                raise LibraryError(f"{entry.path} is no file of a library but a pipe; remove it")
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from reeltune.errors import LibraryError
 from reeltune.storage.atomic_file import write_atomically
+from reeltune.storage.settings_file import read_json
 
 
 @contextmanager
@@ -52,7 +53,7 @@ def _self() -> dict[str, object]:
 
 def _owner(path: Path) -> str:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         return f"process {found['process']} on {found['host']} since {found['since']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "another process"

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 from reeltune.errors import LibraryError, NewerLibraryError
 from reeltune.storage.atomic_file import write_atomically
+from reeltune.storage.regular_file import read_bytes
+from reeltune.storage.settings_file import MOST
 
 OLDEST, SCHEMA_VERSION = 1, 4  # those that are read, and the one that is written
 FILE_NAME = "library.json"
@@ -73,7 +75,7 @@ class Manifest(BaseModel):
                 f"reeltune library repair {folder}"
             )
         try:
-            return cls.parse(path.read_bytes(), path)
+            return cls.parse(read_bytes(path, MOST), path)
         except (ValueError, RecursionError) as error:
             raise LibraryError(
                 f"{path} is damaged ({str(error).splitlines()[0]}); "

@@ -15,11 +15,14 @@ from pathlib import Path
 from reeltune.errors import MediaError
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.content import content_hash
+from reeltune.storage.regular_file import read_bytes
+from reeltune.storage.settings_file import read_json
 
 NAME = "seal.json"
 VERSIONS, INDICES = "_versions/", "_indices/"  # how names of manifests and of indices begin
 MAGIC = b"LANC"  # the last bytes of every manifest
 FOOTER = 16  # bytes
+MOST = 1 << 28  # bytes of a seal or manifest that is read
 LAST = (1 << 64) - 1  # manifests are named by how far their version is from this
 
 
@@ -55,10 +58,10 @@ class Seal:
 def read(table: Path) -> Seal | None:
     """The seal of a table; None where there is none, or none that can be trusted."""
     try:
-        fields = json.loads((table / NAME).read_bytes())
+        fields = read_json(table / NAME, MOST)
         found = Seal(fields["version"], fields["hashes"], fields["copies"])
         return found if found.sum == fields["sum"] else None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
@@ -71,7 +74,7 @@ def write(table: Path, version: int, needed: Iterable[str]) -> None:
         known = name in before.hashes and not name.startswith(VERSIONS)
         hashes[name] = before.hashes[name] if known else content_hash(str(table / name))
         if not name.startswith(INDICES):
-            copy = b64encode((table / name).read_bytes()).decode()
+            copy = b64encode(read_bytes(table / name)).decode()
             copies[name] = before.copies[name] if known else copy
     made = Seal(version, hashes, copies)
     write_atomically(table / NAME, json.dumps({**asdict(made), "sum": made.sum}).encode())
@@ -99,7 +102,7 @@ def require_whole(table: Path, version: int | None) -> None:
     if wanted not in found:
         raise OSError(f"it has no version {wanted}" if version else "it has no manifest")
     try:
-        content = found[wanted].read_bytes()
+        content = read_bytes(found[wanted], MOST)
     except FileNotFoundError:
         return  # an old version that was just dropped
     if len(content) < FOOTER or not content.endswith(MAGIC):
