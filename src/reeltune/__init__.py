@@ -15,16 +15,31 @@ if TYPE_CHECKING:
     from reeltune.models.opening.open import load
     from reeltune.runs.ask import ask
     from reeltune.runs.caption import caption
-    from reeltune.search.ingest import index
+    from reeltune.search.files import File
+    from reeltune.search.ingest import Choice, index
     from reeltune.search.library import Library
-    from reeltune.types import Hit
+    from reeltune.types import Hit, Moment
 
-__all__ = ["Hit", "Library", "__version__", "ask", "caption", "index", "load"]
+__all__ = [
+    "Choice",
+    "File",
+    "Hit",
+    "Library",
+    "Moment",
+    "__version__",
+    "ask",
+    "caption",
+    "index",
+    "load",
+]
 
 # Loaded at first use, so that `import reeltune` and `reeltune --help` do not wait for torch.
 _HOMES = {
+    "Choice": ("reeltune.search.ingest", "Choice"),
+    "File": ("reeltune.search.files", "File"),
     "Hit": ("reeltune.types", "Hit"),
     "Library": ("reeltune.search.library", "Library"),
+    "Moment": ("reeltune.types", "Moment"),
     "ask": ("reeltune.runs.ask", "ask"),
     "caption": ("reeltune.runs.caption", "caption"),
     "index": ("reeltune.search.ingest", "index"),

@@ -240,17 +240,23 @@ class Contrasted(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hit:
-    """One moment that answers a query."""
+class Moment:
+    """A part of a video that a library can find."""
 
     path: str  # as given at the last indexing
     location: str  # absolute, links resolved, so it can be opened from anywhere
     start: float  # seconds
     end: float  # seconds
-    score: float  # cosine of query and moment; of a `Rescored` model and a text, `similarity`
-    confidence: float | None  # chance that the moment matches, calibrated for cosines; else None
     duration: float  # of the whole file, seconds
-    similar: int = 0  # near-duplicates folded into this hit
     caption: str | None = None  # what a model wrote about the moment; None where none did
     date: str = ""  # UTC, ISO 8601: when the video was taken, else when its file last changed
     id: str = ""  # opaque, stable while the file's content and the library's settings are
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit(Moment):
+    """A moment that answers a query."""
+
+    score: float  # cosine of query and moment; of a `Rescored` model and a text, `similarity`
+    confidence: float | None  # chance that the moment matches, calibrated for cosines; else None
+    similar: int = 0  # near-duplicates folded into this hit

@@ -1,18 +1,23 @@
 """`_name` is private: nothing outside the folder that holds it imports it."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[2] / "src"
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src"
 FILES = sorted((SOURCE / "reeltune").rglob("*.py"))
+FOR_READERS = sorted(
+    [*ROOT.glob("examples/*.py"), ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+)
 
 
-def modules_of(path: Path) -> Iterator[tuple[int, str]]:
-    """Dotted names of what a file imports from the package, each with its line."""
-    for node in ast.walk(ast.parse(path.read_text())):
+def modules_of(program: str) -> Iterator[tuple[int, str]]:
+    """Dotted names of what a program imports, each with its line."""
+    for node in ast.walk(ast.parse(program)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -34,10 +39,20 @@ def is_private(part: str) -> bool:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_private_names_stay_in_their_folder(path: Path) -> None:
     here = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
-    for line, module in modules_of(path):
+    for line, module in modules_of(path.read_text()):
         owner = private_to(module) if module.startswith("reeltune.") else None
         allowed = owner is None or owner == "reeltune" or f"{here}.".startswith(f"{owner}.")
         assert allowed, f"line {line}: {module} is private to {owner}"
+
+
+@pytest.mark.parametrize("path", FOR_READERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_program_for_readers_needs_a_private_name(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    shown = re.findall(r"```python.*?\n(.*?)```", text, re.DOTALL)
+    for program in shown if path.suffix == ".md" else [text]:
+        if not program.startswith("--8<--"):
+            private = [module for _, module in modules_of(program) if private_to(module)]
+            assert not private
 
 
 def test_what_is_private_is_told_from_its_dotted_name() -> None:

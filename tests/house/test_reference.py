@@ -116,6 +116,14 @@ def test_what_import_reeltune_gives_is_documented_and_there() -> None:
         assert module in MODULES
 
 
+def test_the_page_about_python_names_what_a_library_has() -> None:
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^\| (`.+?) \|", page, re.MULTILINE)
+    named = re.findall(r"`(?:Library\.)?(\w+)[^`]*`", " ".join(cells))
+    has = [name for name in vars(reeltune.Library) if not name.startswith("_")]
+    assert sorted(named) == sorted(["Library", *has])
+
+
 def test_names_of_the_package_are_sorted_and_those_that_type_checkers_see() -> None:
     tree = ast.parse((reference_pages.PACKAGE / "__init__.py").read_text(encoding="utf-8"))
     (checked,) = [node for node in tree.body if isinstance(node, ast.If)]

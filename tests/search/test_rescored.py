@@ -245,7 +245,7 @@ def test_a_library_keeps_both_parts_and_searches_by_the_hybrid_score(made: Path)
     hits = opened.search(text, fold=False)
     assert [hit.id for hit in hits] == sorted(best, key=lambda one: -best[one])
     assert [hit.score for hit in hits] == pytest.approx([best[hit.id] for hit in hits], abs=1e-5)
-    assert opened.embed_text(text).shape == (12,)
+    assert opened.embed_text([text, "a circle"]).shape == (2, 12)
 
 
 def test_a_video_is_its_own_best_answer_by_the_cosine(made: Path, videos: Path) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +13,7 @@ from reeltune.evaluation.report import AnyReport
 from reeltune.media.files import said_of
 from reeltune.runs.caption import Captioned
 from reeltune.runs.video_by_video import Outcome
+from reeltune.search.files import File
 from reeltune.search.maintain import Health
 from reeltune.search.query import may_match
 from reeltune.search.report import Failed, Report
@@ -104,8 +104,8 @@ def show_hits(hits: Sequence[Hit]) -> None:
     """One line a moment: score, confidence, from, to and file; on the error stream, whether nothing
     is found or matches well.
 
-    Where a script reads there is no head, tabs stand between the cells, a path is whole, and a
-    caption is one more cell.
+    Where a script reads there is no head, tabs stand between the cells, the path is absolute and
+    whole, and a caption is one more cell.
     """
     if not hits:
         say(
@@ -120,9 +120,8 @@ def show_hits(hits: Sequence[Hit]) -> None:
         return
     for hit in hits:
         caption = [hit.caption] if hit.caption else []
-        say_row(
-            f"{hit.score:.3f}", _sure(hit), clock(hit.start), clock(hit.end), hit.path, *caption
-        )
+        times = clock(hit.start), clock(hit.end)
+        say_row(f"{hit.score:.3f}", _sure(hit), *times, hit.location, *caption)
 
 
 def _hits_table(hits: Sequence[Hit]) -> Table:
@@ -185,11 +184,12 @@ def show_next_steps(library: str, sheet: str) -> None:
     say("  reeltune index ~/Videos && reeltune search 'a birthday cake'")
 
 
-def show_files(files: Sequence[dict[str, Any]]) -> None:
-    """One line a file: moments, length, megabytes and path."""
+def show_files(files: Sequence[File]) -> None:
+    """One line a file: moments, length, megabytes and path, which is absolute where a script
+    reads."""
     for file in files:
-        length = clock(file["duration"])
-        say_row(str(file["moments"]), length, f"{file['size'] / 1e6:.1f} MB", file["path"])
+        path = file.path if is_terminal() else file.location
+        say_row(str(file.moments), clock(file.duration), f"{file.size / 1e6:.1f} MB", path)
 
 
 def show_facts(facts: dict[str, object]) -> None:

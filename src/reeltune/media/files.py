@@ -10,6 +10,7 @@ from reeltune.errors import ConfigError, DataError, in_short
 from reeltune.media._excluded import IGNORE_FILE, Excluded
 from reeltune.media._passed_over import content_kind, folder_kind, name_kind, suffix_kind
 from reeltune.media.names import suffix_of
+from reeltune.media.paths import Paths, each_of
 from reeltune.settings.words import require_words
 from reeltune.types import LeftOut, collect_left_out
 
@@ -57,10 +58,11 @@ class Listing:
     excluded: list[str] = field(default_factory=list)  # locations, of files and whole folders,
     # and never outside of what was given, unless links are followed
 
-    def required(self, paths: Sequence[str]) -> list[Candidate]:
+    def required(self, paths: Paths) -> list[Candidate]:
         """The videos; raises DataError if there is none, saying what lies at `paths` instead."""
         if self.files:
             return self.files
+        paths = each_of(paths)
         instead = [*said_of(self.passed_over)]
         instead += [f"{path} {why}" for path, why in self.faults.items() if path not in paths]
         listed = f" ({'; '.join(instead)})" if instead else ""
@@ -87,7 +89,7 @@ def said_of(passed_over: Iterable[LeftOut]) -> list[str]:
     return lines
 
 
-def find(paths: Sequence[str], scope: Scope = Scope()) -> Listing:
+def find(paths: Paths, scope: Scope = Scope()) -> Listing:
     """Videos named by `paths`, in a stable order; a folder stands for the videos below it.
 
     A file given by name is taken whatever it is called and holds. In folders a video is known by
@@ -95,8 +97,9 @@ def find(paths: Sequence[str], scope: Scope = Scope()) -> Listing:
     as the scope says. Raises DataError for a path that is not there, and ConfigError for an empty
     one or a pattern that is none.
     """
-    search = _Search(paths, scope)
-    for path in paths:
+    listed = each_of(paths)
+    search = _Search(listed, scope)
+    for path in listed:
         search.all_below(path)
     return search.found()
 
@@ -126,10 +129,6 @@ class _Search:
 
     def all_below(self, given: str) -> None:
         """Take a file, or the videos of a folder; notes where a folder has none."""
-        if not given:
-            raise ConfigError(
-                "a path is empty, as that of a variable without a value; give a video or a folder"
-            )
         path = Path(given).expanduser()
         try:
             is_folder = stat.S_ISDIR(path.stat().st_mode)

@@ -8,6 +8,7 @@ from typing import get_args
 from reeltune.batches.unread import unread
 from reeltune.errors import ConfigError
 from reeltune.media.files import Scope, find
+from reeltune.media.paths import Paths
 from reeltune.media.progress import Progress, Silent
 from reeltune.models.opening.open import load
 from reeltune.runs.own_videos import own_videos
@@ -66,7 +67,7 @@ class Questioner:
 
     def ask(
         self,
-        videos: Sequence[str],
+        videos: Paths,
         question: Question,
         progress: Progress | None = None,
         *,
@@ -127,7 +128,7 @@ class Questioner:
 
 
 def ask(
-    videos: Sequence[str],
+    videos: Paths,
     model: str,
     question: str = "",
     *,

@@ -8,6 +8,7 @@ from reeltune.batches.loader import ClipReader
 from reeltune.batches.unread import unread
 from reeltune.errors import ConfigError
 from reeltune.media.files import Scope, find
+from reeltune.media.paths import Paths
 from reeltune.media.progress import Progress, Silent
 from reeltune.models.opening.open import load
 from reeltune.runs.own_videos import own_videos
@@ -69,7 +70,7 @@ class Captioner:
 
     def caption(
         self,
-        videos: Sequence[str],
+        videos: Paths,
         transcript: str | None = None,
         progress: Progress | None = None,
         *,
@@ -124,7 +125,7 @@ class Captioner:
 
 
 def caption(
-    videos: Sequence[str],
+    videos: Paths,
     model: str,
     transcript: str | None = None,
     *,

@@ -8,15 +8,34 @@ from typing import Any
 
 from reeltune.errors import LibraryError
 from reeltune.media.files import Candidate
+from reeltune.media.paths import Paths, each_of
 from reeltune.search._known import Known, Stored
 from reeltune.search._places import is_below, place_of
+from reeltune.search._times import as_text
 from reeltune.search.report import Failed
 from reeltune.search.store import table as _table
 from reeltune.search.store.changes import begin
 from reeltune.search.store.lock import sole_writer
 from reeltune.search.store.manifest import Manifest
+from reeltune.search.store.schema import TAKEN
 
-LISTED = ("path", "location", "duration", "parts", "size", "modified", "note")
+PLAIN = ("path", "location", "size", "duration", "width", "height", "note")
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A video of a library."""
+
+    path: str  # as given at the last indexing
+    location: str  # absolute, links resolved, so it can be opened from anywhere
+    size: int  # bytes
+    duration: float  # seconds
+    width: int  # pixels, as displayed
+    height: int
+    moments: int  # how many the library has of it
+    modified: str  # UTC, ISO 8601: when the file last changed
+    taken: str | None  # UTC, ISO 8601: when the video was taken, where its container says so
+    note: str  # what is wrong with the file, empty if nothing is
 
 
 @dataclass
@@ -32,27 +51,37 @@ class Relocated:
         return 3 if self.kept else 0
 
 
-def list_files(folder: Path) -> list[dict[str, Any]]:
-    """Every file in the order of paths: path, location, duration (s), moments, size (bytes),
-    modified (ISO, UTC) and note."""
+def list_files(folder: Path) -> list[File]:
+    """Every file, in the order of paths."""
     Manifest.read(folder)
-    rows = _table.open_table(folder).to_table(columns=list(LISTED), filter="part = 0")
-    files = sorted(rows.to_pylist(), key=lambda row: str(row["path"]))
-    for file in files:
-        file["moments"] = file.pop("parts")
-        file["modified"] = file["modified"].isoformat(timespec="seconds")
-    return files
+    table = _table.open_table(folder)
+    columns = [name for name in (*PLAIN, "parts", "modified", TAKEN) if name in table.schema.names]
+    rows = table.to_table(columns=columns, filter="part = 0").to_pylist()
+    return sorted(map(_file, rows), key=lambda file: (file.path, file.location))
 
 
-def remove(folder: Path, paths: Sequence[str]) -> list[str]:
-    """Take files out of a library, or those below folders; returns their paths.
+def _file(row: dict[str, Any]) -> File:
+    taken = row.get(TAKEN)  # a column that libraries of older versions lack
+    return File(
+        **{name: row[name] for name in PLAIN},
+        moments=row["parts"],
+        modified=as_text(row["modified"]),
+        taken=None if taken is None else as_text(taken),
+    )
+
+
+def remove(folder: Path, paths: Paths) -> list[str]:
+    """Take files out of a library, or those below folders, and leave them on disk; returns their
+    paths.
 
     They need not be on disk. Raises LibraryError for a path that names none, and takes out none.
     """
     Manifest.read(folder)
     with sole_writer(folder):
         stored = list(Known.read(folder).by_video.values())
-        named = {one.video: one.path for path in paths for one in _named(folder, stored, path)}
+        named = {
+            one.video: one.path for path in each_of(paths) for one in _named(folder, stored, path)
+        }
         begin(folder, "remove")
         _table.remove(folder, list(named))
     return sorted(named.values())
@@ -79,6 +108,7 @@ def relocate(folder: Path, old: str, new: str) -> Relocated:
     or if none of them is at its new place.
     """
     Manifest.read(folder)
+    old, new = each_of([old, new])
     before, now = Path(old).expanduser().absolute(), Path(new).expanduser()
     with sole_writer(folder):
         known, done = Known.read(folder), Relocated()

@@ -1,24 +1,39 @@
-"""A library: a folder with a Lance table of moments and a small manifest. Opened for reading."""
+"""A library of moments for programs: made, filled, searched, looked through and checked.
 
-from collections.abc import Sequence
-from functools import cached_property
+It is a folder with a Lance table of moments and a small manifest (see docs/library.md).
+"""
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal, overload
 
 import numpy as np
-import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped, UInt8
 
-from reeltune.errors import ConfigError, LibraryError
-from reeltune.media.decoder import Decoder, Frame
+from reeltune.errors import ConfigError, DataError, LibraryError, MediaError
+from reeltune.media.decoder import Decoder
+from reeltune.media.paths import Paths, each_of
+from reeltune.media.progress import Progress
 from reeltune.media.sampling import Sampling
+from reeltune.media.squares import squares
+from reeltune.search._prune import Prune
 from reeltune.search._rescore import score_of
-from reeltune.search._stored_model import open_stored
+from reeltune.search.caption_moments import Describes
+from reeltune.search.creation import create
+from reeltune.search.encoder import Encoder
+from reeltune.search.files import File, list_files, remove
+from reeltune.search.ingest import Choice, index
+from reeltune.search.maintain import Health, verify
+from reeltune.search.moments import Embedded, embedded_moments, list_moments
 from reeltune.search.query import Ask, Sort, answer
+from reeltune.search.report import Report
 from reeltune.search.store import table as _table
+from reeltune.search.store.dataset import Table
 from reeltune.search.store.gallery import Gallery, thumbnails
-from reeltune.search.store.manifest import Manifest
-from reeltune.settings.words import require_words
-from reeltune.types import DualEncoder, Hit
+from reeltune.search.store.manifest import Manifest, changed_at
+from reeltune.types import DualEncoder, Hit, Moment, Pixels
 
 QUERY_SAMPLING = "uniform 12"  # frames of a video that is itself a query
 
@@ -26,41 +41,121 @@ QUERY_SAMPLING = "uniform 12"  # frames of a video that is itself a query
 class Library:
     """Moments of videos, to be searched with words, pictures or videos.
 
-    A snapshot is held in memory and refreshed when a writer has committed, so one object may
-    serve many queries while an index run is going on.
+    Any number of threads may use one object at once. Whatever another process, thread or object
+    writes is seen by the next call; a call that is going on, and an iteration over `moments`, stays
+    with the version that it began with. One writes at a time: a method that writes raises
+    LibraryError at once while another does. An object does not outlive `os.fork`: open one in each
+    process.
     """
 
     def __init__(self, folder: str | Path, device: str | None = None) -> None:
-        """Open a library; raises LibraryError if there is none or it cannot be read."""
-        self.folder = Path(folder)
+        """Open a library; raises LibraryError if there is none or it cannot be read.
+
+        The model is opened when it is first needed, on `device` (such as `cuda`) if one is named.
+        """
+        self.folder = Path(folder).expanduser()
         self.manifest = Manifest.read(self.folder)
-        self._device = device
+        self._encoder = Encoder.of_library(self.folder, self.manifest, device)
+        self._lock = threading.RLock()  # over what follows
         self._gallery: Gallery | None = None
+        self._stamp: tuple[int, int] | None = None  # of what the gallery was read from
 
-    @cached_property
-    def model(self) -> DualEncoder:
-        """The model that made the vectors; raises LibraryError if it is not the same any more."""
-        model = open_stored(self.folder, self.manifest, self._device)
-        if model.fingerprint != self.manifest.fingerprint:
-            raise LibraryError(
-                f"{self.folder} was made with model {self.manifest.model} of fingerprint "
-                f"{self.manifest.fingerprint}, here it is {model.fingerprint}; get the former "
-                f"weights, or index again: reeltune index VIDEOS --library NEW "
-                f"--model {self.manifest.model}"
-            )
-        return model
+    @classmethod
+    def create(
+        cls,
+        folder: str | Path,
+        model: str | None = None,
+        *,
+        sampling: str | None = None,
+        device: str | None = None,
+    ) -> "Library":
+        """Make an empty library in a folder, which need not be there, and open it.
 
-    @property
-    def gallery(self) -> Gallery:
-        """All moments of the newest version."""
-        table = _table.open_table(self.folder)
-        if self._gallery is None or self._gallery.version != table.version:
-            self._gallery = Gallery.read(table)
-        return self._gallery
+        `model` is the name of a packaged model (`lite` if none is named), the folder of one, or a
+        hub id; `sampling` says which frames of a video it sees, as in `fps 1`. Both stay as they
+        are. Raises LibraryError if the folder has a library already, ConfigError if nothing can be
+        written there, and CheckpointError if the model cannot be opened.
+        """
+        encoder = create(folder, model, sampling, device)
+        library = cls(folder, device)
+        library._encoder = encoder  # which is open
+        return library
 
-    def prepare(self) -> None:
-        """Open the model and the newest version now, so that the first search does not wait."""
-        _ = self.model, self.gallery
+    def index(
+        self,
+        paths: Paths,
+        *,
+        prune: Prune | None = None,
+        exclude: Sequence[str] = (),
+        everything: bool = False,
+        follow: bool = False,
+        caption: Describes | None = None,
+        progress: Progress | None = None,
+    ) -> Report:
+        """Bring videos, and those below folders, up to date, as the command `index` does.
+
+        The report says what became of each file: one that cannot be used is named there and stops
+        nothing, and Ctrl-C ends the run with `interrupted`. The options are those of the command
+        (see `Choice`), and `progress` is told how far the run is. Raises as `reeltune.index`.
+        """
+        choice = Choice(
+            prune=prune,
+            exclude=tuple(exclude),
+            everything=everything,
+            follow=follow,
+            caption=caption,
+        )
+        return index(paths, self.folder, choice, progress, self._encoder)
+
+    def add(self, paths: Paths, *, progress: Progress | None = None) -> Report:
+        """Bring in one video or several, each of which must be there and can be read.
+
+        Raises DataError for a folder, before anything is done, and MediaError for the first file
+        that could not be used; those beside it are in the library then. Ctrl-C raises
+        KeyboardInterrupt.
+        """
+        for path in each_of(paths):
+            if os.path.isdir(Path(path).expanduser()):
+                raise DataError(f"{path} is a folder; bring in the videos below it by `index`")
+        report = self.index(paths, progress=progress)
+        if report.interrupted:
+            raise KeyboardInterrupt
+        for failed in report.failed:
+            raise MediaError(failed.path, failed.reason)
+        for path in report.waiting:
+            raise MediaError(path, "is still being written; add it when it is complete")
+        return report
+
+    def remove(self, paths: Paths) -> list[str]:
+        """Take out files, or all below folders, and leave them on disk; returns their paths.
+
+        They need not be on disk. Raises LibraryError for a path that names none, and then takes out
+        none.
+        """
+        return remove(self.folder, paths)
+
+    def files(self) -> list[File]:
+        """The videos of the library, in the order of their paths."""
+        return list_files(self.folder)
+
+    @overload
+    def moments(self, where: str | None = None) -> Iterator[Moment]: ...
+
+    @overload
+    def moments(
+        self, where: str | None = None, *, vectors: Literal[True]
+    ) -> Iterator[Embedded]: ...
+
+    @overload
+    def moments(self, where: str | None = None, *, vectors: bool) -> Iterator[Moment]: ...
+
+    def moments(self, where: str | None = None, *, vectors: bool = False) -> Iterator[Moment]:
+        """Every moment, or those that pass a filter, in the order of paths and then of time.
+
+        With `vectors` each has its `vector` (E,), float32 of length 1, as `embed_text` makes them;
+        only some are in memory at a time. Raises ConfigError for a filter that is wrong.
+        """
+        return (embedded_moments if vectors else list_moments)(self._newest(), where)
 
     def search(
         self,
@@ -93,43 +188,78 @@ class Library:
             )
         ask = Ask(k=k, where=where, fold=fold, min_confidence=min_confidence, sort=sort)
         if text is not None:
-            whole = self._whole_text(text)
+            whole = self._encoder.texts([text])[0]
             own = score_of(self.model, whole) if self.manifest.indexed else None
             return answer(self.gallery, whole[: self.manifest.width], ask, own=own)
-        frames = [_picture(self.model, image)] if image else _frames(self.model, video)
-        return answer(self.gallery, self.embed_frames(frames), ask, kind="video")
+        pixels = self.model.pixels
+        frames = _frames(pixels, video) if image is None else _picture(pixels, image)
+        vector = self._encoder.clip(frames)[: self.manifest.width]
+        return answer(self.gallery, vector, ask, kind="video")
 
     def thumbnails(self, ids: Sequence[str]) -> dict[str, bytes]:
-        """Small pictures (JPEG) of moments, by the ids of their hits."""
-        return thumbnails(_table.open_table(self.folder), ids)
+        """Small pictures of moments, by the ids of these or of hits: bytes of a JPEG, whose longer
+        side has at most 160 pixels. Ids that the library does not have are left out."""
+        return thumbnails(self._newest(), ids)
 
-    def embed_text(self, text: str) -> Float[np.ndarray, " D"]:
-        """Unit vector of a text."""
-        return self._whole_text(text)[: self.manifest.width]
+    def embed_text(self, texts: str | Sequence[str]) -> Float[np.ndarray, "N E"]:
+        """Vectors of N texts: float32 (N, E), each of length 1.
 
-    @torch.inference_mode()
-    def _whole_text(self, text: str) -> Float[np.ndarray, " D"]:
-        if not text.strip():
-            raise ConfigError("the query is empty; describe what should be seen in the video")
-        require_words("the query", text)
-        vector = self.model.encode_text(self.model.tokenize([text]))
-        return vector[0].float().cpu().numpy()
+        E is the width of the model's vectors, or of the part that is indexed where the model has a
+        score of its own. The inner product with the vector of a moment is their cosine. Raises
+        ConfigError for an empty text, and for one that is not UTF-8.
+        """
+        listed = [texts] if isinstance(texts, str) else list(texts)
+        return self._encoder.texts(listed)[:, : self.manifest.width]
 
-    @torch.inference_mode()
-    def embed_frames(self, frames: list[Frame]) -> Float[np.ndarray, " D"]:
-        """Unit vector of a picture (one frame) or a clip."""
-        stacked = torch.stack([torch.from_numpy(frame.pixels) for frame in frames])
-        mask = torch.ones(1, len(frames), dtype=torch.bool)
-        vector = self.model.encode_video(stacked[None], mask)[0, : self.manifest.width]
-        return vector.float().cpu().numpy()
+    def embed_frames(self, frames: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, " E"]:
+        """The vector of a picture or a clip: float32 (E,), of length 1, as in `embed_text`.
+
+        `frames` are uint8 (T, H, W, 3), red, green and blue: T frames of one clip in the order of
+        time, or one of a picture, of any size. Raises DataError for other arrays.
+        """
+        return self._encoder.clip(squares(frames, self.model.pixels))[: self.manifest.width]
+
+    def verify(self) -> Health:
+        """Check that every file is there whole and once, and that every vector can be searched;
+        `faults` of the result must be mended, and `remarks` need not."""
+        return verify(self.folder)
+
+    @property
+    def model(self) -> DualEncoder:
+        """The model that made the vectors; raises LibraryError if it is not the same any more."""
+        return self._encoder.model
+
+    @property
+    def gallery(self) -> Gallery:
+        """All moments of the newest version, in memory or mapped."""
+        with self._lock:
+            table, changed = self._newest(), changed_at(self.folder)
+            if self._gallery is None or self._stamp != (table.version, changed):
+                self._gallery, self._stamp = Gallery.read(table), (table.version, changed)
+            return self._gallery
+
+    def prepare(self) -> None:
+        """Open the model and the newest version now, so that the first search does not wait."""
+        _ = self.model, self.gallery
+
+    def _newest(self) -> Table:
+        """The newest version; raises LibraryError where the folder has another library by now."""
+        manifest = Manifest.read(self.folder)
+        if manifest.settings_hash() != self.manifest.settings_hash():
+            raise LibraryError(
+                f"{self.folder} was made anew since it was opened, with model {manifest.model} and "
+                f"sampling {manifest.sampling!r}; open it again with reeltune.Library"
+            )
+        self.manifest = manifest
+        return _table.open_table(self.folder)
 
 
-def _picture(model: DualEncoder, path: str | Path) -> Frame:
-    with Decoder(model.pixels) as decoder:
-        return decoder.image(Path(path))
+def _picture(pixels: Pixels, path: str | Path) -> UInt8[np.ndarray, "1 3 S S"]:
+    with Decoder(pixels) as decoder:
+        return decoder.image(Path(path)).pixels[None]
 
 
-def _frames(model: DualEncoder, path: str | Path | None) -> list[Frame]:
+def _frames(pixels: Pixels, path: str | Path | None) -> UInt8[np.ndarray, "T 3 S S"]:
     sampling = Sampling.parse(QUERY_SAMPLING)
-    with Decoder(model.pixels, sampling) as decoder, decoder.open(Path(path or "")) as reading:
-        return list(reading)
+    with Decoder(pixels, sampling) as decoder, decoder.open(Path(path or "")) as reading:
+        return np.stack([frame.pixels for frame in reading])

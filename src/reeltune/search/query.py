@@ -13,6 +13,7 @@ from reeltune.errors import ConfigError, LibraryError
 from reeltune.search._confidence import GOOD, Kind, confidence
 from reeltune.search._fold import Chosen, choose
 from reeltune.search._rescore import Score
+from reeltune.search._times import as_text
 from reeltune.search.store.gallery import Found, Gallery, not_finite
 from reeltune.types import Hit
 
@@ -103,7 +104,6 @@ def _sorted(found: Found, chosen: Chosen, sort: str) -> list[tuple[int, int]]:
 
 
 def _hit(found: Found, row: int, similar: int, sure: Float[np.ndarray, " M"] | None) -> Hit:
-    date = EPOCH + timedelta(microseconds=int(found.date[row]))
     return Hit(
         path=found.path[row],
         location=found.location[row],
@@ -114,7 +114,7 @@ def _hit(found: Found, row: int, similar: int, sure: Float[np.ndarray, " M"] | N
         duration=float(found.duration[row]),
         similar=similar,
         caption=found.caption[row],
-        date=date.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        date=as_text(EPOCH + timedelta(microseconds=int(found.date[row]))),
         id=found.id[row],
     )
 

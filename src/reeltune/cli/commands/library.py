@@ -72,11 +72,13 @@ def library_optimize(library: LibraryArgument = LIBRARY, as_json: JsonOption = F
 @app.command("list")
 def library_list(library: LibraryArgument = LIBRARY, as_json: JsonOption = False) -> None:
     """List the files of a library. Example: `reeltune library list holidays`"""
+    from dataclasses import asdict
+
     from reeltune.cli.output import show_files
     from reeltune.search.files import list_files
 
     files = list_files(library)
-    print_json(files) if as_json else show_files(files)
+    print_json([asdict(file) for file in files]) if as_json else show_files(files)
 
 
 @app.command("remove")

@@ -1,0 +1,120 @@
+"""Makes an empty library, and settles with one that is there which model and frames it is of."""
+
+import os
+from functools import partial
+from pathlib import Path
+
+from reeltune.errors import LibraryError
+from reeltune.media.sampling import Sampling
+from reeltune.models.opening.open import open_encoder
+from reeltune.registry import given
+from reeltune.search._rescore import indexed_columns
+from reeltune.search.encoder import Encoder
+from reeltune.search.shots import MomentSettings
+from reeltune.search.store import table as _table
+from reeltune.search.store.lock import sole_writer
+from reeltune.search.store.manifest import FILE_NAME, Manifest
+from reeltune.storage.outputs import require_folder
+
+DEFAULT_MODEL = "lite"
+
+
+def create(
+    folder: str | Path,
+    model: str | None = None,
+    sampling: str | None = None,
+    device: str | None = None,
+) -> Encoder:
+    """Make an empty library, and return its model.
+
+    `model` is `lite` unless one is named, and `sampling` says which frames are read, as in
+    `fps 1`; both stay those of the library. Raises LibraryError if there is a library in the
+    folder, and ConfigError if nothing can be written there or the model makes no vectors.
+    """
+    folder = Path(folder).expanduser()
+    _require_none(folder)
+    require_folder(folder)
+    encoder = encoder_for(folder, model, sampling, device)
+    _ = encoder.baseline  # tries the model before anything is written
+    folder.mkdir(parents=True, exist_ok=True)
+    with sole_writer(folder):
+        _require_none(folder)
+        settle(folder, encoder, model, sampling)
+    return encoder
+
+
+def manifest_of(folder: Path) -> Manifest | None:
+    """The manifest of a library that is there; None where one is to be made."""
+    is_there = (folder / FILE_NAME).exists() or _table.exists(folder)
+    return Manifest.read(folder) if is_there else None
+
+
+def encoder_for(
+    folder: Path, model: str | None, sampling: str | None, device: str | None = None
+) -> Encoder:
+    """The chosen model, or that of the library, by its name."""
+    stored = manifest_of(folder)
+    Sampling.parse(sampling or str(Sampling()))
+    if model is None and stored is not None:
+        return Encoder.of_library(folder, stored, device)
+    name = given(model or DEFAULT_MODEL)
+    name = os.path.abspath(name) if os.path.isdir(name) else name  # readable from anywhere
+    return Encoder(name, partial(open_encoder, name, device=device))
+
+
+def settle(folder: Path, encoder: Encoder, model: str | None, sampling: str | None) -> Manifest:
+    """Settings of the library, which is made if there is none; the caller holds its lock.
+
+    `model` and `sampling` are what the user chose. Raises LibraryError where the library
+    contradicts that.
+    """
+    manifest = manifest_of(folder)
+    if manifest is None:
+        manifest = _wanted(encoder, sampling or str(Sampling()))
+        manifest.write(folder)
+    wanted = _wanted(encoder, sampling or manifest.sampling)
+    for field in ("fingerprint", "dim", "indexed", "sampling", "segments"):
+        have, want = getattr(manifest, field), getattr(wanted, field)
+        if have != want:
+            raise LibraryError(
+                f"{folder} was made with {field} {have!r} (model {manifest.model}), not {want!r} "
+                f"(model {encoder.name}); {_otherwise(manifest, wanted, model, sampling, field)}"
+                f"index into a new folder: reeltune index VIDEOS --library NEW --model "
+                f"{encoder.name}"
+            )
+    if not _table.exists(folder):
+        _table.create(folder, manifest)
+    return manifest
+
+
+def _wanted(encoder: Encoder, sampling: str) -> Manifest:
+    """The settings of a new library."""
+    model = encoder.model
+    indexed = indexed_columns(model)
+    return Manifest(
+        model=encoder.name,
+        fingerprint=model.fingerprint,
+        dim=model.dim,
+        sampling=str(Sampling.parse(sampling)),
+        segments=str(MomentSettings()),
+        indexed=None if indexed == model.dim else indexed,
+    )
+
+
+def _otherwise(
+    kept: Manifest, wanted: Manifest, model: str | None, sampling: str | None, field: str
+) -> str:
+    """The advice to leave an option out, if the library then agrees."""
+    if field == "sampling":
+        helps = sampling and str(Sampling.parse(kept.sampling)) == kept.sampling
+        return "leave --sampling out, or " if helps else ""
+    helps = field != "segments" and model and wanted.model != kept.model
+    return "leave --model out, or " if helps else ""
+
+
+def _require_none(folder: Path) -> None:
+    if manifest_of(folder) is not None:
+        raise LibraryError(
+            f"{folder} is a library already; open it with reeltune.Library, or make the new one in "
+            "another folder"
+        )
