@@ -2,21 +2,22 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NoReturn
 
 from reeltune.errors import ConfigError
-from reeltune.search.store._accents import has_two_forms, pattern
+from reeltune.search.store._accents import equal, has_two_forms, like
 from reeltune.search.store._dates import FORMS, compared, period
 from reeltune.settings.words import require_words
 
-COLUMNS = {  # name -> what it is in the table's words
+COLUMNS = {  # name -> what it is in the table's words; whole numbers meet broken ones as such
     "path": "`path`",
     "start": "`start`",
     "end": "`end`",
     "duration": "`duration`",
-    "width": "`width`",
-    "height": "`height`",
-    "size": "`size`",
+    "width": "cast(`width` as double)",
+    "height": "cast(`height` as double)",
+    "size": "cast(`size` as double)",
     "date": "coalesce(`taken`, `modified`)",  # the first that is known
     "taken": "`taken`",  # by the video's own word
     "modified": "`modified`",  # the file
@@ -81,10 +82,7 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
             if token.lower() not in COLUMNS:
                 raise _refused(text, f"names {token!r}, which is no column")
             kind = "column"
-        yield (
-            kind,
-            _number(token) if kind == "number" else token if kind == "text" else token.lower(),
-        )
+        yield kind, token if kind == "text" else token.lower()
 
 
 @dataclass(frozen=True)
@@ -97,16 +95,26 @@ class _Part:
 
     def made(self) -> tuple[str, int]:
         """The first words in the table's own, and how many tokens they were."""
-        column, sign = self._token(0, "column"), self._token(1, "mark")
-        if self._token(2, "column") and sign in TURNED and not column and self._value(0):
-            turned = [self.tokens[2], ("mark", TURNED[sign]), self.tokens[0]]
-            return _Part(self.text, turned, self.has_taken).made()[0], 3
-        if column in TIMES:
-            return self._about_time(column)
-        if column in TEXTS and (words := self._about_text(column)):
-            return words
+        for part in (self, self._turned()):
+            if words := part and part._about():
+                return words
         kind, token = self.tokens[0]
         return (COLUMNS[token] if kind == "column" else token), 1
+
+    def _about(self) -> tuple[str, int] | None:
+        """A comparison of the first token, if it is a column that the table does not compare so."""
+        column = self._token(0, "column")
+        if column in TIMES:
+            return self._about_time(column)
+        return self._about_text(column) if column in TEXTS else None
+
+    def _turned(self) -> "_Part | None":
+        """The filter with its column first, if a time or a text comes before it."""
+        column, sign = self._token(2, "column"), self._token(1, "mark")
+        if column not in TIMES | TEXTS or sign not in TURNED or not self._value(0):
+            return None
+        first = [self.tokens[2], ("mark", TURNED[sign]), self.tokens[0]]
+        return replace(self, tokens=[*first, *self.tokens[3:]])
 
     def _about_time(self, column: str) -> tuple[str, int]:
         name = self._column(column)
@@ -131,18 +139,47 @@ class _Part:
         return name, 1
 
     def _about_text(self, column: str) -> tuple[str, int] | None:
-        """A comparison with a text that has accents; None where there is none."""
+        """A comparison with texts whose accents may be written in two ways, or by `like`; None
+        where the table's own words will do."""
         no = int(self._token(1, "word") == "not")
-        sign = self.tokens[1 + no][1] if len(self.tokens) > 1 + no else ""
-        value = self._token(2 + no, "text")
-        if sign not in ("like", "ilike", "=", "<>", "!=") or not value:
+        name, before, verb = COLUMNS[column], "not " * no, self._token(1 + no, "word")
+        if verb in ("like", "ilike") and self._token(2 + no, "text"):
+            return before + like(name, self._text(2 + no), verb == "ilike"), 3 + no
+        sign = self._token(1, "mark")
+        if sign in COMPARISONS and has_two_forms(self._text(2)):
+            if TURNED[sign] != sign:
+                self._refuse_order(column, sign, 2)
+            return "not " * (sign != "=") + equal(name, self._text(2)), 3
+        if verb == "between":
+            for place in (2 + no, 4 + no):
+                if has_two_forms(self._text(place)):
+                    self._refuse_order(column, verb, place)
+        places = self._listed(3 + no) if verb == "in" else []
+        if not any(has_two_forms(self._text(place)) for place in places):
             return None
-        given = value[1:-1].replace("''", "'")
-        if not has_two_forms(given):
-            return None
-        found = pattern(given, "like" in sign, sign == "ilike").replace("'", "''")
-        denied = bool(no) != (sign in ("<>", "!="))
-        return f"{'not ' * denied}regexp_like({COLUMNS[column]}, '{found}')", 3 + no
+        inside = " or ".join(equal(name, self._text(place)) for place in places)
+        return f"{before}({inside}", places[-1] + 1  # what closes it comes next
+
+    def _listed(self, first: int) -> list[int]:
+        """Places of the texts between commas from a place on."""
+        found = [first] if self._token(first, "text") else []
+        while found and self._token(found[-1] + 1, "mark") == ",":
+            if not self._token(found[-1] + 2, "text"):
+                return []
+            found.append(found[-1] + 2)
+        return found
+
+    def _text(self, place: int) -> str:
+        """What the quotes at a place hold; empty if there are none."""
+        return self._token(place, "text")[1:-1].replace("''", "'")
+
+    def _refuse_order(self, column: str, sign: str, place: int) -> NoReturn:
+        given = self._token(place, "text")
+        raise _refused(
+            self.text,
+            f"compares {column} with {given} by {sign}, whose order hangs on how accents are "
+            "stored; use =, in or like",
+        )
 
     def _column(self, name: str) -> str:
         if self.has_taken:
@@ -170,12 +207,6 @@ class _Part:
             raise _refused(
                 self.text, f"compares {column} with {got}, which is no date; write {FORMS}"
             ) from None
-
-
-def _number(token: str) -> str:
-    """A number as the table reads it: whole ones without a point, so that 1e6 compares sizes."""
-    value = float(token)
-    return str(int(value)) if value.is_integer() and abs(value) < 2**63 else token
 
 
 def _refused(text: str, why: str) -> ConfigError:
