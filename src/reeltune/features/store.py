@@ -113,7 +113,7 @@ class Features:
         path = self.folder / DATA
         try:
             self._data = np.lib.format.open_memmap(path, mode="r")
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, OverflowError) as error:
             raise DataError(
                 f"{path} is not a whole array ({in_short(error)}); copy it again, or make "
                 "the features again"

@@ -7,15 +7,13 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import AutoTokenizer, CLIPTokenizer
 
 from reeltune.errors import CheckpointError, in_short
-from reeltune.storage.settings_file import read_json
 
 FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("spiece.model",))
 START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def read_tokenizer(folder: Path) -> Any:
-    """The tokenizer stored in `folder`; code that the folder brings along is never run."""
-    _refuse_code(folder)
+    """The tokenizer stored in `folder`, which `require_harmless` has looked through."""
     if not any(all((folder / name).is_file() for name in names) for names in FILES):
         raise _unreadable(folder, "there is no file of one")  # transformers would make one up
     try:
@@ -50,18 +48,3 @@ def _unreadable(folder: Path, why: str) -> CheckpointError:
         f"{folder} has no tokenizer that transformers can read ({why}); "
         "copy tokenizer.json or vocab.json and merges.txt from where the weights came from"
     )
-
-
-def _refuse_code(folder: Path) -> None:
-    path = folder / "tokenizer_config.json"
-    if not path.is_file():
-        return
-    try:
-        settings = read_json(path)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is not JSON ({in_short(error)}); copy it again") from error
-    if "auto_map" in settings:
-        raise CheckpointError(
-            f"{path} asks to run Python code of its own (auto_map), which Reeltune never does; "
-            "use a model with a tokenizer that transformers knows"
-        )

@@ -104,7 +104,7 @@ def load_state(
         with safe_open(path, "pt") as file:
             place = Place.read(file.metadata()["place"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(
             f"{path} cannot be read ({in_short(error)}); delete it to start anew"
         ) from error

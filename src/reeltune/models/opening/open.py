@@ -10,6 +10,7 @@ from pydantic import AfterValidator
 from torch import nn
 
 from reeltune.errors import CheckpointError, ConfigError
+from reeltune.models.opening.allowance import allowance
 from reeltune.models.opening.hub import HUB_ID, fetch
 from reeltune.models.opening.trial import require_works
 from reeltune.models.opening.weights import CARD, read_card
@@ -56,10 +57,13 @@ def open_model(name: str, device: str | None = None, dtype: str | None = None) -
     folder = Path(name).expanduser()
     if (component := component_named(name)) is not None:
         model = component.load(None, device, dtype)
-    elif folder.is_dir():
-        model = _open_folder(folder, device, dtype)
     else:
-        model = find("models", "clip").load(fetch(name), device, dtype)
+        fetched = None if folder.is_dir() else fetch(name)
+        with allowance(fetched or folder):
+            if fetched is None:
+                model = _open_folder(folder, device, dtype)
+            else:
+                model = find("models", "clip").load(fetched, device, dtype)
     if isinstance(model, nn.Module):
         model.eval().requires_grad_(False)
     model.name = name

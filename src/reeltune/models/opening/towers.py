@@ -18,6 +18,7 @@ from transformers import (
 from transformers.utils import logging
 
 from reeltune.errors import CheckpointError, in_short
+from reeltune.models.opening.harmless import require_harmless
 from reeltune.models.opening.weights import WEIGHTS, read_tensors, require_all_keys, require_weights
 from reeltune.nn.packed import packed_name
 from reeltune.types import Pixels
@@ -46,6 +47,7 @@ def quiet() -> Iterator[None]:
 def read_settings(folder: Path) -> PreTrainedConfig:
     """The architecture in `config.json`, refused if it is not of a family known here."""
     path = folder / "config.json"
+    require_harmless(folder)
     try:
         with quiet():
             found, _ = PreTrainedConfig.get_config_dict(folder, local_files_only=True)
@@ -85,6 +87,8 @@ def read_towers(folder: Path, settings: PreTrainedConfig) -> PreTrainedModel:
                 ignore_mismatched_sizes=True,  # they come back in `found`, with the keys
                 output_loading_info=True,
             )
+    except CheckpointError:
+        raise
     except Exception as error:  # safetensors and transformers share no base class of errors
         raise CheckpointError(
             f"the weights in {folder} cannot be read ({in_short(error)}); copy or download "
