@@ -1,10 +1,16 @@
-"""Does a library survive SIGKILL at any moment of an indexing run?
+"""Does a library survive SIGKILL at any moment?
 
-A run over 24 clips (three of them copies, one broken) is killed after a random time, again and
+A run over 30 files (three of them copies, one broken) is killed after a random time, again and
 again. After each kill `verify` must be clean, and nothing that was stored may be gone. When a
 library is complete it must equal, moment by moment and vector by vector, one made without
-interruption; then the next library is begun. Runs are forked from a process that has the modules
-loaded, so that the kills fall into the work and not into the imports.
+interruption; then the next library is begun.
+
+The commands that look after a library are killed likewise: it must then hold what it held before or
+what the command makes of it, and the command done again must make that of it. One that was damaged
+must be mended by the next `repair` as well as by one that was not killed.
+
+Work is done in processes forked from one that has the modules loaded, so that the kills fall into
+the work and not into the imports.
 
     python benchmarks/bench_killed.py --kills 60
 """
@@ -18,23 +24,31 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from _line import emit
 from reeltune.cli.sample_clips import encode_pictures
 from reeltune.models.clip import Config
+from reeltune.search.files import relocate, remove
 from reeltune.search.ingest import Choice, index
 from reeltune.search.maintain import verify
+from reeltune.search.repair import repair
 from reeltune.search.store import table as _table
+from reeltune.search.store.changes import undo
+from reeltune.search.store.manifest import FILE_NAME
+from reeltune.search.store.seal import manifests
 
-CLIPS = 20
+OTHERS = 4  # of the files: three copies and a broken one
+Moments = dict[str, dict[str, Any]]
 
 
-def begin(work: Callable[[], None]) -> int:
+def begin(work: Callable[[], object]) -> int:
     """Start `work` in a process of its own; its number."""
     child = os.fork()
     if child:
@@ -48,105 +62,173 @@ def begin(work: Callable[[], None]) -> int:
     os._exit(0)
 
 
-def finish(child: int) -> None:
-    """Wait for a process that must end well."""
-    _, status = os.waitpid(child, 0)
+def finish(work: Callable[[], object]) -> float:
+    """Do `work` in a process, which must end well; how long it took, in seconds."""
+    start = time.monotonic()
+    _, status = os.waitpid(begin(work), 0)
     if status:
-        raise SystemExit(f"a run that was not killed ended with status {status}")
+        raise SystemExit(f"a process that was not killed ended with status {status}")
+    return time.monotonic() - start
 
 
-def make_videos(folder: Path) -> None:
+def kill(work: Callable[[], object], after: float) -> bool:
+    """Begin `work` and kill it after so many seconds; False if it had ended before."""
+    child = begin(work)
+    time.sleep(after)
+    os.kill(child, signal.SIGKILL)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def make_videos(folder: Path, files: int) -> None:
     """Clips of moving bars in different colours, copies and a broken file."""
     from PIL import Image
 
     source = np.random.default_rng(0)
     folder.mkdir()
-    for number in range(CLIPS):
+    for number in range(files - OTHERS):
         coarse = source.integers(0, 256, (40, 6, 8, 3), dtype=np.uint8).repeat(4, axis=0)
         pictures = (Image.fromarray(one).resize((160, 90)) for one in coarse)
         encode_pictures(pictures, folder / f"{number:02d}.mp4")
-    for number in range(3):
+    for number in range(OTHERS - 1):
         shutil.copy(folder / f"{number:02d}.mp4", folder / f"copy{number}.mp4")
     (folder / "broken.mp4").write_bytes(b"no video")
 
 
-def snapshot(library: Path, to: Path) -> None:
+def look(library: Path, to: Path) -> None:
     """Write what a library holds, and what verify says of it, as JSON."""
-    rows = _table.open_table(library).to_table(columns=["id", "path", "start", "end", "vector"])
-    moments = {row.pop("id"): row for row in rows.to_pylist()}
-    faults = verify(library).faults if (library / "library.json").exists() else []
+    names = ["id", "path", "location", "start", "end", "vector"]
+    rows = _table.open_table(library).to_table(columns=names).to_pylist()
+    moments = {row.pop("id"): row for row in rows}
+    faults = verify(library).faults if (library / FILE_NAME).exists() else []
     to.write_text(json.dumps({"faults": faults, "moments": moments}))
 
 
-def seen(library: Path, at: Path) -> dict[str, dict[str, object]]:
+def seen(library: Path) -> Moments:
     """Moments of a library, looked at by another process; raises if verify finds a fault."""
     if not _table.exists(library):
         return {}
-    finish(begin(lambda: snapshot(library, at)))
+    at = library.with_suffix(".json")
+    finish(partial(look, library, at))
     found = json.loads(at.read_text())
     if found["faults"]:
         raise SystemExit(f"verify found: {found['faults']}")
-    moments: dict[str, dict[str, object]] = found["moments"]
+    moments: Moments = found["moments"]
     return moments
 
 
-def compare(got: dict[str, dict[str, object]], wanted: dict[str, dict[str, object]]) -> None:
-    """Raise unless two libraries hold the same moments."""
+def compare(got: Moments, wanted: Moments) -> None:
+    """Raise unless two libraries hold the same moments, made on different days."""
     if got.keys() != wanted.keys():
         raise SystemExit(f"{len(got)} moments instead of {len(wanted)}")
     for id, row in wanted.items():
-        same = np.allclose(np.array(row.pop("vector")), np.array(got[id].pop("vector")), atol=1e-4)
-        if not same or row != got[id]:
+        if not np.allclose(row["vector"], got[id]["vector"], atol=1e-4):
+            raise SystemExit(f"the vector of moment {id} differs")
+        if {**row, "vector": None} != {**got[id], "vector": None}:
             raise SystemExit(f"moment {id} differs: {row} and {got[id]}")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=40)
-    kills = parser.parse_args().kills
+def kill_runs(folder: Path, run: Callable[[Path], object], kills: int) -> None:
+    """Kill runs of `index` until the library is complete, and begin the next one."""
     source, landed, completed = random.Random(0), 0, 0
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        make_videos(folder / "videos")
-        finish(begin(lambda: Config.tiny().build().save_pretrained(folder / "model")))
-        choice = Choice(model=str(folder / "model"), device="cpu")
-
-        def run(library: Path) -> None:
-            index([str(folder / "videos")], library, choice)
-
-        start = time.monotonic()
-        finish(begin(partial(run, folder / "whole")))
-        length = time.monotonic() - start
-        wanted = seen(folder / "whole", folder / "seen.json")
-        library = folder / "library0"
-        before: dict[str, dict[str, object]] = {}
-        while landed < kills:
-            child = begin(partial(run, library))
-            time.sleep(source.uniform(0, length))
-            os.kill(child, signal.SIGKILL)
-            _, status = os.waitpid(child, 0)
-            landed += os.WIFSIGNALED(status)
-            now = seen(library, folder / "seen.json")
-            if not before.keys() <= now.keys():
-                raise SystemExit(f"lost {len(before.keys() - now.keys())} moments")
-            before = now
-            if now.keys() == wanted.keys():
-                finish(begin(partial(run, library)))
-                compare(seen(library, folder / "seen.json"), json.loads(json.dumps(wanted)))
-                completed += 1
-                library, before = folder / f"library{completed}", {}
-        finish(begin(partial(run, library)))
-        compare(seen(library, folder / "seen.json"), json.loads(json.dumps(wanted)))
+    length = finish(partial(run, folder / "whole"))
+    wanted = seen(folder / "whole")
+    before: Moments = {}
+    while landed < kills:
+        library = folder / f"library{completed}"
+        landed += kill(partial(run, library), source.uniform(0, length))
+        now = seen(library)
+        if lost := before.keys() - now.keys():
+            raise SystemExit(f"lost {len(lost)} moments")
+        before = now
+        if now.keys() == wanted.keys() or landed >= kills:
+            finish(partial(run, library))
+            compare(seen(library), wanted)
+            completed, before = completed + 1, {}
     emit(
         "SIGKILL at random moments of indexing",
         kills=landed,
         run_seconds=round(length, 2),
-        libraries_completed_and_equal=completed + 1,
+        libraries_completed_and_equal=completed,
         moments=len(wanted),
         lost=0,
         doubled=0,
         faults=0,
     )
+
+
+@dataclass(frozen=True)
+class Care:
+    """A command that looks after a library."""
+
+    name: str
+    library: Path  # as it finds it
+    work: Callable[[Path], object]
+
+
+def cares(folder: Path, choice: Choice) -> Iterator[Care]:
+    """Commands, and libraries made ready for them."""
+    whole, videos = folder / "whole", folder / "videos"
+    gone = [str(path) for path in sorted(videos.iterdir())[::3]]
+
+    def take_out(library: Path) -> None:
+        remove(library, [path for path in gone if Path(path).stem.isdecimal()])
+
+    yield Care("remove", whole, take_out)
+
+    removed = shutil.copytree(whole, folder / "removed")
+    finish(partial(take_out, removed))
+    yield Care("undo", removed, undo)
+
+    other = shutil.copytree(videos, folder / "other")
+    move = partial(relocate, old=str(videos), new=str(other))
+    yield Care("relocate", whole, move)
+
+    moved = shutil.copytree(whole, folder / "moved")
+    finish(partial(move, moved))
+    for path in gone:
+        (other / Path(path).name).unlink()
+    yield Care("prune", moved, partial(index, [str(other)], choice=replace(choice, prune="gone")))
+
+    damaged = shutil.copytree(whole, folder / "damaged")
+    table = damaged / _table.NAME
+    for path in (max((table / "data").iterdir()), manifests(table)[0][1]):
+        content = path.read_bytes()
+        middle = len(content) // 2
+        path.write_bytes(content[:middle] + bytes(200) + content[middle + 200 :])
+    yield Care("repair", damaged, repair)
+
+
+def kill_cares(folder: Path, choice: Choice, kills: int) -> None:
+    """Kill each command that looks after a library, each time on a copy of what it finds."""
+    source, landed = random.Random(0), dict[str, int]()
+    for care in cares(folder, choice):
+        done = shutil.copytree(care.library, folder / f"{care.name} done")
+        length = finish(partial(care.work, done))
+        before = {} if care.name == "repair" else seen(care.library)
+        wanted, landed[care.name] = seen(done), 0
+        while landed[care.name] < kills:
+            library = shutil.copytree(care.library, folder / "killed")
+            landed[care.name] += kill(partial(care.work, library), source.uniform(0, length))
+            if care.name == "repair" or seen(library) == before:
+                finish(partial(care.work, library))
+            if seen(library) != wanted:
+                raise SystemExit(f"{care.name}, killed and done again, did not end as otherwise")
+            shutil.rmtree(library)
+    emit("SIGKILL at random moments of looking after a library", kills=landed, lost=0, faults=0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=60, help="of runs, and of each command")
+    parser.add_argument("--files", type=int, default=30)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_videos(folder / "videos", options.files)
+        finish(lambda: Config.tiny().build().save_pretrained(folder / "model"))
+        choice = Choice(model=str(folder / "model"), device="cpu")
+        kill_runs(folder, partial(index, [str(folder / "videos")], choice=choice), options.kills)
+        kill_cares(folder, choice, options.kills)
 
 
 if __name__ == "__main__":
