@@ -191,10 +191,10 @@ def cares(folder: Path, choice: Choice) -> Iterator[Care]:
 
     damaged = shutil.copytree(whole, folder / "damaged")
     table = damaged / _table.NAME
-    for path in (max((table / "data").iterdir()), manifests(table)[0][1]):
-        content = path.read_bytes()
+    for file in (max((table / "data").iterdir()), manifests(table)[0][1]):
+        content = file.read_bytes()
         middle = len(content) // 2
-        path.write_bytes(content[:middle] + bytes(200) + content[middle + 200 :])
+        file.write_bytes(content[:middle] + bytes(200) + content[middle + 200 :])
     yield Care("repair", damaged, repair)
 
 

@@ -131,8 +131,10 @@ def test_damage_is_found_or_harmless_and_costs_no_more_than_what_was_hurt(
 
 def test_files_that_were_lost_are_made_again(whole: Path, library: Path, tmp_path: Path) -> None:
     before, mended = moments(whole), shutil.copytree(whole, tmp_path / "library")
-    cut(mended / next(name for name in files_of(mended) if name.startswith(DATA)))
+    file = mended / next(name for name in files_of(mended) if name.startswith(DATA))
+    cut(file)
     repair(mended)
+    assert [path.read_bytes() for path in (mended / ASIDE).iterdir()] == [file.read_bytes()]
     assert len(moments(mended)) < len(before)
     index([str(library.parent / "videos")], mended)
     assert moments(mended) == before

@@ -1,5 +1,6 @@
 """What Lance takes on trust is sealed: damage of it is found, and put back from copies."""
 
+import hashlib
 import json
 import threading
 from pathlib import Path
@@ -94,19 +95,47 @@ def test_a_flipped_bit_of_an_index_is_found_and_the_index_is_built_anew(library:
     assert _table.open_table(library).indices() == ["vector_idx"]
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b'{"version": 9}'])
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"[1, 2, 3, 4]", b"\xff", None])
 def test_a_seal_that_is_damaged_is_not_believed_and_made_anew(
-    content: bytes, library: Path
+    content: bytes | None, library: Path
 ) -> None:
     path = library / _table.NAME / seal.NAME
     before = path.read_bytes()
-    forged = json.dumps({**json.loads(before), "version": 9}).encode()
-    for damaged in (content, forged):
-        path.write_bytes(damaged)
-        assert (held(library), verify(library).faults) == (["a", "c", "d"], [])
-        assert "may not show" in verify(library).remarks[0]
-        assert repair(library) == []
-        assert path.read_bytes() == before
+    path.write_bytes(before.replace(b"[3,", b"[9,") if content is None else content)
+    assert (held(library), verify(library).faults) == (["a", "c", "d"], [])
+    assert verify(library).remarks[0].startswith("the table is not sealed")
+    assert repair(library) == []
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "name", ["../a", "_versions/../../a", "/a", "_versions/a", "_versions/1.manifest/a", "data/a"]
+)
+def test_a_seal_that_was_made_to_write_elsewhere_is_not_believed(
+    name: str, library: Path, tmp_path: Path
+) -> None:
+    """As in a library that one was sent."""
+    path = library / _table.NAME / seal.NAME
+    version, hashes, copies, _ = json.loads(path.read_bytes())
+    hashes[name] = copies[name] = "QUJD"
+    made = [version, hashes, copies]
+    forged = hashlib.blake2b(json.dumps(made).encode(), digest_size=16).hexdigest()
+    path.write_bytes(json.dumps([*made, forged]).encode())
+    assert seal.read(library / _table.NAME) is None
+    assert repair(library) == []
+    assert not list(tmp_path.rglob("a"))
+
+
+def test_a_sealed_version_comes_back_although_a_later_one_cannot(library: Path) -> None:
+    """As after two power cuts: a commit was cut before its seal, and the one before is damaged."""
+    _, file = seal.manifests(library / _table.NAME)[0]
+    cut = file.with_name(f"{int(file.stem) - 1}.manifest")
+    for damaged in (file, cut):
+        damaged.write_bytes(b"LANC")
+    with pytest.raises(LibraryError, match="version 3 with 3 files"):
+        repair(library)
+    assert repair(library, go_back=True)[-1].startswith("went back to version 3 with 3 files")
+    assert (held(library), verify(library).faults) == (["a", "c", "d"], [])
 
 
 def test_whoever_is_killed_between_a_commit_and_its_seal_leaves_a_sound_library(

@@ -79,7 +79,10 @@ def verify(folder: Path) -> Health:
     manifest, table = Manifest.read(folder), _table.open_table(folder)
     health = Health(faults=[f"{name} {CHANGED}" for name in table.broken_indices()])
     if not table.is_sealed():
-        health.remarks.append("damage of the table's own files may not show before the next index")
+        health.remarks.append(
+            "the table is not sealed, so damage of its own files may not show; the next index run "
+            "seals it"
+        )
     if (told := _table.told(table)) and told.settings_hash() != manifest.settings_hash():
         health.faults.append(f"{FILE_NAME} and the table do not agree on what made the vectors")
         return health

@@ -1,6 +1,8 @@
 """Mends a library: keeps every row that can be read, and sets aside what it cannot use."""
 
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,7 +44,7 @@ def repair(folder: Path, go_back: bool = False) -> list[str]:
         _restore_table(folder, go_back, done)
         _restore_manifest(folder, done)
         _restore_index(_table.open_table(folder), done)
-        _drop_damaged(_table.open_table(folder), done)
+        _drop_damaged(folder, done)
         health = verify(folder)
         if health.units:
             units = set(health.units)
@@ -68,50 +70,57 @@ def _readable_manifest(folder: Path) -> Manifest | None:
 
 def _restore_table(folder: Path, go_back: bool, done: list[str]) -> None:
     """Bring back a table that can be opened."""
-    path = folder / _table.NAME
-    _restore_copies(folder, done)
     if not _table.exists(folder):
-        kept = _readable_manifest(folder) or _nothing_tells(folder)
-        if path.exists():
-            _set_aside(folder, path)
-        _table.create(folder, kept)
-        done.append("made the missing table, empty; index the videos again")
+        _begin_anew(folder, done)
         return
-    unusable: list[Path] = []
-    for version, manifest in seal.manifests(path):
-        if not _opens(path, version):
-            unusable.append(manifest)
-            continue
-        if not unusable:
-            return
-        files = _files_of(Table.open(path, version))
-        if not go_back:
-            raise LibraryError(
-                f"the newest version of {path} cannot be opened, and the newest one that can is "
-                f"version {version} with {files} files; later ones are to be indexed again. "
-                f"Go back to it by: reeltune library repair {folder} --yes"
-            )
-        for manifest in unusable:
-            _set_aside(folder, manifest)
-        (folder / changes.FILE_NAME).unlink(missing_ok=True)  # numbers of versions it names
-        done.append(
-            f"went back to version {version} with {files} files, the newest that can be opened; "
-            "index the videos again"
+    path = folder / _table.NAME
+    version = _newest_sound(folder, done)
+    unusable = [file for number, file in seal.manifests(path) if number > version]
+    if not unusable:
+        return
+    files = _files_of(Table.open(path, version))
+    if not go_back:
+        raise LibraryError(
+            f"the newest version of {path} cannot be opened, and the newest one that can is "
+            f"version {version} with {files} files; later ones are to be indexed again. "
+            f"Go back to it by: reeltune library repair {folder} --yes"
         )
-        return
+    for file in unusable:
+        _set_aside(folder, file)
+    (folder / changes.FILE_NAME).unlink(missing_ok=True)  # numbers of versions it names
+    done.append(
+        f"went back to version {version} with {files} files, the newest that can be opened; "
+        "index the videos again"
+    )
+
+
+def _begin_anew(folder: Path, done: list[str]) -> None:
+    kept = _readable_manifest(folder) or _nothing_tells(folder)
+    if (folder / _table.NAME).exists():
+        _set_aside(folder, folder / _table.NAME)
+    _table.create(folder, kept)
+    done.append("made the missing table, empty; index the videos again")
+
+
+def _newest_sound(folder: Path, done: list[str]) -> int:
+    """The newest version that can be opened, once what it has copies of is put back."""
+    path = folder / _table.NAME
+    sealed = seal.read(path)
+    versions = {version for version, _ in seal.manifests(path)}
+    for version in sorted(versions | ({sealed.version} if sealed else set()), reverse=True):
+        if sealed and version == sealed.version:
+            _put_back(folder, sealed, done)
+        if _opens(path, version):
+            return version
     raise LibraryError(
         f"{folder} cannot be mended: no version of its table can be opened; "
         f"index again: reeltune index VIDEOS --library NEW"
     )
 
 
-def _restore_copies(folder: Path, done: list[str]) -> None:
-    """Put back what tells of the rows of the newest version, where that has copies."""
+def _put_back(folder: Path, sealed: seal.Seal, done: list[str]) -> None:
+    """Put back what tells of the rows of a version, from its copies."""
     path = folder / _table.NAME
-    sealed = seal.read(path)
-    newest = max((version for version, _ in seal.manifests(path)), default=0)
-    if sealed is None or sealed.version < newest:
-        return
     for name in sealed.broken(path, sealed.copies):
         if (path / name).exists():
             _set_aside(folder, path / name)
@@ -144,21 +153,25 @@ def _files_of(table: Table) -> int:
     return len(units)
 
 
-def _drop_damaged(table: Table, done: list[str]) -> None:
-    """Take out rows that cannot be read, or are not as they were written."""
+def _drop_damaged(folder: Path, done: list[str]) -> None:
+    """Take out rows that cannot be read, or are not as they were written; their files, which go
+    when old versions are dropped, are kept aside."""
+    table = _table.open_table(folder)
     whole: list[int] = []
     some: dict[int, list[int]] = {}
     lost, count = 0, table.count_rows()
     for part in table.get_fragments():
         try:
             bad = [place for places, rows in _steps(part) for place in _damaged(places, rows)]
+            some |= {part.fragment_id: bad} if bad else {}
+            lost += len(bad)
         except LibraryError:  # which of its rows were taken out cannot be told
             whole.append(part.fragment_id)
             lost += part.physical_rows
-            continue
-        some |= {part.fragment_id: bad} if bad else {}
-        lost += len(bad)
-    if lost:
+        if part.fragment_id in {*whole, *some}:
+            for file in filter(Path.exists, part.files()):
+                _set_aside(folder, file, _link)
+    if whole or some:
         table.drop(whole, some)
         done.append(
             f"took out {lost} of {count} moments, which are damaged; index their videos again"
@@ -182,10 +195,18 @@ def _damaged(places: list[int], rows: pa.Table | None) -> list[int]:
     return [place for place, bad in zip(places, differing(rows), strict=True) if bad]
 
 
-def _set_aside(folder: Path, path: Path) -> None:
+def _set_aside(folder: Path, path: Path, how: Callable[[Path, Path], object] = Path.rename) -> None:
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     (folder / ASIDE).mkdir(exist_ok=True)
-    path.rename(folder / ASIDE / f"{now}-{path.name}")
+    how(path, folder / ASIDE / f"{now}-{path.name}")
+
+
+def _link(path: Path, to: Path) -> None:
+    """Give a file, which never changes, a second name."""
+    try:
+        os.link(path, to)
+    except OSError:  # the file system has no links
+        shutil.copy2(path, to)
 
 
 def _restore_manifest(folder: Path, done: list[str]) -> None:

@@ -265,13 +265,17 @@ class Fragment:
         with guarded(self._path):
             return int(self._fragment.physical_rows)
 
+    def files(self) -> list[Path]:
+        """The files that hold its rows."""
+        with guarded(self._path):
+            return [self._path / "data" / file.path for file in self._fragment.data_files()]
+
     def pages(self, field: int) -> "list[Page]":
         """Where the column of that number lies, part after part."""
         with guarded(self._path):
             found = []
-            for file in self._fragment.data_files():
+            for path, file in zip(self.files(), self._fragment.data_files(), strict=True):
                 if field in file.fields:
-                    path = self._path / "data" / file.path
                     columns = LanceFileReader(str(path)).metadata().columns
                     pages = columns[file.column_indices[file.fields.index(field)]].pages
                     found += [Page(path, [(b.position, b.size) for b in p.buffers]) for p in pages]

@@ -7,9 +7,10 @@ still tells of the files that both versions need.
 
 import hashlib
 import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from reeltune.errors import MediaError
@@ -20,6 +21,7 @@ from reeltune.storage.settings_file import read_json
 
 NAME = "seal.json"
 VERSIONS, INDICES = "_versions/", "_indices/"  # how names of manifests and of indices begin
+NAMES = re.compile(r"_versions/\d+\.manifest|_deletions/[\w-]+\.\w+|_indices/[\w-]+/[\w.-]+")
 MAGIC = b"LANC"  # the last bytes of every manifest
 FOOTER = 16  # bytes
 MOST = 1 << 28  # bytes of a seal or manifest that is read
@@ -32,12 +34,7 @@ class Seal:
 
     version: int
     hashes: dict[str, str]
-    copies: dict[str, str]  # base64; of all but indices
-
-    @property
-    def sum(self) -> str:
-        """A hash of the seal itself."""
-        return hashlib.blake2b(json.dumps(asdict(self)).encode(), digest_size=16).hexdigest()
+    copies: dict[str, bytes]  # of all but indices
 
     def broken(self, table: Path, names: Iterable[str]) -> list[str]:
         """Which of these files are not as they were."""
@@ -52,32 +49,41 @@ class Seal:
     def put_back(self, table: Path, name: str) -> None:
         """Write a file from its copy."""
         (table / name).parent.mkdir(exist_ok=True)
-        write_atomically(table / name, b64decode(self.copies[name]))
+        write_atomically(table / name, self.copies[name])
 
 
 def read(table: Path) -> Seal | None:
     """The seal of a table; None where there is none, or none that can be trusted."""
     try:
-        fields = read_json(table / NAME, MOST)
-        found = Seal(fields["version"], fields["hashes"], fields["copies"])
-        return found if found.sum == fields["sum"] else None
-    except (OSError, ValueError, TypeError, KeyError):
+        version, hashes, copies, told = read_json(table / NAME, MOST)
+        if told != _sum(version, hashes, copies) or not all(map(NAMES.fullmatch, hashes)):
+            return None  # damaged, or made to write elsewhere
+        made = {name: b64decode(copies[name]) for name in hashes.keys() & copies.keys()}
+        return Seal(int(version), hashes, made)
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 
 def write(table: Path, version: int, needed: Iterable[str]) -> None:
     """Seal a version that was just written. Files other than manifests never change, so what was
     sealed of them before holds on."""
-    before = read(table) or Seal(0, {}, {})
+    before = read(table) or Seal(version, {}, {})
     hashes, copies = {}, {}
     for name in needed:
-        known = name in before.hashes and not name.startswith(VERSIONS)
-        hashes[name] = before.hashes[name] if known else content_hash(str(table / name))
-        if not name.startswith(INDICES):
-            copy = b64encode(read_bytes(table / name)).decode()
-            copies[name] = before.copies[name] if known else copy
-    made = Seal(version, hashes, copies)
-    write_atomically(table / NAME, json.dumps({**asdict(made), "sum": made.sum}).encode())
+        if name in before.hashes and not name.startswith(VERSIONS):
+            hashes[name] = before.hashes[name]
+            content = before.copies.get(name)
+        else:
+            hashes[name] = content_hash(str(table / name))
+            content = None if name.startswith(INDICES) else read_bytes(table / name)
+        if content is not None:
+            copies[name] = b64encode(content).decode()
+    whole = [version, hashes, copies, _sum(version, hashes, copies)]
+    write_atomically(table / NAME, json.dumps(whole).encode())
+
+
+def _sum(*parts: object) -> str:
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 
 def manifests(table: Path) -> list[tuple[int, Path]]:
