@@ -36,7 +36,8 @@ from reeltune.meltr.losses import losses_of
 from reeltune.meltr.outer import HeldOut
 from reeltune.meltr.scheme import Scheme
 from reeltune.meltr.schemes import aid_fp_lite, multi_task
-from reeltune.meltr.step import Meltr, Settings
+from reeltune.meltr.settings import Settings
+from reeltune.meltr.step import Meltr
 from reeltune.meltr.transformer import Config as Melter
 from reeltune.meltr.transformer import regulariser
 from reeltune.models._univl.tasks import TASKS

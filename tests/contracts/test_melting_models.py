@@ -18,7 +18,8 @@ from reeltune.meltr.losses import Losses
 from reeltune.meltr.outer import HeldOut
 from reeltune.meltr.scheme import Scheme
 from reeltune.meltr.schemes import aid_fp_lite, multi_task
-from reeltune.meltr.step import Meltr, Settings
+from reeltune.meltr.settings import Settings
+from reeltune.meltr.step import Meltr
 from reeltune.meltr.vectors import dot
 from reeltune.registry import find, names
 from reeltune.training.contrasted import is_contrasted
@@ -173,13 +174,13 @@ def test_a_meta_step_moves_meltr_and_leaves_no_trace_in_the_model(
     combiner = transformer.Config.tiny(tasks).build()
     step = melting(model, combiner, every=1, lr=0.01, along=way, precision=precision)
     step(batch_for(model, 1))
-    problem = step._problem(batch_for(model, 3))
+    problem = step._problem(batch_for(model, 3), shared=True)
     assert problem.here is not None
     problem.here()  # training's own pass, which may update statistics of BatchNorm
     phi, before = snapshot(combiner), snapshot(model)
     gradients = {name: w.grad.clone() for name, w in trained(model).items() if w.grad is not None}
     with skipping_where_there_is_no_forward_mode():
-        step._move_combiner(problem)
+        step.teacher(problem)
     assert any(not torch.equal(t, phi[name]) for name, t in combiner.state_dict().items())
     assert all(tensor.isfinite().all() for tensor in combiner.state_dict().values())
     for name, tensor in model.state_dict().items():

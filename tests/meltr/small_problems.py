@@ -120,12 +120,12 @@ def problem(
 ) -> Problem:
     """A problem of batches, exact wherever it is not told otherwise."""
     tasks: Any = combiner.tasks
-    precision = settings.pop("precision", "fp32")
+    lowered = settings.pop("lowered", None)
     return Problem(
         weights={name: w for name, w in model.named_parameters() if w.requires_grad},
         combiner=combiner,
-        lower=[Losses(model, batch, tasks, precision) for batch in lower],
-        upper=Losses(model, upper, tasks, precision),
+        lower=[Losses(model, batch, tasks, lowered) for batch in lower],
+        upper=Losses(model, upper, tasks, lowered),
         primary="primary",
         **({"along": "jvp", "curved": "exact"} | settings),
     )

@@ -15,7 +15,8 @@ from reeltune.meltr.combiner import Total
 from reeltune.meltr.linear import Config as LinearConfig
 from reeltune.meltr.outer import HeldOut, Outer, Recent
 from reeltune.meltr.schemes import aid_fp_lite, meta_weight_net, multi_task, neumann, stocbio
-from reeltune.meltr.step import Meltr, Settings
+from reeltune.meltr.settings import Settings
+from reeltune.meltr.step import Meltr
 from reeltune.meltr.transformer import Config
 from reeltune.training.step import Step, Sum
 from reeltune.types import Batch, Tokens
@@ -179,7 +180,7 @@ def test_the_move_is_adams_against_the_hypergradient() -> None:
 def _same_problem(step: Meltr, batch: Batch) -> Any:
     """The problem of the coming meta step, without drawing the held-out batch that it draws."""
     state = step.outer.state_dict()
-    task = step._problem(batch)
+    task = step._problem(batch, shared=True)
     step.outer.load_state_dict(state)
     return task
 
@@ -188,7 +189,7 @@ def test_the_hypergradient_is_clipped() -> None:
     model = model_of()
     step = step_of(model, every=1, clip_norm=1e-9, lr=0.0)
     seen: list[float] = []
-    step.optimizer.register_step_pre_hook(
+    step.teacher.optimizer.register_step_pre_hook(
         lambda *_: seen.append(float(flat([p.grad for p in step.combiner.parameters()]).norm()))
     )
     step(batch_of(0))
@@ -202,7 +203,7 @@ def test_the_rate_decays_to_zero() -> None:
     rates = []
     for number in range(7):
         step(batch_of(number))
-        rates.append(step.optimizer.param_groups[0]["lr"])
+        rates.append(step.teacher.optimizer.param_groups[0]["lr"])
     assert rates[1:] == pytest.approx([0.1, 0.075, 0.05, 0.025, 0.0, 0.0])
 
 
@@ -325,21 +326,21 @@ def test_a_state_of_another_combiner_is_refused() -> None:
 def test_recent_keeps_the_last_batches_and_draws_each() -> None:
     recent = Recent(3)
     with pytest.raises(DataError, match="no training batch was seen yet"):
-        recent.draw()
+        recent.draw(batch_of(9))
     for number in range(5):
         recent.see(batch_of(number))
     torch.manual_seed(0)
-    drawn = [int(recent.draw().targets["extra"]) for _ in range(60)]
+    drawn = [int(recent.draw(batch_of(9)).targets["extra"]) for _ in range(60)]
     assert set(drawn) == {2, 3, 4}
 
 
 def test_held_out_goes_round_and_never_shows_a_training_batch() -> None:
     outer = held_out(2)
     outer.see(batch_of(5))
-    drawn = [int(outer.draw().targets["extra"]) for _ in range(5)]
+    drawn = [int(outer.draw(batch_of(9)).targets["extra"]) for _ in range(5)]
     assert drawn == [1000, 1001, 1010, 1011, 1020]
     with pytest.raises(DataError, match=r"held-out split fills no batch.*smaller batch"):
-        held_out(0).draw()
+        held_out(0).draw(batch_of(9))
 
 
 def test_combiner_and_scheme_must_go_together() -> None:
@@ -439,10 +440,10 @@ def test_losses_that_cannot_be_melted_are_named(
         step_of(model_of())(batch_of(0))
 
 
-@pytest.mark.parametrize("given", [[batch_of(0)], iter([batch_of(0)])])
+@pytest.mark.parametrize("given", [batch_of(0), {"frames": torch.ones(2)}, torch.ones(2), "recent"])
 @pytest.mark.usefixtures("unchecked")
-def test_held_out_data_that_is_no_function_is_refused(given: Any) -> None:
-    message = rf"HeldOut got a {type(given).__name__}; give it a function of an epoch and of the"
+def test_held_out_data_that_gives_no_batches_is_refused(given: Any) -> None:
+    message = rf"HeldOut got a {type(given).__name__}; give it what gives batches when it is gone"
     with pytest.raises(ConfigError, match=message):
         HeldOut(given)
 
@@ -451,10 +452,10 @@ def test_held_out_data_that_is_no_function_is_refused(given: Any) -> None:
 def test_a_held_out_function_may_return_any_iterable_and_nothing_else() -> None:
     batches = [batch_of(0), batch_of(1)]
     outer = HeldOut(lambda epoch, first: batches[first:])
-    assert [outer.draw() is batch for batch in (*batches, batches[0])] == [True] * 3
+    assert [outer.draw(batch_of(9)) is batch for batch in (*batches, batches[0])] == [True] * 3
     nothing: Any = lambda epoch, first: None  # noqa: E731
     with pytest.raises(ConfigError, match=r"HeldOut got returned a NoneType; return the batches"):
-        HeldOut(nothing).draw()
+        HeldOut(nothing).draw(batch_of(9))
 
 
 def test_meltr_lowers_a_harmful_weight() -> None:

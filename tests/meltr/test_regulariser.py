@@ -11,7 +11,7 @@ from oracles.slow_hypergradient import central_differences, double_backward, fla
 from reeltune.meltr.hypergradient import Problem
 from reeltune.meltr.schemes.aid_fp_lite import aid_fp_lite
 from reeltune.meltr.schemes.meta_weight_net import meta_weight_net
-from reeltune.meltr.step import Settings
+from reeltune.meltr.settings import Settings
 from reeltune.meltr.transformer import regulariser
 
 

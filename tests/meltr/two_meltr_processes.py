@@ -67,7 +67,8 @@ def trained(rank: int) -> dict[str, Tensor]:
 def started(rank: int) -> Tensor:
     """MELTR of a step whose combiner was made from another seed on each rank."""
     from reeltune.meltr.schemes.aid_fp_lite import Config
-    from reeltune.meltr.step import Meltr, Settings
+    from reeltune.meltr.settings import Settings
+    from reeltune.meltr.step import Meltr
     from reeltune.meltr.transformer import Config as Melter
 
     torch.manual_seed(rank)

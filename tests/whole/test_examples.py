@@ -13,6 +13,7 @@ SAID = {  # what is to be found in the output of each
     "evaluate_your_scores": r"shared words: R@1 19.2, R@5 65.0, MdR 3.0; .*\nt2v R@1: 7.5 to 19.2",
     "keep_a_library": r"11 clips are indexed, 100% is done\n(.|\n)+\n11 files, 11 moments, 0 f",
     "meltr_in_your_own_loop": r"steps from 80: contrastive loss [\d.]+; weights contrastive [\d.]+",
+    "meltr_in_hugging_face_trainer": r"together: loss 0\.\d+, weight [\d.]+\nwords: loss [\d.]+, w",
     "search_videos": r"12 clips are indexed, 0 could not be read\n\na red square\?\n +0\.\d+ ",
     "tune_on_a_csv": r"trained on 35 videos\n(no gain can be claimed|better): R@1 ",
 }

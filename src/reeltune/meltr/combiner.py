@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Annotated, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
 from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from reeltune.errors import CheckpointError, ConfigError, DataError, in_short
 from reeltune.meltr import linear, transformer
+from reeltune.nn.shapes import Float
 from reeltune.storage.tensors import write_tensors
 
 Config = Annotated[transformer.Config | linear.Config, Field(discriminator="kind")]

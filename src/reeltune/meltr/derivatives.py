@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -20,6 +19,7 @@ from reeltune.meltr.combiner import slopes, valued
 from reeltune.meltr.losses import Losses, Weights
 from reeltune.meltr.ranks import mean_of_each, mean_over_ranks
 from reeltune.meltr.vectors import dot, leaves, norm, plus
+from reeltune.nn.shapes import Float
 
 Along = Literal["jvp", "vjp", "difference"]
 Curved = Literal["exact", "difference"]

@@ -19,7 +19,6 @@ from functools import reduce
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from reeltune.errors import ConfigError
@@ -28,6 +27,7 @@ from reeltune.meltr.losses import Losses, Taken, Weights
 from reeltune.meltr.ranks import mean_of_each, mean_over_ranks
 from reeltune.meltr.transformer import regulariser
 from reeltune.meltr.vectors import added, times
+from reeltune.nn.shapes import Float
 
 Regularise = Literal["lower", "upper"]
 
@@ -128,7 +128,7 @@ class Problem:
         graph and such a vector are never in memory together. `solution` is used up.
         """
         losses, here = self.last(1)[0], self.here
-        if here is None or self.along != "difference" or losses.precision != "fp32":
+        if here is None or self.along != "difference" or not losses.shares:
             found = self.implicit(losses, self.weights, solution)
             return lambda: found
         moved, step = ahead(losses, self.weights, solution)

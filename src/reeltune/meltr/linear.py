@@ -3,11 +3,11 @@
 from typing import Literal
 
 import torch
-from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from reeltune.meltr.transformer import require_tasks
+from reeltune.nn.shapes import Float
 
 
 class Config(BaseModel):

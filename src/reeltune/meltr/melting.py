@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
 
 from reeltune.meltr.scheme import Scheme
-from reeltune.meltr.step import Settings
+from reeltune.meltr.settings import Settings
 from reeltune.registry import find
 from reeltune.settings.faults import checked
 

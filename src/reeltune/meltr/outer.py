@@ -1,28 +1,30 @@
 """Sources of the batch that judges: held-out data, or recent training batches."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from reeltune.errors import ConfigError, DataError
-from reeltune.types import Batch, Tokens
+from reeltune.nn.tree import device_in, mapped, on_device, pack, unpack
 
-Epoch = Callable[[int, int], Iterable[Batch]]  # batches of an epoch from one on, as `Loader.epoch`
+Epoch = Callable[[int, int], Iterable[Any]]  # batches of an epoch from one on, as `Loader.epoch`
 
 
 @runtime_checkable
 class Outer(Protocol):
     """Gives the batch on which the primary loss judges MELTR; `see` shows it each training
-    batch."""
+    batch. A batch is any tree of tensors (`nn.tree`)."""
 
-    def see(self, batch: Batch) -> None:
+    def see(self, batch: Any) -> None:
         """Be shown the batch on which the model is trained next."""
         ...
 
-    def draw(self) -> Batch:
-        """The batch on which to judge."""
+    def draw(self, like: Any) -> Any:
+        """The batch on which to judge, on the device of `like`, a training batch."""
         ...
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -35,50 +37,80 @@ class Outer(Protocol):
 
 
 class HeldOut:
-    """Batches of a split that is not trained on, epoch after epoch."""
+    """Batches that are not trained on, epoch after epoch.
 
-    def __init__(self, epoch: Epoch) -> None:
-        if not callable(epoch):
-            raise ConfigError(
-                f"HeldOut got a {type(epoch).__name__}; give it a function of an epoch and of the "
-                "first batch wanted, which returns the batches from there on, such as Loader.epoch"
-            )
-        self._epoch_of, self._epoch, self._batch = epoch, 0, 0
-        self._open: Iterator[Batch] | None = None
+    They are anything that gives batches when it is gone through, such as a list or a DataLoader,
+    or a function of an epoch and of the first batch wanted, such as `Loader.epoch`. A resumed run
+    goes through the epoch again, from the same state of torch's generator, up to where it was.
+    """
 
-    def see(self, batch: Batch) -> None:
+    def __init__(self, batches: Iterable[Any] | Epoch) -> None:
+        self._epoch_of = _epochs(batches)
+        self._epoch, self._batch = 0, 0
+        self._open: Iterator[Any] | None = None
+        self._random: Tensor | None = None  # torch's generator when the epoch was opened
+
+    def see(self, batch: Any) -> None:
         """Ignore the training batch."""
 
-    def draw(self) -> Batch:
+    def draw(self, like: Any) -> Any:
         """The next batch; raises DataError if an epoch has none."""
         for _ in range(2):
             if self._open is None:
                 self._open = self._begun()
-            batch = next(self._open, None)
-            if batch is not None:
+            for batch in self._open:
                 self._batch += 1
-                return batch
+                return on_device(batch, device_in(like))
             self._epoch, self._batch, self._open = self._epoch + 1, 0, None
         raise DataError(
             "the held-out split fills no batch for meltr's outer step; give it more pairs or "
-            "a smaller batch"
+            "a smaller batch, and what can be gone through again and again: no generator that ends"
         )
 
-    def _begun(self) -> Iterator[Batch]:
+    def _begun(self) -> Iterator[Any]:
+        before = torch.get_rng_state()
+        resumed = self._batch > 0 and self._random is not None
+        if resumed and self._random is not None:
+            torch.set_rng_state(self._random)
+        else:
+            self._random = before
         found: Any = self._epoch_of(self._epoch, self._batch)
         if not isinstance(found, Iterable):
             raise ConfigError(
                 f"the function that HeldOut got returned a {type(found).__name__}; return the "
                 "batches of the epoch, such as iter([batch])"
             )
-        return iter(found)
+        begun = iter(found)
+        if resumed:
+            torch.set_rng_state(before)
+        return begun
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {"epoch": torch.tensor(self._epoch), "batch": torch.tensor(self._batch)}
+        place = {"epoch": torch.tensor(self._epoch), "batch": torch.tensor(self._batch)}
+        return place if self._random is None else place | {"random": self._random}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         self._epoch, self._batch = int(state["epoch"]), int(state["batch"])
-        self._open = None
+        self._open, self._random = None, state.get("random")
+
+
+def _epochs(batches: Any) -> Epoch:
+    """Batches as a function of an epoch and its first batch; raises ConfigError for others."""
+    if isinstance(batches, Iterable) and not isinstance(batches, str | bytes | Mapping | Tensor):
+
+        def epoch(_: int, start: int) -> Iterator[Any]:
+            begun = iter(batches)
+            deque(islice(begun, start), maxlen=0)
+            return begun
+
+        return epoch
+    if not callable(batches):
+        raise ConfigError(
+            f"HeldOut got a {type(batches).__name__}; give it what gives batches when it is gone "
+            "through, such as [batch] or a DataLoader, or a function of an epoch and of the "
+            "first batch wanted, such as Loader.epoch"
+        )
+    return batches
 
 
 class Recent:
@@ -89,23 +121,38 @@ class Recent:
     """
 
     def __init__(self, size: int = 10) -> None:
-        self._size, self.batches = size, list[Batch]()
+        self._size, self._batches = size, list[Any]()
+        self._stored: list[dict[str, Tensor]] = []  # of a state, until a batch lends its classes
 
-    def see(self, batch: Batch) -> None:
+    def see(self, batch: Any) -> None:
+        """Keep the batch; raises DataError for one that no state of a run could hold."""
         if self._size > 0:
-            self.batches = [*self.batches[-self._size + 1 :], _on_cpu(batch)][-self._size :]
+            kept = mapped(lambda tensor: tensor.cpu(), batch)
+            pack(kept)
+            self._batches = [*self._kept(batch)[-self._size + 1 :], kept][-self._size :]
 
-    def draw(self) -> Batch:
+    def draw(self, like: Any) -> Any:
         """One of the batches; raises DataError before the first was seen."""
-        if not self.batches:
+        kept = self._kept(like)
+        if not kept:
             raise DataError("no training batch was seen yet; see one before drawing")
-        return self.batches[int(torch.randint(len(self.batches), ()))]
+        return on_device(kept[int(torch.randint(len(kept), ()))], device_in(like))
+
+    def batches(self, like: Any) -> list[Any]:
+        """All of them, the most recent one last, on the device of `like`."""
+        return [on_device(batch, device_in(like)) for batch in self._kept(like)]
+
+    def _kept(self, like: Any) -> list[Any]:
+        if self._stored:
+            self._batches, self._stored = [unpack(one, like) for one in self._stored], []
+        return self._batches
 
     def state_dict(self) -> dict[str, Tensor]:
+        packed = self._stored or [pack(batch) for batch in self._batches]
         return {
-            f"{number}/{name}": tensor
-            for number, batch in enumerate(self.batches)
-            for name, tensor in _tensors(batch).items()
+            f"{number}/{name}": tensor.clone()  # others may keep the same batch
+            for number, one in enumerate(packed)
+            for name, tensor in one.items()
         }
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
@@ -113,24 +160,4 @@ class Recent:
         for key, tensor in state.items():
             number, name = key.split("/", 1)
             parts.setdefault(int(number), {})[name] = tensor
-        self.batches = [_batch(parts[number]) for number in sorted(parts)]
-
-
-def _tensors(batch: Batch) -> dict[str, Tensor]:
-    plain = {"frames": batch.frames, "mask": batch.mask, "video": batch.video}
-    tokens = {"tokens/ids": batch.tokens.ids, "tokens/mask": batch.tokens.mask}
-    return plain | tokens | {f"targets/{name}": t for name, t in batch.targets.items()}
-
-
-def _batch(tensors: Mapping[str, Tensor]) -> Batch:
-    targets = {
-        name.removeprefix("targets/"): tensor
-        for name, tensor in tensors.items()
-        if name.startswith("targets/")
-    }
-    tokens = Tokens(tensors["tokens/ids"], tensors["tokens/mask"])
-    return Batch(tensors["frames"], tensors["mask"], tokens, tensors["video"], targets)
-
-
-def _on_cpu(batch: Batch) -> Batch:
-    return _batch({name: tensor.cpu() for name, tensor in _tensors(batch).items()})
+        self._batches, self._stored = [], [parts[number] for number in sorted(parts)]

@@ -1,49 +1,31 @@
 """The bilevel training step of the one loop: weights by the melted loss, MELTR by the primary."""
 
-import math
-import time
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
-from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.errors import CheckpointError, ConfigError
 from reeltune.meltr.combiner import valued
-from reeltune.meltr.derivatives import Along, Curved
-from reeltune.meltr.hypergradient import Problem, Regularise
-from reeltune.meltr.losses import Losses, Taken, losses_of, train_by
+from reeltune.meltr.hypergradient import Problem
+from reeltune.meltr.losses import (
+    Function,
+    Losses,
+    Taken,
+    losses_of,
+    lowered_to,
+    train_by,
+    unwrapped,
+)
 from reeltune.meltr.outer import Outer, Recent
 from reeltune.meltr.ranks import mean_over_ranks, same_on_all_ranks
 from reeltune.meltr.scheme import Scheme
-from reeltune.nn.adam_state import adam_state, load_adam_state
+from reeltune.meltr.settings import Settings
+from reeltune.meltr.teacher import Teacher
 from reeltune.nn.draw import Draw
-from reeltune.objectives.named import device_of, primary_of
-from reeltune.types import Batch
-
-
-class Settings(BaseModel):
-    """Settings of the outer level.
-
-    The paper states Adam, lr 1e-4 and linear decay; every 3 steps and gamma 0.1 are the released
-    code's.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    every: PositiveInt = 3  # K, steps of the model's optimizer for one of MELTR's
-    lr: NonNegativeFloat = 1e-4
-    weight_decay: NonNegativeFloat = 0.0
-    decay_over: PositiveInt | None = None  # meta steps after which lr reaches 0; None: constant
-    clip_norm: NonNegativeFloat = 50.0  # 0: not clipped; the code of UniVL 50, of Violet 12
-    gamma: NonNegativeFloat = Field(default=0.1)  # of the regulariser
-    regularise: Regularise = "lower"  # whose batch it is taken on; the releases: that of L_aux
-    direct_term: bool = False
-    dropout: bool = False  # in MELTR; off in the code of UniVL, on in Violet's
-    along: Along = "difference"
-    curved: Curved = "difference"
-    precision: Literal["fp32", "bf16"] = "fp32"  # of the model's forward pass; MELTR is in fp32
+from reeltune.nn.tree import tensor_text, text_tensor
+from reeltune.objectives.named import device_of, own_losses, primary_of
 
 
 class Meltr:
@@ -51,57 +33,93 @@ class Meltr:
 
     Every call adds the gradient of the melted loss to the weights' own. After `every` steps of
     the optimizer that owns the weights, the next call first moves MELTR by its own Adam; the
-    gradients that the weights have then are not touched. `state_dict` holds all that resuming
-    needs, as flat tensors.
+    gradients that the weights have then are not touched. In a loop that goes backward itself,
+    `melted` is the loss, and `update` does the rest. `state_dict` holds all that resuming needs,
+    as flat tensors.
+
+    Losses are read by `losses` of a model and a batch, and judged by the one called `primary`;
+    by default these are the model's own.
     """
 
     reads = frozenset({"precision"})  # of the settings of training, as any step says
 
     def __init__(
-        self, model: Any, combiner: nn.Module, scheme: Scheme, outer: Outer, settings: Settings
+        self,
+        model: Any,
+        combiner: nn.Module,
+        scheme: Scheme,
+        outer: Outer,
+        settings: Settings,
+        losses: Function = own_losses,
+        primary: str | None = None,
     ) -> None:
         _require_kinds(combiner, scheme, outer)
         self.model, self.combiner, self.scheme, self.outer = model, combiner, scheme, outer
         self.settings, self.tasks = settings, tuple(combiner.tasks)  # type: ignore[arg-type]
+        self.losses, self.primary = losses, primary_of(model) if primary is None else primary
         self._require_something_to_learn()
         same_on_all_ranks(combiner)
         combiner.train(settings.dropout)
-        self.optimizer = self._adam()
+        self.teacher = Teacher(combiner, scheme, settings)
+        self.facts: dict[str, float] = {}  # losses and slopes of the last melting
         self._recent = Recent(scheme.batches - 1)  # with the current one, those of the scheme
-        self._share, self._since, self._meta_steps = 0.0, 0, 0
-        self._said = {"meta loss": 0.0, "meta gradient": 0.0}  # of the last meta step
+        self._share, self._since = 0.0, 0
         self._slope_sum, self._slopes = 0.0, 0  # of the primary loss in this epoch
 
-    def __call__(self, batch: Batch, share: float = 1.0) -> dict[str, float]:
+    def __call__(self, batch: Any, share: float = 1.0) -> dict[str, float]:
         """Gradients of `share` of a step; returns losses, their slopes, the last meta step's
         primary loss and gradient norm, and the seconds of the one taken here, 0 if none was."""
-        due = self._since >= self.settings.every and self._share == 0 and self.scheme.batches
-        problem = self._problem(batch) if due else None
-        spent = self._move_combiner(problem) if problem else 0.0
-        self.outer.see(batch)
-        self._recent.see(batch)
-        facts = self._train(self._taken(batch, problem), share)
-        self._count(share)
-        return facts | (self._said | {"meta seconds": spent} if self.scheme.batches else {})
+        lowered = lowered_to(self.settings.precision, self.model)
+        with self._full():
+            problem = self._problem(batch, lowered, shared=True) if self._is_due() else None
+            spent = self._teach(problem) if problem else 0.0
+            if problem is not None and problem.here is not None:
+                losses = problem.here()
+            else:
+                losses = losses_of(self.model, batch, self.tasks, self.losses, lowered)
+            _, slopes = self._weigh(losses)
+            train_by(losses, share * slopes)
+        return self.passed(batch, share, spent)
 
-    def _taken(self, batch: Batch, problem: Problem | None) -> list[Tensor]:
-        """Losses of the batch with their graph; a meta step may have needed them already."""
-        if problem is not None and problem.here is not None:
-            return problem.here()
-        return losses_of(self.model, batch, self.tasks, self.settings.precision == "bf16")
+    def melted(self, losses: list[Tensor]) -> Tensor:
+        """The melted loss of losses in the order of `tasks`; its gradient weights theirs by the
+        slopes of the combiner, in one pass. With several processes both are of the mean losses."""
+        value, slopes = self._weigh(losses)
+        pulled = [
+            slope.to(loss.dtype) * (loss - loss.detach())
+            for loss, slope in zip(losses, slopes, strict=True)
+            if loss.requires_grad
+        ]
+        return value + torch.stack(pulled).sum() if pulled else value
 
-    def _train(self, losses: list[Tensor], share: float) -> dict[str, float]:
-        """Go backward through the melted loss in one pass, weighted by the slopes of the
-        combiner."""
-        tasks = self.tasks
-        values = mean_over_ranks(torch.stack(losses).detach())
-        melted, factors = valued(self.combiner, values)
-        train_by(losses, share * factors)
-        named = dict(zip(tasks, values.tolist(), strict=True))
-        self._slope_sum += float(factors[tasks.index(self.model.primary)])
+    def _weigh(self, losses: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """The melted loss and the slopes at the mean losses, which are kept as `facts`."""
+        with self._full():
+            values = mean_over_ranks(torch.stack(losses).detach())
+            value, factors = valued(self.combiner, values)
+        named = zip(self.tasks, values.tolist(), strict=True)
+        turned = zip(self.tasks, factors.tolist(), strict=True)
+        self.facts = {"loss": value.item(), **dict(named), **{f"slope {t}": f for t, f in turned}}
+        self._slope_sum += self.facts[f"slope {self.primary}"]
         self._slopes += 1
-        turned = {f"slope {t}": f for t, f in zip(tasks, factors.tolist(), strict=True)}
-        return {"loss": melted.item(), **named, **turned}
+        return value, factors
+
+    def passed(self, batch: Any, share: float = 1.0, spent: float = 0.0) -> dict[str, float]:
+        """Be shown a batch that was trained on, which was `share` of a step of the optimizer;
+        returns what `__call__` does. `spent` are the seconds of a meta step that was taken."""
+        self._count(share)
+        self._see(batch)
+        return self.facts | self._said(spent)
+
+    def update(self, batch: Any, share: float = 1.0) -> dict[str, float]:
+        """As `passed`, and move MELTR if that is due; the gradients of the weights stay."""
+        lowered, spent = lowered_to(self.settings.precision, self.model), 0.0
+        self._count(share)
+        if self._is_due():
+            with self._full():
+                spent = self._teach(self._problem(batch, lowered, shared=False))
+        self._see(batch)
+        return self.facts | self._said(spent)
 
     def end_epoch(self) -> dict[str, float]:
         """`primary slope`: how strongly the epoch trained the loss that the model is judged by."""
@@ -109,79 +127,61 @@ class Meltr:
         self._slope_sum, self._slopes = 0.0, 0
         return found
 
+    def _full(self) -> torch.autocast:
+        """MELTR is in full precision, whatever the model runs in."""
+        return torch.autocast(device_of(self.model).type, enabled=False)
+
+    def _is_due(self) -> bool:
+        whole = self._share == 0
+        return whole and self._since >= self.settings.every and self.scheme.batches > 0
+
+    def _teach(self, problem: Problem) -> float:
+        self._since = 0
+        return self.teacher(problem)
+
+    def _said(self, spent: float) -> dict[str, float]:
+        return self.teacher.said | {"meta seconds": spent} if self.scheme.batches else {}
+
+    def _see(self, batch: Any) -> None:
+        self.outer.see(batch)
+        self._recent.see(batch)
+
     def _count(self, share: float) -> None:
         """Add shares up to whole steps; a sum of thirds may miss 1 by rounding."""
         self._share += share
         if self._share > 1 - 1e-6:
             self._share, self._since = 0.0, self._since + 1
 
-    def _move_combiner(self, problem: Problem) -> float:
-        """Take one step of MELTR's own optimizer; return the seconds that it took beside
-        training."""
-        start = time.perf_counter()
-        found = self.scheme.hypergradient(problem)
-        for name, parameter in self.combiner.named_parameters():
-            parameter.grad = found.gradient[name].to(parameter.dtype)
-        limit = self.settings.clip_norm or float("inf")
-        norm = float(nn.utils.clip_grad_norm_(self.combiner.parameters(), limit))
-        if not math.isfinite(norm):
-            raise DataError(
-                f"the hypergradient of meta step {self._meta_steps} is not finite"
-                f"{self._cause(problem)}; lower the rate of {self.scheme.name}, or use precision "
-                "fp32"
-            )
-        self.optimizer.param_groups[0]["lr"] = self._rate()
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self._since, self._meta_steps = 0, self._meta_steps + 1
-        self._said = {"meta loss": found.loss, "meta gradient": norm}
-        trained = problem.here.seconds if problem.here else 0.0
-        return time.perf_counter() - start - trained
-
-    def _cause(self, problem: Problem) -> str:
-        """Says which losses are not finite, and on which batch."""
-        batches = {"the training batch": problem.last(1)[0], "the batch that judges": problem.upper}
-        bad = [
-            f"{task} is {loss.item()} on {where}"
-            for where, losses in batches.items()
-            for task, loss in zip(self.tasks, losses.at(problem.weights, list), strict=True)
-            if not loss.isfinite()
-        ]
-        return f", as {' and '.join(bad)}" if bad else ""
-
-    def _rate(self) -> float:
-        settings = self.settings
-        if settings.decay_over is None:
-            return settings.lr
-        return settings.lr * max(0.0, 1 - self._meta_steps / settings.decay_over)
-
-    def _problem(self, batch: Batch) -> Problem:
+    def _problem(self, batch: Any, lowered: torch.dtype | None = None, *, shared: bool) -> Problem:
         """The bilevel problem at this step; too few batches at the start are used again.
 
-        Nothing that is drawn for it is missed by training, which draws what it would without.
+        Nothing that is drawn for it is missed by training, which draws what it would without. It
+        is `shared` where training goes through the batch next, at the same weights.
         """
-        settings, seen = self.settings, [*self._recent.batches, batch]
+        settings, seen = self.settings, [*self._recent.batches(batch), batch]
         wanted, draw = self.scheme.batches, Draw(device_of(self.model))
         with draw.again():
             *earlier, _ = (seen * wanted)[-wanted:]
-            lower = [*map(self._losses, earlier), self._losses(batch, draw)]
-            upper = self._losses(self.outer.draw())
+            lower = [self._losses(one, lowered) for one in earlier]
+            lower.append(self._losses(batch, lowered, draw))
+            upper = self._losses(self.outer.draw(batch), lowered)
+        weights = unwrapped(self.model).named_parameters()
         return Problem(
-            weights={n: w for n, w in self.model.named_parameters() if w.requires_grad},
+            weights={n: w for n, w in weights if w.requires_grad},
             combiner=self.combiner,
             lower=lower,
             upper=upper,
-            primary=self.model.primary,
+            primary=self.primary,
             gamma=settings.gamma,
             regularise=settings.regularise,
             direct_term=settings.direct_term,
             along=settings.along,
             curved=settings.curved,
-            here=Taken(lower[-1]),
+            here=Taken(lower[-1]) if shared else None,
         )
 
-    def _losses(self, batch: Batch, draw: Draw | None = None) -> Losses:
-        return Losses(self.model, batch, self.tasks, self.settings.precision, draw)
+    def _losses(self, batch: Any, lowered: torch.dtype | None, draw: Draw | None = None) -> Losses:
+        return Losses(self.model, batch, self.tasks, lowered, draw, self.losses)
 
     def _require_something_to_learn(self) -> None:
         learned = any(True for _ in self.combiner.parameters())
@@ -191,57 +191,52 @@ class Meltr:
                 f"the combiner {has}, which does not go with the scheme {self.scheme.name}; "
                 "use combiner.Total with multi-task, and a learned combiner with all others"
             )
-        if primary_of(self.model) not in self.tasks:
+        if self.primary not in self.tasks:
             raise ConfigError(
-                f"the model is judged by {self.model.primary!r}, which is not among the losses "
+                f"the model is judged by {self.primary!r}, which is not among the losses "
                 f"{list(self.tasks)} that the combiner melts; add it to the tasks of its Config"
             )
 
-    def _adam(self) -> torch.optim.Adam:
-        learned: list[Tensor] = list(self.combiner.parameters())
-        return torch.optim.Adam(
-            learned or [torch.zeros(0)],  # multi-task has none, and Adam wants one
-            self.settings.lr,
-            weight_decay=self.settings.weight_decay,
-        )
-
     def state_dict(self) -> dict[str, Tensor]:
         """Everything that resuming needs, for one safetensors file."""
-        slopes = (self._slope_sum, self._slopes)
-        places = [self._since, self._meta_steps, *self._said.values(), *slopes]
-        state = {"places": torch.tensor(places, dtype=torch.float64)}
-        parts = {
-            "phi": self.combiner.state_dict(),
-            "adam": adam_state(self.optimizer, self.combiner.named_parameters()),
-            "outer": self.outer.state_dict(),
-            "recent": self._recent.state_dict(),
+        said, slopes = self.teacher.said.values(), (self._slope_sum, self._slopes)
+        places = [self._since, self.teacher.steps, *said, *slopes]
+        state = {
+            "places": torch.tensor(places, dtype=torch.float64),
+            "tasks": text_tensor("\n".join(self.tasks)),
         }
-        return state | {f"{p}/{n}": t for p, named in parts.items() for n, t in named.items()}
+        parts = {"outer": self.outer.state_dict(), "recent": self._recent.state_dict()}
+        beside = {f"{p}/{n}": t for p, named in parts.items() for n, t in named.items()}
+        return state | self.teacher.state_dict() | beside
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Go on where `state_dict` was written; raises CheckpointError if it does not fit."""
-        parts: dict[str, dict[str, Tensor]] = {n: {} for n in ("phi", "adam", "outer", "recent")}
-        for key, tensor in state.items():
-            if key != "places":
-                part, name = key.split("/", 1)
-                parts[part][name] = tensor
-        self._load_combiner(parts["phi"], parts["adam"])
-        self.outer.load_state_dict(parts["outer"])
-        self._recent.load_state_dict(parts["recent"])
-        since, done, loss, norm, self._slope_sum, slopes = _places(state)
-        self._since, self._meta_steps, self._slopes = int(since), int(done), int(slopes)
-        self._share = 0.0
-        self._said = {"meta loss": loss, "meta gradient": norm}
-
-    def _load_combiner(self, phi: Mapping[str, Tensor], adam: Mapping[str, Tensor]) -> None:
-        try:
-            self.combiner.load_state_dict(phi)
-        except RuntimeError as error:
+        if (stored := tasks_in(state)) != self.tasks:
             raise CheckpointError(
-                f"the stored state of meltr does not fit ({str(error).splitlines()[-1].strip()}); "
-                "resume with the same combiner, or start anew"
-            ) from error
-        load_adam_state(self.optimizer, self.combiner.named_parameters(), adam)
+                f"the stored state of meltr melts {list(stored)}, and these losses are "
+                f"{list(self.tasks)}; resume with the same losses in the same order, or start anew"
+            )
+        self.teacher.load_state_dict(state)
+        self.outer.load_state_dict(_below("outer/", state))
+        self._recent.load_state_dict(_below("recent/", state))
+        since, done, loss, norm, self._slope_sum, slopes = _places(state)
+        self._since, self.teacher.steps, self._slopes = int(since), int(done), int(slopes)
+        self._share = 0.0
+        self.teacher.said = {"meta loss": loss, "meta gradient": norm}
+
+
+def tasks_in(state: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """The names of the losses in a state of a step; raises CheckpointError where it has none."""
+    if "tasks" not in state:
+        raise CheckpointError(
+            "the stored state of meltr names no losses, as those of other versions; "
+            "remove state.safetensors from the folder of the run to start it anew"
+        )
+    return tuple(tensor_text(state["tasks"]).split("\n"))
+
+
+def _below(start: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(start): t for name, t in state.items() if name.startswith(start)}
 
 
 def _places(state: Mapping[str, Tensor]) -> list[float]:

@@ -3,13 +3,13 @@
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from reeltune.errors import ConfigError
+from reeltune.nn.shapes import Float
 
 
 class Config(BaseModel):

@@ -1,11 +1,11 @@
 """A robust start, which first trains MELTR to be the plain sum."""
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from reeltune.errors import ConfigError
 from reeltune.meltr.transformer import MeltrTransformer
+from reeltune.nn.shapes import Float
 
 POINTS = 32  # values of all losses in a step
 LR = 1e-3  # falls to 0

@@ -17,19 +17,32 @@ def named_losses(model: Any, batch: Any, lowered: bool = False) -> dict[str, Ten
     With `lowered` the model runs in bfloat16; what becomes of the losses never does.
     Errors: `ConfigError` for what is no dict of scalar tensors by name.
     """
+    with torch.autocast(device_of(model).type, torch.bfloat16, enabled=lowered):
+        found = own_losses(model, batch)
+    return scalars(found, type(model).__name__)
+
+
+def own_losses(model: Any, batch: Any) -> Any:
+    """What the method `losses` of a model returns; raises ConfigError if it has none."""
     if not callable(getattr(model, "losses", None)):
         raise ConfigError(
             f"{type(model).__name__} has no method losses; give it losses(batch), which returns a "
             'dict such as {"contrastive": loss}'
         )
-    with torch.autocast(device_of(model).type, torch.bfloat16, enabled=lowered):
-        found = model.losses(batch)
+    return model.losses(batch)
+
+
+def scalars(found: Any, whose: str) -> dict[str, Tensor]:
+    """Losses by name, in float32 or finer; `whose` they are is for the message.
+
+    Errors: `ConfigError` for what is no dict of scalar tensors by name.
+    """
     if not isinstance(found, Mapping) or not found:
         raise ConfigError(
-            f"losses of {type(model).__name__} returned {_told(found)}; return a dict of one or "
+            f"losses of {whose} returned {_told(found)}; return a dict of one or "
             'more scalar tensors by name, such as {"contrastive": loss}'
         )
-    return {name: _scalar(model, name, loss) for name, loss in found.items()}
+    return {name: _scalar(whose, name, loss) for name, loss in found.items()}
 
 
 def names_of(model: Any) -> tuple[str, ...] | None:
@@ -53,15 +66,15 @@ def device_of(model: nn.Module) -> torch.device:
     return next(model.parameters()).device
 
 
-def _scalar(model: Any, name: Any, loss: Any) -> Tensor:
+def _scalar(whose: str, name: Any, loss: Any) -> Tensor:
     if not isinstance(name, str) or name in IN_THE_LOG:
         raise ConfigError(
-            f"{type(model).__name__} calls a loss {name!r}; call it by a text other than "
+            f"{whose} calls a loss {name!r}; call it by a text other than "
             f"{', '.join(sorted(IN_THE_LOG))}, which the log has for something else"
         )
     if not isinstance(loss, Tensor) or loss.shape != () or not loss.is_floating_point():
         raise ConfigError(
-            f"the loss {name} of {type(model).__name__} is {_told(loss)}; return a tensor of "
+            f"the loss {name} of {whose} is {_told(loss)}; return a tensor of "
             "floats and of no dimension, such as the mean over the batch"
         )
     return loss.to(torch.promote_types(loss.dtype, torch.float32))

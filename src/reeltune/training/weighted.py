@@ -8,7 +8,7 @@ from torch import Tensor
 
 from reeltune.errors import ConfigError, DataError
 from reeltune.meltr.derivatives import gradient
-from reeltune.meltr.losses import Losses
+from reeltune.meltr.losses import Losses, lowered_to
 from reeltune.meltr.outer import Outer
 from reeltune.meltr.ranks import mean_over_ranks
 from reeltune.nn.draw import Draw
@@ -49,7 +49,7 @@ class Weighted:
     def __call__(self, batch: Batch, share: float = 1.0) -> dict[str, float]:
         """Gradients of `share` of a step; returns the losses, and how strongly each is trained."""
         self._last = self._losses(batch, Draw(device_of(self.model)))
-        at = AtStep(self._last.here(), self._weights, self._judging, share)
+        at = AtStep(self._last.here(), self._weights, lambda: self._judging(batch), share)
         found = self.weighting.weigh(at)
         self._require_finite(at.values, found)
         at.train(found.slopes)
@@ -72,7 +72,7 @@ class Weighted:
         with torch.no_grad():
             return mean_over_ranks(losses.at({}, torch.stack))
 
-    def _judging(self) -> Tensor:
+    def _judging(self, batch: Batch) -> Tensor:
         """The gradient of the primary loss on held-out data; training draws what it would without.
 
         It is flat, in the order of the weights.
@@ -81,12 +81,13 @@ class Weighted:
             raise ConfigError("the weighting asks for held-out data, and there are none")
         place = self.tasks.index(primary_of(self.model))
         with Draw(device_of(self.model)).again():
-            losses = self._losses(self._held_out.draw())
+            losses = self._losses(self._held_out.draw(batch))
             found = gradient(losses, self._weights, lambda values: values[place]).vector
         return torch.cat([part.flatten() for part in found.values()])
 
     def _losses(self, batch: Batch, draw: Draw | None = None) -> Losses:
-        return Losses(self.model, batch, self.tasks, self._precision, draw)
+        lowered = lowered_to(self._precision, self.model)
+        return Losses(self.model, batch, self.tasks, lowered, draw)
 
     def _require_finite(self, values: Tensor, found: Weighed) -> None:
         """Raise DataError where finite losses were weighed to something that is not; the loop names
