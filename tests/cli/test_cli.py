@@ -1,4 +1,4 @@
-"""The command line as a user runs it: real processes, real files, exit codes."""
+"""The command line as a user runs it: real files, exit codes, and a process where it matters."""
 
 import json
 import shutil
@@ -7,16 +7,29 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+from typer.testing import CliRunner
+
 from reeltune.cli.app import app
 
 
-def reeltune(*arguments: str | Path, at: Path | None = None) -> subprocess.CompletedProcess[str]:
+Done = subprocess.CompletedProcess[str]
+
+
+def process(*arguments: str | Path, at: Path | None = None) -> Done:
+    """The command in a process of its own, which takes seconds to start."""
     command = [sys.executable, "-m", "reeltune", *map(str, arguments)]
     return subprocess.run(command, cwd=at, capture_output=True, text=True, check=False)
 
 
+def reeltune(*arguments: str | Path) -> Done:
+    """The same command in this process."""
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return Done(arguments, done.exit_code, done.stdout, done.stderr)
+
+
 def test_index_then_search_finds_moments_under_the_paths_given(library: Path) -> None:
-    done = reeltune("search", "something blue", "--library", "lib", "--json", at=library.parent)
+    asked = ("search", "something blue", "--library", "lib", "--json")
+    done = process(*asked, at=library.parent)
     assert done.returncode == 0, done.stderr
     hits = json.loads(done.stdout)
     assert {hit["path"] for hit in hits} == {"videos/red.mp4", "videos/green.mp4", "videos/two.mp4"}
@@ -76,7 +89,7 @@ def test_a_filter_narrows_and_a_wrong_one_is_explained(library: Path) -> None:
 def test_exit_codes_tell_how_indexing_went(tmp_path: Path, videos: Path, model: str) -> None:
     (videos / "bad.mp4").write_bytes(b"this is no video")
     options = ("--library", tmp_path / "lib", "--model", model)
-    some = reeltune("index", videos, *options, "--json")
+    some = process("index", videos, *options, "--json")
     assert some.returncode == 3
     assert json.loads(some.stdout)["failed"][0]["path"].endswith("bad.mp4")
     none = reeltune("index", videos / "bad.mp4", *options)
@@ -101,7 +114,7 @@ def test_care_of_a_library(library: Path, tmp_path: Path) -> None:
 
 
 def test_searching_without_a_library_says_how_to_make_one(tmp_path: Path) -> None:
-    done = reeltune("search", "x", at=tmp_path)
+    done = process("search", "x", at=tmp_path)
     assert done.returncode == 1
     assert "reeltune index VIDEOS --library" in done.stderr
 
