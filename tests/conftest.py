@@ -12,6 +12,10 @@ import av
 import numpy as np
 import pytest
 
+from shapes import check_shapes
+
+check_shapes()
+
 from media.numbered_video import Numbered, write_numbered
 from reeltune.media.decoder import Decoder
 from reeltune.types import Pixels
