@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 from reeltune.cli.app import app
 
-
 Done = subprocess.CompletedProcess[str]
 
 
