@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -146,6 +146,7 @@ class Gallery:
         return _ByAll(self._held, query, self._held.passing(filter))
 
 
+@runtime_checkable
 class Ranking(Protocol):
     """Moments in the order of their score for one query, looked up as far as is needed."""
 
