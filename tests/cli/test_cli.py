@@ -15,13 +15,13 @@ Done = subprocess.CompletedProcess[str]
 
 
 def process(*arguments: str | Path, at: Path | None = None) -> Done:
-    """The command in a process of its own, which takes seconds to start."""
+    """Run the command in a process of its own, which takes seconds to start."""
     command = [sys.executable, "-m", "reeltune", *map(str, arguments)]
     return subprocess.run(command, cwd=at, capture_output=True, text=True, check=False)
 
 
 def reeltune(*arguments: str | Path) -> Done:
-    """The same command in this process."""
+    """Run the command in this process."""
     done = CliRunner().invoke(app, [str(argument) for argument in arguments])
     return Done(arguments, done.exit_code, done.stdout, done.stderr)
 
