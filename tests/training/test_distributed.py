@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 from small_run import Footage, batch_of
-from two_processes import BATCH, CHUNKS, MODELS
+from two_processes import BATCH, CHUNKS, MODELS, weighed
+from weighed_losses import ALL
 
 from reeltune.training import distributed
 from reeltune.training.log import read_log
@@ -60,6 +61,16 @@ def test_gradients_of_two_processes_are_those_of_one(
         for name, gradient in wanted.items():
             atol = 1e-5 * max(float(gradient.abs().max()), least)
             torch.testing.assert_close(got[name], gradient, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_two_processes_weigh_the_losses_of_the_whole_batch(name: str, ranks: Found) -> None:
+    assert torch.equal(*(found["weighed"][name]["slopes"] for found in ranks))
+    alone = weighed(0, 1)[name]
+    for key, wanted in alone.items():
+        torch.testing.assert_close(
+            ranks[0]["weighed"][name][key], wanted, rtol=1e-3, atol=1e-5, msg=key
+        )
 
 
 def test_gather_has_the_gradient_of_finite_differences(ranks: Found) -> None:

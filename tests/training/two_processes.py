@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from small_run import Footage, Small, batch_of, prompted, unfrozen
 from torch import Tensor
+from weighed_losses import ALL, TASKS, Model, model_of, step_of
+from weighed_losses import batch_of as batch_of_features
 
 from reeltune.batches.loader import Loader, Order
 from reeltune.training import distributed
@@ -105,6 +107,25 @@ def trained(footage: Footage, folder: Path, rank: int, world: int) -> dict[str, 
     return {name: weight.detach() for name, weight in model.named_parameters()}
 
 
+def weighed(rank: int, world: int) -> dict[str, dict[str, Tensor]]:
+    """Of each weighting the slopes and the gradient, from this rank's half of one batch."""
+    found = {}
+    for name in ALL:
+        model = model_of().eval()  # a mean over all samples, without draws
+        step = step_of(model, name)
+        torch.manual_seed(3)
+        facts = step(list(chunks(batch_of_features(0, 8), 8 // world))[rank])
+        average_gradients(model.parameters())
+        slopes = torch.tensor([facts[f"slope {task}"] for task in TASKS])
+        found[name] = {"slopes": slopes, "gradient": flat(model)}
+    return found
+
+
+def flat(model: Model) -> Tensor:
+    grads = [w.grad if w.grad is not None else torch.zeros_like(w) for w in model.parameters()]
+    return torch.cat([gradient.flatten() for gradient in grads])
+
+
 def main(toybox: str, cache: str, out: str) -> None:
     torch.set_num_threads(1)
     rank, world = distributed.start()
@@ -116,6 +137,7 @@ def main(toybox: str, cache: str, out: str) -> None:
         "shared": shared_gradient(rank, world),
         "gathered": gathered(rank, world),
         "unreached": unreached(rank, world),
+        "weighed": weighed(rank, world),
         "trained": trained(footage, Path(out) / "run", rank, world),
     }
     torch.save(found, Path(out) / f"rank{rank}.pt")
