@@ -11,14 +11,15 @@ import torch
 from typer.testing import CliRunner
 
 from reeltune.cli.app import app
-from reeltune.errors import DataError
+from reeltune.errors import ConfigError, DataError
 from reeltune.meltr import linear, transformer
-from reeltune.meltr.combiner import load
+from reeltune.meltr.combiner import load, save
 from reeltune.papers.slopes.pages import write_pages
 from reeltune.papers.slopes.read import (
     BEYOND,
     Epoch,
     Melted,
+    Range,
     Slopes,
     epochs_of,
     evaluated,
@@ -26,6 +27,7 @@ from reeltune.papers.slopes.read import (
     responses,
     weighted_sum,
 )
+from reeltune.papers.slopes.surface import surface, two_of
 from reeltune.recipes.read import read_recipe
 from reeltune.runs.learning import MELTR
 from reeltune.runs.place import RunPlace
@@ -144,7 +146,7 @@ def with_primary_slopes(*means: float) -> Melted:
             "match": Slopes(mean=mean, low=mean, high=mean, negative=float(mean < 0)),
             "words": Slopes(mean=0.5, low=0.5, high=0.5, negative=0.0),
         }
-        return Epoch(epoch=number, steps=2, losses={}, slopes=slopes)
+        return Epoch(epoch=number, steps=2, losses={}, ranges={}, slopes=slopes)
 
     return Melted(
         run="run",
@@ -154,6 +156,8 @@ def with_primary_slopes(*means: float) -> Melted:
         epochs=[epoch(number, mean) for number, mean in enumerate(means)],
         response={},
         weighted_sum=None,
+        surface=None,
+        left_out={},
     )
 
 
@@ -202,9 +206,42 @@ def test_too_few_steps_prove_no_weighted_sum(runs: Path, tmp_path: Path) -> None
     (tmp_path / "short" / LOG).write_text("".join(lines[:3]))
     found = melted(tmp_path / "short")
     assert found.weighted_sum is None
-    assert len(found.sentences()) == 2
+    assert found.sentences()[2:] == [
+        "There is no weighted-sum.png: it takes 15 steps to tell, and the run has 3."
+    ]
     names = [page.name for page in write_pages(found, tmp_path / "pages")]
-    assert names == ["losses.json", "slopes.png", "response.png"]
+    assert names == ["losses.json", "slopes.png", "ranges.png", "response.png", "surface.png"]
+
+
+def test_a_surface_is_that_of_the_combiner_with_the_other_losses_at_their_last_mean() -> None:
+    combiner, seen = transformed(), losses()
+    found = surface(combiner, seen, seen[-10:], ("words", "match"))
+    assert (found.x[-1], found.y[-1]) == (seen[:, 1].max(), seen[:, 0].max())
+    point = torch.tensor([found.y[7], found.x[3]]).double()
+    assert found.melted[7][3] == pytest.approx(combiner(point).item())
+    assert found.summed[7][3] == pytest.approx(point.sum().item())
+
+
+def test_a_surface_is_over_two_losses_of_the_run() -> None:
+    assert two_of(("a", "b", "c"), "a", ("a", "c", "b"), ()) == ("a", "c")
+    assert two_of(("a", "b", "c"), "a", ("a", "c", "b"), ("c", "b")) == ("c", "b")
+    for asked in (("a",), ("a", "a"), ("a", "d"), ("a", "b", "c")):
+        with pytest.raises(ConfigError, match=r"^--over was given a.*; give it twice, with two of"):
+            two_of(("a", "b", "c"), "a", ("a", "c", "b"), asked)
+
+
+def test_a_run_of_a_loop_of_ones_own_needs_a_log_and_meltrs_file(tmp_path: Path) -> None:
+    """The file says which loss is the primary one, for there is no model beside it."""
+    facts = {"words": 2.0, "slope match": 1.0, "slope words": 0.5}
+    written_log(tmp_path, "s" * 12, **facts)
+    save(transformed().float(), tmp_path / MELTR, "match")
+    found = melted(tmp_path, ("words", "match"))
+    assert (found.primary, found.left_out) == ("match", {})
+    (epoch,) = found.epochs
+    low, high = (float(one) for one in np.quantile(range(1, 13), [0.1, 0.9]))
+    assert epoch.ranges["match"] == Range(least=1.0, low=low, high=high, most=12.0)
+    assert found.surface is not None
+    assert (found.surface.across, found.surface.up) == ("words", "match")
 
 
 def test_the_command_writes_plots_and_json(runs: Path) -> None:
@@ -219,8 +256,20 @@ def test_the_command_writes_plots_and_json(runs: Path) -> None:
     slopes = stored["beside"]["epochs"][-1]["slopes"]["triplet_latent"]
     weight = stored["beside"]["weighted_sum"]["weights"]["triplet_latent"]
     assert slopes["mean"] == pytest.approx(weight, abs=0.2)
-    for name in ("slopes", "response", "weighted-sum"):
+    for name in ("slopes", "ranges", "response", "weighted-sum", "surface"):
         assert (runs / "own" / "losses" / f"{name}.png").stat().st_size > 10_000
     quiet = CliRunner().invoke(app, ["losses", str(runs / "own"), "--json"])
     assert json.loads(quiet.output)["epochs"] == stored["epochs"]
     assert "beside" not in json.loads(quiet.output)
+
+
+def test_of_a_run_without_meltrs_file_the_plots_of_what_was_learned_are_left_out(
+    runs: Path, tmp_path: Path
+) -> None:
+    """A run by another weighting logs slopes as well, and keeps no MELTR."""
+    shutil.copytree(runs / "own", tmp_path / "run")
+    (tmp_path / "run" / MELTR).unlink()
+    done = CliRunner().invoke(app, ["losses", str(tmp_path / "run"), "--out", str(tmp_path / "o")])
+    assert done.exit_code == 0, done.output
+    assert {path.name for path in (tmp_path / "o").glob("*.png")} == {"slopes.png", "ranges.png"}
+    assert "There is no surface.png: it shows what MELTR learned, and the folder has" in done.stdout

@@ -73,9 +73,18 @@ def ordered(named: dict[str, Tensor], tasks: tuple[str, ...]) -> list[Tensor]:
     return [named[task] for task in tasks]
 
 
-def save(combiner: Learned, path: Path) -> None:
-    """Write weights, sizes and names of the losses into one safetensors file."""
-    write_tensors(path, combiner.state_dict(), {"meltr": combiner.config.model_dump_json()})
+def save(combiner: Learned, path: Path, primary: str | None = None) -> None:
+    """Write weights, sizes and names of the losses into one safetensors file, and which of them is
+    the primary one where no model beside the file says so."""
+    said = {"meltr": combiner.config.model_dump_json()}
+    said |= {} if primary is None else {"primary": primary}
+    write_tensors(path, combiner.state_dict(), said)
+
+
+def primary_in(path: Path) -> str | None:
+    """The name of the primary loss in a file of `save`; None if it says none."""
+    with safe_open(path, "pt") as file:
+        return (file.metadata() or {}).get("primary")
 
 
 def load(path: Path, tasks: tuple[str, ...] | None = None) -> Learned:

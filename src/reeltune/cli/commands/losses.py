@@ -14,9 +14,19 @@ app = typer.Typer()
 
 @app.command()
 def losses(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run whose recipe has meltr.")],
+    run: Annotated[
+        Path,
+        typer.Argument(help="Folder of a run that melts losses, of a recipe or of your loop."),
+    ],
     beside: Annotated[
         Path | None, typer.Option(help="Another such run, for slopes beside these.")
+    ] = None,
+    over: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A loss of the surface, given twice; by default the primary loss and the "
+            "one that was trained most strongly."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where to; RUN/losses by default.")] = None,
     as_json: JsonOption = False,
@@ -28,7 +38,7 @@ def losses(
     from reeltune.papers.slopes.pages import slopes_table, write_pages
     from reeltune.papers.slopes.read import melted
 
-    found = melted(run)
+    found = melted(run, over or ())
     pages = write_pages(found, out or run / "losses", melted(beside) if beside else None)
     if as_json:
         print_json(found.as_dict())

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reeltune.papers.slopes.read import Epoch, Melted, WeightedSum
+from reeltune.papers.slopes.surface import Surface
 from reeltune.papers.table.plots import dress
 from reeltune.papers.table.written import write_files
 
@@ -22,10 +24,13 @@ def write_pages(found: Melted, out: Path, other: Melted | None = None) -> list[P
     other."""
     facts = found.as_dict() | ({"beside": other.as_dict()} if other else {})
     plots = {"slopes.png": slopes_plot([found, *([other] if other else [])])}
+    plots["ranges.png"] = ranges_plot(found)
     if found.response:
         plots["response.png"] = response_plot(found)
     if found.weighted_sum is not None:
         plots["weighted-sum.png"] = weighted_sum_plot(found, found.weighted_sum)
+    if found.surface is not None:
+        plots["surface.png"] = surface_plot(found.surface)
     return write_files(out, {"losses.json": facts}, plots)
 
 
@@ -71,13 +76,57 @@ def _slope_line(axes: Axes, epochs: Sequence[Epoch], task: str, is_primary: bool
     axes.fill_between(places, low, high, color=line.get_color(), alpha=0.12, linewidth=0)
 
 
+def ranges_plot(found: Melted) -> Figure:
+    """A panel for each loss: its mean by epoch, the middle 80 % of the steps, and all of them."""
+    figure, panels = _panels(found.tasks)
+    places = [one.epoch for one in found.epochs]
+    for axes, task in zip(panels, found.tasks, strict=True):
+        ranges = [one.ranges[task] for one in found.epochs]
+        dress(axes, f"{task} (primary)" if task == found.primary else task, "epoch", "l_t")
+        axes.fill_between(
+            places, [r.least for r in ranges], [r.most for r in ranges], alpha=0.15, linewidth=0
+        )
+        axes.fill_between(
+            places,
+            [r.low for r in ranges],
+            [r.high for r in ranges],
+            color="tab:blue",
+            alpha=0.3,
+            linewidth=0,
+        )
+        axes.plot(places, [one.losses[task] for one in found.epochs], color="tab:blue")
+        axes.set_ylim(bottom=min(0.0, *(r.least for r in ranges)))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure
+
+
+def surface_plot(found: Surface) -> Figure:
+    """Left, the melted loss over two losses; right, their sum with the others, which is flat."""
+    figure = Figure(figsize=(9.6, 3.9), layout="constrained")
+    x, y = np.meshgrid(found.x, found.y)
+    for place, (title, z) in enumerate({"MELTR": found.melted, "sum": found.summed}.items(), 1):
+        axes: Any = figure.add_subplot(1, 2, place, projection="3d")
+        axes.plot_surface(x, y, np.array(z), cmap="viridis", linewidth=0)
+        axes.set(title=title, xlabel=found.across, ylabel=found.up)
+        axes.set_zlabel("L_aux", labelpad=8)
+        axes.set_box_aspect(None, zoom=0.85)
+    return figure
+
+
+def _panels(tasks: Sequence[str]) -> tuple[Figure, list[Axes]]:
+    """A figure with a panel for each loss, a few in a row."""
+    rows, across = -(-len(tasks) // COLUMNS), min(COLUMNS, len(tasks))
+    figure = Figure(figsize=(3.4 * across, 2.9 * rows), layout="constrained")
+    panels = list(figure.subplots(rows, across, squeeze=False).flat)
+    for axes in panels[len(tasks) :]:
+        axes.set_visible(False)
+    return figure, panels[: len(tasks)]
+
+
 def response_plot(found: Melted) -> Figure:
     """A panel for each loss: the melted loss and its slope as that loss varies."""
-    rows = -(-len(found.response) // COLUMNS)
-    across = min(COLUMNS, len(found.response))
-    figure = Figure(figsize=(3.4 * across, 2.9 * rows), layout="constrained")
-    panels = figure.subplots(rows, across, squeeze=False).flat
-    for axes, (task, one) in zip(panels, found.response.items(), strict=False):
+    figure, panels = _panels(tuple(found.response))
+    for axes, (task, one) in zip(panels, found.response.items(), strict=True):
         dress(axes, task, "l_t", "L_aux")
         axes.axvspan(*one.seen, color="grey", alpha=0.15, linewidth=0)
         axes.plot(one.loss, one.melted, color="tab:blue")
@@ -87,8 +136,6 @@ def response_plot(found: Melted) -> Figure:
         beside.tick_params("y", colors="tab:orange")
         beside.set_ylabel("dL_aux / dl_t")
         beside.spines["top"].set_visible(False)
-    for axes in list(figure.axes)[len(found.response) : rows * across]:
-        axes.set_visible(False)
     return figure
 
 

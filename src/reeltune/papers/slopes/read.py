@@ -1,8 +1,8 @@
 """What MELTR learned in a run: how strongly it trained each loss, and what it makes of its size.
 
-From the log, the slope dL_aux/dl_t of every loss in every epoch (Figures 4 and 5 of the paper);
-from the weights at the end, how the melted loss answers to one loss while the others stay at
-their mean (Figure 3), and how much of it a weighted sum could do as well (Figures 6 and 7).
+From the log, the slope dL_aux/dl_t and the values of every loss in every epoch (Figures 4, 5 and 6
+of the paper); from the weights at the end, how the melted loss answers to one loss or to two while
+the others stay at their mean (Figures 3 and 7), and how much of it a weighted sum could do as well.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from torch import nn
 from reeltune.errors import DataError
 from reeltune.meltr import combiner, transformer
 from reeltune.models.opening.open import open_model
+from reeltune.papers.slopes.surface import Surface, surface, two_of
 from reeltune.runs.learning import MELTR
 from reeltune.training.log import LOG, read_log
 
@@ -39,12 +40,23 @@ class Slopes:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Range:
+    """The values of one loss over the steps of an epoch."""
+
+    least: float
+    low: float  # of the middle 80 % of the steps
+    high: float
+    most: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Epoch:
     """The steps between two validations."""
 
     epoch: int
     steps: int
     losses: dict[str, float]  # means
+    ranges: dict[str, Range]
     slopes: dict[str, Slopes]
 
 
@@ -77,8 +89,7 @@ class WeightedSum:
 class Melted:
     """Everything that MELTR learned in a run.
 
-    What needs MELTR's weights is absent where nothing was learned, and the weighted sum where the
-    run has too few steps to tell.
+    What is absent is `left_out`, where it says why, by the name of its plot.
     """
 
     run: str
@@ -88,6 +99,8 @@ class Melted:
     epochs: list[Epoch]
     response: dict[str, Response]
     weighted_sum: WeightedSum | None
+    surface: Surface | None
+    left_out: dict[str, str]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, with the sentences."""
@@ -107,7 +120,7 @@ class Melted:
                 f"Over the run, a weighted sum of the losses explains "
                 f"{100 * self.weighted_sum.explained:.1f} % of the variance of {self._learned()}."
             )
-        return said
+        return [*said, *(f"There is no {plot}: {why}." for plot, why in self.left_out.items())]
 
     def _learned(self) -> str:
         return "what MELTR adds to their sum" if self.residual else "the melted loss"
@@ -126,29 +139,59 @@ class Melted:
         )
 
 
-def melted(run: Path) -> Melted:
-    """Read the folder of a finished run.
+def melted(run: Path, over: Sequence[str] = ()) -> Melted:
+    """Read the folder of a run, of a recipe or of one's own loop; the surface is `over` two losses.
 
-    Errors: `DataError` if it has no log, or its losses were not melted.
+    Errors: `DataError` if it has no log, or its losses were not melted; `ConfigError` for `over`.
     """
     parts = epochs_of(run)
     tasks = _tasks(parts[0][0], run)
-    steps = [step for part in parts for step in part]
-    enough = len(steps) >= PER_WEIGHT * (len(tasks) + 1)
-    seen = np.array([[step[task] for task in tasks] for step in steps])
-    last = seen[-len(parts[-1]) :]
+    epochs = [_epoch(number, part, tasks) for number, part in enumerate(parts)]
+    seen = np.array([[step[task] for task in tasks] for part in parts for step in part])
+    last, primary = seen[-len(parts[-1]) :], _primary(run)
     stored = run / MELTR
     melts = combiner.load(stored, tasks).eval().double() if stored.is_file() else None
-    model: Any = open_model(str(run), "cpu")
+    left_out = _left_out(melts is not None, len(tasks), len(seen))
+    order = sorted(tasks, key=lambda task: -epochs[-1].slopes[task].mean)
+    chosen = two_of(tasks, primary, order, over) if over or len(tasks) > 1 else ()
     return Melted(
         run=str(run),
         tasks=tasks,
-        primary=str(model.primary),
+        primary=primary,
         residual=melts is not None and _adds(melts),
-        epochs=[_epoch(number, part, tasks) for number, part in enumerate(parts)],
+        epochs=epochs,
         response=responses(melts, seen, last) if melts else {},
-        weighted_sum=weighted_sum(melts, seen) if melts and enough else None,
+        weighted_sum=weighted_sum(melts, seen)
+        if melts and "weighted-sum.png" not in left_out
+        else None,
+        surface=surface(melts, seen, last, chosen)
+        if melts and "surface.png" not in left_out
+        else None,
+        left_out=left_out,
     )
+
+
+def _left_out(learned: bool, tasks: int, steps: int) -> dict[str, str]:
+    """Why a plot is missing, by its name."""
+    if not learned:
+        why = f"it shows what MELTR learned, and the folder has no {MELTR}"
+        return dict.fromkeys(("response.png", "surface.png", "weighted-sum.png"), why)
+    found, needed = {}, PER_WEIGHT * (tasks + 1)
+    if tasks < 2:
+        found["surface.png"] = "it is over two losses, and the run has one"
+    if steps < needed:
+        found["weighted-sum.png"] = f"it takes {needed} steps to tell, and the run has {steps}"
+    return found
+
+
+def _primary(run: Path) -> str:
+    """The primary loss, as a file of MELTR says it that one's own loop wrote, or else the model."""
+    stored = run / MELTR
+    named = combiner.primary_in(stored) if stored.is_file() else None
+    if named is not None:
+        return named
+    model: Any = open_model(str(run), "cpu")
+    return str(model.primary)
 
 
 def epochs_of(run: Path) -> list[list[dict[str, Any]]]:
@@ -183,8 +226,14 @@ def _epoch(number: int, steps: Sequence[dict[str, Any]], tasks: Sequence[str]) -
         epoch=number,
         steps=len(steps),
         losses={task: float(np.mean([step[task] for step in steps])) for task in tasks},
+        ranges={task: _range(np.array([step[task] for step in steps])) for task in tasks},
         slopes={task: _slopes(np.array([s[f"slope {task}"] for s in steps])) for task in tasks},
     )
+
+
+def _range(values: Float[np.ndarray, " N"]) -> Range:
+    low, high = (float(one) for one in np.quantile(values, MIDDLE))
+    return Range(least=float(values.min()), low=low, high=high, most=float(values.max()))
 
 
 def _slopes(values: Float[np.ndarray, " N"]) -> Slopes:
