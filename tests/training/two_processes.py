@@ -108,7 +108,7 @@ def trained(footage: Footage, folder: Path, rank: int, world: int) -> dict[str, 
 
 
 def weighed(rank: int, world: int) -> dict[str, dict[str, Tensor]]:
-    """Of each weighting the slopes and the gradient, from this rank's half of one batch."""
+    """Slopes and gradient by each weighting, from this rank's half of one batch."""
     found = {}
     for name in ALL:
         model = model_of().eval()  # a mean over all samples, without draws
