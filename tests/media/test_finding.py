@@ -37,6 +37,17 @@ def said(folder: Path, **scope: object) -> list[str]:
     return said_of(find([str(folder)], Scope(**scope)).passed_over)  # type: ignore[arg-type]
 
 
+def test_one_path_may_be_given_alone_and_as_a_text_or_a_path(tmp_path: Path) -> None:
+    put(tmp_path, "a.mp4")
+    expected = find([str(tmp_path)]).files
+    assert len(expected) == 1
+    for one in (str(tmp_path), tmp_path, [tmp_path]):
+        assert find(one).files == expected
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DataError, match=rf"there is no video in {tmp_path}/none; give a folder"):
+        find(tmp_path / "none").required(tmp_path / "none")
+
+
 def test_suffixes_of_cameras_discs_and_recorders_are_known(tmp_path: Path) -> None:
     wanted = ("vob", "m2t", "asf", "f4v", "mxf", "m2v", "divx", "dv", "ogm", "insv", "mod")
     wanted += ("tod", "m2ts", "3gp", "qt", "h264", "dvr-ms")

@@ -2,8 +2,10 @@
 
 import io
 import shutil
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,6 @@ from reeltune.errors import (
 from reeltune.media.progress import Silent
 from reeltune.models.opening.open import open_encoder
 from reeltune.search import encoder as _encoder
-from reeltune.search.files import File
 from reeltune.search.library import Library
 from reeltune.search.store import table as _table
 from reeltune.search.store.lock import sole_writer
@@ -54,8 +55,9 @@ def copy(full: Library, tmp_path: Path) -> Library:
     return Library(shutil.copytree(full.folder, tmp_path / "copy"))
 
 
-def names(records: list[File] | list[Moment]) -> list[str]:
-    return [Path(record.path).name for record in records]
+def names(found: Iterable[Any]) -> list[str]:
+    """Names of files, of records that have a path, or of paths."""
+    return [Path(getattr(one, "path", one)).name for one in found]
 
 
 def test_a_new_library_is_empty_and_is_filled_as_by_the_function(
@@ -67,7 +69,7 @@ def test_a_new_library_is_empty_and_is_filled_as_by_the_function(
     assert empty.verify().faults == []
     assert empty.remove([]) == []
     report = reeltune.index(videos, tmp_path / "by function", reeltune.Choice(model=model))
-    assert sorted(names(report.indexed)) == NAMES  # type: ignore[arg-type]
+    assert sorted(names(report.indexed)) == NAMES
     made, other = ([*one.moments(vectors=True)] for one in (full, Library(report.library)))
     assert [moment.id for moment in made] == [moment.id for moment in other]
     for one, same in zip(made, other, strict=True):
@@ -103,9 +105,9 @@ def test_one_video_or_several_are_added_and_removed_by_any_kind_of_path(
 ) -> None:
     clip(videos / "white.mp4", (250, 250, 250), seconds=1)
     clip(videos / "grey.mov", (90, 90, 90), seconds=1)
-    assert names(copy.add(str(videos / "white.mp4")).indexed) == ["white.mp4"]  # type: ignore[arg-type]
+    assert names(copy.add(str(videos / "white.mp4")).indexed) == ["white.mp4"]
     report = copy.add([videos / "grey.mov", videos / "white.mp4"])
-    assert (names(report.indexed), len(report.unchanged)) == (["grey.mov"], 1)  # type: ignore[arg-type]
+    assert (names(report.indexed), len(report.unchanged)) == (["grey.mov"], 1)
     assert copy.remove(videos / "white.mp4") == [str(videos / "white.mp4")]
     assert copy.remove(str(videos)) == [str(videos / "grey.mov")]
     assert names(copy.files()) == NAMES
@@ -128,6 +130,29 @@ def test_what_is_added_must_be_a_video_and_what_is_beside_it_is_stored(
         copy.add([videos / "bad.mp4", videos / "white.mp4"])
     assert caught.value.path == str(videos / "bad.mp4")
     assert sorted(names(copy.files())) == [*NAMES, "white.mp4"]
+
+
+def test_a_run_takes_every_option_of_the_command(
+    videos: Path, model: str, clip: Clip, tmp_path: Path
+) -> None:
+    class Writer:
+        fingerprint = "of a writer"
+
+        def parts(self, path: Path, spans: Sequence[tuple[float, float]]) -> list[str]:
+            return [f"{path.stem} from {start:g} to {end:g}" for start, end in spans]
+
+    library = Library.create(tmp_path / "made", model)
+    clip(videos / ".hidden.mp4", (250, 250, 250), seconds=1)
+    outside = clip(tmp_path / "elsewhere" / "grey.mp4", (90, 90, 90), seconds=1)
+    (videos / "link.mp4").symlink_to(outside)
+    library.index(videos, exclude=["two.mp4"], everything=True, follow=True, caption=Writer())
+    assert names(library.files()) == [".hidden.mp4", "green.mp4", "link.mp4", "red.mp4"]
+    (linked,) = library.moments("caption = 'grey from 0 to 1'")
+    assert (Path(linked.path).name, linked.location) == ("link.mp4", str(outside))
+    assert linked.caption == "grey from 0 to 1"
+    (videos / "red.mp4").unlink()
+    assert names(library.index(videos, prune="gone").removed) == ["red.mp4"]
+    assert names(library.files()) == [".hidden.mp4", "green.mp4", "link.mp4"]
 
 
 def test_a_run_tells_how_far_it_is(copy: Library, videos: Path, clip: Clip) -> None:
@@ -194,11 +219,15 @@ def test_moments_are_filtered_and_a_wrong_filter_is_refused_before_the_first(
         full.moments("colour = 'red'")
 
 
-def test_an_iteration_stays_with_the_version_that_it_began_with(copy: Library) -> None:
+def test_what_another_process_writes_is_seen_by_the_next_call_and_not_by_an_iteration(
+    copy: Library,
+) -> None:
+    assert len(copy.search("red", fold=False)) == 4
     moments, plain = copy.moments(vectors=True), copy.moments()
     first = next(moments)
-    other = Library(copy.folder)
-    other.remove([file.path for file in other.files()])
+    below = str(Path(copy.files()[0].location).parent)
+    command = [sys.executable, "-m", "reeltune", "library", "remove", below, "-l", str(copy.folder)]
+    subprocess.run(command, check=True, capture_output=True)
     assert len([first, *moments]) == len(list(plain)) == 4
     assert (list(copy.moments()), copy.files(), copy.search("red")) == ([], [], [])
 
