@@ -131,17 +131,19 @@ class Recipe(BaseModel):
 
 def known_settings(recipe: Mapping[str, Any]) -> list[str]:
     """Every setting of a recipe with these components, such as `training.lr`."""
-    melting = recipe.get("meltr")
-    scheme = (
-        melting.get("scheme") if isinstance(melting, dict) else getattr(melting, "scheme", None)
-    )
+    scheme = _setting(recipe.get("meltr"), "scheme")
     classes = {
         "options": find("data", recipe["dataset"]).Config,
         "config": find("models", recipe["component"]).Config,
         "meltr.options": find("meltr.schemes", scheme or Melting().scheme).Config,
         "meltr.sizes": transformer.Config,
     }
-    if (combine := dict(recipe.get("training") or {}).get("combine")) is not None:
+    if (combine := _setting(recipe.get("training"), "combine")) is not None:
         classes["training.combine_options"] = find("training.weightings", combine).Config
     own = [path for path in settings_of(Recipe) if path not in classes]
     return own + [path for section, kind in classes.items() for path in settings_of(kind, section)]
+
+
+def _setting(section: object, name: str) -> Any:
+    """A setting of a section, whether it was read or is as given; None where there is none."""
+    return section.get(name) if isinstance(section, dict) else getattr(section, name, None)
