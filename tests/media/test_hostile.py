@@ -4,6 +4,8 @@ import os
 import re
 import signal
 import struct
+import subprocess
+import sys
 import time
 import zlib
 from collections.abc import Iterator
@@ -358,9 +360,18 @@ def test_time_in_all_is_bounded(long_clip: Path) -> None:
 
 def test_memory_is_bounded(long_clip: Path, numbered: Numbered, tmp_path: Path) -> None:
     big = numbered(tmp_path / "a.mp4", range(0, 400, 40), size=(4000, 4000), preset="ultrafast")
-    with Decoder(SMALL, limits=Limits(memory=320 << 20)) as decoder:
+    with Decoder(SMALL, limits=Limits(memory=280 << 20)) as decoder:
         assert re.search("memory|Invalid data", outcome(decoder, big))
         assert read(decoder, long_clip)[0]
+
+
+def test_the_worker_imports_little() -> None:
+    """What it does not need takes memory and time of every worker, and is more to attack."""
+    program = "import sys, reeltune.media._worker; print(*sorted(sys.modules))"
+    ran = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True)
+    loaded = ran.stdout.split()
+    assert "av" in loaded, ran.stderr
+    assert not {"pydantic", "torch", "transformers", "lance", "yaml"} & {*loaded}
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="the measures are those of Linux")
@@ -374,5 +385,7 @@ def test_the_worker_gives_up_its_rights() -> None:
         limits = Path(f"/proc/{pid}/limits").read_text()
         assert re.search(r"Max file size\s+0\s+0", limits)
         assert re.search(r"Max core file size\s+0\s+0", limits)
+        # Decoding starts threads, which count as processes for everybody but root.
+        assert not re.search(r"Max processes\s+0", limits)
         environment = Path(f"/proc/{pid}/environ").read_bytes()
         assert b"HOME=" not in environment, "tokens in the environment are not handed down"

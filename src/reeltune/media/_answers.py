@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from reeltune.media._wire import WireError, cut
+from reeltune.media.limits import LATEST
 
 THUMBNAIL_LIMIT = 1 << 18  # bytes
 LONGEST_SIDE = 1 << 18  # pixels
-LATEST = 7_258_118_400_000_000  # µs since 1970: the end of 2199; nothing was taken later
 
 
 def line(text: str) -> str:

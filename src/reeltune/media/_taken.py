@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from av.container import InputContainer
 
-from reeltune.media._answers import LATEST
+from reeltune.media.limits import LATEST
 
 # What phones write beside the time in UTC, with the offset of the place; then what most write.
 NAMES = ("com.apple.quicktime.creationdate", "creation_time")

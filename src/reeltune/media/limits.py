@@ -16,6 +16,7 @@ CODECS = (
 )
 PICTURES = ("JPEG", "PNG", "WEBP", "BMP", "GIF")  # of Pillow, for pictures as queries
 LEAST_RATE = 256  # bytes per second of video; a file that declares less is not believed
+LATEST = 7_258_118_400_000_000  # µs since 1970: the end of 2199; nothing was taken later
 
 
 @dataclass(frozen=True, kw_only=True)
