@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reeltune.media._pixels import fit
+from fit_picture_confidence import encode_photos
 from reeltune.media.decoder import Decoder
 from reeltune.media.sampling import Sampling
 from reeltune.models.lite import Lite
 from reeltune.models.opening.open import open_encoder
+from reeltune.search._background import pictures
 from short_queries import (
     GROUPS,
     SHOWN,
@@ -30,6 +31,11 @@ from train_lite_head import Flickr8k
 PHOTOS = {"dev": 400, "test": 300, "train": 240}  # drawn of each split; train is the background
 FIT = 240  # of the development photos; the others validate
 FRAMES = 12  # most of a clip
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (N, D) at length 1."""
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 @dataclass(frozen=True)
@@ -103,19 +109,17 @@ class Encoder:
         order = np.random.default_rng(0).permutation(len(names))[: PHOTOS[split]]
         return [names[i] for i in sorted(order)]
 
-    @torch.inference_mode()
     def _photos(self, names: list[str]) -> np.ndarray:
-        opened, pixels, parts = self.flickr.photos(names), self.model.pixels, []
-        for start in range(0, len(names), 20):
-            some = [opened[name] for name in names[start : start + 20]]
-            squares = [fit(one, pixels.size, pixels.fit, pixels.resample) for one in some]
-            frames = torch.from_numpy(np.stack(squares))[:, None]
-            mask = torch.ones(len(some), 1, dtype=torch.bool)
-            parts.append(self.model.encode_video(frames, mask))
-        return torch.cat(parts).numpy()
+        opened = self.flickr.photos(names)
+        return encode_photos(self.model, [opened[name] for name in names])
 
     def of_photos(self, split: str) -> np.ndarray:
         return self.kept(split, lambda: self._photos(self.drawn(split)))
+
+    @cached_property
+    def pictures(self) -> np.ndarray:
+        """Vectors of the packaged pictures (P, D)."""
+        return encode_photos(self.model, pictures())
 
     @torch.inference_mode()
     def _clips(self, paths: list[Path]) -> np.ndarray:

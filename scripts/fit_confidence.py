@@ -11,140 +11,76 @@ another one of their own photo.
 
 What takes part in what: development photos are split into those of the fit and of the validation,
 test photos only test; the clips of MSVD and TGIF validate, the others test; words are split by a
-hash, and those of the tested clips are of the test. The features and the threshold are chosen by
-the validation. The background is training photos, of which only the mean vector is shipped.
+hash, and those of the tested clips are of the test. Weights are fitted to `lite` alone; what is
+usual for a model, and the other models, are looked at on the validation. Photos of the training
+split are pictures that have nothing to do with a query, of which features were tried.
 
-Prints the log loss of each choice of features on the validation, the weights and the threshold, and
-the figures of the test as they were before and are now.
+Prints the log loss of each choice of features and of scale on the validation, the weights and the
+thresholds, and the figures of the test as they were before and are now.
 """
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from confidence_data import Encoder, Shown, clips, photos
+from confidence_data import Encoder, Shown, clips, photos, unit
+from confidence_questions import Asker, Question
 from fit_picture_confidence import area, chance, regression
-from reeltune.search._confidence import GOOD, KNOWN, MOST, WEIGHTS
-from short_queries import UNTOLD, stem, words
+from reeltune.search._background import captions
+from reeltune.search._confidence import MOST, POOR, WEIGHTS, kind_of
+from reeltune.search._usual import Baseline, Usual, usual
 
-BEFORE = (1.739, -0.786, -3.686)  # weights of strength and log count, and the bias, on captions
-SIZES, DRAWS = (4, 16, 60, 300), 150  # moments of a gallery; queries of each sort and size
-BOOTSTRAPS = 1000
-SORTS = ("word", "caption")
+# The models, as the columns of lite that are theirs; a head alone knows no names of things.
+MODELS = {"lite": slice(None), "lite-zero": slice(384, None), "head of lite": slice(384)}
+BEFORE, GOOD = (1.521, -0.824, -2.413), 0.35  # the weights for all texts, and the threshold
+LITE = (0.0, 0.085)  # was its mean and deviation; other models had those of the library
 STATES = {"present": 0.5, "removed": 0.25, "far": 0.25}  # weight
+KINDS = ("short", "text")
+# Most right first answers that may be called bad, by the mean of photos and clips
+WRONG = {"short": 0.05, "text": 0.1}
+CHOSEN_ON = {"fit": 0.25, "val": 0.25, "val clips": 0.5}  # weight
+BOOTSTRAPS = 1000
 Columns = dict[str, np.ndarray]
+Inputs = Callable[[Columns], list[np.ndarray]]
 
 
-@dataclass(frozen=True)
-class Question:
-    """A query against a gallery, and which of its moments match."""
-
-    sort: str
-    state: str
-    text: str
-    members: np.ndarray  # (M,), rows of the set
-    match: np.ndarray  # (M,)
-    about: str  # what is drawn anew as a whole in the bootstrap
-
-
-class Asker:
-    """Draws questions about one set of photos or clips."""
-
-    def __init__(self, shown: Shown, encoder: Encoder, agreement: float, seed: int = 0) -> None:
-        self.shown, self.encoder, self.agreement = shown, encoder, agreement
-        self.source = np.random.default_rng(seed)
-
-    def agrees(self, caption: str) -> np.ndarray:
-        vector = self.encoder.sentences([caption])[0]
-        return np.array([(own @ vector).max(initial=-1) for own in self.shown.sentences]) >= (
-            self.agreement
+def asked(shown: Shown, questions: list[Question], encoder: Encoder, model: str) -> Columns:
+    """The best answer of a model to each question, a row each."""
+    part = MODELS[model]
+    vectors, background, read, seen = (
+        unit(one[:, part])
+        for one in (
+            shown.vectors,
+            encoder.background,
+            encoder.vectors(captions()),
+            encoder.pictures,
         )
-
-    def drawn(self, sizes: tuple[int, ...]) -> Iterator[Question]:
-        """Questions about random galleries of photos."""
-        for size in sizes:
-            for _ in range(DRAWS):
-                for state in STATES:
-                    yield self._caption(state, size)
-                    yield from self._word(state, size)
-
-    def _members(self, allowed: np.ndarray, size: int, own: int) -> np.ndarray:
-        members = self.source.permutation(allowed[allowed != own])[:size]
-        if own >= 0:
-            members[0] = own
-        return members
-
-    def _caption(self, state: str, size: int) -> Question:
-        every = np.arange(len(self.shown.vectors))
-        if state == "far":
-            text, own = str(self.source.choice(self.shown.far_captions)), -1
-            about = text
-        else:
-            own = int(self.source.integers(len(every)))
-            text, about = str(self.source.choice(self.shown.captions[own])), str(own)
-        match = self.agrees(text) | (every == own)
-        members = self._members(every[every != own], size, own if state == "present" else -1)
-        return Question("caption", state, text, members, match[members], about)
-
-    def _word(self, state: str, size: int) -> Iterator[Question]:
-        forms = self.shown.far_words if state == "far" else self.shown.words
-        word = str(self.source.choice(sorted(forms)))
-        share = self.shown.said.of(word)
-        if state == "present":
-            owners = np.flatnonzero(share >= 0.4)
-            if len(owners) == 0:
-                return
-            members = self._members(np.arange(len(share)), size, int(self.source.choice(owners)))
-        else:
-            members = self._members(np.flatnonzero(~self.shown.said.related(word)), size, -1)
-            if len(members) < size / 2:
-                return
-        yield Question("word", state, forms[word], members, share[members] > 0, word)
-
-    def about_clips(self) -> Iterator[Question]:
-        """Every question about a handful of clips: what is shown, and what is nowhere."""
-        every, shown = np.arange(len(self.shown.vectors)), self.shown
-        for text in sorted({text for texts in shown.labels for text in texts}):
-            match = np.array([text in texts for texts in shown.labels]) | shown.mentions(text)
-            sort = "word" if len(text.split()) == 1 else "phrase"
-            yield Question(sort, "present", text, every, match, text)
-            yield Question(sort, "removed", text, every[~match], match[~match], text)
-        labelled = {stem(word) for texts in shown.labels for text in texts for word in words(text)}
-        for word, form in (shown.words | shown.far_words).items():
-            if word in labelled | {stem(one) for one in UNTOLD} or shown.is_related(word, labelled):
-                continue
-            yield Question("word", "far", form, every, np.zeros(len(every), bool), word)
-        for own, captions in enumerate(shown.captions):
-            for text in map(str, self.source.permutation(captions)[:20]):
-                match, rest = self.agrees(text) | (every == own), every[every != own]
-                yield Question("caption", "present", text, every, match, str(own))
-                yield Question("caption", "removed", text, rest, match[rest], str(own))
-        for text in shown.far_captions[:150]:
-            if not (match := self.agrees(text)).any():
-                yield Question("caption", "far", text, every, match, text)
-
-
-def asked(shown: Shown, questions: Iterator[Question], encoder: Encoder) -> Columns:
-    """The best answer to each question, a row each."""
-    rows, background = [], encoder.background
+    )
+    baseline, rows = Baseline(read), []
+    models, each = usual(*baseline.of(seen), seen, np.arange(len(seen))), baseline.of(vectors)
     for question in questions:
-        query = encoder.vectors([question.text])[0]
-        scores, far = shown.vectors[question.members] @ query, background @ query
-        best = int(np.argmax(scores))
+        query = unit(encoder.vectors([question.text])[:, part])[0]
+        scores, far = vectors[question.members] @ query, background @ query
+        best, one = int(np.argmax(scores)), question.members
+        librarys = usual(each[0][one], each[1][one], vectors[:0], np.empty(0))
         rows.append(
             {
                 "sort": question.sort,
+                "kind": kind_of(question.text),
                 "state": question.state,
                 "about": question.about,
+                "text": question.text,
                 "match": bool(question.match[best]),
                 "score": scores[best],
                 "count": len(scores),
+                **columns_of("the model's", models),
+                **columns_of("the library's", librarys),
+                **columns_of("halfway", models.halfway_to(librarys)),
                 "mean": far.mean(),
                 "std": far.std(),
                 "low": np.median(far) - np.quantile(far, 0.16),
@@ -153,43 +89,74 @@ def asked(shown: Shown, questions: Iterator[Question], encoder: Encoder) -> Colu
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
+def columns_of(scale: str, usual: Usual) -> dict[str, float]:
+    return {f"texts, {scale}": usual.texts, f"spread, {scale}": usual.spread}
+
+
 def crowd(found: Columns) -> np.ndarray:
     return np.log(np.minimum(found["count"], MOST))
 
 
-def strength(found: Columns, of: str = "score") -> np.ndarray:
-    return (found[of] - KNOWN["lite"].texts) / KNOWN["lite"].spread
+def strength(found: Columns, of: str = "score", scale: str = "halfway") -> np.ndarray:
+    """Deviations above what is usual, for the model, in the library, or halfway between them."""
+    return (found[of] - found[f"texts, {scale}"]) / found[f"spread, {scale}"]
 
 
 def z(found: Columns, spread: str) -> np.ndarray:
     return (found["score"] - found["mean"]) / found[spread]
 
 
-CHOICES: dict[str, Callable[[Columns], list[np.ndarray]]] = {
-    "score": lambda found: [strength(found)],
+def score_alone(found: Columns) -> list[np.ndarray]:
+    return [strength(found)]
+
+
+SCALES: dict[str, Inputs] = {
+    "the model's": lambda found: [strength(found, scale="the model's")],
+    "the library's": lambda found: [strength(found, scale="the library's")],
+    "halfway": score_alone,
+}
+CHOICES: dict[str, Inputs] = {
+    "score": score_alone,
     "score, mean of the query": lambda found: [strength(found), strength(found, "mean")],
     "score, mean and deviation of the query": lambda found: [
         *(strength(found), strength(found, "mean")),
-        found["std"] / KNOWN["lite"].spread,
+        found["std"] / found["spread, halfway"],
     ],
     "z of the query's own distribution": lambda found: [z(found, "std")],
     "z by its lower half": lambda found: [z(found, "low")],
     "z, score": lambda found: [z(found, "std"), strength(found)],
 }
-CHOSEN = "score"  # the others gain less than 0.01 on both validation sets
 
 
-def inputs(found: Columns, choice: str) -> np.ndarray:
-    return np.column_stack([*CHOICES[choice](found), crowd(found)])
+def design(found: Columns, inputs: Inputs) -> np.ndarray:
+    return np.column_stack([*inputs(found), crowd(found)])
+
+
+def rows_of(found: Columns, rows: np.ndarray) -> Columns:
+    return {name: column[rows] for name, column in found.items()}
+
+
+def fitted(train: Columns, inputs: Inputs) -> np.ndarray:
+    return regression(design(train, inputs), train["match"].astype(float), weight(train))
+
+
+def by_kind(train: Columns, inputs: Inputs) -> dict[str, np.ndarray]:
+    """Weights for short texts and for others."""
+    return {kind: fitted(rows_of(train, train["kind"] == kind), inputs) for kind in KINDS}
+
+
+def sure_by_kind(found: Columns, weights: dict[str, np.ndarray], inputs: Inputs) -> np.ndarray:
+    each = [chance(design(found, inputs), weights[kind]) for kind in KINDS]
+    return np.where(found["kind"] == KINDS[0], *each)
 
 
 def weight(found: Columns) -> np.ndarray:
-    """Words and captions count the same, and so do present queries and others."""
+    """Short texts and others count the same, and so do present queries and others."""
     total = np.zeros(len(found["match"]))
-    for sort in SORTS:
+    for kind in KINDS:
         for state, share in STATES.items():
-            inside = (found["sort"] == sort) & (found["state"] == state)
-            total[inside] = share / max(inside.sum(), 1)
+            inside = (found["kind"] == kind) & (found["state"] == state)
+            total[inside] = share * len(total) / max(inside.sum(), 1)
     return total
 
 
@@ -199,60 +166,84 @@ def log_loss(found: Columns, sure: np.ndarray) -> float:
     return float(np.average(losses, weights=weight(found)))
 
 
-def figures(found: Columns, sure: np.ndarray, threshold: float) -> np.ndarray:
+def right(found: Columns) -> np.ndarray:
+    return (found["state"] == "present") & found["match"]
+
+
+def figures(found: Columns, sure: np.ndarray, poor: np.ndarray) -> np.ndarray:
     """Right first answers called bad, first answers to what is absent called good, and AUC."""
     present = found["state"] == "present"
-    right, absent = present & found["match"], ~present & ~found["match"]
-    if not right.any() or not absent.any():
+    good, absent = right(found), ~present & ~found["match"]
+    if not good.any() or not absent.any():
         return np.full(3, np.nan)
     return np.array(
         [
-            (sure[right] < threshold).mean(),
-            (sure[absent] >= threshold).mean(),
+            (sure < poor)[good].mean(),
+            (sure >= poor)[absent].mean(),
             area(sure, present.astype(float)),
         ]
     )
 
 
-def only(found: Columns, sort: str) -> np.ndarray:
-    return found["sort"] == sort
+def thresholds(found: dict[str, Columns], sure: dict[str, np.ndarray]) -> dict[str, float]:
+    """The highest hundredths below which no more than the `WRONG` of right first answers lie."""
+    best, steps = {}, np.arange(1, 100) / 100
+    for kind in KINDS:
+        wrong = np.zeros(len(steps))
+        for name, share in CHOSEN_ON.items():
+            one = found[name]
+            answers = sure[name][right(one) & (one["kind"] == kind)]
+            wrong += share * (answers < steps[:, None]).mean(axis=1)
+        best[kind] = float(steps[wrong <= WRONG[kind]].max())
+    return best
 
 
-def best_threshold(checked: list[tuple[Columns, np.ndarray]]) -> float:
-    """Where right answers called good less absent ones called good are most, to a twentieth, by
-    the mean over words and captions of each set."""
-
-    def balance(step: float) -> float:
-        each = [
-            1 - figures({k: v[m] for k, v in found.items()}, sure[m], step)[:2].sum()
-            for found, sure in checked
-            for m in (only(found, sort) for sort in SORTS)
-        ]
-        return float(np.mean(each))
-
-    return float(max(np.arange(1, 20) / 20, key=balance))
-
-
-def interval(found: Columns, sure: np.ndarray) -> np.ndarray:
+def interval(found: Columns, sure: np.ndarray, poor: np.ndarray) -> np.ndarray:
     """95 % interval (2, 3) of the figures: words, photos and clips are drawn anew as wholes."""
     source, drawn = np.random.default_rng(0), []
     names, codes = np.unique(found["about"], return_inverse=True)
     rows = [np.flatnonzero(codes == code) for code in range(len(names))]
     for _ in range(BOOTSTRAPS):
         some = np.concatenate([rows[i] for i in source.integers(len(names), size=len(names))])
-        drawn.append(figures({k: v[some] for k, v in found.items()}, sure[some], GOOD))
+        drawn.append(figures(rows_of(found, some), sure[some], poor[some]))
     return np.nanquantile(drawn, (0.025, 0.975), axis=0)
 
 
-def report(name: str, found: Columns, sure: np.ndarray) -> None:
+def report(name: str, found: Columns, sure: np.ndarray, poor: np.ndarray) -> None:
     for sort in dict.fromkeys(found["sort"].tolist()):
-        inside = only(found, sort)
-        some = {key: column[inside] for key, column in found.items()}
-        mid, (low, high) = figures(some, sure[inside], GOOD), interval(some, sure[inside])
-        right = int(((some["state"] == "present") & some["match"]).sum())
+        inside = found["sort"] == sort
+        some = (rows_of(found, inside), sure[inside], poor[inside])
+        mid, (low, high) = figures(*some), interval(*some)
         shown = [f"{m:.3f} ({a:.3f} to {b:.3f})" for m, a, b in zip(mid, low, high, strict=True)]
-        print(f"{name}, {sort}: right first {right}, bad {shown[0]}, absent good {shown[1]}, "
-              f"AUC {shown[2]}")  # fmt: skip
+        print(f"{name}, {sort}: right first {right(some[0]).sum()}, bad {shown[0]}, "
+              f"absent good {shown[1]}, AUC {shown[2]}")  # fmt: skip
+
+
+def as_before(found: Columns, model: str) -> np.ndarray:
+    """Confidence by the weights and scales of before."""
+    plain = (found["score"] - LITE[0]) / LITE[1]
+    stood_out = plain if model == "lite" else strength(found, scale="the library's")
+    return chance(np.column_stack([stood_out, crowd(found)]), np.array(BEFORE))
+
+
+def compare(found: dict[str, dict[str, Columns]]) -> None:
+    """Print the log losses, on the validation, of features and of scales."""
+    train = found["lite"]["fit"]
+    for choice, inputs in CHOICES.items():
+        common = fitted(train, inputs)
+        losses = [
+            log_loss(one, chance(design(one, inputs), common))
+            for one in (found["lite"]["val"], found["lite"]["val clips"])
+        ]
+        print(f"one fit, {choice}: log loss {losses[0]:.3f}, {losses[1]:.3f}")
+    for scale, inputs in SCALES.items():
+        weights = by_kind(train, inputs)
+        for model, each in found.items():
+            losses = [
+                log_loss(one, sure_by_kind(one, weights, inputs))
+                for one in (each["val"], each["val clips"])
+            ]
+            print(f"by kind, {scale} scale, {model}: log loss {losses[0]:.3f}, {losses[1]:.3f}")
 
 
 def main() -> None:
@@ -261,33 +252,37 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     chosen = parser.parse_args()
     encoder = Encoder(chosen.data, chosen.cache)
-    fit, val, test = (photos(encoder, part) for part in ("fit", "val", "test"))
-    val_clips, test_clips = (clips(encoder, part) for part in ("val", "test"))
-    agreement = encoder.own_agreement(fit)
-    sizes = {len(shown.vectors): SIZES for shown in (fit, val, test)}
-    found = {
-        name: asked(
-            shown, Asker(shown, encoder, agreement).drawn(sizes[len(shown.vectors)]), encoder
-        )
-        for name, shown in (("fit", fit), ("val", val), ("test", test))
-    } | {
-        name: asked(shown, Asker(shown, encoder, agreement).about_clips(), encoder)
-        for name, shown in (("val clips", val_clips), ("test clips", test_clips))
+    sets = {part: photos(encoder, part) for part in ("fit", "val", "test")}
+    sets |= {f"{part} clips": clips(encoder, part) for part in ("val", "test")}
+    agreement = encoder.own_agreement(sets["fit"])
+    askers = {name: Asker(shown, encoder, agreement) for name, shown in sets.items()}
+    questions = {
+        name: list(one.about_clips() if "clips" in name else one.about_photos())
+        for name, one in askers.items()
     }
-    for choice in CHOICES:
-        train = found["fit"]
-        weights = regression(inputs(train, choice), train["match"].astype(float), weight(train))
-        sure = {n: chance(inputs(one, choice), weights) for n, one in found.items()}
-        losses = [f"{log_loss(found[name], sure[name]):.4f}" for name in ("val", "val clips")]
-        print(f"{choice}: weights {weights.round(3).tolist()}, log loss {', '.join(losses)}")
-        if choice == CHOSEN:
-            kept = sure
-            in_use = best_threshold([(found[n], sure[n]) for n in ("val", "val clips")])
-    print(f"in use {CHOSEN}: {WEIGHTS['text']}, threshold {GOOD}; best {in_use}")
+    found = {
+        model: {name: asked(sets[name], questions[name], encoder, model) for name in sets}
+        for model in MODELS
+    }
+    weights = by_kind(found["lite"]["fit"], score_alone)
+    compare(found)
+    print({kind: one.round(3).tolist() for kind, one in weights.items()}, "in use", WEIGHTS)
+    sure = {
+        model: {name: sure_by_kind(one, weights, score_alone) for name, one in each.items()}
+        for model, each in found.items()
+    }
+    best = thresholds(found["lite"], sure["lite"])
+    print(f"thresholds {best}, in use {POOR}")
     for name in ("test", "test clips"):
-        before = np.column_stack([strength(found[name]), crowd(found[name])])
-        report(f"before, {name}", found[name], chance(before, np.array(BEFORE)))
-        report(f"now, {name}", found[name], kept[name])
+        for model in MODELS:
+            one = found[model][name]
+            good = np.full(len(one["sort"]), GOOD)
+            report(f"before, {model}, {name}", one, as_before(one, model), good)
+            poor = np.array([best[kind] for kind in one["kind"]])
+            report(f"now, {model}, {name}", one, sure[model][name], poor)
+    one, now = found["lite"]["test clips"], sure["lite"]["test clips"]
+    for row in np.flatnonzero(right(one) & (one["sort"] != "caption")):
+        print(f"{one['text'][row]}: {now[row]:.2f}")
 
 
 if __name__ == "__main__":

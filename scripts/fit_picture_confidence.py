@@ -8,7 +8,7 @@ gallery (present) or not (removed). A hit is labelled a match if it is the query
 its captions agree with those of the query as much as three of four captions agree with another one
 of their own photo.
 
-Prints the weights for `_confidence.py` and one JSON line a check.
+Prints the weights and the threshold for `_confidence.py`, and one JSON line a check.
 """
 
 import argparse
@@ -28,12 +28,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 from reeltune.media._pixels import fit
 from reeltune.models.lite import Lite
 from reeltune.models.opening.open import open_encoder
-from reeltune.search._confidence import GOOD, MOST, WEIGHTS, Usual, features
+from reeltune.search._confidence import MOST, POOR, WEIGHTS, features
+from reeltune.search._model_usual import usual_of
+from reeltune.search._usual import Usual
 from train_lite_head import Flickr8k
 
 ALTERED = 200  # photos that are also encoded after cropping and coarse saving
 DRAWS, RANKS = 400, 5  # queries of each kind and size; hits looked at of each
 KINDS = {"present": 0.5, "removed": 0.25}  # weight
+WRONG = 0.05  # most right answers that may be called bad
 
 
 @dataclass(frozen=True)
@@ -185,18 +188,17 @@ def check(name: str, hits: Hits, sure: np.ndarray) -> None:
         "check": name,
         "AUC": area(sure, match),
         "ECE": sum(share * abs(said - true) for share, said, true in table),
-        "right answers called good": float((sure[match > 0] >= GOOD).mean()),
-        "wrong answers called good": float((sure[match == 0] >= GOOD).mean()),
+        "right answers called bad": float((sure[match > 0] < POOR["picture"]).mean()),
+        "wrong answers called good": float((sure[match == 0] >= POOR["picture"]).mean()),
         "reliability": [[round(value, 3) for value in row] for row in table],
     }
     print(json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in line.items()}))
 
 
-def inputs_of(hits: Hits, usual: Usual | None) -> np.ndarray:
-    """What the regression sees; without `usual` by the library's own baseline."""
-    each = [usual or Usual(0.0, 1.0, apart) for apart in hits.apart]
-    counts = hits.count.astype(int).tolist()
-    rows = zip(hits.score[:, None], counts, each, strict=True)
+def inputs_of(hits: Hits, usual: Usual) -> np.ndarray:
+    """What the regression sees; `usual` is that of the model."""
+    each = [usual.halfway_to(Usual(0.0, 1.0, apart)) for apart in hits.apart]
+    rows = zip(hits.score[:, None], hits.count.astype(int).tolist(), each, strict=True)
     return np.concatenate([features(score, count, one, "picture") for score, count, one in rows])
 
 
@@ -214,11 +216,11 @@ def encoded(data: Path, cache: Path, model: Lite) -> dict[str, Pictures]:
     return {name: Pictures(**np.load(cache / f"{name}.npz")) for name in makers}
 
 
-def best_threshold(hits: Hits, sure: np.ndarray) -> float:
-    """Where right answers called good and wrong ones called bad are most, to a twentieth."""
-    steps = np.arange(1, 20) / 20
-    right, wrong = sure[hits.match > 0], sure[hits.match == 0]
-    return float(max(steps, key=lambda step: (right >= step).mean() - (wrong >= step).mean()))
+def threshold(hits: Hits, sure: np.ndarray) -> float:
+    """The highest hundredth below which no more than `WRONG` of the right answers lie."""
+    steps = np.arange(1, 100) / 100
+    wrong = [(sure[hits.match > 0] < step).mean() for step in steps]
+    return float(steps[np.array(wrong) <= WRONG].max())
 
 
 def main() -> None:
@@ -230,19 +232,18 @@ def main() -> None:
     if not isinstance(model, Lite):
         raise SystemExit("lite is not the model that this script knows")
     sets = encoded(chosen.data, chosen.cache, model)
-    threshold, apart = own_agreement(sets["dev"]), mean_cosine(sets["dev"].vectors)
-    usual = Usual(0.0, 1.0, apart)
-    print(f"a match is an agreement of {threshold:.2f}; usual cosine of lite: {apart:.3f}")
-    drawn = [draw(sets["dev"], n, threshold) for n in (4, 16, 100, int(MOST))]
+    agreement, usual = own_agreement(sets["dev"]), usual_of(model)
+    print(f"a match is an agreement of {agreement:.2f}; {usual}")
+    drawn = [draw(sets["dev"], n, agreement) for n in (4, 16, 100, int(MOST))]
     train = Hits([row for hits in drawn for row in hits.rows if row[3] == 0])
     seen = inputs_of(train, usual)
     weights = regression(seen, train.match, train.weight)
-    best = best_threshold(train, chance(seen, weights))
-    print(f"weights {weights.round(3).tolist()}, in use {WEIGHTS['picture']}, threshold {best}")
+    best = threshold(train, chance(seen, weights))
+    print(f"weights {weights.round(3).tolist()}, in use {WEIGHTS['picture']}")
+    print(f"threshold {best}, in use {POOR['picture']}")
     for n in (16, 100, 1000):
-        hits = draw(sets["test"], n, threshold)
+        hits = draw(sets["test"], n, agreement)
         check(f"photos {n}", hits, chance(inputs_of(hits, usual), weights))
-        check(f"photos {n}, by their own baseline", hits, chance(inputs_of(hits, None), weights))
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ def test_all_that_prints_shows_a_name_as_the_function_does(name: str) -> None:
         lambda: say(name),
         lambda: show_failed([Failed(name, name)]),
         lambda: show_report(Report(name, [Indexed(name, 1, 1.0, note=name)])),
-        lambda: show_hits([hit(name, caption=name)]),
+        lambda: show_hits([hit(name, caption=name)], name),
         lambda: say_row(name),
     ):
         printed, sys.stdout = sys.stdout, io.StringIO()
@@ -148,7 +148,7 @@ def test_a_hit_in_a_pipe_is_one_line_with_the_path_whole_and_absolute(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = "videos/" + 40 * "a long day at the sea, " + "\n[part 3].mp4"
-    show_hits([hit(path), hit("b.mp4", caption="a dog\nruns", confidence=None, similar=3)])
+    show_hits([hit(path), hit("b.mp4", caption="a dog\nruns", confidence=None, similar=3)], "x")
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("\t") for line in lines] == [
         ["0.500", "90%", "0:00.0", "0:02.0", "/v/" + path.replace("\n", "\\n")],
@@ -157,8 +157,8 @@ def test_a_hit_in_a_pipe_is_one_line_with_the_path_whole_and_absolute(
 
 
 def test_what_is_said_about_hits_is_not_among_them(capsys: pytest.CaptureFixture[str]) -> None:
-    show_hits([])
-    show_hits([hit("a.mp4", confidence=0.1)])
+    show_hits([], "a dog")
+    show_hits([hit("a.mp4", confidence=0.01)], "a dog")
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 1
     assert err.splitlines() == [
@@ -172,7 +172,7 @@ def test_hits_on_a_terminal_are_a_table_that_folds_and_shortens_nothing(
 ) -> None:
     screen = terminal(monkeypatch)
     path = "v/" + 10 * "abcdefghi [x] " + ".mp4"
-    show_hits([hit(path, caption="a dog", similar=2)])
+    show_hits([hit(path, caption="a dog", similar=2)], "a dog")
     head, *lines = screen.seen().splitlines()
     assert head.split() == ["score", "sure", "from", "to", "file"]
     file = "".join(line[28:] for line in lines).replace(" ", "")

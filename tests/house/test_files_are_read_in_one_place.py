@@ -17,7 +17,7 @@ OF_OURS = {  # files of this package or another, and those that this program alo
     "models/_lite/packaged.py",
     "models/opening/hub.py",
     "recipes/read.py",
-    "search/_confidence.py",
+    "search/_background.py",
     "storage/regular_file.py",
 }
 

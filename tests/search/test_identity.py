@@ -16,10 +16,10 @@ from reeltune.media.decoder import Decoder
 from reeltune.media.files import find
 from reeltune.media.progress import Silent
 from reeltune.models.opening.open import open_encoder
-from reeltune.search._confidence import Baseline
 from reeltune.search._gather import Gatherer
 from reeltune.search._known import Known
 from reeltune.search._prune import gone_below
+from reeltune.search._usual import Baseline
 from reeltune.search.engines.local import Meter, Run
 from reeltune.search.engines.local_readers import Readers
 from reeltune.search.maintain import verify

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,16 @@ from test_fold import everything, slow_choice
 
 from reeltune.errors import ConfigError
 from reeltune.search import query as query_module
+from reeltune.search._confidence import confidence
+from reeltune.search._usual import Usual
 from reeltune.search.query import Ask, answer, videos
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.gallery import Gallery
 from reeltune.search.store.nearest import build_index
 from reeltune.search.store.schema import TAKEN
 from reeltune.types import Hit
+
+CHANCE = partial(confidence, usual=Usual(0.0, 1.0, 0.0), kind="text")
 
 
 @pytest.fixture(params=[1, 256])
@@ -79,13 +84,13 @@ def test_a_least_confidence_leaves_out_what_is_less_sure_as_if_it_were_not_there
     gallery, query = Gallery.read(table(tmp_path_factory.mktemp("t"), *made)), unit(rng, DIM)
     known = {
         hit.id: hit.confidence
-        for hit in answer(gallery, query, Ask(k=1000, per_video=1000, fold=False))
+        for hit in answer(gallery, query, Ask(k=1000, per_video=1000, fold=False), CHANCE)
     }
     least = float(np.quantile(list(known.values()), share))
     found = everything(query, *made)
     found = found.first(sum(known[id] >= least for id in found.id))
     expected = slow_choice(found, 5, per_video, fold=True)
-    hits = answer(gallery, query, Ask(k=5, per_video=per_video, min_confidence=least))
+    hits = answer(gallery, query, Ask(k=5, per_video=per_video, min_confidence=least), CHANCE)
     assert [hit.id for hit in hits] == [found.id[row] for row in expected]
 
 
@@ -206,8 +211,9 @@ def test_an_ask_that_makes_no_sense_is_refused(wrong: dict[str, Any], message: s
 
 def test_the_type_of_hits(tmp_path: Path) -> None:
     gallery = Gallery.read(table(tmp_path, moments("a", unit(np.random.default_rng(0), 1, DIM))))
-    for kind in ("text", "video"):
-        (hit,) = answer(gallery, unit(np.random.default_rng(0), DIM), kind=kind)
-        assert isinstance(hit, Hit)
-        assert hit.confidence is not None
-        assert 0 <= hit.confidence <= 1
+    query = unit(np.random.default_rng(0), DIM)
+    (hit,) = answer(gallery, query, chance=CHANCE)
+    assert isinstance(hit, Hit)
+    assert hit.confidence is not None
+    assert 0 <= hit.confidence <= 1
+    assert answer(gallery, query) == [replace(hit, confidence=None)]

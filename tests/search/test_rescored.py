@@ -145,10 +145,10 @@ def test_no_confidence_is_known_of_scores_of_its_own(
 ) -> None:
     hits = Stand(tmp_path, 4).answer(Ask(k=3))
     assert [hit.confidence for hit in hits] == [None] * 3
-    assert may_match(hits)
+    assert may_match(hits, "a dog")
     with pytest.raises(ConfigError, match=r"min_confidence is 0.5, but .* leave it out"):
         Stand(tmp_path / "other", 4).answer(Ask(min_confidence=0.5))
-    show_hits(hits)
+    show_hits(hits, "a dog")
     shown = capsys.readouterr().out
     assert "?" in shown
     assert "nothing" not in shown

@@ -70,7 +70,7 @@ def contact_sheet(answers: Sequence[Answer], library: Library, path: Path) -> No
     for row, answer in zip(
         figure.subfigures(len(answers), 1, squeeze=False)[:, 0], answers, strict=True
     ):
-        doubt = "" if may_match(answer.hits) else " (nothing matches well)"
+        doubt = "" if may_match(answer.hits, answer.query) else " (nothing matches well)"
         row.suptitle(answer.query + doubt, parse_math=False)
         pictures = library.thumbnails([hit.id for hit in answer.hits])
         for axes in (panels := row.subplots(1, PER_QUERY)):

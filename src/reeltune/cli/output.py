@@ -100,9 +100,9 @@ def show_passed_over(passed_over: Sequence[LeftOut]) -> None:
         say((line, "dim"))
 
 
-def show_hits(hits: Sequence[Hit]) -> None:
+def show_hits(hits: Sequence[Hit], text: str | None) -> None:
     """One line a moment: score, confidence, from, to and file; on the error stream, whether nothing
-    is found or matches well.
+    is found or matches well. `text` is the query, None where that was a picture or a video.
 
     Where a script reads there is no head, tabs stand between the cells, the path is absolute and
     whole, and a caption is one more cell.
@@ -113,7 +113,7 @@ def show_hits(hits: Sequence[Hit]) -> None:
             err=True,
         )
         return
-    if not may_match(hits):
+    if not may_match(hits, text):
         say(("nothing here matches well", "yellow"), "; the nearest are:", err=True)
     if is_terminal():
         show(_hits_table(hits))
@@ -172,7 +172,7 @@ def show_answers(answers: Sequence[tuple[str, Sequence[Hit]]]) -> None:
     for query, hits in answers:
         say("")
         say((query, "bold"))
-        show_hits(hits)
+        show_hits(hits, query)
 
 
 def show_next_steps(library: str, sheet: str) -> None:

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from reeltune.media.decoder import Frame, MediaInfo
-from reeltune.search._confidence import Baseline
 from reeltune.search._dhash import dhash
+from reeltune.search._usual import Baseline
 from reeltune.search.report import Failed, reason_of
 from reeltune.search.shots import MomentSettings, Segment, segments, signature
 from reeltune.search.store.schema import Moments, VideoFile

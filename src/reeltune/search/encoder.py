@@ -11,7 +11,8 @@ from jaxtyping import Float, UInt8
 
 from reeltune.errors import CheckpointError, ConfigError, LibraryError
 from reeltune.models.opening.open import open_encoder
-from reeltune.search._confidence import Baseline
+from reeltune.search._model_usual import keep_usual, usual_in
+from reeltune.search._usual import Baseline, Usual
 from reeltune.search.store.manifest import FILE_NAME, Manifest
 from reeltune.settings.words import require_words
 from reeltune.types import DualEncoder
@@ -29,6 +30,7 @@ class Encoder:
         self._lock = threading.RLock()
         self._model: DualEncoder | None = None
         self._baseline: Baseline | None = None
+        self._usual: Usual | None = None
 
     @classmethod
     def of_library(cls, folder: Path, manifest: Manifest, device: str | None = None) -> "Encoder":
@@ -83,6 +85,18 @@ class Encoder:
                 _try_a_picture(self.model)
                 self._baseline = Baseline.of_model(self.model)
             return self._baseline
+
+    def usual_in(self, folder: Path) -> Usual:
+        """What scores are usual for the model, as a library of it knows."""
+        with self._lock:
+            if self._usual is None:
+                self._usual = usual_in(folder, self.model)
+            return self._usual
+
+    def keep_usual(self, folder: Path) -> None:
+        """Leave in a library of the model what is usual for it, unless it is there."""
+        with self._lock:
+            keep_usual(folder, self.model)
 
 
 def _open_stored(folder: Path, manifest: Manifest, device: str | None) -> DualEncoder:

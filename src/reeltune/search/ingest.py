@@ -89,6 +89,7 @@ def index(
     report.failed.extend(Failed(path, why) for path, why in found.faults.items())
     with sole_writer(folder), logged(folder, paths, report), _reported(folder, report, begun):
         manifest = settle(folder, encoder, choice.model, choice.sampling)
+        encoder.keep_usual(folder)
         manifest = _table.upgrade(folder, manifest)
         begin(folder, "index")
         manifest = _with_excluded(folder, manifest, exclude)

@@ -6,6 +6,7 @@ It is a folder with a Lance table of moments and a small manifest (see docs/libr
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, overload
 
@@ -18,6 +19,7 @@ from reeltune.media.paths import Paths, each_of
 from reeltune.media.progress import Progress
 from reeltune.media.sampling import Sampling
 from reeltune.media.squares import squares
+from reeltune.search._confidence import confidence, kind_of
 from reeltune.search._prune import Prune
 from reeltune.search._rescore import score_of
 from reeltune.search.caption_moments import Describes
@@ -27,7 +29,7 @@ from reeltune.search.files import File, list_files, remove
 from reeltune.search.ingest import Choice, index
 from reeltune.search.maintain import Health, verify
 from reeltune.search.moments import Embedded, embedded_moments, list_moments
-from reeltune.search.query import Ask, Sort, answer
+from reeltune.search.query import Ask, Chance, Sort, answer
 from reeltune.search.report import Report
 from reeltune.search.store import table as _table
 from reeltune.search.store.dataset import Table
@@ -189,12 +191,18 @@ class Library:
         ask = Ask(k=k, where=where, fold=fold, min_confidence=min_confidence, sort=sort)
         if text is not None:
             whole = self._encoder.texts([text])[0]
-            own = score_of(self.model, whole) if self.manifest.indexed else None
-            return answer(self.gallery, whole[: self.manifest.width], ask, own=own)
+            query = whole[: self.manifest.width]
+            if self.manifest.indexed:
+                return answer(self.gallery, query, ask, own=score_of(self.model, whole))
+            return answer(self.gallery, query, ask, self._chance(text))
         pixels = self.model.pixels
         frames = _frames(pixels, video) if image is None else _picture(pixels, image)
         vector = self._encoder.clip(frames)[: self.manifest.width]
-        return answer(self.gallery, vector, ask, kind="video")
+        return answer(self.gallery, vector, ask, self._chance(None))
+
+    def _chance(self, text: str | None) -> Chance:
+        usual = self._encoder.usual_in(self.folder).halfway_to(self.gallery.usual)
+        return partial(confidence, usual=usual, kind=kind_of(text))
 
     def thumbnails(self, ids: Sequence[str]) -> dict[str, bytes]:
         """Small pictures of moments, by the ids of these or of hits: bytes of a JPEG, whose longer

@@ -1,16 +1,15 @@
 """Answers one query from a gallery: scores, filters, folds, and says how sure the answer is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
 
 from reeltune.errors import ConfigError, LibraryError
-from reeltune.search._confidence import GOOD, Kind, confidence
+from reeltune.search._confidence import POOR, kind_of
 from reeltune.search._fold import Chosen, choose
 from reeltune.search._rescore import Score
 from reeltune.search._times import as_text
@@ -23,6 +22,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BEST_OF = 2  # moments of a video whose mean score is the video's
 
 Sort = Literal["match", "date"]
+# From cosines, and how many moments were searched, to the chance that each matches
+Chance = Callable[[Float[np.ndarray, " M"], int], Float[np.ndarray, " M"]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,37 +56,35 @@ def answer(
     gallery: Gallery,
     query: Float[np.ndarray, " D"],
     ask: Ask = Ask(),
-    kind: Literal["text", "video"] = "text",
+    chance: Chance | None = None,
     own: Score | None = None,
 ) -> list[Hit]:
     """The best moments for a unit vector, best first.
 
-    Each has the calibrated confidence that it matches; below `GOOD` it does not match well. The
-    answer is the same as if all moments were walked through in order, but only a few hundred
-    usually are. `similar` counts other videos among those.
+    The answer is the same as if all moments were walked through in order, but only a few hundred
+    usually are. `similar` counts other videos among those. `chance` is the calibrated confidence
+    that moments match, by cosines alone; without it none is known.
 
     `own`, a score of whole vectors, puts those few hundred in order in place of the cosine, which
-    found them: a moment whose cosine is not among the best is missed, whatever its own score. No
-    confidence is known of such scores.
+    found them: a moment whose cosine is not among the best is missed, whatever its own score.
 
     Raises ConfigError for a filter that is wrong, and LibraryError for vectors that cannot be
     compared.
     """
-    if own is not None and ask.min_confidence:
+    if chance is None and ask.min_confidence:
         raise ConfigError(
             f"min_confidence is {ask.min_confidence}, but the library's model has a score of its "
             "own, of which no confidence is known; leave it out (--min-confidence)"
         )
     ranking = gallery.rank(query, ask.where)
-    fitted: Kind = "text" if kind == "text" else "picture"
-    chances = partial(confidence, count=ranking.size, usual=gallery.usual, kind=fitted)
     count, every_video = max(FIRST_LOOK, PER_ANSWER * ask.k), False
     while True:
         found = ranking.best(count, every_video)
         if own is not None:
             found = found.ordered_by(_finite(own(found.whole), gallery))
-        elif ask.min_confidence:
-            found = found.first(int((chances(found.score) >= ask.min_confidence).sum()))
+        elif chance is not None and ask.min_confidence:
+            sure = chance(found.score, ranking.size) >= ask.min_confidence
+            found = found.first(int(sure.sum()))
         chosen = choose(found, ask.k, ask.per_video, ask.fold)
         if chosen.settled or count >= ranking.limit:
             break
@@ -93,8 +92,8 @@ def answer(
             every_video = True
         else:
             count *= WIDER
-    sure = None if own is not None else chances(found.score)
-    return [_hit(found, row, similar, sure) for row, similar in _sorted(found, chosen, ask.sort)]
+    sures = None if chance is None else chance(found.score, ranking.size)
+    return [_hit(found, row, similar, sures) for row, similar in _sorted(found, chosen, ask.sort)]
 
 
 def _sorted(found: Found, chosen: Chosen, sort: str) -> list[tuple[int, int]]:
@@ -119,9 +118,11 @@ def _hit(found: Found, row: int, similar: int, sure: Float[np.ndarray, " M"] | N
     )
 
 
-def may_match(hits: Sequence[Hit]) -> bool:
-    """Whether the confidence is high enough, or not known."""
-    return any(hit.confidence is None or hit.confidence >= GOOD for hit in hits)
+def may_match(hits: Sequence[Hit], text: str | None) -> bool:
+    """Whether any of the hits may be what was looked for; `text` is None where that was a picture
+    or a video. Where no confidence is known, it may."""
+    poor = POOR[kind_of(text)]
+    return any(hit.confidence is None or hit.confidence >= poor for hit in hits)
 
 
 def _finite(scores: Float[np.ndarray, " M"], gallery: Gallery) -> Float[np.ndarray, " M"]:

@@ -156,6 +156,6 @@ def search(
         if asks:
             opened.prepare()
     if asks:
-        prompt(lambda words: show_hits(find(words)))
+        prompt(lambda words: show_hits(find(words), words))
     else:
-        print_json([asdict(hit) for hit in found]) if as_json else show_hits(found)
+        print_json([asdict(hit) for hit in found]) if as_json else show_hits(found, text)

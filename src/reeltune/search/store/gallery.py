@@ -10,12 +10,11 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int, UInt64
 
 from reeltune.errors import LibraryError
-from reeltune.search._confidence import KNOWN, Usual, usual
+from reeltune.search._usual import Usual, usual
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.filtered import scan
 from reeltune.search.store.nearest import Groups, best_rows, by_index, exact_scores, vectors_of
 from reeltune.search.store.schema import CAPTION, REST, TAKEN
-from reeltune.search.store.table import told
 from reeltune.search.store.vectors import Vectors, vectors_in
 
 ANN_ROWS = 1_000_000  # beyond this, vectors stay on disk behind an index
@@ -287,10 +286,7 @@ def dates(rows: pa.Table) -> Int[np.ndarray, " M"]:
 
 
 def _usual(dataset: Table) -> Usual:
-    """The usual similarities for the library's model, or else for the library itself."""
-    made_by = told(dataset)
-    if made_by and made_by.model in KNOWN:
-        return KNOWN[made_by.model]
+    """The usual similarities of the moments."""
     rows = dataset.to_table(columns=["baseline_mean", "baseline_std"])
     places = np.linspace(0, max(len(rows) - 1, 0), min(SAMPLE, len(rows))).astype(int)
     some = dataset.take(places.tolist(), columns=["vector", "video"])
