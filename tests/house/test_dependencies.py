@@ -15,7 +15,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("src", "tests", "benchmarks", "scripts", "examples")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-BESIDE = {"betty", "torchopt"}  # benchmarks/_bilevel_libraries.py takes them where they are
+# Benchmarks and an example take these where they are.
+BESIDE = {"betty", "torchopt", "lightning"}
 NOT_INSTALLED = {"faiss": "faiss-cpu"}  # modules of `bench`, which the suite does without
 
 

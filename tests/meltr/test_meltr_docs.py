@@ -39,6 +39,8 @@ def test_what_the_page_on_ones_own_loop_shows_runs(
         "batch": batches[0],
         "optimizer": torch.optim.SGD(model.parameters(), 0.1),
         "Melt": Melt,
+        "held_out": batches[3],
+        "losses_in_a_tensor": lambda *given: torch.stack(list(losses(*given).values())),
     }
     blocks = re.findall(r"```python\n(.*?)```", OWN, re.DOTALL)
     assert len(blocks[0].splitlines()) <= 10

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from two_meltr_processes import SETTINGS, hypergradients
+from two_meltr_processes import SETTINGS, hypergradients, melted
 
 SCRIPT = Path(__file__).with_name("two_meltr_processes.py")
 Found = list[dict[str, Any]]
@@ -59,6 +59,18 @@ def test_meltr_is_the_same_to_the_bit_on_both_ranks(ranks: Found) -> None:
 
 def test_meltr_starts_the_same_on_both_ranks(ranks: Found) -> None:
     assert torch.equal(ranks[0]["started"], ranks[1]["started"])
+
+
+@pytest.mark.parametrize("by_update", [False, True], ids=["step", "update"])
+def test_a_loop_with_ddp_is_that_of_one_process_on_the_whole_batch(
+    by_update: bool, ranks: Found
+) -> None:
+    """Gradients by DistributedDataParallel, meta steps by the module within it."""
+    wanted = melted(slice(None), joined=False, by_update=by_update)
+    first, second = (found["melted"][by_update] for found in ranks)
+    for name, tensor in wanted.items():
+        assert torch.equal(first[name], second[name])
+        torch.testing.assert_close(first[name], tensor.detach(), rtol=0.0, atol=1e-6)
 
 
 def test_no_thread_of_the_group_outlives_it(ranks: Found) -> None:

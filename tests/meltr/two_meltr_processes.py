@@ -13,8 +13,10 @@ import torch
 from small_problems import Perceptron, melter, points, problem
 from test_meltr_step import Model, batch_of, held_out, step_of
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from oracles.slow_hypergradient import flat
+from reeltune.meltr import Melt
 from reeltune.meltr.derivatives import along
 from reeltune.meltr.schemes.aid_fp_lite import aid_fp_lite
 from reeltune.meltr.schemes.conjugate_gradient import conjugate_gradient
@@ -64,6 +66,36 @@ def trained(rank: int) -> dict[str, Tensor]:
     }
 
 
+class Forward(Perceptron):
+    """As DistributedDataParallel wants it: the losses come by `forward`."""
+
+    def forward(self, batch: Any) -> dict[str, Tensor]:
+        return self.losses(batch)
+
+
+def melted(part: slice, joined: bool, by_update: bool) -> dict[str, Tensor]:
+    """Weights and MELTR after a loop of one's own, from these rows of each batch."""
+    torch.manual_seed(0)
+    own, combiner = Forward().double(), melter(residual=True)
+    model: Any = DistributedDataParallel(own) if joined else own
+    held_out, *batches = [(x[part], y[part]) for x, y in (points(16) for _ in range(6))]
+    melt = Melt(
+        model, lambda model, batch: model(batch), "primary", [held_out], "neumann",
+        combiner=combiner, every=2, lr=0.01, along="vjp",
+    )  # fmt: skip
+    optimizer = torch.optim.SGD(own.parameters(), 0.1)
+    for batch in batches:
+        if by_update:
+            melt(model(batch)).backward()
+        else:
+            melt.step(batch)
+        optimizer.step()
+        optimizer.zero_grad()
+        if by_update:
+            melt.update(batch)
+    return {"phi": flat(list(combiner.parameters())), "weights": flat(list(own.parameters()))}
+
+
 def started(rank: int) -> Tensor:
     """MELTR of a step whose combiner was made from another seed on each rank."""
     from reeltune.meltr.schemes.aid_fp_lite import Config
@@ -85,6 +117,7 @@ def main(out: str) -> None:
         "hypergradients": hypergradients(slice(rank, None, world)),
         "trained": trained(rank),
         "started": started(rank),
+        "melted": [melted(slice(rank, None, world), True, by) for by in (False, True)],
     }
     distributed.stop()
     found["threads"] = [(task / "comm").read_text() for task in Path("/proc/self/task").glob("*")]

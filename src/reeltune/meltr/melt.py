@@ -4,22 +4,18 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pydantic import ValidationError
 from torch import Tensor, nn
 
 from reeltune.errors import ConfigError, DataError
 from reeltune.meltr.combiner import Total, ordered
 from reeltune.meltr.losses import called, lowered_to, read
-from reeltune.meltr.modes import MODES
+from reeltune.meltr.modes import MODES, settings_of
 from reeltune.meltr.outer import HeldOut, Outer
-from reeltune.meltr.scheme import Scheme
-from reeltune.meltr.settings import Settings
+from reeltune.meltr.scheme import Scheme, scheme_of
 from reeltune.meltr.step import Meltr, tasks_in
 from reeltune.meltr.transformer import Config
 from reeltune.nn.draw import Draw
 from reeltune.objectives.named import device_of, scalars
-from reeltune.registry import find
-from reeltune.settings.faults import first_fault
 
 
 class Melt:
@@ -60,8 +56,6 @@ class Melt:
                 f"the losses of Melt are a {type(losses).__name__}; give a function of the model "
                 "and a batch, which returns a dict of losses by name"
             )
-        if mode not in MODES:
-            raise ConfigError(f"Melt has no mode {mode!r}; there are {', '.join(MODES)}")
         if not any(weight.requires_grad for weight in model.parameters()):
             raise ConfigError(
                 f"{type(model).__name__} has no weight that is trained; give Melt the module "
@@ -69,8 +63,7 @@ class Melt:
             )
         self.model, self.losses, self.primary = model, losses, primary
         self.outer = judge_on if isinstance(judge_on, Outer) else HeldOut(judge_on)
-        self.scheme = _scheme(scheme)
-        self.settings = _settings({**MODES[mode].settings, **settings})
+        self.scheme, self.settings = scheme_of(scheme), settings_of(mode, settings)
         self._sizes, self._given = MODES[mode].sizes, combiner
         self._step: Meltr | None = None  # until the losses have names
 
@@ -155,24 +148,6 @@ class Melt:
             self.primary,
         )
         return self._step
-
-
-def _scheme(scheme: str | Scheme) -> Scheme:
-    if isinstance(scheme, Scheme):
-        return scheme
-    made: Scheme = find("meltr.schemes", scheme).Config().build()
-    return made
-
-
-def _settings(given: dict[str, Any]) -> Settings:
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        place, fault = first_fault(error)
-        raise ConfigError(
-            f"Melt got {place}={given.get(place)!r}: {fault}; its settings are "
-            f"{', '.join(Settings.model_fields)}"
-        ) from error
 
 
 def _require_finite(step: Meltr) -> None:

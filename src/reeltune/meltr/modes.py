@@ -1,8 +1,14 @@
 """How MELTR starts and is taught, by name: safely from the sum, or as the paper and its code do."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
+from reeltune.errors import ConfigError
+from reeltune.meltr.settings import Settings
 from reeltune.meltr.transformer import RELEASED
+from reeltune.settings.faults import first_fault
 
 
 class Mode(NamedTuple):
@@ -28,3 +34,18 @@ MODES: dict[str, Mode] = {
         RELEASED["all-in-one"], {"every": 5, "weight_decay": 3e-5, "clip_norm": 1.0}
     ),
 }
+
+
+def settings_of(mode: str, changed: Mapping[str, Any]) -> Settings:
+    """The settings of a mode with some of them changed; raises ConfigError for what is none."""
+    if mode not in MODES:
+        raise ConfigError(f"MELTR has no mode {mode!r}; there are {', '.join(MODES)}")
+    given = {**MODES[mode].settings, **changed}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        place, fault = first_fault(error)
+        raise ConfigError(
+            f"MELTR got {place}={given.get(place)!r}: {fault}; its settings are "
+            f"{', '.join(Settings.model_fields)}"
+        ) from error

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reeltune.meltr.hypergradient import Hypergradient, Problem
+from reeltune.registry import find
 
 
 @dataclass(frozen=True)
@@ -15,3 +16,11 @@ class Scheme:
     hypergradient: Callable[[Problem], Hypergradient]
     batches: int = 1  # 0: nothing is learned
     curves: bool = True  # whether it takes products with the Hessian
+
+
+def scheme_of(given: str | Scheme) -> Scheme:
+    """A scheme as it is, or that of a name of meltr/schemes with its default options."""
+    if isinstance(given, Scheme):
+        return given
+    made: Scheme = find("meltr.schemes", given).Config().build()
+    return made
