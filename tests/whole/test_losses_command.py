@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from reeltune.cli.app import app
 from reeltune.errors import ConfigError, DataError
-from reeltune.meltr import linear, transformer
+from reeltune.meltr import Melt, linear, transformer
 from reeltune.meltr.combiner import load, save
 from reeltune.papers.slopes.pages import write_pages
 from reeltune.papers.slopes.read import (
@@ -230,11 +230,15 @@ def test_a_surface_is_over_two_losses_of_the_run() -> None:
             two_of(("a", "b", "c"), "a", ("a", "c", "b"), asked)
 
 
-def test_a_run_of_a_loop_of_ones_own_needs_a_log_and_meltrs_file(tmp_path: Path) -> None:
-    """The file says which loss is the primary one, for there is no model beside it."""
+def test_a_log_of_a_loop_of_ones_own_says_the_primary_loss(tmp_path: Path) -> None:
+    """There is no model beside it."""
     facts = {"words": 2.0, "slope match": 1.0, "slope words": 0.5}
     written_log(tmp_path, "s" * 12, **facts)
-    save(transformed().float(), tmp_path / MELTR, "match")
+    save(transformed().float(), tmp_path / MELTR)
+    with pytest.raises(DataError, match=r"does not say which loss is the primary one, .*melt\.log"):
+        melted(tmp_path)
+    with (tmp_path / LOG).open("a") as file:
+        file.write('{"kind": "epoch", "step": 12, "epoch": 0, "primary": "match"}\n')
     found = melted(tmp_path, ("words", "match"))
     assert (found.primary, found.left_out) == ("match", {})
     (epoch,) = found.epochs
@@ -273,3 +277,43 @@ def test_of_a_run_without_meltrs_file_the_plots_of_what_was_learned_are_left_out
     assert done.exit_code == 0, done.output
     assert {path.name for path in (tmp_path / "o").glob("*.png")} == {"slopes.png", "ranges.png"}
     assert "There is no surface.png: it shows what MELTR learned, and the folder has" in done.stdout
+
+
+class Mine(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor([1.0, -1.0, 0.5]))
+
+
+def distances(model: Mine, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+    return {
+        "near": (model.weight - batch).square().sum(),
+        "small": model.weight.square().sum(),
+    }
+
+
+def test_a_loop_of_ones_own_is_shown_by_its_log(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, held_out = Mine(), [torch.ones(3)]
+    sizes = {"width": 16, "scale_width": 8, "feedforward": 16, "heads": 2}
+    config = transformer.Config(tasks=("near", "small"), residual=True, **sizes)
+    melt = Melt(model, distances, "near", held_out, combiner=config.build(), every=1, lr=0.01)
+    melt.log(tmp_path)
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    for _ in range(2):
+        for batch in torch.randn(6, 3) + 1:
+            melt.step(batch)
+            optimizer.step()
+            optimizer.zero_grad()
+        melt.log(tmp_path)
+    done = CliRunner().invoke(app, ["losses", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "near (primary)" in done.stdout
+    plots = {path.stem for path in (tmp_path / "losses").glob("*.png")}
+    assert plots == {"slopes", "ranges", "response", "weighted-sum", "surface"}
+    found = melted(tmp_path)
+    assert [(one.epoch, one.steps) for one in found.epochs] == [(0, 6), (1, 6)]
+    assert found.epochs[1].losses["near"] < found.epochs[0].losses["near"]
+    Melt(model, distances, "near", held_out).log(tmp_path)  # another process that goes on
+    assert [line["step"] for line in read_log(tmp_path) if line["kind"] == "step"][-1] == 12
+    assert load(tmp_path / MELTR).state_dict().keys() == melt.combiner.state_dict().keys()

@@ -15,6 +15,7 @@ from reeltune.nn.shapes import Float
 from reeltune.storage.tensors import write_tensors
 
 Config = Annotated[transformer.Config | linear.Config, Field(discriminator="kind")]
+FILE = "meltr.safetensors"  # in the folder of a run
 Learned = transformer.MeltrTransformer | linear.LinearCombiner
 _CONFIG: TypeAdapter[transformer.Config | linear.Config] = TypeAdapter(Config)
 
@@ -73,18 +74,9 @@ def ordered(named: dict[str, Tensor], tasks: tuple[str, ...]) -> list[Tensor]:
     return [named[task] for task in tasks]
 
 
-def save(combiner: Learned, path: Path, primary: str | None = None) -> None:
-    """Write weights, sizes and names of the losses into one safetensors file, and which of them is
-    the primary one where no model beside the file says so."""
-    said = {"meltr": combiner.config.model_dump_json()}
-    said |= {} if primary is None else {"primary": primary}
-    write_tensors(path, combiner.state_dict(), said)
-
-
-def primary_in(path: Path) -> str | None:
-    """The name of the primary loss in a file of `save`; None if it says none."""
-    with safe_open(path, "pt") as file:
-        return (file.metadata() or {}).get("primary")
+def save(combiner: Learned, path: Path) -> None:
+    """Write weights, sizes and names of the losses into one safetensors file."""
+    write_tensors(path, combiner.state_dict(), {"meltr": combiner.config.model_dump_json()})
 
 
 def load(path: Path, tasks: tuple[str, ...] | None = None) -> Learned:

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from reeltune.errors import ConfigError, DataError
 from reeltune.meltr.combiner import Total, ordered
+from reeltune.meltr.diary import Diary
 from reeltune.meltr.losses import called, lowered_to, read
 from reeltune.meltr.modes import MODES, settings_of
 from reeltune.meltr.outer import HeldOut, Outer
@@ -66,6 +68,7 @@ class Melt:
         self.scheme, self.settings = scheme_of(scheme), settings_of(mode, settings)
         self._sizes, self._given = MODES[mode].sizes, combiner
         self._step: Meltr | None = None  # until the losses have names
+        self._diary: Diary | None = None
 
     @property
     def combiner(self) -> nn.Module:
@@ -97,15 +100,28 @@ class Melt:
             lowered = lowered_to(self.settings.precision, self.model)
             melted = self(read(self.model, batch, self.losses, lowered))
             (share * melted).backward()
-            return self._made.passed(batch, share)
+            return self._told(self._made.passed(batch, share))
         facts = self._step(batch, share)
         _require_finite(self._step)
-        return facts
+        return self._told(facts)
 
     def update(self, batch: Any, share: float = 1.0) -> dict[str, float]:
         """Say that a batch was trained on, as `share` of a step of the optimizer, and move MELTR
         if that is due, which does not touch the gradients of the weights. Returns `facts`."""
-        return self._made.update(batch, share)
+        return self._told(self._made.update(batch, share))
+
+    def log(self, folder: Path | str) -> None:
+        """Keep a log in `folder` from now on, for `reeltune losses FOLDER`: a line for each batch.
+        Each further call ends an epoch of it, and keeps MELTR as it is then."""
+        if self._diary is None or self._diary.folder != Path(folder):
+            self._diary = Diary(Path(folder), self.primary)
+        else:
+            self._diary.end_epoch(self._made.combiner)
+
+    def _told(self, facts: dict[str, float]) -> dict[str, float]:
+        if self._diary is not None:
+            self._diary.step(facts)
+        return facts
 
     def state_dict(self) -> dict[str, Tensor]:
         """Everything that resuming needs, as flat tensors: for torch.save or safetensors."""

@@ -11,6 +11,11 @@ from torch import Tensor
 from torch import distributed as dist
 
 
+def leads() -> bool:
+    """Whether this process writes what all of them would write."""
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
 def mean_over_ranks(tensor: Tensor) -> Tensor:
     """The mean of the tensors of all processes, with the same bits on each."""
     if not dist.is_initialized() or dist.get_world_size() == 1:

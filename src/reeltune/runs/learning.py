@@ -26,7 +26,7 @@ from reeltune.training.loop import Outcome, Run, train
 from reeltune.training.settings import Settings
 from reeltune.training.step import Step
 
-MELTR = "meltr.safetensors"
+MELTR = combiner.FILE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from reeltune.errors import ConfigError
 from reeltune.storage.regular_file import read_bytes
-
-LOG = "log.jsonl"
+from reeltune.storage.run_log import LOG, line_of
 
 
 @runtime_checkable
@@ -53,7 +52,7 @@ class Log:
 
     def write(self, kind: str, step: int, facts: dict[str, float]) -> None:
         """Append a line; `kind` is "step" or "epoch", and `step` its number."""
-        self._file.write(json.dumps({"kind": kind, "step": step, **facts}) + "\n")
+        self._file.write(line_of(kind, step, facts))
         if self._board is not None:
             for name, value in facts.items():
                 self._board.add_scalar(f"{kind}/{name}", value, step)

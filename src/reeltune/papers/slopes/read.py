@@ -18,9 +18,11 @@ from torch import nn
 from reeltune.errors import DataError
 from reeltune.meltr import combiner, transformer
 from reeltune.models.opening.open import open_model
+from reeltune.models.opening.weights import CARD
 from reeltune.papers.slopes.surface import Surface, surface, two_of
 from reeltune.runs.learning import MELTR
-from reeltune.training.log import LOG, read_log
+from reeltune.storage.run_log import LOG
+from reeltune.training.log import read_log
 
 POINTS = 101  # of a response curve
 BEYOND = 1.5  # times the largest value of the run: where a response curve ends
@@ -185,11 +187,15 @@ def _left_out(learned: bool, tasks: int, steps: int) -> dict[str, str]:
 
 
 def _primary(run: Path) -> str:
-    """The primary loss, as a file of MELTR says it that one's own loop wrote, or else the model."""
-    stored = run / MELTR
-    named = combiner.primary_in(stored) if stored.is_file() else None
+    """The primary loss, as the log of one's own loop says it, or else the model beside it."""
+    named = next((line["primary"] for line in read_log(run) if "primary" in line), None)
     if named is not None:
-        return named
+        return str(named)
+    if not (run / CARD).is_file():
+        raise DataError(
+            f"{run / LOG} does not say which loss is the primary one, and there is no model beside "
+            "it; call melt.log(folder) before the loop and at the end of each epoch"
+        )
     model: Any = open_model(str(run), "cpu")
     return str(model.primary)
 
