@@ -12,6 +12,7 @@ encoding the text: scores, ties, grouping per video, folding, confidence.
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,6 +24,7 @@ import pyarrow as pa
 
 from _line import emit
 from _moments import World, manifest
+from reeltune.search._confidence import confidence
 from reeltune.search.query import Ask, answer
 from reeltune.search.store.gallery import Gallery
 from reeltune.search.store.nearest import build_index
@@ -35,9 +37,10 @@ Search = Callable[[np.ndarray], list[int]]  # query -> rows, best first; ids are
 def systems(dataset: lance.LanceDataset, vectors: np.ndarray, skip: str) -> dict[str, Search]:
     """Everything that is compared; the first is the truth."""
     gallery, flat = Gallery.read(dataset), faiss.IndexFlatIP(vectors.shape[1])
+    chance = partial(confidence, usual=gallery.usual, kind="text")
     made: dict[str, Search] = {
         "numpy": lambda query: by_numpy(vectors, query),
-        "answer": lambda query: [int(hit.id) for hit in answer(gallery, query, Ask(k=K))],
+        "answer": lambda query: [int(hit.id) for hit in answer(gallery, query, Ask(k=K), chance)],
         "rank": lambda query: [int(one) for one in gallery.rank(query).best(K).id[:K]],
     }
     if "faiss" not in skip:
@@ -52,7 +55,9 @@ def systems(dataset: lance.LanceDataset, vectors: np.ndarray, skip: str) -> dict
         made["rank_by_index"] = lambda query: [
             int(one) for one in disk.rank(query).best(256).id[:K]
         ]
-        made["answer_by_index"] = lambda query: [int(hit.id) for hit in answer(disk, query)]
+        made["answer_by_index"] = lambda query: [
+            int(hit.id) for hit in answer(disk, query, chance=chance)
+        ]
     return made
 
 
