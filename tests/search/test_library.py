@@ -23,6 +23,7 @@ from reeltune.errors import (
     LibraryError,
     MediaError,
 )
+from reeltune.media.files import merged_patterns
 from reeltune.media.progress import Silent
 from reeltune.models.opening.open import open_encoder
 from reeltune.search import encoder as _encoder
@@ -74,6 +75,10 @@ def test_a_new_library_is_empty_and_is_filled_as_by_the_function(
     assert [moment.id for moment in made] == [moment.id for moment in other]
     for one, same in zip(made, other, strict=True):
         np.testing.assert_allclose(one.vector, same.vector, atol=1e-6)
+
+
+def test_a_pattern_alone_is_one_pattern_and_not_its_letters() -> None:
+    assert merged_patterns(["*.gif"], "private/") == ("*.gif", "private/")
 
 
 def test_a_library_is_not_made_twice_nor_where_it_cannot_be(
@@ -145,7 +150,7 @@ def test_a_run_takes_every_option_of_the_command(
     clip(videos / ".hidden.mp4", (250, 250, 250), seconds=1)
     outside = clip(tmp_path / "elsewhere" / "grey.mp4", (90, 90, 90), seconds=1)
     (videos / "link.mp4").symlink_to(outside)
-    library.index(videos, exclude=["two.mp4"], everything=True, follow=True, caption=Writer())
+    library.index(videos, exclude="two.mp4", everything=True, follow=True, caption=Writer())
     assert names(library.files()) == [".hidden.mp4", "green.mp4", "link.mp4", "red.mp4"]
     (linked,) = library.moments("caption = 'grey from 0 to 1'")
     assert (Path(linked.path).name, linked.location) == ("link.mp4", str(outside))
@@ -295,6 +300,7 @@ def test_thumbnails_are_small_pictures_by_id(full: Library) -> None:
     for jpeg in pictures.values():
         with Image.open(io.BytesIO(jpeg)) as picture:
             assert (picture.format, picture.size) == ("JPEG", (64, 48))
+    assert full.thumbnails(ids[0]) == {ids[0]: pictures[ids[0]]}
     assert full.thumbnails([]) == {}
 
 

@@ -11,7 +11,7 @@ from reeltune.media._excluded import IGNORE_FILE, Excluded
 from reeltune.media._passed_over import content_kind, folder_kind, name_kind, suffix_kind
 from reeltune.media.names import suffix_of
 from reeltune.media.paths import Paths, each_of
-from reeltune.settings.words import require_words
+from reeltune.settings.words import each_text, require_words
 from reeltune.types import LeftOut, collect_left_out
 
 EXCLUDED = "excluded"
@@ -69,9 +69,10 @@ class Listing:
         raise DataError(f"there is no video in {', '.join(paths)}{listed}; give a folder of videos")
 
 
-def merged_patterns(kept: Sequence[str], added: Sequence[str]) -> tuple[str, ...]:
+def merged_patterns(kept: Sequence[str], added: str | Sequence[str]) -> tuple[str, ...]:
     """Patterns in the order in which they count, the last most: one that is given anew counts as
     given now. Raises ConfigError for one that is not UTF-8."""
+    added = each_text(added)
     for pattern in added:
         require_words("the pattern", pattern)
     return *(pattern for pattern in kept if pattern not in added), *dict.fromkeys(added)

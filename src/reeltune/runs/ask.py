@@ -13,7 +13,7 @@ from reeltune.media.progress import Progress, Silent
 from reeltune.models.opening.open import load
 from reeltune.runs.own_videos import own_videos
 from reeltune.runs.video_by_video import Outcome, video_by_video
-from reeltune.settings.words import require_words
+from reeltune.settings.words import each_text, require_words
 from reeltune.tasks.finding.ask import Reply, replies
 from reeltune.tasks.finding.asking import Given
 from reeltune.tasks.finding.judge import task_of
@@ -132,7 +132,7 @@ def ask(
     model: str,
     question: str = "",
     *,
-    options: Sequence[str] = (),
+    options: str | Sequence[str] = (),
     said: str = "",
     follow: bool = False,
     device: str | None = None,
@@ -145,5 +145,5 @@ def ask(
     cannot be read. `follow` follows links that lead out of the folders.
     Errors: `ConfigError` for a model that is not asked so.
     """
-    asked = Question(question=question, options=tuple(options), said=said)
+    asked = Question(question=question, options=tuple(each_text(options)), said=said)
     return Questioner(model, device).ask(videos, asked, follow=follow)

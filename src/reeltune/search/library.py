@@ -35,6 +35,7 @@ from reeltune.search.store import table as _table
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.gallery import Gallery, thumbnails
 from reeltune.search.store.manifest import Manifest, changed_at
+from reeltune.settings.words import each_text
 from reeltune.types import DualEncoder, Hit, Moment, Pixels
 
 QUERY_SAMPLING = "uniform 12"  # frames of a video that is itself a query
@@ -88,7 +89,7 @@ class Library:
         paths: Paths,
         *,
         prune: Prune | None = None,
-        exclude: Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
         everything: bool = False,
         follow: bool = False,
         caption: Describes | None = None,
@@ -102,7 +103,7 @@ class Library:
         """
         choice = Choice(
             prune=prune,
-            exclude=tuple(exclude),
+            exclude=tuple(each_text(exclude)),
             everything=everything,
             follow=follow,
             caption=caption,
@@ -204,10 +205,10 @@ class Library:
         usual = self._encoder.usual_in(self.folder).halfway_to(self.gallery.usual)
         return partial(confidence, usual=usual, kind=kind_of(text))
 
-    def thumbnails(self, ids: Sequence[str]) -> dict[str, bytes]:
+    def thumbnails(self, ids: str | Sequence[str]) -> dict[str, bytes]:
         """Small pictures of moments, by the ids of these or of hits: bytes of a JPEG, whose longer
         side has at most 160 pixels. Ids that the library does not have are left out."""
-        return thumbnails(self._newest(), ids)
+        return thumbnails(self._newest(), each_text(ids))
 
     def embed_text(self, texts: str | Sequence[str]) -> Float[np.ndarray, "N E"]:
         """Vectors of N texts: float32 (N, E), each of length 1.
@@ -216,8 +217,7 @@ class Library:
         score of its own. The inner product with the vector of a moment is their cosine. Raises
         ConfigError for an empty text, and for one that is not UTF-8.
         """
-        listed = [texts] if isinstance(texts, str) else list(texts)
-        return self._encoder.texts(listed)[:, : self.manifest.width]
+        return self._encoder.texts(each_text(texts))[:, : self.manifest.width]
 
     def embed_frames(self, frames: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, " E"]:
         """The vector of a picture or a clip: float32 (E,), of length 1, as in `embed_text`.

@@ -1,6 +1,13 @@
 """Words that a person gives on a command line or in Python, before anything reads them."""
 
+from collections.abc import Sequence
+
 from reeltune.errors import ConfigError
+
+
+def each_text(texts: str | Sequence[str]) -> list[str]:
+    """Every text; one that stands alone is one text, and no sequence of letters."""
+    return [texts] if isinstance(texts, str) else list(texts)
 
 
 def require_words(what: str, words: str) -> None:
