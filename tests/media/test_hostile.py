@@ -375,6 +375,14 @@ def test_the_worker_imports_little() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="the measures are those of Linux")
+def test_decoding_starts_no_threads(long_clip: Path) -> None:
+    """Each takes address space for its stack and its heap."""
+    with Decoder(SMALL, Sampling("shot")) as decoder:
+        assert read(decoder, long_clip)[0]
+        assert "Threads:\t1\n" in Path(f"/proc/{decoder.worker().pid}/status").read_text()
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="the measures are those of Linux")
 def test_the_worker_gives_up_its_rights() -> None:
     given_up = sandbox()
     assert given_up["memory limit"]
@@ -385,7 +393,7 @@ def test_the_worker_gives_up_its_rights() -> None:
         limits = Path(f"/proc/{pid}/limits").read_text()
         assert re.search(r"Max file size\s+0\s+0", limits)
         assert re.search(r"Max core file size\s+0\s+0", limits)
-        # Decoding starts threads, which count as processes for everybody but root.
+        # A decoder may start threads, which count as processes for everybody but root.
         assert not re.search(r"Max processes\s+0", limits)
         environment = Path(f"/proc/{pid}/environ").read_bytes()
         assert b"HOME=" not in environment, "tokens in the environment are not handed down"

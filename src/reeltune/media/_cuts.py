@@ -17,7 +17,9 @@ class Cuts:
 
     def is_first(self, frame: av.VideoFrame) -> bool:
         """Whether this frame begins a shot."""
-        small = frame.reformat(width=SIDE, height=SIDE, format="rgb24").to_ndarray() / 255.0
+        small = (
+            frame.reformat(width=SIDE, height=SIDE, format="rgb24", threads=1).to_ndarray() / 255.0
+        )
         if self._last is None:
             self._last = small
             return True

@@ -54,7 +54,8 @@ class Media:
         """
         require_size(frame.width * self.shape, frame.height, self.limits)
         is_bright = frame.color_trc in (PQ, HLG)
-        plane = self.to_rgb.reformat(frame, format="rgb48le" if is_bright else "rgb24").planes[0]
+        kind = "rgb48le" if is_bright else "rgb24"
+        plane = self.to_rgb.reformat(frame, format=kind, threads=1).planes[0]
         size, row = (frame.width, frame.height), plane.line_size
         if is_bright:
             rows = np.frombuffer(memoryview(plane), "<u2").reshape(frame.height, row // 2)

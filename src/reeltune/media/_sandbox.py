@@ -21,7 +21,7 @@ def enter(memory: int) -> dict[str, bool]:
         "no core dumps": _limit("RLIMIT_CORE", 0),
         "no new privileges": _is_linux() and _call("prctl", NO_NEW_PRIVILEGES, 1, 0, 0, 0),
     }
-    if not _is_linux():  # where threads count too, which decoding starts, and the filter does it
+    if not _is_linux():  # where threads count too, which a decoder may start; the filter does it
         _limit("RLIMIT_NPROC", 0)
     has_own_network = _is_linux() and (
         _call("unshare", NEW_NETWORK) or _call("unshare", NEW_USER | NEW_NETWORK)
