@@ -8,6 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
+
+from reeltune.cli.app import Group
+from reeltune.cli.stopping import hear_all, was_stopped
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 SOON = 5.0  # s; 2 are promised, and a machine that runs tests is busy
@@ -71,3 +76,97 @@ def test_what_is_no_video_is_not_read_to_its_end(tmp_path: Path, model: str) -> 
     said, errors = running.communicate(timeout=60)
     assert running.returncode == 1, errors
     assert "nothing but zeros" in said
+
+
+@pytest.mark.parametrize("module", ["typer", "reeltune.cli.commands.search"])
+def test_ctrl_c_while_the_command_line_is_imported_is_one_line(module: str) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder)\n"
+        "from reeltune.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (130, b"stopped\n")
+
+
+def test_ctrl_c_that_python_swallows_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    swallowed: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", swallowed.append)
+    hear_all()
+
+    class Deaf:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+
+    class Broken:
+        def __del__(self) -> None:
+            raise ValueError
+
+    def wait() -> None:
+        Deaf()
+        time.sleep(SOON)
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        wait()
+    assert time.monotonic() - began < SOON
+    Broken()
+    assert len(swallowed) == 1, "others are told as before"
+
+
+def test_ctrl_c_that_became_another_error_is_one_line() -> None:
+    app = typer.Typer(cls=Group)
+
+    @app.command()
+    def one() -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise RuntimeError("making a class") from error
+
+    @app.command()
+    def two() -> None:
+        raise RuntimeError("of our own")
+
+    done = CliRunner().invoke(app, ["one"])
+    assert (done.exit_code, done.stderr) == (130, "stopped\n")
+    assert isinstance(CliRunner().invoke(app, ["two"]).exception, RuntimeError)
+    assert not was_stopped(ValueError())
+
+
+def test_ctrl_c_within_exec_has_the_exit_code_too() -> None:
+    program = (
+        "import typer\nfrom reeltune.cli.app import Group\n"
+        "app = typer.Typer(cls=Group)\n@app.callback()\ndef all(): pass\n"
+        "@app.command()\ndef one(): exec('raise KeyboardInterrupt')\napp()"
+    )
+    done = subprocess.run([sys.executable, "-c", program, "one"], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (130, b"stopped\n")
+
+
+def children_of(process: int) -> list[str]:
+    found = Path(f"/proc/{process}/task").glob("*/children")  # of each of its threads
+    return [child for one in found for child in one.read_text().split()]
+
+
+def test_ctrl_c_in_the_middle_ends_what_has_children(
+    toybox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that decodes, and one that has others train."""
+    monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path / "cache"))
+    place = ("--data", toybox, "--set", "options.size=tiny")
+    for words, last in (
+        (("evaluate", "tiny-clip", *place), "stopped"),
+        (("table", "vop", "--size", "tiny", "--data", toybox, "--out", tmp_path / "t"), GOES_ON),
+    ):
+        running = reeltune(*words)
+        while not children_of(running.pid):
+            assert running.poll() is None, running.communicate()
+            time.sleep(0.02)
+        assert stopped(running)[1].splitlines()[-1] == last

@@ -13,11 +13,11 @@ import typer
 from typer.core import TyperGroup
 
 from reeltune.cli.options import print_json
+from reeltune.cli.stopping import STOPPED, was_stopped
 from reeltune.cli.terminal import say
 from reeltune.errors import ConfigError, ReeltuneError
 from reeltune.registry import find, names
 
-STOPPED = 130  # exit code after Ctrl-C, as shells have it
 AS_JSON = "reeltune.as_json"  # whether scripts read what is printed, among a context's notes
 MISUSE: Any = typer.BadParameter.__bases__[0]  # every error in how a command is called
 PLUGINS = "reeltune.commands"  # group of entry points, each of which is a typer.Typer
@@ -55,19 +55,28 @@ class Group(TyperGroup):
                 return super().invoke(context)
             finally:
                 flush()
-        except ReeltuneError as error:
-            leave(context, 1, str(error), error)
-        except MISUSE as error:
-            misused(context, error)
-        except KeyboardInterrupt as error:
-            goes_on = context.invoked_subcommand in goes_on_again()
-            more = "run the same command again to go on where it stopped" if goes_on else ""
-            say("; ".join(filter(None, ["stopped", more])), err=True)
-            raise SystemExit(STOPPED) from error
-        except BrokenPipeError:
-            raise  # whoever read what is printed has gone, and is told nothing
-        except OSError as error:
-            leave(context, 1, said_of(error), error)
+        except (Exception, KeyboardInterrupt) as error:
+            end(context, error)
+
+
+def end(context: Any, error: BaseException) -> NoReturn:
+    """Say in one line why a command ends that raised an error; what is no error of the user's goes
+    on."""
+    if was_stopped(error):
+        goes_on = context.invoked_subcommand in goes_on_again()
+        more = "run the same command again to go on where it stopped" if goes_on else ""
+        say("; ".join(filter(None, ["stopped", more])), err=True)
+        exec(
+            ""
+        )  # since one that came within exec, Python would end by the signal, without the code
+        raise SystemExit(STOPPED) from error
+    if isinstance(error, ReeltuneError):
+        leave(context, 1, str(error), error)
+    if isinstance(error, MISUSE):
+        misused(context, error)
+    if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+        leave(context, 1, said_of(error), error)
+    raise error  # such as of a broken pipe, whose reader has gone and is told nothing
 
 
 def leave(context: Any, code: int, said: str, cause: Exception) -> NoReturn:

@@ -34,12 +34,13 @@ class Interrupts:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.came = True
         signal.signal(signal.SIGINT, self._before)
-        self._late = threading.Timer(GRACE, _interrupt)
+        self._late = threading.Timer(GRACE, interrupt)
         self._late.daemon = True
         self._late.start()
 
 
-def _interrupt() -> None:
+def interrupt() -> None:
+    """Ctrl-C in the main thread, from any other."""
     if os.name == "posix":  # a real signal, which also ends a wait
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     else:

@@ -10,7 +10,7 @@ from tempfile import TemporaryFile
 from types import FrameType
 from typing import IO
 
-GRACE = 30.0  # s that a stopped command has to save what it did
+GRACE = 10.0  # s that a stopped command has to save what it did; most are done in one
 LOOK = 0.05  # s between two looks at what has ended
 STOP = signal.SIGINT if os.name == "posix" else signal.SIGTERM
 ENDINGS = [
