@@ -28,7 +28,6 @@ def test_the_folder_says_which_weightings_there_are(name: str) -> None:
     module = find("training.weightings", name)
     assert module.__doc__
     assert module.Config.model_config["extra"] == "forbid"
-    assert len(ALL) == 11
 
 
 def test_it_is_a_step_of_the_loop_that_follows_and_is_resumed(name: str) -> None:

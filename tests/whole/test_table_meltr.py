@@ -26,7 +26,7 @@ from reeltune.papers.table.make import jobs_of, make_table, read_table, sections
 from reeltune.papers.table.plan import Plan
 from reeltune.papers.table.seconds import epoch_seconds
 from reeltune.recipes.read import read_recipe
-from reeltune.registry import names
+from reeltune.registry import names, packaged
 from reeltune.runs.finished import METRICS
 from reeltune.runs.place import RunPlace
 from reeltune.runs.train import run_recipe
@@ -76,7 +76,8 @@ def test_what_two_tables_need_is_trained_once(tmp_path: Path) -> None:
         *("(A) decoder alone", "decoder alone"),
         *("sum of all eight", "upper, both ways", "MELTR, the recipe"),
     }
-    assert len(set(found.values())) == 40 + 11 + 1 + 11 + 5, "weightings, and schemes of captions"
+    weightings = 2 * len(packaged("training.weightings"))  # in retrieval and in captions
+    assert len(set(found.values())) == 40 + weightings + 6, "linear, and schemes of captions"
     each = [job for family in TABLES for job in jobs_of(plan_of(family, tmp_path))]
     assert {job.folder for job in each} == set(found.values())
 
