@@ -3,6 +3,7 @@
 import json
 import math
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,14 @@ def test_the_folded_frame_network_is_the_packages_own() -> None:
     torch.testing.assert_close(got[:, :1280], expected[0], atol=2e-4, rtol=0)
     torch.testing.assert_close(got[:, 1280:2560], expected[1], atol=2e-3, rtol=0)
     torch.testing.assert_close(got[:, -1000:], expected[2], atol=2e-3, rtol=0)
+
+
+def test_the_frame_network_is_read_once_by_however_many_threads() -> None:
+    frames = torch.randint(0, 256, (1, 3, 260, 260), generator=torch.manual_seed(0)).byte()
+    alone, shared = FrameNetwork()(frames), FrameNetwork()
+    with ThreadPoolExecutor(4) as pool:
+        for got in pool.map(shared, [frames] * 4):
+            torch.testing.assert_close(got, alone)
 
 
 def test_sentences_are_those_of_sentence_transformers() -> None:

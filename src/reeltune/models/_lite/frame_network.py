@@ -1,5 +1,6 @@
 """EfficientNet-Lite2 (Google, 2020): frozen features of single frames."""
 
+from threading import Lock
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ PIXELS = Pixels(size=260, fit="squash", resample="bicubic")  # as the network wa
 CENTRE, SCALE = 127.0, 128.0  # of pixel values, likewise
 CLASSES = 1000  # of ImageNet
 TOP = 1280  # channels of the last map
+LOADING = Lock()  # of the first of several threads, for weights are folded only once
 AT_ONCE = 8  # frames; larger batches leave the processor's cache and are slower
 
 
@@ -57,13 +59,13 @@ class FrameNetwork(nn.Module):
         return torch.cat([mean, maps.amax((2, 3)), *earlier, self.net._fc(mean)], dim=1)
 
     def _load(self) -> None:
-        if self._ready:
-            return
-        path = packaged(*FRAME_WEIGHTS)
-        self.net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        _fold_normalisation(self.net)
-        self.net.to(memory_format=torch.channels_last)
-        self._ready = True
+        with LOADING:
+            if not self._ready:
+                path = packaged(*FRAME_WEIGHTS)
+                self.net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+                _fold_normalisation(self.net)
+                self.net.to(memory_format=torch.channels_last)
+                self._ready = True
 
     @property
     def _device(self) -> torch.device:
