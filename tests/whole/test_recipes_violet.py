@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from reeltune.meltr.transformer import Config
 from reeltune.recipes.read import read_recipe, recipe_names
 from reeltune.runs.place import RunPlace
 from reeltune.runs.train import run_recipe
@@ -50,6 +51,18 @@ def test_settings_of_msrvtt_are_those_of_the_code(name: str) -> None:
         step = recipe.meltr.step
         assert (step.every, step.lr, step.gamma, step.clip_norm) == (3, 3e-6, 0.1, 12)
         assert (recipe.meltr.sizes["width"], recipe.meltr.outer) == (512, "recent")
+        assert step.dropout
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith(("tgif", "msvd-qa"))])
+def test_melting_of_questions_is_that_of_the_code(name: str) -> None:
+    melted = read_recipe(name).meltr
+    if melted is not None:
+        step, losses = melted.step, read_recipe(name).model_config_of().losses
+        combiner = Config(tasks=losses, **melted.sizes).build()
+        assert sum(weights.numel() for weights in combiner.parameters()) == 430_336
+        assert (step.every, step.lr, step.weight_decay) == (3, 1e-4, 1e-4)
+        assert (step.gamma, step.clip_norm, step.dropout) == (0.1, 12, True)
 
 
 @pytest.mark.parametrize(
