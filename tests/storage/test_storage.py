@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,3 +80,18 @@ def test_a_link_laid_beforehand_is_not_written_through(
     with pytest.raises(FileExistsError):
         write_atomically(tmp_path / "x.txt", b"new")
     assert victim.read_bytes() == b"kept"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files")
+def test_tensors_that_the_disk_does_not_take_are_an_error_of_the_system(tmp_path: Path) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as raised:
+            write_tensors(tmp_path / "model.safetensors", {"weight": torch.zeros(1000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert raised.value.filename == str(tmp_path / "model.safetensors")
+    assert list(tmp_path.iterdir()) == []

@@ -1,8 +1,11 @@
 """The one way in which Reeltune writes a safetensors file."""
 
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -16,11 +19,17 @@ def write_tensors(
 
     The file has the permissions that any other new file has; safetensors gives its own to nobody
     but their owner, so that a group could not read the models in a shared folder.
+    Raises OSError with the path where the disk is full or lost.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as half:
         half.touch()
         permissions = half.stat().st_mode
-        save_file(ready, half, None if metadata is None else dict(metadata))
+        try:
+            save_file(ready, half, None if metadata is None else dict(metadata))
+        except SafetensorError as error:
+            if number := re.search(r"\(os error (\d+)\)", str(error)):
+                raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+            raise
         half.chmod(permissions)
