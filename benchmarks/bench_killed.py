@@ -220,7 +220,7 @@ def kill_cares(folder: Path, choice: Choice, kills: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=60, help="of runs, and of each command")
-    parser.add_argument("--files", type=int, default=30)
+    parser.add_argument("--files", type=int, default=30, help="7 or more: copies are of three")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -9,7 +9,7 @@ BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "bench_killed.py"
 
 
 def test_a_library_survives_sigkill_at_random_moments() -> None:
-    command = [sys.executable, str(BENCHMARK), "--kills", "1", "--files", "6"]
+    command = [sys.executable, str(BENCHMARK), "--kills", "1", "--files", "7"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     runs, cares = map(json.loads, done.stdout.splitlines())
