@@ -74,6 +74,14 @@ def test_without_any_video_it_is_said_what_was_looked_for(tmp_path: Path) -> Non
         config.read("test")
 
 
+def test_a_list_of_headers_alone_is_not_taken_for_absent_videos(tmp_path: Path) -> None:
+    config = msrvtt.Config.tiny(tmp_path)
+    path = tmp_path / "MSRVTT_JSFUSION_test.csv"
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    with refused("msrvtt name no video of this split; take ... (`reeltune datasets msrvtt`"):
+        config.read("test")
+
+
 def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
     for component in (msrvtt, msvd, didemo, activitynet, lsmdc, folder):
         with refused(f"{tmp_path}/no is not a folder; `reeltune datasets "):

@@ -19,6 +19,7 @@ from reeltune.runs import setup
 from reeltune.runs.clips import StoredClips
 from reeltune.runs.place import RunPlace
 from reeltune.runs.setup import MakesItself, Setup, material_of, open_data, open_setup
+from reeltune.runs.train import run_recipe
 from reeltune.training.step import Contrast, Sum
 from reeltune.types import Split
 
@@ -68,6 +69,14 @@ def test_a_recipe_of_features_also_has_targets_and_says_what_was_given(tmp_path:
     for method, step in (("dual-encoding", Sum), ("dual-encoding-meltr", Meltr)):
         recipe = read_recipe(f"toybox/{method}", SMALL)
         opened(recipe, tmp_path, lambda found, step=step: check(found, step))
+
+
+def test_a_place_that_takes_no_run_is_refused_before_the_data_are_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    place = RunPlace(out=tmp_path / "file", data=tmp_path / "none", device="cpu")
+    recipe = read_recipe("msrvtt-9k/vop")
+    with pytest.raises(ConfigError, match=r"file is a file, and .* is to be a folder"):
+        run_recipe(recipe, place)
 
 
 def test_what_is_not_tuned_learns_nothing(tmp_path: Path) -> None:

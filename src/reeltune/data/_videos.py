@@ -109,6 +109,11 @@ class Videos:
         videos = list(dict.fromkeys(wanted))
         unnamed = self.paths.keys() - set(named)
         absent = [video for video in videos if video not in self.paths]
+        if not videos:
+            raise DataError(
+                f"the lists of {self.dataset} name no video of this split; take them as they were "
+                f"published (`reeltune datasets {self.dataset}` names their page)"
+            )
         if len(absent) == len(videos):
             raise DataError(self._none_of(videos, unnamed))
         return left_out(absent, unnamed, self.folder)

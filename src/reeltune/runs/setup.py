@@ -23,7 +23,6 @@ from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import Learned, require_learnable
 from reeltune.runs.step import settings_read
 from reeltune.settings.existing import require_there
-from reeltune.storage.outputs import require_folder
 from reeltune.tasks.finding.judge import texts_of
 from reeltune.training.settings import require_read
 from reeltune.types import Split
@@ -68,7 +67,6 @@ def open_setup(recipe: Recipe, dataset: Any, test: Split, place: RunPlace) -> It
     seed = recipe.training.seed
     torch.manual_seed(seed)
     learned = (dataset.read("train"), read_if_any(dataset, "val")) if recipe.tunes else None
-    require_folder(place.out)
     require_ready(recipe, dataset, learned)
     sizes = dict(zip(PARTS, (*(learned or (None, None)), test), strict=True))
     differs = (*recipe.differs, *sizes_differ(dataset, sizes))

@@ -6,12 +6,13 @@ from pathlib import Path
 from reeltune.evaluation.report import AnyReport
 from reeltune.recipes.recipe import Recipe
 from reeltune.recipes.stored import as_stored
-from reeltune.runs.finished import finished_run, model_card, stands_on, write_run
+from reeltune.runs.finished import METRICS, finished_run, model_card, stands_on, write_run
 from reeltune.runs.learning import learn
 from reeltune.runs.paper import figures_of, paper_beside
 from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import left_out_of
 from reeltune.runs.setup import Setup, open_data, open_setup
+from reeltune.storage.outputs import require_folder
 from reeltune.tasks.finding.judge import judge
 from reeltune.training import distributed
 from reeltune.training.checkpoint import remove_state
@@ -35,6 +36,8 @@ def run_recipe(recipe: Recipe, place: RunPlace) -> TrainedRun:
 
     A run that was stopped goes on where it stopped; one that is finished is not run again.
     """
+    if not (place.out / METRICS).is_file():  # for a finished run may lie where nothing is written
+        require_folder(place.out)
     leads = distributed.start()[0] == 0
     recipe, dataset = open_data(recipe, place)
     test = dataset.read("test")

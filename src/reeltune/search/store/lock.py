@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from reeltune.errors import LibraryError
+from reeltune.errors import LibraryError, in_short
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.settings_file import read_json
 
@@ -36,8 +36,8 @@ def sole_writer(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise LibraryError(
             f"{error.filename or folder} cannot be read or written "
-            f"({error.strerror or str(error).splitlines()[0]}); what is stored is sound: see to "
-            "the disk, and run the command again"
+            f"({in_short(error)}); what is stored is sound: see to the disk, and run the command "
+            "again"
         ) from error
     finally:
         if lock.is_locked:

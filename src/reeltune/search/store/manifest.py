@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from reeltune.errors import LibraryError, NewerLibraryError
+from reeltune.errors import LibraryError, NewerLibraryError, in_short
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.regular_file import read_bytes
 from reeltune.storage.settings_file import MOST
@@ -78,7 +78,7 @@ class Manifest(BaseModel):
             return cls.parse(read_bytes(path, MOST), path)
         except (ValueError, RecursionError) as error:
             raise LibraryError(
-                f"{path} is damaged ({str(error).splitlines()[0]}); "
+                f"{path} is damaged ({in_short(error)}); "
                 f"mend it with: reeltune library repair {folder}"
             ) from error
 
