@@ -61,9 +61,9 @@ def batch_for(model: Any, seed: int) -> Batch:
         frames = torch.randn(*shape, width, generator=source, dtype=dtype)
     mask = torch.arange(max(LENGTHS)) < torch.tensor(LENGTHS)[:, None]
     concepts = getattr(model.config, "concepts", 0)
-    targets = (
-        {"concepts": torch.rand(3, concepts, generator=source, dtype=dtype)} if concepts else {}
-    )
+    targets = {"label": torch.arange(3)}  # for a model that is always asked
+    if concepts:
+        targets["concepts"] = torch.rand(3, concepts, generator=source, dtype=dtype)
     return Batch(frames, mask, model.tokenize(TEXTS), torch.arange(3), targets)
 
 

@@ -202,7 +202,8 @@ def test_trainable_weights_learn_and_frozen_ones_do_not(component: ModuleType) -
             pytest.skip("every weight is frozen")
         reached = scored(model)
         if hasattr(model, "losses"):  # some have heads that only a loss reaches
-            batch = Batch(*videos(model), model.tokenize(TEXTS), torch.arange(3))
+            targets = {"label": torch.arange(3)}  # for a model that is always asked
+            batch = Batch(*videos(model), model.tokenize(TEXTS), torch.arange(3), targets)
             reached = reached + sum(model.losses(batch).values())
         reached.backward()
     for name, weight in weights.items():

@@ -19,7 +19,12 @@ from reeltune.types import Batch, Pair, Split
 
 CAPTIONS = ("two dogs run", "two dogs play", "a man sings", "a man sings a song")
 PAIRS = tuple(
-    Pair(video=f"video{number // 2}", path=Path(f"video{number // 2}.mp4"), caption=caption)
+    Pair(
+        video=f"video{number // 2}",
+        path=Path(f"video{number // 2}.mp4"),
+        caption=caption,
+        answer=caption,
+    )
     for number, caption in enumerate(CAPTIONS)
 )
 

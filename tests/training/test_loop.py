@@ -379,19 +379,25 @@ def test_another_runs_folder_is_refused(
     assert (tmp_path / STATE).read_bytes() == before
 
 
+@pytest.mark.parametrize(("optimizer", "stops"), [("adamw", (3, 6, 20)), ("sgd", (20,))])
 def test_ctrl_c_finishes_the_step_and_resuming_gives_the_same_weights(
-    reader: FrameReader, pairs: tuple[Pair, ...], tmp_path: Path
+    optimizer: str,
+    stops: tuple[int, ...],
+    reader: FrameReader,
+    pairs: tuple[Pair, ...],
+    tmp_path: Path,
 ) -> None:
-    alone = prompted()
-    train(Small(alone).run(reader, pairs, tmp_path / "alone"))
+    alone, settings = prompted(), {"optimizer": optimizer}
+    train(Small(alone, settings).run(reader, pairs, tmp_path / "alone"))
     handler = signal.getsignal(signal.SIGINT)
-    for at in (3, 6, 20):
+    for at in stops:
+        small = Small(settings=settings, options={"watcher": Stopper(at)})
         with pytest.raises(KeyboardInterrupt):
-            train(Small(options={"watcher": Stopper(at)}).run(reader, pairs, tmp_path / "stopped"))
+            train(small.run(reader, pairs, tmp_path / "stopped"))
         assert signal.getsignal(signal.SIGINT) is handler
         assert read_log(tmp_path / "stopped")[-1]["step"] == at
     model = prompted()
-    outcome = train(Small(model).run(reader, pairs, tmp_path / "stopped"))
+    outcome = train(Small(model, settings).run(reader, pairs, tmp_path / "stopped"))
     assert outcome.resumed_at == 20
     assert is_equal(weights(model), weights(alone))
     assert without_times(tmp_path / "stopped") == without_times(tmp_path / "alone")

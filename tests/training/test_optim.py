@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -183,3 +184,26 @@ def test_the_rate_may_fall_along_a_line() -> None:
     settings = Settings(warmup=0.2, schedule="linear")
     rates = [learning_rate(step, 10, settings, 1.0) for step in range(10)]
     assert rates == pytest.approx([0.5, 1, 1, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125])
+
+
+def test_the_rate_may_fall_in_steps() -> None:
+    settings = Settings(warmup=0.0, schedule="steps")
+    rates = [learning_rate(epoch, 120, settings, 0.1) for epoch in (0, 79, 80, 99, 100, 119)]
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+
+
+def test_sgd_is_nesterovs_momentum_with_decay_of_matrices_alone() -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(3, 2)
+    optimizer = optimizer_of(model, Settings(optimizer="sgd", lr=0.1, weight_decay=0.5))
+    wanted = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    speed = {name: torch.zeros_like(weight) for name, weight in wanted.items()}
+    for _ in range(3):
+        for name, weight in model.named_parameters():
+            weight.grad = torch.randn_like(weight)
+            slope = weight.grad + (0.5 * wanted[name] if name == "weight" else 0)
+            speed[name] = 0.9 * speed[name] + slope
+            wanted[name] = wanted[name] - 0.1 * (slope + 0.9 * speed[name])
+        optimizer.step()
+    for name, weight in model.named_parameters():
+        torch.testing.assert_close(weight.detach(), wanted[name])

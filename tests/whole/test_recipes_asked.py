@@ -20,6 +20,7 @@ TASKS = {
     "tgif-frame": "open-ended",
     "msvd-qa": "open-ended",
     "kinetics-400": "action-recognition",
+    "cifar-100": "action-recognition",
 }
 ASKED = [name for name in recipe_names() if name.partition("/")[0] in TASKS]
 
@@ -29,7 +30,7 @@ def test_a_recipe_asks_what_its_benchmark_asks_and_sees_every_question(name: str
     place = name.partition("/")[0]
     recipe = read_recipe(name)
     assert recipe.model_config_of().judged_as == TASKS[place]
-    one_each = place in ("cmu-mosi", "kinetics-400")
+    one_each = place in ("cmu-mosi", "kinetics-400", "cifar-100")
     assert recipe.training.every_caption != one_each
     assert not recipe.unread().keys() & {f"options.{key}" for key in recipe.options}
 

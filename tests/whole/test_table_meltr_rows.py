@@ -65,6 +65,7 @@ def test_the_papers_figures_are_those_of_its_tables() -> None:
     assert cells["cmu-mosi/univl"][4] == "BA 85.3, F1 85.4, MAE 0.759, Corr 0.789"
     assert cells["msvd-qa/alpro"][1:] == ["accuracy 45.9", "-", "-", "accuracy 46.8"]
     assert cells["kinetics-400/violet"][1:] == ["top-1 72.4", "-", "-", "top-1 73.1"]
+    assert cells["cifar-100/resnet32"][1:] == ["top-1 66.5", "-", "-", "top-1 69.2"]
     asked = ("tgif-action", "tgif-transition", "tgif-frame", "msvd-qa")
     assert {cells[f"{one}/violet"][4] for one in asked} == {"-"}, "Table 3 is not available"
 

@@ -75,7 +75,12 @@ TASKS = (
     Task("Transition (Table 3)", "toybox-transition", ("tgif-transition",), (ASKED,)),
     Task("What it is (Tables 3 and 12)", "toybox-what", ("tgif-frame", "msvd-qa"), (ASKED,)),
     Task("Sentiment (Table 6)", "toybox-mood", ("cmu-mosi",), ("BA", "F1", "MAE", "Corr")),
-    Task("Action recognition (Table 12)", "toybox-motion", ("kinetics-400",), ("top-1", "top-5")),
+    Task(
+        "Action recognition (Table 12)",
+        "toybox-motion",
+        ("kinetics-400", "cifar-100"),
+        ("top-1", "top-5"),
+    ),
 )
 
 

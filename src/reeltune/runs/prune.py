@@ -151,8 +151,9 @@ def _module(name: str) -> nn.Module:
 
 
 def _call(model: Any) -> Any:
-    """Encodes one text and one clip of noise, or scores them where a model makes no vectors; stored
-    features where it reads these."""
+    """Encodes one text and one clip of noise; scores them where a model makes no vectors, or names
+    the class of the clip where it reads no text. The clip is stored features where it reads these.
+    """
     source = torch.Generator().manual_seed(0)
     a_view = getattr(getattr(model, "config", None), "frames", FRAMES)
     frames = min(FRAMES, a_view * getattr(model, "views", 1))  # some models refuse more
@@ -172,4 +173,10 @@ def _call(model: Any) -> Any:
     def score() -> None:
         model.align(model.read_text(tokens), model.read_video(clip, mask))
 
-    return call if hasattr(model, "encode_text") else score
+    @torch.inference_mode()
+    def name() -> None:
+        model.classify(model.read_video(clip, mask))
+
+    if hasattr(model, "encode_text"):
+        return call
+    return score if hasattr(model, "align") else name

@@ -117,15 +117,16 @@ def load_state(
             f"{path} belongs to another run, with other settings, data or model; "
             "name another folder, or delete it to start anew"
         )
+    remembered: dict[str, dict[str, Tensor]] = {}  # by the optimizer, of each weight
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition("/")
+        if part == "optimizer":
+            key, _, weight_name = rest.partition("/")
+            remembered.setdefault(weight_name, {})[key] = tensor
     with torch.no_grad():
         for name, weight in weights.items():
             weight.copy_(tensors[f"weight/{name}"])
-            state = {
-                key: tensors[f"optimizer/{key}/{name}"]
-                for key in ("step", "exp_avg", "exp_avg_sq")
-                if f"optimizer/{key}/{name}" in tensors
-            }
-            if state:
+            if state := remembered.get(name):
                 moved = {k: t if k == "step" else t.to(weight.device) for k, t in state.items()}
                 optimizer.state[weight] = moved
     torch.set_rng_state(tensors["random"])

@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from reeltune.errors import ConfigError
-from reeltune.training.schedule import FOLLOWS
+from reeltune.training.schedule import CUT, CUTS, FOLLOWS
 from reeltune.training.settings import Settings
 
 DECAYED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.RNNBase)  # the last: LSTM, GRU and plain ones
+MOMENTUM = 0.9  # of SGD
 SHOWN = 6  # names of weights in a message
 
 
@@ -23,8 +24,8 @@ def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
     return found
 
 
-def optimizer_of(model: nn.Module, settings: Settings) -> torch.optim.AdamW:
-    """AdamW over trainable weights alone.
+def optimizer_of(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
+    """The optimizer of the settings, over trainable weights alone.
 
     Decay is for the matrices of linear, convolution and recurrent layers. Biases, norms, the
     temperature and prompts, which are positions in a space and not maps of it, are not decayed.
@@ -46,7 +47,10 @@ def optimizer_of(model: nn.Module, settings: Settings) -> torch.optim.AdamW:
             {"params": [w for w in own if id(w) in matrices], **shared},
             {"params": [w for w in own if id(w) not in matrices], "weight_decay": 0.0, **shared},
         ]
-    return torch.optim.AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay)
+    lr, decay = settings.lr, settings.weight_decay
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr, MOMENTUM, weight_decay=decay, nesterov=True)
+    return torch.optim.AdamW(groups, lr, weight_decay=decay)
 
 
 def _by_pattern(weights: Iterable[str], settings: Settings) -> dict[str, list[str]]:
@@ -79,14 +83,16 @@ def _some(names: Iterable[str]) -> str:
 
 
 def learning_rate(step: int, steps: int, settings: Settings, peak: float) -> float:
-    """The rate: linear from zero over the warm-up, then half a cosine or a line down to zero;
-    `peak` for rules that look at validation."""
+    """The rate: linear from zero over the warm-up, then half a cosine or a line down to zero, or
+    steps; `peak` for rules that look at validation."""
     if settings.schedule in FOLLOWS:
         return peak
     warmup = settings.warmup * steps
     if step < warmup:
         return peak * (step + 1) / math.ceil(warmup)
     done = (step - warmup) / max(steps - warmup, 1)
+    if settings.schedule == "steps":
+        return peak * CUT ** sum(done >= cut for cut in CUTS)
     if settings.schedule == "linear":
         return peak * (1 - done)
     return peak * (1 + math.cos(math.pi * done)) / 2

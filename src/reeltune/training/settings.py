@@ -28,8 +28,9 @@ class Settings(BaseModel):
     lr: NonNegativeFloat = 1e-3
     rates: dict[Annotated[str, Field(min_length=1)], NonNegativeFloat] = {}  # in place of lr, for
     # weights whose names contain a text: {lstm: 3.0e-4}
+    optimizer: Literal["adamw", "sgd"] = "adamw"  # sgd: with Nesterov's momentum of 0.9
     weight_decay: NonNegativeFloat = 0.2
-    schedule: Rule = "cosine"  # of the learning rate; the others follow validation
+    schedule: Rule = "cosine"  # of the learning rate (training/schedule.py)
     warmup: float = Field(default=0.1, ge=0, lt=1)  # share of the steps, before it falls by itself
     judged_by: str | None = None  # figure of validation that chooses weights; None: its first one,
     # and in a recipe that of the model's task

@@ -15,7 +15,8 @@ WORD = "a"
 @torch.no_grad()
 def require_works(model: Any) -> None:
     """Raises CheckpointError for a model that makes no finite vector of its width of either, or,
-    where it only scores pairs, no finite score of the two.
+    where it only scores pairs, no finite score of the two; where it only names classes, no finite
+    score of each.
 
     Of a model of stored features one such feature is taken in place of the frame, so that a frozen
     encoder beside it is not opened before it is needed.
@@ -34,11 +35,16 @@ def require_works(model: Any) -> None:
         text = model.read_text(model.tokenize([WORD]))
         return model.align(text, model.read_video(clip, there))
 
-    if hasattr(model, "align") and not hasattr(model, "encode_text"):
+    def name() -> object:
+        return model.classify(model.read_video(clip, there))
+
+    if hasattr(model, "encode_text"):
+        _require_made(model, "a word", read, model.dim)
+        _require_made(model, "a grey frame", watch, model.dim)
+    elif hasattr(model, "align"):
         _require_made(model, "a word with a grey frame", score, 1)
-        return
-    _require_made(model, "a word", read, model.dim)
-    _require_made(model, "a grey frame", watch, model.dim)
+    else:
+        _require_made(model, "a grey frame", name, model.config.answer_scores)
 
 
 def _require_made(model: Any, of: str, make: Callable[[], object], width: int) -> None:
