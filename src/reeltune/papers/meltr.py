@@ -78,7 +78,7 @@ TASKS = (
     Task(
         "Action recognition (Table 12)",
         "toybox-motion",
-        ("kinetics-400", "cifar-100"),
+        ("cifar-100", "kinetics-400"),
         ("top-1", "top-5"),
     ),
 )
