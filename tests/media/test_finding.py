@@ -161,6 +161,15 @@ def test_an_empty_path_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         find([""])
 
 
+def test_no_path_at_all_and_a_path_that_no_system_takes_are_refused() -> None:
+    with pytest.raises(DataError, match=r"^got no path; give a video or a folder of videos$"):
+        find([]).required([])
+    with pytest.raises(
+        ConfigError, match=r"^the path 'a\\x00b' has a zero byte, which no name has"
+    ):
+        find(["a\0b"])
+
+
 def test_globs_exclude_files_and_folders_in_the_way_of_gitignore(tmp_path: Path) -> None:
     put(tmp_path, "a.mp4", "b.mov", "private/c.mp4", "x/private/d.mp4", "x/e.mov", "keep.mov")
     assert found(tmp_path, exclude=("*.mov", "!keep.mov", "/private/")) == [

@@ -120,6 +120,15 @@ def test_one_video_or_several_are_added_and_removed_by_any_kind_of_path(
         copy.remove(videos / "white.mp4")
     with pytest.raises(ConfigError, match="a path is empty, as that of a variable without a value"):
         copy.remove("")
+    ways: list[Callable[[str], object]] = [
+        *(copy.add, copy.remove, Library.create, lambda path: copy.search(image=path)),
+        *(lambda path: copy.search(video=path), lambda path: reeltune.index(videos, path)),
+    ]
+    for way in ways:
+        with pytest.raises(
+            ConfigError, match=r"^the path 'a\\x00b' has a zero byte, which no name"
+        ):
+            way("a\0b")
 
 
 def test_what_is_added_must_be_a_video_and_what_is_beside_it_is_stored(

@@ -62,7 +62,8 @@ class Listing:
         """The videos; raises DataError if there is none, saying what lies at `paths` instead."""
         if self.files:
             return self.files
-        paths = each_of(paths)
+        if not (paths := each_of(paths)):
+            raise DataError("got no path; give a video or a folder of videos")
         instead = [*said_of(self.passed_over)]
         instead += [f"{path} {why}" for path, why in self.faults.items() if path not in paths]
         listed = f" ({'; '.join(instead)})" if instead else ""

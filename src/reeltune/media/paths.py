@@ -12,11 +12,15 @@ Paths = str | Path | Sequence[str | Path]
 def each_of(paths: Paths) -> list[str]:
     """Every path as a text; a text alone is one path, and no sequence of letters.
 
-    Raises ConfigError for an empty text, which would mean the folder one is in.
+    Raises ConfigError for an empty text, which would mean the folder one is in, and for a
+    text with a zero byte, which no system takes.
     """
     listed = [os.fspath(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     if "" in listed:
         raise ConfigError(
             "a path is empty, as that of a variable without a value; give a video or a folder"
         )
+    for path in listed:
+        if "\0" in path:
+            raise ConfigError(f"the path {path!r} has a zero byte, which no name has; take it out")
     return listed

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from reeltune.errors import LibraryError
+from reeltune.media.paths import each_of
 from reeltune.media.sampling import Sampling
 from reeltune.models.opening.open import open_encoder
 from reeltune.registry import given
@@ -31,7 +32,7 @@ def create(
     `fps 1`; both stay those of the library. Raises LibraryError if there is a library in the
     folder, and ConfigError if nothing can be written there or the model makes no vectors.
     """
-    folder = Path(folder).expanduser()
+    folder = Path(*each_of(folder)).expanduser()
     _require_none(folder)
     require_folder(folder)
     encoder = encoder_for(folder, model, sampling, device)

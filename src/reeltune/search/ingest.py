@@ -73,7 +73,7 @@ def index(
     by then stays sound), or if model or sampling differ from the library's; DataError if a path is
     not there.
     """
-    begun, paths, folder = time.monotonic(), each_of(paths), Path(folder).expanduser()
+    begun, paths, folder = time.monotonic(), each_of(paths), Path(*each_of(folder)).expanduser()
     is_told = choice.prune == "all"  # that what is not there is gone
     there = [path for path in paths if not is_told or Path(path).expanduser().exists()]
     stored = manifest_of(folder)

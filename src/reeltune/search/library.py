@@ -264,10 +264,10 @@ class Library:
 
 def _picture(pixels: Pixels, path: str | Path) -> UInt8[np.ndarray, "1 3 S S"]:
     with Decoder(pixels) as decoder:
-        return decoder.image(Path(path)).pixels[None]
+        return decoder.image(Path(*each_of(path))).pixels[None]
 
 
 def _frames(pixels: Pixels, path: str | Path | None) -> UInt8[np.ndarray, "T 3 S S"]:
     sampling = Sampling.parse(QUERY_SAMPLING)
-    with Decoder(pixels, sampling) as decoder, decoder.open(Path(path or "")) as reading:
+    with Decoder(pixels, sampling) as decoder, decoder.open(Path(*each_of(path or ""))) as reading:
         return np.stack([frame.pixels for frame in reading])
