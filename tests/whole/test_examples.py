@@ -16,6 +16,7 @@ SAID = {  # what is to be found in the output of each
     "meltr_in_your_own_loop": r"steps from 80: contrastive loss [\d.]+; weights contrastive [\d.]+",
     "meltr_in_hugging_face_trainer": r"together: loss 0\.\d+, weight [\d.]+\nwords: loss [\d.]+, w",
     "meltr_in_lightning": r"group: loss 0\.\d+, weight [\d.]+\nsmall: loss [\d.]+, weight ",
+    "meltr_resnet32": r"summed: top-1 [5-9]\d\.\d\nmelted: top-1 [5-9]\d\.\d",
     "search_videos": r"12 clips are indexed, 0 could not be read\n\na red square\?\n +0\.\d+ ",
     "tune_on_a_csv": r"trained on 35 videos\n(no gain can be claimed|better): R@1 ",
 }
