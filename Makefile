@@ -17,11 +17,11 @@ demo: setup      ## index sample clips, or VIDEOS=~/Videos, and answer three que
 	$(BIN)/reeltune demo $(if $(VIDEOS),"$(VIDEOS)")
 
 test: setup      ## run the test suite, a process of one thread for each core, at most four
-	OMP_NUM_THREADS=1 $(BIN)/python $(SUITE)
-
-coverage: setup  ## run the suite and show which lines and branches no test reaches
 	mkdir -p build/coverage
-	OMP_NUM_THREADS=1 $(BIN)/python $(SUITE) --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python $(SUITE) --cov --cov-report=
+
+coverage: setup  ## show which lines and branches the last `make test` did not reach
+	$(BIN)/coverage report --show-missing
 
 test-newest:     ## the same with the newest versions that pyproject.toml allows; deprecations are counted
 	@$(PYTHON) scripts/set_up.py --newest
