@@ -47,6 +47,8 @@ class Group(TyperGroup):
             return super().parse_args(context, args)
         except MISUSE as error:
             misused(context, error)
+        except KeyboardInterrupt as error:
+            end(context, error)
 
     def invoke(self, context: Any) -> Any:
         """Run the command; what it raises becomes one line and an exit code."""
