@@ -140,6 +140,21 @@ def test_ctrl_c_that_became_another_error_is_one_line() -> None:
     assert not was_stopped(ValueError())
 
 
+def test_ctrl_c_that_an_import_lost_is_one_line() -> None:
+    program = (
+        "import os, signal, typer\nfrom reeltune.cli.app import Group\n"
+        "from reeltune.cli.stopping import hear_all\nhear_all()\n"
+        "app = typer.Typer(cls=Group)\n@app.callback()\ndef all(): pass\n"
+        "@app.command()\ndef one():\n"
+        "    try: os.kill(os.getpid(), signal.SIGINT); [None for _ in range(999)]\n"
+        "    except KeyboardInterrupt: pass\n"
+        "    raise ModuleNotFoundError('of a module that is imported late')\n"
+        "app()"
+    )
+    done = subprocess.run([sys.executable, "-c", program, "one"], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (130, b"stopped\n")
+
+
 def test_ctrl_c_within_exec_has_the_exit_code_too() -> None:
     program = (
         "import typer\nfrom reeltune.cli.app import Group\n"
