@@ -1,10 +1,8 @@
 """MELTR in anybody's loop: the same engine as in ours, for any module, function and batches."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jaxtyping
 import pytest
 import torch
 from safetensors.torch import load, save
@@ -340,14 +338,6 @@ def test_making_meltr_draws_nothing_from_training() -> None:
         melt.step(batch_of(0))
         drawn.append(torch.rand(3))
     assert torch.equal(drawn[0], drawn[1])
-
-
-@pytest.fixture
-def unchecked() -> Iterator[None]:
-    """Without the checks of types that tests alone make, as a user runs it."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import jaxtyping
 import pytest
 import torch
 from torch import Tensor, nn
@@ -380,14 +379,6 @@ def test_a_loss_that_is_no_number_is_named_with_its_batch(wrong: int, where: str
     message = rf"meta step 0 is not finite, as match is nan on {where}; lower the rate"
     with pytest.raises(DataError, match=message):
         step(batch_of(1))
-
-
-@pytest.fixture
-def unchecked() -> Iterator[None]:
-    """Without the checks of types that tests alone make, as a user runs it."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.usefixtures("unchecked")

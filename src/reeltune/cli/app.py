@@ -68,9 +68,8 @@ def end(context: Any, error: BaseException) -> NoReturn:
         goes_on = context.invoked_subcommand in goes_on_again()
         more = "run the same command again to go on where it stopped" if goes_on else ""
         say("; ".join(filter(None, ["stopped", more])), err=True)
-        exec(
-            ""
-        )  # since one that came within exec, Python would end by the signal, without the code
+        # Once one came within exec, Python ends by the signal unless another exec ends well.
+        exec("")
         raise SystemExit(STOPPED) from error
     if isinstance(error, ReeltuneError):
         leave(context, 1, str(error), error)
