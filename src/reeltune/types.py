@@ -239,6 +239,18 @@ class Contrasted(Protocol):
         ...
 
 
+Channel = Literal["seen", "said", "shown"]  # by what a moment may be found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phrase:
+    """Words of a video and when they are said or shown."""
+
+    start: float  # seconds since the stream's beginning
+    end: float  # seconds
+    text: str  # one line, NFC, without control characters and markup
+
+
 @dataclass(frozen=True, kw_only=True)
 class Moment:
     """A part of a video that a library can find."""

@@ -1,0 +1,1 @@
+"""What is told in a video beside its pictures: words that are said, and words that are shown."""
