@@ -30,6 +30,11 @@ class Teller(Protocol):
     fingerprint: str  # of all that decides the texts: models, weights, settings; opens no model
     name: str  # for people, such as "speech: tiny.en" or "text: PP-OCR"
 
+    def beside(self, path: Path) -> str:
+        """What lies beside a file and counts as well, such as its subtitles, as a short text that
+        changes with it and stays where both are moved; empty where nothing does. It is cheap."""
+        ...
+
     def tell(self, path: Path, done: Callable[[float], None]) -> Told:
         """What the channel of a file holds; `done` takes the share (0 to 1) that is finished.
 
