@@ -11,7 +11,12 @@ from transformers import (
     CLIPImageProcessorPil,
     CLIPModel,
     CLIPTokenizer,
+    MetaClip2Config,
+    MetaClip2Model,
     PreTrainedTokenizerFast,
+    Siglip2Config,
+    Siglip2ImageProcessorPil,
+    Siglip2Model,
     SiglipConfig,
     SiglipImageProcessorPil,
     SiglipModel,
@@ -78,21 +83,73 @@ def clip_folder(folder: Path, *, old_end: bool = False) -> Path:
     return folder
 
 
-def siglip_folder(folder: Path) -> Path:
-    """A random SigLIP with a tokenizer that ends each text with </s> and pads with it too."""
+def metaclip2_folder(folder: Path) -> Path:
+    """A random MetaCLIP 2, whose tokenizer begins with <s> and ends with </s>, as XLM-V's does."""
+    tokenizer = sentence_tokenizer(["<s>", "<pad>", "</s>", "<unk>"], "<s> $A </s>")
+    text = {
+        **TOWER,
+        "vocab_size": len(tokenizer),
+        "max_position_embeddings": 24,
+        "bos_token_id": 0,
+        "pad_token_id": 1,
+        "eos_token_id": 2,
+    }
+    vision = {**TOWER, "image_size": SIZE, "patch_size": 16}
+    torch.manual_seed(0)
+    settings = MetaClip2Config(text_config=text, vision_config=vision, projection_dim=20)
+    MetaClip2Model(settings).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    CLIPImageProcessorPil(
+        size={"shortest_edge": SIZE}, crop_size={"height": SIZE, "width": SIZE}
+    ).save_pretrained(folder)
+    return folder
+
+
+def sentence_tokenizer(special: list[str], form: str) -> PreTrainedTokenizerFast:
+    """Pieces learned from TEXTS in small letters after `special` tokens, which have the first ids;
+    `form` says where these stand in a text."""
     learner = Tokenizer(BPE(unk_token="<unk>"))
     learner.pre_tokenizer = pre_tokenizers.Metaspace()
     learner.train_from_iterator(
         [text.lower() for text in TEXTS],
-        trainers.BpeTrainer(vocab_size=200, special_tokens=["<unk>", "</s>"], show_progress=False),
+        trainers.BpeTrainer(vocab_size=200, special_tokens=special, show_progress=False),
     )
     learner.post_processor = processors.TemplateProcessing(
-        single="$A </s>", special_tokens=[("</s>", 1)]
+        single=form, special_tokens=[(name, place) for place, name in enumerate(special)]
     )
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=learner, unk_token="<unk>", eos_token="</s>", pad_token="</s>"
+    end = form.split()[-1]
+    pad = "<pad>" if "<pad>" in special else end
+    return PreTrainedTokenizerFast(
+        tokenizer_object=learner, unk_token="<unk>", eos_token=end, pad_token=pad
     )
-    text = {
+
+
+def siglip_folder(folder: Path) -> Path:
+    """A random SigLIP with a tokenizer that ends each text with </s> and pads with it too."""
+    text = siglip_text(folder, ["<unk>", "</s>"])
+    vision = {**TOWER, "image_size": SIZE, "patch_size": 16}
+    torch.manual_seed(0)
+    SiglipModel(SiglipConfig(text_config=text, vision_config=vision)).save_pretrained(folder)
+    SiglipImageProcessorPil(size={"height": SIZE, "width": SIZE}).save_pretrained(folder)
+    return folder
+
+
+def siglip2_folder(folder: Path) -> Path:
+    """A random SigLIP 2 of the kind NaFlex, which reads up to 3 x 3 patches."""
+    text = siglip_text(folder, ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"])
+    vision = {**TOWER, "num_patches": 9, "patch_size": 16}
+    torch.manual_seed(0)
+    Siglip2Model(Siglip2Config(text_config=text, vision_config=vision)).save_pretrained(folder)
+    Siglip2ImageProcessorPil(patch_size=16, max_num_patches=9).save_pretrained(folder)
+    return folder
+
+
+def siglip_text(folder: Path, special: list[str]) -> dict[str, int]:
+    """Write the tokenizer of a SigLIP, whose second special token ends a text, and return the
+    settings of a text tower that fits it."""
+    tokenizer = sentence_tokenizer(special, f"$A {special[1]}")
+    tokenizer.save_pretrained(folder)
+    return {
         **TOWER,
         "vocab_size": len(tokenizer),
         "max_position_embeddings": 20,
@@ -100,9 +157,3 @@ def siglip_folder(folder: Path) -> Path:
         "eos_token_id": 1,
         "pad_token_id": 1,
     }
-    vision = {**TOWER, "image_size": SIZE, "patch_size": 16}
-    torch.manual_seed(0)
-    SiglipModel(SiglipConfig(text_config=text, vision_config=vision)).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    SiglipImageProcessorPil(size={"height": SIZE, "width": SIZE}).save_pretrained(folder)
-    return folder

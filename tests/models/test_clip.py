@@ -5,12 +5,24 @@ from pathlib import Path
 
 import pytest
 import torch
-from hf_folders import END, SIZE, TEXTS, clip_folder, learned_bpe, siglip_folder
+from hf_folders import (
+    END,
+    SIZE,
+    TEXTS,
+    clip_folder,
+    learned_bpe,
+    metaclip2_folder,
+    siglip2_folder,
+    siglip_folder,
+)
 from torch.nn import functional as F
 from transformers import (
     AutoTokenizer,
     CLIPImageProcessorPil,
     CLIPModel,
+    MetaClip2Model,
+    Siglip2ImageProcessorPil,
+    Siglip2Model,
     SiglipImageProcessorPil,
     SiglipModel,
 )
@@ -20,10 +32,17 @@ from reeltune.models import clip
 from reeltune.models.clip import FRAMES_AT_ONCE, GPU_TIMES, TEXTS_AT_ONCE, Clip, Config, Tower, load
 from reeltune.types import FrameEncoder, Tokens
 
-MAKERS: dict[str, Callable[[Path], Path]] = {"clip": clip_folder, "siglip": siglip_folder}
+MAKERS: dict[str, Callable[[Path], Path]] = {
+    "clip": clip_folder,
+    "metaclip_2": metaclip2_folder,
+    "siglip": siglip_folder,
+    "siglip2": siglip2_folder,
+}
 OFFICIAL = {
     "clip": (CLIPModel, CLIPImageProcessorPil),
+    "metaclip_2": (MetaClip2Model, CLIPImageProcessorPil),
     "siglip": (SiglipModel, SiglipImageProcessorPil),
+    "siglip2": (Siglip2Model, Siglip2ImageProcessorPil),
 }
 
 
@@ -48,7 +67,7 @@ def official_frames(folder: Path, pixels: torch.Tensor) -> torch.Tensor:
 @torch.inference_mode()
 def official_texts(folder: Path, texts: list[str]) -> torch.Tensor:
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    if folder.name == "clip":
+    if folder.name in ("clip", "metaclip_2"):
         inputs = tokenizer(texts, padding=True, truncation=True, max_length=24, return_tensors="pt")
     else:  # as its documentation says: always to full length, and the padding is not masked
         lower = [text.lower() for text in texts]
@@ -137,7 +156,7 @@ def test_it_is_a_frame_encoder(folder: Path) -> None:
     assert isinstance(model, FrameEncoder)
     assert (model.pixels.size, model.pixels.fit) == (
         SIZE,
-        "crop" if folder.name == "clip" else "squash",
+        "crop" if folder.name in ("clip", "metaclip_2") else "squash",
     )
 
 
@@ -192,11 +211,12 @@ def test_the_fingerprint_follows_weights_and_preprocessing(folder: Path) -> None
     settings = folder / "preprocessor_config.json"
     text = settings.read_text()
     try:
-        settings.write_text(text.replace('"resample": 3', '"resample": 2'))
+        now, then = (2, 3) if '"resample": 2' in text else (3, 2)
+        settings.write_text(text.replace(f'"resample": {now}', f'"resample": {then}'))
         other = load(folder)
     finally:
         settings.write_text(text)
-    assert other.pixels.resample == "bilinear"
+    assert other.pixels.resample == {2: "bilinear", 3: "bicubic"}[then]
     assert other.fingerprint != before
 
 

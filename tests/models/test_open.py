@@ -10,7 +10,7 @@ from socket import create_server
 
 import pytest
 import torch
-from hf_folders import SIZE, TEXTS, TOWER, clip_folder, siglip_folder
+from hf_folders import SIZE, TEXTS, TOWER, clip_folder, siglip2_folder, siglip_folder
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import SiglipConfig, SiglipModel
@@ -179,11 +179,22 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
 
 def test_another_architecture_is_refused(folder: Path) -> None:
     change(folder / "config.json", model_type="bert")
-    with pytest.raises(CheckpointError, match="model_type 'bert', and clip opens clip and siglip;"):
+    known = "clip, metaclip_2, siglip, siglip2"
+    with pytest.raises(CheckpointError, match=f"model_type 'bert', and clip opens {known}; give"):
         open_model(str(folder))
-    change(folder / "config.json", model_type="siglip2")
-    with pytest.raises(CheckpointError, match="fixed-resolution SigLIP 2 models are of"):
+
+
+def test_patches_of_no_size_are_refused(tmp_path: Path) -> None:
+    folder = siglip2_folder(tmp_path / "siglip2")
+    change(folder / "preprocessor_config.json", max_num_patches=-4)
+    with pytest.raises(CheckpointError, match="has patch_size and max_num_patches 16 and -4, and"):
         open_model(str(folder))
+    change(folder / "preprocessor_config.json", max_num_patches=16)
+    with pytest.raises(CheckpointError, match="cuts images of 64 pixels and the image tower reads"):
+        open_model(str(folder))
+
+
+def test_a_folder_that_is_cut_off_is_refused(folder: Path) -> None:
     (folder / "config.json").write_text("{")
     with pytest.raises(CheckpointError, match=r"config\.json is not JSON .*copy it again"):
         open_model(str(folder))
@@ -216,7 +227,10 @@ def test_the_shortest_edge_may_be_longer_than_the_crop(folder: Path) -> None:
         ({"resample": 1}, r"resample 1, and clip can do 2 \(bilinear\) or 3 \(bicubic\)"),
         ({"do_normalize": False}, "do_normalize false, and clip can do true"),
         ({"rescale_factor": 1.0}, "rescale_factor 1.0, and clip can do 1/255"),
-        ({"image_processor_type": "ViTImageProcessor"}, "asks for ViTImageProcessor, and clip"),
+        (
+            {"image_processor_type": "ViTImageProcessor"},
+            "asks for ViTImageProcessor, and a model of this type has CLIPF",
+        ),
         (
             {"size": {"shortest_edge": 64}, "crop_size": {"height": 64, "width": 64}},
             "cuts images of 64 pixels and the image tower reads 48",

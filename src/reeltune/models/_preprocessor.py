@@ -1,18 +1,34 @@
 """Reads how a model treats pixels from the folder of a Hugging Face model."""
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from transformers import CLIPImageProcessorPil, SiglipImageProcessorPil
+from transformers import (
+    CLIPImageProcessorPil,
+    Siglip2ImageProcessorPil,
+    SiglipImageProcessorPil,
+)
 
 from reeltune.errors import CheckpointError, in_short
 from reeltune.storage.settings_file import read_json
 from reeltune.types import Pixels
 
 FILE = "preprocessor_config.json"
-PROCESSORS = {"clip": CLIPImageProcessorPil, "siglip": SiglipImageProcessorPil}
-KINDS = {"CLIPImageProcessor", "CLIPFeatureExtractor", "SiglipImageProcessor"}
+PROCESSORS = {
+    "clip": CLIPImageProcessorPil,
+    "metaclip_2": CLIPImageProcessorPil,
+    "siglip": SiglipImageProcessorPil,
+    "siglip2": Siglip2ImageProcessorPil,
+}
+CROPPING = ("clip", "metaclip_2")  # families that cut the middle, where others squash
+KINDS = {  # names of image processors in the files of a family
+    "clip": {"CLIPImageProcessor", "CLIPFeatureExtractor"},
+    "metaclip_2": {"CLIPImageProcessor", "CLIPFeatureExtractor"},
+    "siglip": {"SiglipImageProcessor"},
+    "siglip2": {"Siglip2ImageProcessor"},
+}
 RESAMPLE: dict[int, Literal["bilinear", "bicubic"]] = {2: "bilinear", 3: "bicubic"}  # Pillow's
 
 
@@ -30,9 +46,9 @@ class Preprocessor:
 
 
 def usual_preprocessor(family: str, size: int) -> Preprocessor:
-    """The preprocessing that CLIP or SigLIP was trained with, for images of `size` pixels."""
+    """The preprocessing that a family was trained with, for images of `size` pixels."""
     usual = PROCESSORS[family]
-    fit: Literal["crop", "squash"] = "crop" if family == "clip" else "squash"
+    fit: Literal["crop", "squash"] = "crop" if family in CROPPING else "squash"
     return Preprocessor(
         pixels=Pixels(size=size, fit=fit, resample="bicubic"),
         mean=tuple(usual.image_mean),
@@ -42,22 +58,25 @@ def usual_preprocessor(family: str, size: int) -> Preprocessor:
 
 def read_preprocessor(folder: Path, family: str) -> Preprocessor:
     """Preprocessing as `preprocessor_config.json` (or `processor_config.json`) states it."""
-    stated = PROCESSORS[family].from_dict(_settings(folder))
+    stated = PROCESSORS[family].from_dict(_settings(folder, KINDS[family]))
     for switch in ("do_resize", "do_rescale", "do_normalize"):
         if not getattr(stated, switch):
             raise _unusual(folder, switch, "false", "true")
     if abs(stated.rescale_factor * 255 - 1) > 1e-6:
         raise _unusual(folder, "rescale_factor", stated.rescale_factor, "1/255")
     return Preprocessor(
-        pixels=_geometry(folder, stated),
+        pixels=_patched(folder, stated) if family == "siglip2" else _geometry(folder, stated),
         mean=tuple(stated.image_mean),
         std=tuple(stated.image_std),
     )
 
 
-def write_preprocessor(folder: Path, family: str, preprocessor: Preprocessor) -> None:
+def write_preprocessor(folder: Path, family: str, preprocessor: Preprocessor, patch: int) -> None:
     """Write `preprocessor_config.json` as transformers does."""
     pixels = preprocessor.pixels
+    if family == "siglip2":
+        _write_patched(folder, preprocessor, patch)
+        return
     square = {"height": pixels.size, "width": pixels.size}
     crop = pixels.fit == "crop"
     PROCESSORS[family](
@@ -70,7 +89,18 @@ def write_preprocessor(folder: Path, family: str, preprocessor: Preprocessor) ->
     ).save_pretrained(folder)
 
 
-def _settings(folder: Path) -> dict[str, Any]:
+def _write_patched(folder: Path, preprocessor: Preprocessor, patch: int) -> None:
+    pixels = preprocessor.pixels
+    Siglip2ImageProcessorPil(
+        patch_size=patch,
+        max_num_patches=(pixels.size // patch) ** 2,
+        resample=next(code for code, name in RESAMPLE.items() if name == pixels.resample),
+        image_mean=list(preprocessor.mean),
+        image_std=list(preprocessor.std),
+    ).save_pretrained(folder)
+
+
+def _settings(folder: Path, kinds: set[str]) -> dict[str, Any]:
     """The image processor's settings, nested in `processor_config.json` or in their own file."""
     for name in ("processor_config.json", FILE):
         path = folder / name
@@ -84,19 +114,19 @@ def _settings(folder: Path) -> dict[str, Any]:
             ) from error
         settings = found.get("image_processor") if name != FILE else found
         if settings:
-            return _known(path, settings)
+            return _known(path, settings, kinds)
     raise CheckpointError(
         f"{folder} has no {FILE}, so how the model reads pixels is unknown; "
         "copy that file from where the weights came from"
     )
 
 
-def _known(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
+def _known(path: Path, settings: dict[str, Any], kinds: set[str]) -> dict[str, Any]:
     kind = settings.get("image_processor_type") or settings.get("feature_extractor_type")
-    if kind and kind.removesuffix("Fast").removesuffix("Pil") not in KINDS:
+    if kind and kind.removesuffix("Fast").removesuffix("Pil") not in kinds:
         raise CheckpointError(
-            f"{path} asks for {kind}, and clip knows {', '.join(sorted(KINDS))}; "
-            "use a model of the CLIP or SigLIP family"
+            f"{path} asks for {kind}, and a model of this type has {' or '.join(sorted(kinds))}; "
+            "take config.json and this file from the same model"
         )
     return settings
 
@@ -115,6 +145,17 @@ def _geometry(folder: Path, stated: Any) -> Pixels:
         return Pixels(size=size.height, fit="squash", resample=resample)
     wanted = "a shortest edge with a square centre crop inside it, or one exact square"
     raise _unusual(folder, "size and crop_size", f"{size} and {cut}", wanted)
+
+
+def _patched(folder: Path, stated: Any) -> Pixels:
+    """The largest square of NaFlex's patches; frames come as squares, so no aspect is kept."""
+    if stated.resample not in RESAMPLE:
+        raise _unusual(folder, "resample", stated.resample, "2 (bilinear) or 3 (bicubic)")
+    if min(stated.patch_size, stated.max_num_patches) < 1:
+        sizes = f"{stated.patch_size} and {stated.max_num_patches}"
+        raise _unusual(folder, "patch_size and max_num_patches", sizes, "numbers above 0")
+    side = stated.patch_size * math.isqrt(stated.max_num_patches)
+    return Pixels(size=side, fit="squash", resample=RESAMPLE[stated.resample])
 
 
 def _unusual(folder: Path, field: str, got: object, wanted: str) -> CheckpointError:

@@ -1,4 +1,4 @@
-"""CLIP and SigLIP: an image tower and a text tower in one space, read frame by frame.
+"""CLIP, MetaCLIP 2, SigLIP and SigLIP 2: two towers that end in one space, read frame by frame.
 
 A frame's vector is the image tower's, at unit length. A video's vector is the mean of its
 frames' vectors, brought to unit length again: without the second step a video's score would
@@ -6,8 +6,7 @@ grow with how alike its frames are, which favours still clips (CLIP4Clip, 2104.0
 The score of a text and a video is the cosine. Nothing here is learned beyond the two towers.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -21,6 +20,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models._clean_text import cleaned
 from reeltune.models._device import device_named, precision_named
+from reeltune.models._family_inputs import RULES, seen
 from reeltune.models._frames_there import require_frames
 from reeltune.models._preprocessor import (
     Preprocessor,
@@ -31,6 +31,7 @@ from reeltune.models._preprocessor import (
 from reeltune.models._tokenizer import byte_tokenizer, read_tokenizer
 from reeltune.models.opening.towers import (
     FAMILIES,
+    PROJECTED,
     quiet,
     read_settings,
     read_towers,
@@ -41,7 +42,7 @@ from reeltune.models.opening.weights import WEIGHTS, fingerprint, versions, writ
 from reeltune.storage.tensors import write_tensors
 from reeltune.types import Tokens
 
-Family = Literal["clip", "siglip"]
+Family = Literal["clip", "metaclip_2", "siglip", "siglip2"]
 WEIGHTS_FROM = "a local folder or a hub id"  # what `doctor` says of it
 FRAMES_AT_ONCE = 32  # bounds the memory of one pass; on two cores the fastest of 8 to 128
 TEXTS_AT_ONCE = 256
@@ -81,7 +82,7 @@ class Config(BaseModel):
     family: Family = "clip"
     vision: Tower = Tower(width=768, layers=12, heads=12)
     text: Tower = Tower(width=512, layers=12, heads=8)
-    dim: PositiveInt = 512  # D; SigLIP has no projection, so there it is the vision width
+    dim: PositiveInt = 512  # D; SigLIPs have no projection, so there it is the vision width
     image: PositiveInt = 224  # S, pixels
     patch: PositiveInt = 32  # pixels
     context: PositiveInt = 77  # L at most, tokens
@@ -100,8 +101,10 @@ class Config(BaseModel):
 
     def settings(self) -> PreTrainedConfig:
         """This architecture as transformers describes it."""
+        patches = (self.image // self.patch) ** 2
+        is_square = {"num_patches": patches} if self.family == "siglip2" else {}
         vision: dict[str, Any] = {
-            "image_size": self.image,
+            **(is_square or {"image_size": self.image}),
             "patch_size": self.patch,
             **self.vision.settings(),
         }
@@ -116,7 +119,7 @@ class Config(BaseModel):
         if self.activation:
             vision["hidden_act"] = text["hidden_act"] = self.activation
         shared: dict[str, Any] = {}
-        if self.family == "clip":
+        if self.family in PROJECTED:
             shared = {"projection_dim": self.dim}
             vision["projection_dim"] = text["projection_dim"] = self.dim
         elif self.dim != self.vision.width:
@@ -137,24 +140,6 @@ class Config(BaseModel):
             byte_tokenizer(self.vocabulary),
             usual_preprocessor(self.family, self.image),
         ).eval()
-
-
-@dataclass(frozen=True, kw_only=True)
-class TextRule:
-    """How a family was trained to read text."""
-
-    padding: Literal["longest", "max_length"]
-    clean: Callable[[str], str]  # before the text is split into tokens
-    masked: bool  # is padding hidden from attention
-
-
-# CLIP reads its vector at the end token and attends to the left only, so padding, which stands
-# to the right of it, changes nothing and is kept short. SigLIP reads its vector at the last
-# position and attends to all of them, so its padding to full length is part of the input.
-RULES: dict[str, TextRule] = {
-    "clip": TextRule(padding="longest", clean=cleaned, masked=True),
-    "siglip": TextRule(padding="max_length", clean=str.lower, masked=False),
-}
 
 
 @runtime_checkable
@@ -194,6 +179,7 @@ class Clip(nn.Module):
         self.rule = RULES[self.family]
         self.context: int = towers.config.text_config.max_position_embeddings
         self.pixels = preprocessor.pixels
+        self.patch: int = towers.config.vision_config.patch_size
         self.dim = shared_width(towers.config)
         self.unit_videos = True  # whether a mean of frames is brought to unit length
         self._stored: tuple[int, str] | None = None  # versions of the weights, their fingerprint
@@ -263,8 +249,8 @@ class Clip(nn.Module):
         parts = []
         chunks = (torch.split(part, TEXTS_AT_ONCE) for part in (tokens.ids, tokens.mask))
         for ids, mask in zip(*chunks, strict=True):
-            seen = mask.long().to(device) if self.rule.masked else None
-            read = self.towers.get_text_features(input_ids=ids.to(device), attention_mask=seen)
+            there = mask.long().to(device) if self.rule.masked else None
+            read = self.towers.get_text_features(input_ids=ids.to(device), attention_mask=there)
             parts.append(_unit(read.pooler_output))
         return torch.cat(parts)
 
@@ -283,13 +269,14 @@ class Clip(nn.Module):
 
     def _read(self, frames: Tensor) -> Tensor:
         colours = self.normalize(frames).to(self.towers.dtype)
-        seen = self.towers.get_image_features(colours).pooler_output
-        if seen is None:
+        inputs = seen(self.family, colours, self.patch)
+        vectors = self.towers.get_image_features(**inputs).pooler_output
+        if vectors is None:
             raise CheckpointError(
                 f"the image tower of {self.name} has no pooling head (vision_use_head is false in "
                 "its config.json), so it makes no vector of a frame; give a model that has one"
             )
-        return seen
+        return vectors
 
     def _require_pixels(self, frames: Tensor) -> None:
         size = self.pixels.size
@@ -333,7 +320,7 @@ class Clip(nn.Module):
             settings.save_pretrained(folder)
         write_tensors(folder / WEIGHTS, self.towers.state_dict(), {"format": "pt"})
         self.tokenizer.save_pretrained(folder)
-        write_preprocessor(folder, self.family, self.preprocessor)
+        write_preprocessor(folder, self.family, self.preprocessor, self.patch)
         write_card(folder, "clip", {})
 
 

@@ -1,5 +1,6 @@
-"""The two towers of a CLIP or SigLIP model, read from a Hugging Face folder."""
+"""The two towers of a model of CLIP's or SigLIP's kind, read from a Hugging Face folder."""
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +11,12 @@ from transformers import (
     AutoConfig,
     CLIPConfig,
     CLIPModel,
+    MetaClip2Config,
+    MetaClip2Model,
     PreTrainedConfig,
     PreTrainedModel,
+    Siglip2Config,
+    Siglip2Model,
     SiglipConfig,
     SiglipModel,
 )
@@ -25,8 +30,11 @@ from reeltune.types import Pixels
 
 FAMILIES: dict[str, tuple[type[PreTrainedConfig], type[PreTrainedModel]]] = {
     "clip": (CLIPConfig, CLIPModel),
+    "metaclip_2": (MetaClip2Config, MetaClip2Model),
     "siglip": (SiglipConfig, SiglipModel),
+    "siglip2": (Siglip2Config, Siglip2Model),
 }
+PROJECTED = ("clip", "metaclip_2")  # both towers end in a projection, and a text in an end token
 OLD_END = 2  # `eos_token_id` of configs from before 2023: the end is where the largest id stands
 
 
@@ -58,9 +66,8 @@ def read_settings(folder: Path) -> PreTrainedConfig:
         raise CheckpointError(f"{path} cannot be read ({why}); copy it again") from error
     if settings is None:
         raise CheckpointError(
-            f"{path} has model_type {kind!r}, and clip opens {' and '.join(FAMILIES)}"
-            + ("; fixed-resolution SigLIP 2 models are of type siglip" if kind == "siglip2" else "")
-            + "; give the folder of a whole CLIP or SigLIP model"
+            f"{path} has model_type {kind!r}, and clip opens {', '.join(FAMILIES)}; give the "
+            "folder of a whole model of one of these"
         )
     return settings
 
@@ -106,7 +113,7 @@ def read_towers(folder: Path, settings: PreTrainedConfig) -> PreTrainedModel:
 
 def require_fit(folder: Path, settings: PreTrainedConfig, pixels: Pixels, tokenizer: Any) -> None:
     """Refuse files that do not belong together; each case would run, and be silently wrong."""
-    text, image = settings.text_config, settings.vision_config.image_size
+    text, image = settings.text_config, side_read(settings)
     if pixels.size != image:
         raise CheckpointError(
             f"{folder}: the preprocessor cuts images of {pixels.size} pixels and the "
@@ -119,17 +126,30 @@ def require_fit(folder: Path, settings: PreTrainedConfig, pixels: Pixels, tokeni
             f"{folder}: the tokenizer has ids up to {largest} and the text tower knows "
             f"{text.vocab_size}; take both from the same model"
         )
-    end = largest if text.eos_token_id == OLD_END else text.eos_token_id
-    if settings.model_type == "clip" and tokenizer.eos_token_id != end:
+    is_old = settings.model_type == "clip" and text.eos_token_id == OLD_END
+    end = largest if is_old else text.eos_token_id
+    if settings.model_type in PROJECTED and tokenizer.eos_token_id != end:
         raise CheckpointError(
             f"{folder}: the text tower reads its vector at token {end} and the tokenizer ends a "
             f"text with {tokenizer.eos_token_id}; set text_config.eos_token_id in config.json"
         )
 
 
+def side_read(settings: PreTrainedConfig) -> int:
+    """Pixels of a side of the squares that the image tower reads.
+
+    NaFlex reads rectangles of any number of patches; its squares are those whose patches are as
+    many as it has positions.
+    """
+    vision = settings.vision_config
+    if settings.model_type == "siglip2":
+        return vision.patch_size * math.isqrt(max(vision.num_patches, 0))
+    return vision.image_size
+
+
 def shared_width(settings: PreTrainedConfig) -> int:
     """Width of the space that both towers end in; CheckpointError where they end in two."""
-    if settings.model_type == "clip":
+    if settings.model_type in PROJECTED:
         return settings.projection_dim
     text, vision = settings.text_config.projection_size, settings.vision_config.hidden_size
     if text != vision:

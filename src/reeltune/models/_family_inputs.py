@@ -1,0 +1,47 @@
+"""What each family of two towers is given: how its texts are cut, and how its frames are laid."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reeltune.models._clean_text import cleaned
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextRule:
+    """How a family was trained to read text."""
+
+    padding: Literal["longest", "max_length"]
+    clean: Callable[[str], str]  # before the text is split into tokens
+    masked: bool  # is padding hidden from attention
+
+
+# CLIP and MetaCLIP 2 read their vector at the end token and attend to the left only, so padding,
+# which stands to the right of it, changes nothing and is kept short. A SigLIP reads its vector at
+# the last position and attends to all of them, so its padding to full length is part of the input.
+RULES: dict[str, TextRule] = {
+    "clip": TextRule(padding="longest", clean=cleaned, masked=True),
+    "metaclip_2": TextRule(padding="longest", clean=str, masked=True),
+    "siglip": TextRule(padding="max_length", clean=str.lower, masked=False),
+    "siglip2": TextRule(padding="max_length", clean=str.lower, masked=False),
+}
+
+
+def seen(family: str, colours: Float[Tensor, "B 3 S S"], patch: int) -> dict[str, Tensor]:
+    """What the image tower of a family is given for frames whose colours are normalised."""
+    if family != "siglip2":
+        return {"pixel_values": colours}
+    count, _, side, _ = colours.shape
+    along = side // patch
+    tiles = colours.unflatten(3, (along, patch)).unflatten(2, (along, patch))
+    rows = tiles.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)  # (B, P, patch x patch x 3)
+    device = colours.device
+    return {
+        "pixel_values": rows,
+        "pixel_attention_mask": torch.ones(count, along * along, dtype=torch.int32, device=device),
+        "spatial_shapes": torch.full((count, 2), along, device=device),
+    }
