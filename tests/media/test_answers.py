@@ -32,6 +32,17 @@ def test_a_sound_message_is_understood() -> None:
     assert (said.time, parts) == (1.5, [b"abc", b"de"])
 
 
+WHOLE = PICTURE | {"kind": "whole", "width": 2, "height": 1, "parts": [6]}
+
+
+def test_a_whole_picture_has_three_bytes_a_pixel() -> None:
+    said, parts = understand(json.dumps(WHOLE).encode(), b"abcdef")
+    assert (said.width, said.height, parts) == (2, 1, [b"abcdef"])
+    for change in ({"width": 3}, {"height": 2}, {"parts": [3, 3]}, {"parts": []}, {"width": 0}):
+        with pytest.raises(WireError, match="malformed"):
+            understand(json.dumps(WHOLE | change).encode(), b"abcdef")
+
+
 @pytest.mark.parametrize(
     "change",
     [

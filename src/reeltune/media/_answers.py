@@ -58,6 +58,15 @@ class Picture(Answer):
     height: Side
 
 
+class WholePicture(Answer):
+    """A frame that was not made a square: one part follows, its colours row by row."""
+
+    kind: Literal["whole"]
+    time: Seconds
+    width: Side
+    height: Side
+
+
 class Alive(Answer):
     """The worker decodes, but has no frame yet."""
 
@@ -79,7 +88,7 @@ class Refusal(Answer):
     reason: Line
 
 
-Said = Hello | Info | Picture | Alive | End | Refusal
+Said = Hello | Info | Picture | WholePicture | Alive | End | Refusal
 ADAPTER: TypeAdapter[Said] = TypeAdapter(Annotated[Said, Field(discriminator="kind")])
 
 
@@ -90,5 +99,7 @@ def understand(header: bytes, body: bytes) -> tuple[Any, list[bytes]]:
     except ValidationError as error:
         raise WireError(f"a message is malformed in {error.error_count()} places") from error
     if isinstance(said, Picture) and (len(said.parts) != 2 or said.parts[1] > THUMBNAIL_LIMIT):
+        raise WireError("a frame is malformed")
+    if isinstance(said, WholePicture) and said.parts != [3 * said.width * said.height]:
         raise WireError("a frame is malformed")
     return said, cut(body, said.parts)

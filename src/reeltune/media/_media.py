@@ -13,7 +13,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -47,26 +47,36 @@ class Media:
     limits: Limits
     to_rgb: VideoReformatter = field(default_factory=VideoReformatter)
 
-    def picture(self, frame: av.VideoFrame) -> Image.Image:
+    def picture(self, frame: av.VideoFrame, longest: int | None = None) -> Image.Image:
         """A frame as a person sees it: in colour, rotated, with square pixels.
 
-        Raises Refused if the frame is not of the size that the header promised and too large.
+        `longest` bounds the longer side, in pixels; a frame that is larger is made smaller while
+        its colours are converted, which costs least. Raises Refused if the frame is not of the
+        size that the header promised and too large.
         """
         require_size(frame.width * self.shape, frame.height, self.limits)
         is_bright = frame.color_trc in (PQ, HLG)
         kind = "rgb48le" if is_bright else "rgb24"
-        plane = self.to_rgb.reformat(frame, format=kind, threads=1).planes[0]
-        size, row = (frame.width, frame.height), plane.line_size
+        width, height = (frame.width, frame.height) if longest is None else self._in(longest, frame)
+        rule = None if longest is None else Interpolation.AREA
+        rgb = self.to_rgb.reformat(frame, width, height, format=kind, interpolation=rule, threads=1)
+        plane, row = rgb.planes[0], rgb.planes[0].line_size
         if is_bright:
-            rows = np.frombuffer(memoryview(plane), "<u2").reshape(frame.height, row // 2)
-            codes = rows[:, : 3 * frame.width].reshape(frame.height, frame.width, 3)
+            rows = np.frombuffer(memoryview(plane), "<u2").reshape(height, row // 2)
+            codes = rows[:, : 3 * width].reshape(height, width, 3)
             seen = Image.fromarray(toned(codes, int(frame.color_trc)))
         else:
-            seen = Image.frombytes("RGB", size, memoryview(plane), "raw", "RGB", row, 1)
-        if abs(self.shape - 1) > 0.01:
+            seen = Image.frombytes("RGB", (width, height), memoryview(plane), "raw", "RGB", row, 1)
+        if longest is None and abs(self.shape - 1) > 0.01:
             seen = seen.resize((max(1, round(seen.width * self.shape)), seen.height))
         turns = round(frame.rotation / 90) % 4
         return seen.rotate(90 * turns, expand=True) if turns else seen
+
+    def _in(self, longest: int, frame: av.VideoFrame) -> tuple[int, int]:
+        """Width and height with square pixels, no side longer than `longest`."""
+        width, height = frame.width * self.shape, float(frame.height)
+        share = min(1.0, longest / max(width, height))
+        return max(1, round(share * width)), max(1, round(share * height))
 
 
 def require_regular(descriptor: int) -> None:

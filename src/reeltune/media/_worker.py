@@ -57,16 +57,16 @@ def main() -> None:
 
 def serve(file: int, request: dict[str, Any], limits: Limits, answers: IO[bytes]) -> None:
     """Answer for one open file: its facts, its frames, and how reading it ended."""
-    pixels = request["pixels"]
+    longest = request["pixels"]["size"] if request["whole"] else None
     _sandbox.allow_cpu(limits.cpu)
     if request["still"]:
-        send_frame(answers, 0.0, still(file, limits), pixels)
+        send_frame(answers, 0.0, still(file, limits), request)
         send(answers, {"kind": "end", "note": "", "until": 0.0})
         return
     with opened(file, limits) as media:
         _sandbox.allow_cpu(limits.cpu * (1 + minutes(media.duration, media.size)))
         chosen = Chosen(media, Sampling.parse(request["sampling"]), Heart(answers).beat)
-        pictures = until_trouble(chosen)
+        pictures = until_trouble(chosen, longest)
         first = next(pictures, None)
         if first is None:
             raise Refused(f"no frame could be decoded ({chosen.trouble or 'there is none'})")
@@ -76,7 +76,7 @@ def serve(file: int, request: dict[str, Any], limits: Limits, answers: IO[bytes]
             if number == limits.frames:
                 chosen.trouble = f"the limit of {limits.frames} frames was reached"
                 break
-            send_frame(answers, seconds, seen, pixels)
+            send_frame(answers, seconds, seen, request)
         send(answers, {"kind": "end", "note": note(chosen), "until": chosen.until()})
 
 
@@ -93,11 +93,13 @@ class Heart:
             self._last = time.monotonic()
 
 
-def until_trouble(chosen: Chosen) -> Iterator[tuple[float, Image.Image]]:
+def until_trouble(
+    chosen: Chosen, longest: int | None = None
+) -> Iterator[tuple[float, Image.Image]]:
     """Time in s and picture of each frame, up to a fault; the fault goes into the note."""
     try:
         for seconds, frame in chosen:
-            yield seconds, chosen.media.picture(frame)
+            yield seconds, chosen.media.picture(frame, longest)
     except (WireError, BrokenPipeError):
         raise
     except Exception as error:
@@ -132,15 +134,22 @@ def fault(error: BaseException) -> str:
     return str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {reason(error)}"
 
 
-def send_frame(answers: IO[bytes], seconds: float, seen: Image.Image, pixels: Any) -> None:
-    """The square that the model reads, and a small JPEG of the whole picture."""
+def send_frame(
+    answers: IO[bytes], seconds: float, seen: Image.Image, request: dict[str, Any]
+) -> None:
+    """The whole picture if that was asked for; else the square that the model reads, and a small
+    JPEG of the whole picture."""
+    header = {"time": seconds, "width": seen.width, "height": seen.height}
+    if request["whole"]:
+        send(answers, header | {"kind": "whole"}, seen.tobytes())
+        return
     share = min(1.0, THUMBNAIL / max(seen.size))
     size = max(1, round(seen.width * share)), max(1, round(seen.height * share))
     jpeg = io.BytesIO()
     small = seen.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
     small.save(jpeg, "JPEG", quality=80)
-    header = {"kind": "frame", "time": seconds, "width": seen.width, "height": seen.height}
-    send(answers, header, fit(seen, **pixels).tobytes(), jpeg.getvalue())
+    square = fit(seen, **request["pixels"]).tobytes()
+    send(answers, header | {"kind": "frame"}, square, jpeg.getvalue())
 
 
 if __name__ == "__main__":

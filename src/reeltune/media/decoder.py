@@ -9,13 +9,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 from jaxtyping import UInt8
 
 from reeltune.errors import MediaError
-from reeltune.media._answers import Alive, End, Info, Picture, Refusal
+from reeltune.media._answers import Alive, End, Info, Picture, Refusal, WholePicture
 from reeltune.media._process import Patience, WorkerProcess
 from reeltune.media._wire import WireError
 from reeltune.media.limits import Limits, minutes
@@ -25,7 +25,8 @@ from reeltune.types import Pixels
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What a file declares about itself; width and height in pixels as displayed."""
+    """What a file declares about itself; width and height in pixels as displayed, and of views as
+    they come."""
 
     duration: float  # s; 0 where nobody knows
     width: int
@@ -47,6 +48,17 @@ class Frame:
     height: int
 
 
+@dataclass(frozen=True)
+class View:
+    """One whole frame, upright and with square pixels."""
+
+    time: float  # s since the stream's beginning
+    pixels: UInt8[np.ndarray, "H W 3"]
+
+
+Given = TypeVar("Given", Frame, View)
+
+
 class Decoder:
     """Owns one worker process, started at the first file; use one decoder per thread."""
 
@@ -55,7 +67,7 @@ class Decoder:
     ) -> None:
         self.pixels, self.sampling, self.limits = pixels, sampling, limits
         self._worker: WorkerProcess | None = None
-        self._reading: Reading | None = None  # the file that the worker is busy with
+        self._reading: Reading[Any] | None = None  # the file that the worker is busy with
 
     def __enter__(self) -> "Decoder":
         return self
@@ -63,14 +75,19 @@ class Decoder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def open(self, path: Path) -> "Reading":
+    def open(self, path: Path) -> "Reading[Frame]":
         """Start reading a video; raises MediaError if no part of it can be read."""
-        return self._read(path, still=False)
+        return cast("Reading[Frame]", self._read(path))
+
+    def views(self, path: Path) -> "Reading[View]":
+        """Start reading a video as whole frames, which are made smaller where a side is longer
+        than `pixels.size`; raises MediaError if no part of it can be read."""
+        return cast("Reading[View]", self._read(path, whole=True))
 
     def image(self, path: Path) -> Frame:
         """A picture file as a frame; raises MediaError if it cannot be read."""
         with self._read(path, still=True) as reading:
-            frames = list(reading)
+            frames: list[Frame] = list(reading)
         if not frames:
             raise MediaError(str(path), "decoding failed: no picture came")
         return frames[0]
@@ -93,49 +110,50 @@ class Decoder:
             self._worker = WorkerProcess(self.limits)
         return self._worker
 
-    def _read(self, path: Path, still: bool) -> "Reading":
+    def _read(self, path: Path, still: bool = False, whole: bool = False) -> "Reading[Any]":
         if self._reading is not None and not self._reading.is_done:
             self.close()  # the worker is in the middle of a file that was left
-        self._reading = Reading(self, path, still)
+        request = {
+            "pixels": asdict(self.pixels),
+            "sampling": str(self.sampling),
+            "still": still,
+            "whole": whole,
+        }
+        self._reading = Reading(self, path, request)
         return self._reading
 
 
-class Reading:
+class Reading(Generic[Given]):
     """The chosen frames of one file, as they are decoded; leave the context to stop early."""
 
-    def __init__(self, decoder: Decoder, path: Path, still: bool) -> None:
+    def __init__(self, decoder: Decoder, path: Path, request: dict[str, Any]) -> None:
         self.note = ""  # after the last frame: what was wrong with the file, if anything
         self.until = 0.0  # after the last frame: s, when it goes; 0 for a picture
         self.is_done = False
         self._decoder, self._path = decoder, path
         self._patience = Patience(decoder.limits)
-        self._left = 1 if still else decoder.limits.frames
-        request = {
-            "pixels": asdict(decoder.pixels),
-            "sampling": str(decoder.sampling),
-            "still": still,
-        }
+        self._left = 1 if request["still"] else decoder.limits.frames
+        self._take = self._view if request["whole"] else self._frame
         self.info = self._begin(request)
 
-    def __enter__(self) -> "Reading":
+    def __enter__(self) -> "Reading[Given]":
         return self
 
     def __exit__(self, *_: object) -> None:
         if not self.is_done:
             self._give_up()
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[Given]:
         return self
 
-    def __next__(self) -> Frame:
+    def __next__(self) -> Given:
         if self.is_done:
             raise StopIteration
         try:
             said, parts = self._hear()
-            if isinstance(said, Picture):
-                return self._frame(said, parts)
             if not isinstance(said, End):
-                raise WireError("a message comes out of turn")
+                self._left -= 1
+                return cast(Given, self._take(said, parts))
         except WireError as error:
             raise self._broken(error) from error
         self.note, self.until, self.is_done = said.note, said.until, True
@@ -174,9 +192,18 @@ class Reading:
             if not isinstance(said, Alive):
                 return said, parts
 
-    def _frame(self, said: Picture, parts: list[bytes]) -> Frame:
+    def _view(self, said: object, parts: list[bytes]) -> View:
+        if not isinstance(said, WholePicture):
+            raise WireError("a message comes out of turn")
+        if max(said.width, said.height) > self._decoder.pixels.size or self._left < 0:
+            raise WireError("frames of the wrong size or number")
+        pixels = np.frombuffer(parts[0], np.uint8).reshape(said.height, said.width, 3)
+        return View(said.time, pixels)
+
+    def _frame(self, said: object, parts: list[bytes]) -> Frame:
         size = self._decoder.pixels.size
-        self._left -= 1
+        if not isinstance(said, Picture):
+            raise WireError("a message comes out of turn")
         if len(parts[0]) != 3 * size * size or self._left < 0:
             raise WireError("frames of the wrong size or number")
         square = np.frombuffer(bytearray(parts[0]), np.uint8).reshape(3, size, size)
