@@ -24,10 +24,11 @@ from reeltune.models._lite.conse import (
     sentence_vectors,
 )
 from reeltune.models._lite.frame_network import CLASSES, FrameNetwork
-from reeltune.models._lite.packaged import FRAME_WEIGHTS, SENTENCE_WEIGHTS, packaged
 from reeltune.models._lite.sentence_encoder import SentenceEncoder
+from reeltune.models._lite.weights import FRAME_WEIGHTS, SENTENCE_WEIGHTS
 from reeltune.models.lite import Config
 from reeltune.models.opening.open import open_model
+from reeltune.models.opening.packaged import packaged
 
 TEXTS = ["a dog", "Two men ride bicycles down a very steep road!", "naïve café 東京", ""]
 

@@ -22,8 +22,8 @@ from reeltune.models._frames_there import require_frames
 from reeltune.models._lite.conse import class_vectors, conse, masked_mean
 from reeltune.models._lite.frame_network import CLASSES, PIXELS, FrameNetwork
 from reeltune.models._lite.head import Head
-from reeltune.models._lite.packaged import FRAME_WEIGHTS, SENTENCE_WEIGHTS
 from reeltune.models._lite.sentence_encoder import WIDTH, SentenceEncoder
+from reeltune.models._lite.weights import FRAME_WEIGHTS, SENTENCE_WEIGHTS
 from reeltune.models.opening.weights import (
     WEIGHTS,
     card_settings,

@@ -15,8 +15,8 @@ from reeltune.models._device import device_named
 from reeltune.models._frames_there import require_frames
 from reeltune.models._lite.conse import PROMPT, TEMPERATURE, class_names, class_vectors, conse
 from reeltune.models._lite.frame_network import CLASSES, PIXELS, FrameNetwork
-from reeltune.models._lite.packaged import FRAME_WEIGHTS, SENTENCE_WEIGHTS
 from reeltune.models._lite.sentence_encoder import WIDTH, SentenceEncoder
+from reeltune.models._lite.weights import FRAME_WEIGHTS, SENTENCE_WEIGHTS
 from reeltune.models.opening.weights import fingerprint, write_card
 from reeltune.types import Tokens
 

@@ -10,8 +10,8 @@ from tokenizers import BertWordPieceTokenizer
 from torch import Tensor
 
 from reeltune.errors import CheckpointError, DataError
-from reeltune.models._lite.packaged import packaged
 from reeltune.models._word_pieces import SPECIAL, tokens_of
+from reeltune.models.opening.packaged import packaged
 from reeltune.storage.text_file import read_text
 from reeltune.types import Tokens
 

@@ -9,7 +9,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from reeltune.models._lite.packaged import FRAME_WEIGHTS, packaged
+from reeltune.models._lite.weights import FRAME_WEIGHTS
+from reeltune.models.opening.packaged import packaged
 from reeltune.types import Pixels
 
 PIXELS = Pixels(size=260, fit="squash", resample="bicubic")  # as the network was trained

@@ -10,8 +10,9 @@ from torch.nn import functional as F
 from transformers import BertConfig, BertModel
 
 from reeltune.errors import DataError
-from reeltune.models._lite.packaged import SENTENCE_WEIGHTS, TOKENIZER, packaged
+from reeltune.models._lite.weights import SENTENCE_WEIGHTS, TOKENIZER
 from reeltune.models._word_pieces import tokens_of
+from reeltune.models.opening.packaged import packaged
 from reeltune.models.opening.weights import read_tensors
 from reeltune.types import Tokens
 
