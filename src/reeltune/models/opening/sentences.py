@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from reeltune.models._lite.packaged import SENTENCE_WEIGHTS, TOKENIZER, packaged
 from reeltune.models._lite.sentence_encoder import AT_ONCE, WIDTH, SentenceEncoder
+from reeltune.models._lite.weights import SENTENCE_WEIGHTS, TOKENIZER
+from reeltune.models.opening.packaged import packaged
 
 
 class Sentences:
