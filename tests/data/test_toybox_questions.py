@@ -19,6 +19,7 @@ from reeltune.data._toybox.questions import (
     actions,
     motions,
     open_questions,
+    things,
     transitions,
 )
 from reeltune.data._toybox.render import FRAMES, RATE, Look, frame, pose, stage
@@ -132,6 +133,17 @@ def test_a_motion_is_shown_in_the_span_in_which_it_happens_alone() -> None:
         assert {thing for thing, seen in going.items() if len(seen) > 1} == {moving.thing}
 
 
+def test_two_things_have_one_name_whichever_comes_first() -> None:
+    clips = clips_of("small", "train")
+    shown = things(clips)
+    assert [asked.clip for asked in shown] == [v for v, s in clips.items() if len(s.events) == 2]
+    assert len({asked.answer for asked in shown}) == 15
+    for asked in shown:
+        assert asked.answer == asked.text
+        named = set(str(asked.answer).split(" and "))
+        assert named == {f"{e.colour} {e.shape}" for e in clips[asked.clip].events}
+
+
 # Out of reach
 
 
@@ -212,7 +224,9 @@ def guessed(choose: Choose, key: Callable[[Script, Asked, str], object]) -> floa
 # Read
 
 
-@pytest.mark.parametrize("asks", ["captions", "action", "transition", "what", "mood", "motion"])
+@pytest.mark.parametrize(
+    "asks", ["captions", "action", "transition", "what", "mood", "motion", "things"]
+)
 def test_every_split_is_asked_everything(toybox: Path, asks: str) -> None:
     for part in PARTS:
         split = Config(folder=toybox, size="tiny", asks=asks).read(part)
@@ -223,7 +237,7 @@ def test_every_split_is_asked_everything(toybox: Path, asks: str) -> None:
             assert (pair.options != ()) == (asks in CHOOSE)
             assert (pair.answer is None) == (asks in ("captions", "mood"))
             assert (pair.rating is None) == (asks != "mood")
-        assert split.captions == ("single" if asks in ("mood", "motion") else "multiple")
+        assert split.captions == ("single" if asks in ("mood", "motion", "things") else "multiple")
 
 
 def test_a_mood_goes_with_what_is_said_but_for_the_remark_that_tells_it(toybox: Path) -> None:

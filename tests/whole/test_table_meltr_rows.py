@@ -36,6 +36,7 @@ def test_every_task_of_the_paper_has_rows_of_every_system_that_toybox_teaches(
         "What it is": every,
         "Sentiment": {"univl"},
         "Action recognition": every,
+        "Pictures": {"resnet32"},
     }
 
 
@@ -100,6 +101,7 @@ PUBLISHED = {  # parameters on the paper's benchmarks, all heads of the losses c
     "univl": 199_535_989,
     "violet": 197_577_489,
     "all-in-one": 134_720_316,
+    "resnet32": 470_004,
 }
 
 
@@ -110,6 +112,7 @@ def test_every_system_of_the_paper_is_described_for_every_task(task: meltr.Task)
     for method in task.trios(benchmark):
         told = describe(f"{benchmark}/{method}-meltr")
         assert told["meltr"] > 100_000
-        if benchmark == "msrvtt-9k":
+        if benchmark in ("msrvtt-9k", "cifar-100"):
             assert told["total"] == PUBLISHED[method]
-        assert told["total"] > 130_000_000
+        else:
+            assert told["total"] > 130_000_000

@@ -20,6 +20,7 @@ from reeltune.data._toybox.questions import (
     actions,
     motions,
     open_questions,
+    things,
     transitions,
 )
 from reeltune.data._toybox.world import Event, Script
@@ -49,12 +50,14 @@ Toybox is made on your machine; there is nothing to download.
   what          what a thing does, or which thing does it: one of 15 answers in one or two words
   mood          the mood of a clip and of what is said in it, -3 to 3
   motion        the motion in a clip, or in a half of it: one of 9 classes
+  things        which two things a clip of two events shows: one of 15 classes
 """
 QUESTIONS: dict[str, Callable[[Clips], list[Asked]]] = {
     "action": actions,
     "transition": transitions,
     "what": open_questions,
     "motion": motions,
+    "things": things,
 }
 
 
@@ -66,7 +69,9 @@ class Config(BaseModel):
     folder: Path | None = None  # None: in the cache
     size: Literal["tiny", "small", "base"] = "small"
     seed: NonNegativeInt = 0
-    asks: Literal["captions", "action", "transition", "what", "mood", "motion"] = "captions"
+    asks: Literal["captions", "action", "transition", "what", "mood", "motion", "things"] = (
+        "captions"
+    )
 
     @classmethod
     def tiny(cls, folder: Path) -> "Config":
@@ -116,7 +121,7 @@ class Config(BaseModel):
                 f"{folder} has no clip of {split} that can be asked for {self.asks}; take more "
                 "clips, such as --set options.size=small"
             )
-        once = self.asks in ("mood", "motion")
+        once = self.asks in ("mood", "motion", "things")
         return Split(pairs=tuple(pairs), captions="single" if once else "multiple")
 
     def transcript(self, pair: Pair) -> str:

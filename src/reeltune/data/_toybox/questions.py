@@ -121,6 +121,16 @@ def motions(clips: Clips) -> list[Asked]:
     return found
 
 
+def things(clips: Clips) -> list[Asked]:
+    """Which two things a clip of two events shows: the class, whichever has its turn first."""
+    found = []
+    for video, script in clips.items():
+        if len(script.events) == 2:
+            shown = " and ".join(sorted(map(_thing, script.events)))
+            found.append(Asked(clip=video, id=video, text=shown, answer=shown))
+    return found
+
+
 def _open(script: Script) -> Iterator[tuple[str, str]]:
     often = Counter(event.motion for event in script.events)
     for event in script.events:
