@@ -1,11 +1,13 @@
 """What a user may get wrong: one sentence, exit code 1, nothing left behind; never a traceback."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from reeltune.cli.app import app
+from reeltune.data.toybox import Config
 
 FILES = (
     *("config.yaml", "config.json", "metrics.json", "recipe.yaml", "log.jsonl"),
@@ -112,11 +114,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.fixture(autouse=True)
-def here(world: Path, toybox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folder of the world, and a Toybox that is there already."""
-    monkeypatch.chdir(world)
-    monkeypatch.setenv("REELTUNE_CACHE", str(toybox.parent / "cache"))
+@pytest.fixture(autouse=True, scope="module")
+def here(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The folder of the world, and a Toybox that is there already: none says that it is made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(world)
+        patch.setenv("REELTUNE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        Config(size="tiny").make()
+        yield
 
 
 def refused(words: list[str], world: Path) -> None:

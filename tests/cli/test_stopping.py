@@ -50,11 +50,11 @@ def wait_for_reading(running: "subprocess.Popen[str]") -> None:
 
 @pytest.fixture
 def endless(tmp_path: Path) -> Path:
-    """A film of 60 GB, all of it a hole but its first bytes."""
+    """A film of 4 TB, all of it a hole but its first bytes."""
     film = tmp_path / "endless" / "film.mp4"
     film.parent.mkdir()
     film.write_bytes(b"\0\0\0\x18ftypisom\0\0\0\0isomavc1")
-    os.truncate(film, 60 << 30)
+    os.truncate(film, 4 << 40)
     return film.parent
 
 
@@ -170,15 +170,29 @@ def children_of(process: int) -> list[str]:
     return [child for one in found for child in one.read_text().split()]
 
 
+@pytest.fixture
+def many(plain_clip: bytes, tmp_path: Path) -> Path:
+    """A thousand clips, which take far longer to decode than a test to see that it began."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for n in range(1000):
+        own = b"\0\0\0\x0cfree" + n.to_bytes(4, "big")  # nothing, but of another content
+        (folder / f"{n}.mp4").write_bytes(plain_clip + own)
+    rows = "".join(f"{n}.mp4,clip number {n},test\n" for n in range(1000))
+    (folder / "captions.csv").write_text(f"path,caption,split\n{rows}")
+    return folder
+
+
 def test_ctrl_c_in_the_middle_ends_what_has_children(
-    toybox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toybox: Path, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that decodes, and one that has others train."""
+    """One that decodes, and one that has others train, longer than any test."""
     monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path / "cache"))
-    place = ("--data", toybox, "--set", "options.size=tiny")
+    endless = ("--set", "training.epochs=100000", "--set", "training.batch=8", "--no-sweep")
+    place = ("--size", "tiny", "--data", toybox, "--out", tmp_path / "t")
     for words, last in (
-        (("evaluate", "tiny-clip", *place), "stopped"),
-        (("table", "vop", "--size", "tiny", "--data", toybox, "--out", tmp_path / "t"), GOES_ON),
+        (("evaluate", "tiny-clip", "--benchmark", "folder", "--data", many), "stopped"),
+        (("table", "vop", *place, *endless), GOES_ON),
     ):
         running = reeltune(*words)
         while not children_of(running.pid):

@@ -3,7 +3,6 @@
 import multiprocessing
 import random
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ from safetensors.torch import load_file
 from small_run import Footage, Small
 
 from reeltune.training.checkpoint import STATE
-from reeltune.training.log import LOG, read_log
+from reeltune.training.log import read_log
 from reeltune.training.loop import train
+from sudden_end import end_soon
 
 KILLS = 4
 STEPS = 6 * 10
@@ -30,11 +30,36 @@ class Scores:
         return {"SumR": float(sum(w.detach().abs().sum() for w in self.model.trained().values()))}
 
 
-def go_on(footage: Footage, folder: Path, save_minutes: float) -> None:
-    """Train until the end, or until somebody kills this process."""
+class Ends:
+    """Watches a run, and has its process end a little after that many steps."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def prepare(self, what: str, done: int, total: int) -> None:
+        pass
+
+    def say(self, sentence: str) -> None:
+        pass
+
+    def begin(self, done: int, steps: int) -> None:
+        self.left = max(self.left - done, 1)
+
+    def step(self, facts: dict[str, float]) -> None:
+        self.left -= 1
+        if self.left == 0:
+            end_soon()
+
+    def epoch(self, facts: dict[str, float]) -> None:
+        pass
+
+
+def go_on(footage: Footage, folder: Path, save_minutes: float, ends_after: int | None) -> None:
+    """Train until the end, or until a little after that many steps in all."""
     torch.set_num_threads(1)
     small = Small(settings={"epochs": 10, "chunk": 3, "save_minutes": save_minutes})
     small.options["validate"] = Scores(small.model)
+    small.options["watcher"] = None if ends_after is None else Ends(ends_after)
     with footage.reader() as reader:
         train(small.run(reader, footage.pairs(), folder))
 
@@ -48,23 +73,12 @@ def processes() -> Any:
     return context
 
 
-def run(processes: Any, *arguments: object, kill_after: int | None = None) -> int:
-    """Exit code of a run, killed once it has logged that many lines, and a little later."""
-    process = processes.Process(target=go_on, args=arguments)
+def run(processes: Any, *arguments: object, ends_after: int | None = None) -> int:
+    """Exit code of a run, left alone or ended a little after that many steps."""
+    process = processes.Process(target=go_on, args=(*arguments, ends_after))
     process.start()
-    while kill_after is not None and process.is_alive():
-        if _lines(arguments[1]) >= kill_after:
-            time.sleep(random.uniform(0, 0.03))
-            process.kill()
-            break
-        time.sleep(0.002)
     process.join(200)
     return int(process.exitcode)
-
-
-def _lines(folder: Any) -> int:
-    path = folder / LOG
-    return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
 def without_times(folder: Path) -> list[dict[str, Any]]:
@@ -85,8 +99,8 @@ def test_a_run_that_was_killed_ends_as_one_that_was_left_alone(
     """Weights, moments of the optimizer, best weights, generators and log."""
     for kill in range(KILLS):
         least = STEPS * (kill + 1) // (KILLS + 2) + random.randrange(6)
-        code = run(processes, footage, tmp_path, save_minutes, kill_after=least)
-        assert code == -signal.SIGKILL
+        code = run(processes, footage, tmp_path, save_minutes, ends_after=least)
+        assert code == -signal.SIGALRM
     assert run(processes, footage, tmp_path, save_minutes) == 0
     got, wanted = load_file(tmp_path / STATE), load_file(alone / STATE)
     assert got.keys() == wanted.keys()

@@ -1,5 +1,6 @@
 """Runs that are stopped, and tables of which a run fails: real processes, real signals."""
 
+import json
 import os
 import signal
 import subprocess
@@ -24,12 +25,18 @@ SMALL = {"options.size": "tiny", "training.epochs": 1, "training.batch": 8, "fra
 GOES_ON = "stopped; run the same command again to go on where it stopped"
 
 
-def reeltune(*arguments: object, out: Path) -> "subprocess.Popen[str]":
-    """A command in a session of its own, as in a terminal of its own."""
-    changes = (f"--set={name}={value}" for name, value in SMALL.items())
+def reeltune(*arguments: object, out: Path, **changed: object) -> "subprocess.Popen[str]":
+    """A command in a session of its own, as in a terminal of its own, that knows the tests."""
+    changes = (f"--set={name}={value}" for name, value in {**SMALL, **changed}.items())
     command = [sys.executable, "-m", "reeltune", *map(str, arguments), "--out", str(out), *changes]
+    paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
     )
 
 
@@ -58,31 +65,39 @@ def plan_of(out: Path, **changes: object) -> Plan:
 
 
 def test_a_run_that_ctrl_c_stops_says_how_to_go_on_and_does(tmp_path: Path) -> None:
-    out, log = tmp_path / "run", tmp_path / "run" / "log.jsonl"
-    long = ("train", "toybox/vop", "--set", "training.epochs=12", "--json")
-    running = reeltune(*long, out=out)
+    out, log, gate = tmp_path / "run", tmp_path / "run" / "log.jsonl", tmp_path / "gate"
+    gate.touch()
+    waits = {"config.objective": "whole.waiting_loss", "config.objective_options.gate": gate}
+    command = ("train", "toybox/vop", "--json")
+    running = reeltune(*command, out=out, **waits)
     wait_for(lambda: log.is_file() and log.stat().st_size > 0, running)
     os.killpg(running.pid, signal.SIGINT)
+    gate.unlink()
     _, said = running.communicate(timeout=300)
     assert running.returncode == 130, said
     assert said.splitlines()[-1] == GOES_ON
     assert (out / STATE).is_file()
     assert not (out / "metrics.json").exists()
     before = log.read_text().splitlines()
-    assert reeltune(*long, out=out).communicate(timeout=300)[0]
-    assert log.read_text().splitlines()[: len(before)] == before
+    again = reeltune(*command, out=out, **waits)
+    found, said = again.communicate(timeout=300)
+    assert again.returncode == 0, said
+    assert json.loads(found)["t2v"] == json.loads((out / "metrics.json").read_text())["t2v"]
+    after = log.read_text().splitlines()
+    assert after[: len(before)] == before
+    assert len(after) > len(before)
 
 
 def test_a_table_that_ctrl_c_stops_leaves_no_process_and_keeps_what_is_done(tmp_path: Path) -> None:
-    out = tmp_path / "table"
-    running = reeltune("table", "vop", "--seeds=1", "--no-sweep", "--jobs=2", out=out)
+    out, endless = tmp_path / "table", {"training.epochs": 100_000}
+    running = reeltune("table", "vop", "--seeds=1", "--no-sweep", "--jobs=2", out=out, **endless)
     wait_for(lambda: (out / "zero-shot" / "seed0" / "metrics.json").is_file(), running)
     os.killpg(running.pid, signal.SIGINT)
     _, said = running.communicate(timeout=300)
     assert running.returncode == 130, said
     assert said.splitlines()[-1] == GOES_ON
     assert naming(out) == []
-    plan = plan_of(out)
+    plan = plan_of(out, **endless)
     left = {job.method for job in missing_of(plan, jobs_of(plan))}
     assert "zero-shot" not in left
     assert {"vop-f", "vop-fc"} <= left
