@@ -51,6 +51,12 @@ def test_the_report_says_what_is_here(facts: dict) -> None:
         assert wanted in text
     assert "GPU" in text
     assert "can load, weights from a local folder or a hub id" in text
+    assert "can be read" in text
+
+
+def test_a_missing_reader_of_text_names_the_extra(facts: dict) -> None:
+    lacks = "rapidocr is not installed; pip install 'reeltune[text]'"
+    assert lacks in text_of({**facts, "text in pictures": {"lacks": lacks}})
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from reeltune.errors import ReeltuneError
 from reeltune.media.decoder import sandbox
 from reeltune.models.opening.hub import cached_models
 from reeltune.registry import find, names
+from reeltune.search.channels.shown import why_not
 
 PACKAGES = (
     "transformers",
@@ -34,6 +35,7 @@ PACKAGES = (
     "av",
     "pylance",
     "onnxruntime",
+    "rapidocr",  # reads text in pictures
     "sentencepiece",  # wanted by SigLIP's tokenizer alone
 )
 SAFE_FFMPEG = (8, 1, 2)  # the first with CVE-2026-8461 closed
@@ -52,6 +54,7 @@ def doctor() -> dict[str, Any]:
         "gpus": _gpus(),
         "decoder": _decoder(),
         "models": {name: _model(name) for name in names("models")},
+        "text in pictures": {"lacks": why_not()},
         "hub models": cached_models(),
         "folders": {"hub cache": _folder(Path(constants.HF_HUB_CACHE))},
     }
@@ -100,6 +103,8 @@ def doctor_report(facts: Mapping[str, Any]) -> RenderableType:
         can = Text.assemble(("can load", "green"), f", weights from {model['weights']}")
         cannot = Text("cannot load", "red")
         table.add_row(f"model {name}", can if model["loads"] else cannot)
+    lacks = facts["text in pictures"]["lacks"]
+    table.add_row("text in pictures", Text(lacks) if lacks else Text("can be read", "green"))
     table.add_row("hub models here", ", ".join(facts["hub models"]) or "none")
     for name, folder in facts["folders"].items():
         table.add_row(name, f"{shown(folder['path'])} ({folder['free_gib']} GiB free)")

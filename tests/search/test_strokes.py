@@ -1,0 +1,72 @@
+"""Cheap looks at frames see small letters and changes, and are not moved by what coding does."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from reeltune.cli.written_clip import FILES, Slide, drawn
+from reeltune.search.channels._strokes import SIDE, has_changed, has_strokes, in_grey, is_same_line
+
+SIZE = (960, 540)
+
+
+def smooth(shift: int = 0) -> np.ndarray:
+    """A picture of slow waves, which move with `shift`."""
+    down, right = np.mgrid[: SIZE[1], : SIZE[0]]
+    waves = [120 + 70 * np.sin((right + shift) / 37 + c) * np.cos(down / 53) for c in range(3)]
+    return np.stack(waves, axis=-1).astype(np.uint8)
+
+
+def coded(picture: np.ndarray | Image.Image, quality: int = 60) -> np.ndarray:
+    """The picture as it comes out of a lossy coder."""
+    file = io.BytesIO()
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    image.save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file).convert("RGB"))
+
+
+@pytest.mark.parametrize("font", FILES)
+@pytest.mark.parametrize("height", [14, 20, 32, 48])
+def test_letters_are_seen_on_slides_and_over_pictures(font: str, height: int) -> None:
+    for behind in ((), (smooth(),)):
+        slide = Slide(lines=("seven boats",), seconds=1.0, height=height, font=font, behind=behind)  # type: ignore[arg-type]
+        assert has_strokes(in_grey(coded(drawn(slide, SIZE))))
+
+
+def test_pictures_without_letters_have_no_strokes() -> None:
+    halves = np.zeros((540, 960, 3), np.uint8)
+    halves[:, 480:] = 255
+    for picture in (smooth(), halves, np.full((540, 960, 3), 255, np.uint8)):
+        assert not has_strokes(in_grey(coded(picture)))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 960), (960, 1), (3, 5), (540, 960)])
+def test_pictures_of_any_shape_can_be_looked_at(shape: tuple[int, int]) -> None:
+    picture = np.zeros((*shape, 3), np.uint8)
+    grey = in_grey(picture)
+    assert max(grey.shape) == min(SIDE, max(shape))
+    assert not has_strokes(grey)
+    assert not has_changed(grey, grey)
+
+
+def test_coding_is_no_change_and_one_more_word_is() -> None:
+    plain, more = (
+        drawn(Slide(lines=lines, seconds=1.0), SIZE)
+        for lines in (("seven boats",), ("seven boats", "a"))
+    )
+    first = in_grey(coded(plain, 90))
+    assert not has_changed(first, in_grey(coded(plain, 50)))
+    assert has_changed(first, in_grey(coded(more, 90)))
+    assert has_changed(first, in_grey(np.zeros((100, 100, 3), np.uint8)))
+
+
+def test_a_line_is_the_same_over_a_moving_picture_until_one_letter_is_another() -> None:
+    def cut(text: str, shift: int) -> np.ndarray:
+        slide = Slide(lines=(text,), seconds=1.0, height=36, behind=(smooth(shift),))
+        return in_grey(coded(drawn(slide, SIZE)))[229:252, 40:185]
+
+    assert is_same_line(cut("step 1 of seven", 0), cut("step 1 of seven", 60))
+    assert not is_same_line(cut("step 1 of seven", 0), cut("step 2 of seven", 60))
+    assert not is_same_line(cut("step 1 of seven", 0), cut("", 60))
