@@ -16,11 +16,12 @@ from torch import nn
 from transformers import SiglipConfig, SiglipModel
 
 from reeltune.errors import CheckpointError
-from reeltune.models import vop
+from reeltune.models import clip, vop
 from reeltune.models.clip import Config
 from reeltune.models.opening.hub import cached, cached_models, fetch
 from reeltune.models.opening.material import Material
 from reeltune.models.opening.open import load, open_model, placed_name
+from reeltune.models.opening.presets import presets
 from reeltune.recipes.read import read_recipe
 
 
@@ -62,7 +63,7 @@ def test_unknown_names_are_told_what_there_is() -> None:
     with pytest.raises(CheckpointError, match=r"no model 'litte': .*\bclip\b.*hub id such as"):
         open_model("litte")
     with pytest.raises(CheckpointError, match="clip is an architecture without weights"):
-        open_model("clip")
+        clip.load(None)
 
 
 @pytest.mark.parametrize("name", ["lite.v2", "../there", "a/b/c", "model.bin"])
@@ -134,7 +135,8 @@ def test_a_relative_folder_is_stored_by_its_absolute_path(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder.parent)
-    assert placed_name("clip") == "clip", "a component goes before a folder"
+    assert placed_name("clip") == presets()["clip"].model, "a short name goes before a folder"
+    assert placed_name("tuned") == "tuned", "and so does a component"
     shutil.copytree(folder, folder.parent / "models" / "mine")
     assert placed_name("models/mine") == str(folder.parent / "models" / "mine")
     assert placed_name("./clip") == str(folder)

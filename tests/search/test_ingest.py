@@ -294,7 +294,7 @@ def test_the_program_that_the_package_shows_runs(
     import reeltune
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("reeltune.search.creation.DEFAULT_MODEL", model)
+    monkeypatch.setattr("reeltune.search.creation.DEFAULT", model)
     videos.rename(tmp_path / "Videos")
     exec(compile(dedent("\n".join((reeltune.__doc__ or "").splitlines()[2:])), "shown", "exec"), {})
     assert len(reeltune.Library("my.library").search("a dog catches a frisbee")) == 3

@@ -32,6 +32,7 @@ WORDS = {  # of a reader's own, by what stands for them here
     "M": "tiny-clip",
     "OUT": "made",
     "lite": "tiny-clip",
+    "siglip2": "tiny-clip",
     "NAME": "msrvtt",
     "RECIPE": "toybox/vop-fp",
     "RECIPE_OR_MODEL": "toybox/vop-fp",

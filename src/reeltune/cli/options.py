@@ -15,6 +15,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts
 DeviceOption = Annotated[
     str | None, typer.Option(help="cpu, cuda or cuda:1; by default a GPU where there is one.")
 ]
+ModelOption = Annotated[
+    str | None, typer.Option(help="One of `reeltune models`, auto, a folder or a hub id.")
+]
 FollowOption = Annotated[
     bool, typer.Option("--follow", help="Also what links lead to outside of the folders.")
 ]

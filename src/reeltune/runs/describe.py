@@ -13,6 +13,7 @@ from reeltune.models.opening.count import Part, count_parameters
 from reeltune.models.opening.hub import find_cached
 from reeltune.models.opening.material import without_weights
 from reeltune.models.opening.open import component_named
+from reeltune.models.opening.presets import chosen
 from reeltune.models.opening.published import PUBLISHED
 from reeltune.models.opening.towers import read_settings, towers_of
 from reeltune.models.opening.weights import CARD, card_settings, read_card
@@ -104,14 +105,16 @@ def _combiner(recipe: Recipe | None, model: Any) -> nn.Module | None:
 
 
 def _skeleton(name: str) -> nn.Module:
+    component = component_named(given(name))  # `clip` is an architecture before it is a preset
+    name = name if component is not None else chosen(name)
     folder = Path(name).expanduser()
-    if (component := component_named(given(name))) is not None:
+    if component is not None:
         packaged: Path | None = getattr(component, "FOLDER", None)  # of weights that come along
         return _skeleton_of_folder(packaged) if packaged else component.Config().build()
     if folder.is_dir():
         return _skeleton_of_folder(folder)
-    if name in PUBLISHED:
-        return PUBLISHED[name].towers()
+    if (published := PUBLISHED.get(name.partition("@")[0])) is not None:
+        return published.towers()
     cached = find_cached(name)
     if cached is not None:
         return _skeleton_of_folder(cached)

@@ -7,7 +7,8 @@ from pathlib import Path
 from reeltune.errors import LibraryError
 from reeltune.media.paths import each_of
 from reeltune.media.sampling import Sampling
-from reeltune.models.opening.open import open_encoder
+from reeltune.models.opening.open import open_encoder, placed_name
+from reeltune.models.opening.presets import AUTO, DEFAULT
 from reeltune.registry import given
 from reeltune.search._rescore import indexed_columns
 from reeltune.search.encoder import Encoder
@@ -16,8 +17,6 @@ from reeltune.search.store import table as _table
 from reeltune.search.store.lock import sole_writer
 from reeltune.search.store.manifest import FILE_NAME, Manifest
 from reeltune.storage.outputs import require_folder
-
-DEFAULT_MODEL = "lite"
 
 
 def create(
@@ -53,13 +52,14 @@ def manifest_of(folder: Path) -> Manifest | None:
 def encoder_for(
     folder: Path, model: str | None, sampling: str | None, device: str | None = None
 ) -> Encoder:
-    """The chosen model, or that of the library, by its name."""
+    """The chosen model, or that of the library, by its name; `auto` keeps that of a library."""
     stored = manifest_of(folder)
     Sampling.parse(sampling or str(Sampling()))
-    if model is None and stored is not None:
+    if model in (None, AUTO) and stored is not None:
         return Encoder.of_library(folder, stored, device)
-    name = given(model or DEFAULT_MODEL)
-    name = os.path.abspath(name) if os.path.isdir(name) else name  # readable from anywhere
+    name = given(model or DEFAULT)
+    # A run's folder goes before a component of its name; either is readable from anywhere.
+    name = os.path.abspath(name) if os.path.isdir(name) else placed_name(name)
     return Encoder(name, partial(open_encoder, name, device=device))
 
 

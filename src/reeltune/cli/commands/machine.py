@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from reeltune.cli.options import JsonOption, SetOption, changes_of, print_json
+from reeltune.cli.options import DeviceOption, JsonOption, SetOption, changes_of, print_json
 from reeltune.cli.terminal import say, show
 
 PLACE = 90  # in `--help`
@@ -28,6 +28,24 @@ def describe(
 
     found = run(model, changes_of(settings))
     print_json(found) if as_json else show(description_table(found))
+
+
+@app.command()
+def models(
+    speed: Annotated[
+        bool, typer.Option("--speed", help="Measure those that are on this machine.")
+    ] = False,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List models by short names: size, licence, languages, and what is known of them.
+
+    Example: `reeltune models --json`
+    """
+    from reeltune.cli.model_list import model_list, model_table
+
+    found = model_list(speed, device)
+    print_json(found) if as_json else show(model_table(found))
 
 
 @app.command()

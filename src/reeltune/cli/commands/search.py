@@ -14,6 +14,7 @@ from reeltune.cli.options import (
     FollowOption,
     JsonOption,
     LibraryOption,
+    ModelOption,
     print_json,
 )
 from reeltune.cli.terminal import say
@@ -40,7 +41,7 @@ class Pruning(TyperCommand):
 def index(
     paths: Annotated[list[str], typer.Argument(help="Videos, or folders of videos.")],
     library: LibraryOption = LIBRARY,
-    model: Annotated[str | None, typer.Option(help="lite, a CLIP folder, or a hub id.")] = None,
+    model: ModelOption = None,
     sampling: Annotated[
         str | None, typer.Option(help="gap S, keyframe, fps R, uniform N or shot.")
     ] = None,
@@ -73,7 +74,9 @@ def index(
     With captions: `reeltune index ~/Videos --caption runs/toybox/univl-caption/seed0`
     """
     from reeltune.cli.bars import Bar
+    from reeltune.cli.model_question import model_for_new
 
+    model = model or model_for_new(library, quiet or as_json)
     with Bar(hidden=as_json) as bar:
         from reeltune.cli.output import show_report
         from reeltune.search.ingest import Choice

@@ -12,6 +12,7 @@ from torch import nn
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models.opening.allowance import allowance
 from reeltune.models.opening.hub import HUB_ID, fetch
+from reeltune.models.opening.presets import AUTO, chosen, presets
 from reeltune.models.opening.trial import require_works
 from reeltune.models.opening.weights import CARD, read_card
 from reeltune.nn.quantize import fits_int8, quantize
@@ -46,13 +47,15 @@ def open_model(name: str, device: str | None = None, dtype: str | None = None) -
     """The model called `name`, a `DualEncoder` or a scorer of pairs, ready to be asked: in eval
     mode, and no weight asks for a gradient.
 
-    `name` is a component that brings its weights (`lite`), a folder that `save_pretrained` or
-    transformers wrote, a hub id (`openai/clip-vit-base-patch32`, or with `@revision`), or the
-    dotted path of a module outside Reeltune that was `registry.given`. So the name may come from a
-    file of a stranger: it runs no code that is not installed here to be run.
+    `name` is a component that brings its weights (`lite`), a preset (`siglip2`) or `auto`, a
+    folder that `save_pretrained` or transformers wrote, a hub id (`openai/clip-vit-base-patch32`,
+    or with `@revision`), or the dotted path of a module outside Reeltune that was
+    `registry.given`. So the name may come from a file of a stranger: it runs no code that is not
+    installed here to be run.
     Errors: `CheckpointError` if it cannot be found or loaded whole, or makes nothing of a frame
     and a word, `ConfigError` for a device or precision that is not there.
     """
+    name = chosen(name)
     require_named(name)
     folder = Path(name).expanduser()
     if (component := component_named(name)) is not None:
@@ -73,7 +76,9 @@ def open_model(name: str, device: str | None = None, dtype: str | None = None) -
 
 
 def require_named(name: str) -> None:
-    """Raise CheckpointError unless `name` is a component or a folder, or looks like a hub id."""
+    """Raise CheckpointError unless `name` is a component, a preset or a folder, or looks like a hub
+    id."""
+    name = chosen(name)
     folder = Path(name).expanduser()
     if component_named(name) is not None or folder.is_dir() or HUB_ID.fullmatch(name):
         return
@@ -85,16 +90,23 @@ def require_named(name: str) -> None:
         raise CheckpointError(not_given("models", name))
     raise CheckpointError(
         f"no model {name!r}: it is neither a folder nor one of "
-        f"{', '.join(names('models'))}, nor a hub id such as openai/clip-vit-base-patch32"
+        f"{', '.join([*names('models'), *_short_names()])}, nor a hub id such as "
+        "openai/clip-vit-base-patch32"
     )
 
 
+def _short_names() -> list[str]:
+    return [name for name in (*presets(), AUTO) if name not in names("models")]
+
+
 def placed_name(name: str) -> str:
-    """The name of a model as it is stored: a folder by its absolute path, whatever was given.
+    """The name of a model as it is stored: a folder by its absolute path, whatever was given, and a
+    preset by its pinned model, since another version of Reeltune may pin another.
 
     So what is stored is an absolute path for a folder, the name of a component for what is
     packaged, and else a hub id, wherever it is read again.
     """
+    name = chosen(name)
     folder = Path(name).expanduser()
     is_folder = folder.is_dir() and component_named(name) is None
     return os.path.abspath(folder) if is_folder else name

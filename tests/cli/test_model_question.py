@@ -1,0 +1,92 @@
+"""A better model is offered once, and only where a person can answer."""
+
+import json
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+from typer.testing import CliRunner
+
+from reeltune.cli.app import app
+from reeltune.cli.model_question import answers_file, model_for_new, preferred
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user without answers and without models."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path
+
+
+def never() -> str:
+    raise AssertionError("it was asked")
+
+
+def yes(name: str, reach: float) -> bool:
+    return True
+
+
+def test_a_yes_is_remembered_and_takes_the_better_model(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert preferred(lambda: "y", yes) == "siglip2"
+    said = " ".join(capsys.readouterr().err.split())
+    assert "siglip2 was trained on" in said
+    assert "a download of 1540 MB (Apache-2.0)" in said
+    assert json.loads(answers_file().read_text()) == {"better_model": True}
+    assert preferred(never, yes) == "siglip2"
+
+
+@pytest.mark.parametrize("answer", ["", "n", "what?"])
+def test_any_other_answer_is_a_no_and_is_remembered_too(answer: str) -> None:
+    assert preferred(lambda: answer, yes) is None
+    assert preferred(never, yes) is None
+
+
+def test_nothing_is_asked_where_the_hub_does_not_answer_and_nothing_remembered() -> None:
+    assert preferred(never, lambda name, reach: False) is None
+    assert not answers_file().exists()
+
+
+def test_the_end_of_the_input_is_no_answer() -> None:
+    def end() -> str:
+        raise EOFError
+
+    assert preferred(end, yes) is None
+    assert not answers_file().exists()
+
+
+def test_an_answer_that_cannot_be_kept_counts_once(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "config").write_text("no folder")
+    assert preferred(lambda: "y", yes) == "siglip2"
+    assert "so this will be asked again" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_damaged_answer_is_asked_for_again() -> None:
+    answers_file().parent.mkdir(parents=True)
+    answers_file().write_text('{"better_model": 3')
+    assert preferred(lambda: "y", yes) == "siglip2"
+
+
+def test_scripts_are_never_asked(home: Path) -> None:
+    assert model_for_new(home / "new", quiet=False) is None  # the streams of tests are no terminal
+
+
+def test_the_list_has_every_fact_for_scripts() -> None:
+    done = CliRunner().invoke(app, ["models", "--json"])
+    found = {one["name"]: one for one in json.loads(done.stdout)}
+    assert found["lite"]["here"]
+    assert found["lite"]["figures"][0]["value"] == 27.3
+    assert found["siglip2"]["here"] is False
+    assert found["siglip2"]["speed"] is None
+    assert found["siglip2"]["licence"] == "Apache-2.0"
+
+
+def test_the_speed_of_a_model_that_is_here_is_measured() -> None:
+    done = CliRunner().invoke(app, ["models", "--json", "--speed"])
+    speed = json.loads(done.stdout)[0]["speed"]
+    assert speed["frames_per_second"] > 0
+    assert speed["texts_per_second"] > 0
