@@ -8,6 +8,8 @@ Per meta step, StocBiO reads 4 batches and Meta-Weight-Net one, as their default
 here is given the losses that training computes anyway, which would save Lite, Neumann and CG one
 forward pass of the model (bench_meltr_univl.py measures it). betty and TorchOpt run the same
 problem with as many products with the Hessian where they are installed (_bilevel_libraries.py).
+`aligned weights`, as in GraP, are no meta step but a way to weigh the losses in every step: what is
+measured is the whole step, less the plain one.
 """
 
 import statistics
@@ -26,11 +28,14 @@ from _bilevel_libraries import libraries
 from _line import emit
 from reeltune.meltr.hypergradient import Problem
 from reeltune.meltr.losses import Losses
+from reeltune.meltr.outer import HeldOut
 from reeltune.meltr.transformer import Config
 from reeltune.registry import find, names
+from reeltune.training.weighted import Weighted
 
 WORDS, WIDTH, LAYERS, LENGTH, BATCH = 500, 128, 4, 32, 16
 TASKS = ("clean0", "clean1", "clean2", "clean3", "masked0", "masked1", "masked2", "masked3")
+ALIGNED = "aligned weights"
 
 
 class Backbone(nn.Module):
@@ -94,7 +99,7 @@ def variants(model: Any, combiner: Any, batches: list[Tensor]) -> dict[str, Call
 
     def bent(way: Any) -> object:
         task = problem(model, combiner, batches, curved=way)
-        return task.curvature(task.lower[0], task.weights, task.weights)
+        return task.curvature(task.lower[0], task.weights)(task.weights)
 
     found: dict[str, Callable[[], object]] = {
         "double_backward": partial(double_backward, model, combiner, *batches[-2:])
@@ -106,6 +111,18 @@ def variants(model: Any, combiner: Any, batches: list[Tensor]) -> dict[str, Call
             found[name] = partial(scheme, name)
     found |= {f"product by {way}": partial(bent, way) for way in ("exact", "difference")}
     return found | libraries(model, combiner, *batches[-2:])
+
+
+def aligned(model: Any, batch: Tensor, held_out: Tensor) -> Callable[[], object]:
+    """A step by linear weights that follow the held-out gradient, without the optimizer's."""
+    weighting = find("training.weightings", "aligned").Config().build(TASKS)
+    step = Weighted(model, weighting, TASKS, held_out=HeldOut([held_out]))
+
+    def run() -> None:
+        step(batch)  # type: ignore[arg-type]
+        model.zero_grad(set_to_none=True)
+
+    return run
 
 
 def seconds(function: Callable[[], object], device: str) -> float:
@@ -125,6 +142,7 @@ def main(rounds: int = 5) -> None:
     combiner = Config(tasks=TASKS).build().to(device).eval()
     batches = [torch.randint(1, WORDS, (BATCH, LENGTH), device=device) for _ in range(5)]
     tried = variants(model, combiner, batches)
+    tried[ALIGNED] = aligned(model, *batches[-2:])
     ratios: dict[str, list[float]] = {name: [] for name in tried}
     for turn in range(rounds + 1):
         for name, function in tried.items():
@@ -133,6 +151,7 @@ def main(rounds: int = 5) -> None:
             after = seconds(partial(plain, model, batches[0]), device)
             if turn > 0:  # the first one warms up
                 ratios[name].append(2 * took / (before + after))
+    ratios[ALIGNED] = [ratio - 1 for ratio in ratios[ALIGNED]]
     cost = {name: round(statistics.median(some), 2) for name, some in ratios.items()}
     best = min((way for way in cost if way.startswith("aid-fp-lite by")), key=cost.__getitem__)
     emit(

@@ -1,5 +1,6 @@
 """Slopes along a direction and curvature: every way against every other and the slow one."""
 
+import math
 from typing import Any
 
 import pytest
@@ -19,7 +20,14 @@ from small_problems import (
 from torch import Tensor, nn
 
 from oracles.slow_hypergradient import double_backward, flat, hessian
-from reeltune.meltr.derivatives import along, curvature, gradient, second_slopes
+from reeltune.meltr.derivatives import (
+    ahead,
+    along,
+    curvature,
+    difference_step,
+    gradient,
+    second_slopes,
+)
 from reeltune.meltr.hypergradient import mixed_product
 from reeltune.meltr.losses import Losses
 from reeltune.meltr.vectors import dot
@@ -73,10 +81,48 @@ def test_curvature_is_the_hessian_times_the_direction(make: Any, way: Any) -> No
     model, batch, combiner = Perceptron().double(), points(), make()
     direction = direction_of(model)
     losses = Losses(model, batch, TASKS)
-    got = flat(curvature(losses, weights_of(model), combiner, direction, way))
+    got = flat(curvature(losses, weights_of(model), combiner, way)(direction))
     wanted = hessian(model, batch, combiner) @ flat(direction)
     close = {"exact": 1e-12, "difference": 1e-7}[way]
     torch.testing.assert_close(got, wanted, rtol=close, atol=close * float(wanted.abs().max()))
+
+
+class Counted(Perceptron):
+    """Counts its forward passes."""
+
+    passes = 0
+
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        self.passes += 1
+        return super().losses(batch)
+
+
+def test_products_by_differences_share_the_gradient_at_the_weights() -> None:
+    model = Counted().double()
+    bent = curvature(Losses(model, points(), TASKS), weights_of(model), melter(), "difference")
+    assert model.passes == 0, "a series without terms takes none"
+    for product in range(1, 4):
+        bent(direction_of(model))
+        assert model.passes == 1 + product
+
+
+@pytest.mark.parametrize(
+    ("dtype", "sides", "wanted"),
+    [
+        (torch.float32, 1, 1.04e-3),
+        (torch.float32, 2, 9.84e-3),
+        (torch.float64, 1, 4.47e-8),
+        (torch.float64, 2, 1.21e-5),
+    ],
+)
+def test_a_difference_steps_by_a_length_whatever_the_direction_is(
+    dtype: torch.dtype, sides: Any, wanted: float
+) -> None:
+    direction = {"a": torch.full((2, 2), 30.0, dtype=dtype), "b": torch.full((5,), 8.0).to(dtype)}
+    length = (4 * 30.0**2 + 5 * 8.0**2) ** 0.5
+    assert difference_step(direction, sides) * length == pytest.approx(wanted, rel=1e-2)
+    nothing = {name: torch.zeros_like(part) for name, part in direction.items()}
+    assert math.isfinite(difference_step(nothing, sides) * 0.0)
 
 
 def test_second_slopes_are_the_hessian_of_the_combiner() -> None:
@@ -127,7 +173,7 @@ def test_a_checkpointed_backbone_bends_as_a_plain_one() -> None:
         direction = direction_of(model)
         losses = Losses(model, batch, TASKS)
         bent = [
-            curvature(losses, weights_of(model), weighted(), direction, way)
+            curvature(losses, weights_of(model), weighted(), way)(direction)
             for way in ("exact", "difference")
         ]
         made += [flat(one) for one in bent]
@@ -156,8 +202,8 @@ def test_a_meta_step_leaves_no_trace(way: Any) -> None:
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     generator = torch.get_rng_state()
     along(losses, weights_of(model), direction, way)
-    curvature(losses, weights_of(model), weighted(), direction, "exact")
-    curvature(losses, weights_of(model), weighted(), direction, "difference")
+    curvature(losses, weights_of(model), weighted(), "exact")(direction)
+    curvature(losses, weights_of(model), weighted(), "difference")(direction)
     assert torch.equal(torch.get_rng_state(), generator)
     after = model.state_dict()
     assert int(after["norm.num_batches_tracked"]) == 0
@@ -190,6 +236,20 @@ def test_bfloat16_is_really_used_and_its_gradients_are_full_precision() -> None:
     ]
     assert not torch.equal(found[0].losses, found[1].losses)
     assert all(tensor.dtype == torch.float32 for tensor in found[1].vector.values())
+
+
+def test_a_step_ahead_in_float32_finds_slopes_to_a_part_of_the_noise_of_batches() -> None:
+    """With the losses at the weights, which training computes anyway."""
+    model, batches = Backbone(dropout=0.1).train(), [ids(8) for _ in range(4)]
+    task = problem(model, melter().float(), batches, ids(8))
+    v, slopes, errors = task.judged(task.weights).gradient, [], []
+    for lower in task.lower:
+        values, right = along(lower, task.weights, v, "vjp")
+        moved, step = ahead(lower, task.weights, dict(v))
+        slopes.append(right)
+        errors.append((moved - values) / step - right)
+    noise = torch.stack(slopes).std(0).norm()
+    assert torch.stack(errors).square().mean(0).sum().sqrt() < 0.05 * noise
 
 
 def test_differences_in_float32_find_slopes_to_a_percent() -> None:

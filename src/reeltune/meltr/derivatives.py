@@ -7,6 +7,7 @@ first-order ones, which works with every kernel that has a gradient.
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache, partial
 from typing import Literal, NamedTuple
 
 import torch
@@ -86,7 +87,8 @@ def along(
 
     Measured on UniVL (benchmarks/bench_meltr_univl.py), differences are the cheapest, and they ask
     nothing of the model but a forward pass. Where training makes one of the same batch anyway,
-    `ahead` asks for one more alone.
+    `ahead` asks for one more alone, and its error is below a hundredth of how much slopes differ
+    from batch to batch (benchmarks/bench_slopes.py).
     """
     ways = {"jvp": _by_jvp, "vjp": _by_vjp, "difference": _by_difference}
     values, change = ways[way](losses, weights, direction)
@@ -145,7 +147,7 @@ def _by_difference(losses: Losses, weights: Weights, direction: Weights) -> tupl
     return (ahead + behind) / 2, (ahead - behind) / (2 * step)
 
 
-def ahead(losses: Losses, weights: Weights, direction: Weights) -> tuple[Tensor, Tensor]:
+def ahead(losses: Losses, weights: Weights, direction: Weights) -> tuple[Tensor, float]:
     """The losses a small step ahead, and that step as a factor of `direction`.
 
     Less the losses at `weights` and divided by the step, they are slopes. Mean over processes.
@@ -154,37 +156,50 @@ def ahead(losses: Losses, weights: Weights, direction: Weights) -> tuple[Tensor,
     """
     step = difference_step(direction, sides=1)
     with torch.no_grad():
-        point = {name: weights[name] + step * direction.pop(name) for name in list(direction)}
+        point = {
+            name: torch.add(weights[name], direction.pop(name), alpha=step)
+            for name in list(direction)
+        }
         moved = losses.at(point, torch.stack, exact=True)
     return mean_over_ranks(moved), step
 
 
-def difference_step(direction: Weights, sides: Literal[1, 2] = 2) -> Tensor:
+def difference_step(direction: Weights, sides: Literal[1, 2] = 2) -> float:
     """Step of a one-sided or a central difference, as a factor of `direction`.
 
     Its length is where rounding and truncation balance. To both sides it is twice the cube root of
     the machine precision: 0.01 in float32, as in DARTS (Liu et al., 1806.09055), and 1e-5 in
-    float64. To one side it is the square root: 3e-4 and 1e-8.
+    float64. To one side it is three times the square root: 1e-3 and 4e-8. Measured on UniVL, the
+    square root alone has three times the error (benchmarks/bench_slopes.py).
     """
     precision = max(torch.finfo(tensor.dtype).eps for tensor in direction.values())
-    wanted = precision**0.5 if sides == 1 else 2 * precision ** (1 / 3)
+    wanted = 3 * precision**0.5 if sides == 1 else 2 * precision ** (1 / 3)
     length = norm(direction)
-    return wanted / length.clamp_min(torch.finfo(length.dtype).tiny)
+    return wanted / length.clamp_min(torch.finfo(length.dtype).tiny).item()
 
 
 def curvature(
-    losses: Losses, weights: Weights, combiner: nn.Module, direction: Weights, way: Curved
-) -> Weights:
-    """The Hessian of the melted loss by the weights, times `direction`; mean over processes."""
-    if way == "exact":
-        return _curved(losses, weights, combiner, direction)
+    losses: Losses, weights: Weights, combiner: nn.Module, way: Curved
+) -> Callable[[Weights], Weights]:
+    """The Hessian of the melted loss by the weights, as a function of what it is multiplied by.
 
-    step = difference_step(direction)
-    ahead, behind = (
-        gradient(losses, plus(weights, direction, sign * step), combiner, exact=True).vector
-        for sign in (1, -1)
-    )
-    return {name: (ahead[name] - behind[name]) / (2 * step) for name in ahead}
+    By differences the gradient at `weights` is taken once, at the first product, and one more in
+    each product. Means over processes.
+    """
+    if way == "exact":
+        return partial(_curved, losses, weights, combiner)
+
+    @cache
+    def here() -> Weights:
+        return gradient(losses, weights, combiner, exact=True).vector
+
+    def bent(direction: Weights) -> Weights:
+        step = difference_step(direction, sides=1)
+        moved = plus(weights, direction, step)
+        there = gradient(losses, moved, combiner, exact=True).vector
+        return {name: (there[name] - at) / step for name, at in here().items()}
+
+    return bent
 
 
 def _curved(losses: Losses, weights: Weights, combiner: nn.Module, direction: Weights) -> Weights:

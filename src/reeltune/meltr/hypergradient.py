@@ -76,9 +76,9 @@ class Problem:
         """Gradient of the melted loss of one batch at `weights`."""
         return gradient(losses, weights, self.combiner).vector
 
-    def curvature(self, losses: Losses, weights: Weights, direction: Weights) -> Weights:
-        """The product `H direction`, for one batch at `weights`."""
-        return curvature(losses, weights, self.combiner, direction, self.curved)
+    def curvature(self, losses: Losses, weights: Weights) -> Callable[[Weights], Weights]:
+        """Products with H, for one batch at `weights`."""
+        return curvature(losses, weights, self.combiner, self.curved)
 
     def judged(self, weights: Weights) -> Primary:
         """The primary loss at `weights`, with both of its gradients.

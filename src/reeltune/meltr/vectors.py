@@ -6,10 +6,10 @@ from torch import Tensor
 from reeltune.meltr.losses import Weights
 
 
-def plus(left: Weights, right: Weights, scale: float | Tensor = 1.0) -> Weights:
-    """`left + scale * right`, without a graph."""
+def plus(left: Weights, right: Weights, scale: float = 1.0) -> Weights:
+    """`left + scale * right`, without a graph and in one pass over memory."""
     with torch.no_grad():
-        return {name: torch.add(left[name], scale * right[name]) for name in left}
+        return {name: torch.add(left[name], right[name], alpha=scale) for name in left}
 
 
 def added(left: Weights, right: Weights) -> Weights:

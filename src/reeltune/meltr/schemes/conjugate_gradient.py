@@ -35,9 +35,10 @@ def conjugate_gradient(
     problem: Problem, *, steps: int, damping: float, tolerance: float
 ) -> Hypergradient:
     """`-M x` with `(H + damping I) x = v`."""
+    bent = problem.curvature(problem.last(1)[0], problem.weights)
 
     def product(u: Weights) -> Weights:
-        return plus(problem.curvature(problem.last(1)[0], problem.weights, u), u, damping)
+        return plus(bent(u), u, damping)
 
     return hypergradient(problem, lambda v: solve(product, v, steps, tolerance))
 
@@ -51,16 +52,16 @@ def solve(
     the solution so far is returned, as Steihaug's method does; on the first direction that is v.
     """
     x, residual, direction = times(v, 0.0), v, v
-    size = first = dot(v, v)
+    size = first = dot(v, v).item()
     for step in range(steps):
         if size <= tolerance**2 * first:
             break
         bent = product(direction)
-        curved = dot(direction, bent)
+        curved = dot(direction, bent).item()
         if curved <= 0:
             return x if step else v
         x = plus(x, direction, size / curved)
         residual = plus(residual, bent, -size / curved)
-        before, size = size, dot(residual, residual)
+        before, size = size, dot(residual, residual).item()
         direction = plus(residual, direction, size / before)
     return x

@@ -38,5 +38,5 @@ def meta_weight_net(problem: Problem, *, steps: int, rate: float) -> Hypergradie
     for step in reversed(range(steps)):
         parts.append(problem.implicit(batches[step], path[step], p))
         if step > 0:
-            p = plus(p, problem.curvature(batches[step], path[step], p), -rate)
+            p = plus(p, problem.curvature(batches[step], path[step])(p), -rate)
     return assembled(times(reduce(plus, parts), rate), found)

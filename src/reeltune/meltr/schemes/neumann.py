@@ -33,9 +33,9 @@ def neumann(problem: Problem, *, terms: int, rate: float) -> Hypergradient:
 
     def solve(v: Weights) -> Weights:
         total, term = v, v
+        product = problem.curvature(problem.last(1)[0], problem.weights)
         for _ in range(terms):
-            bent = problem.curvature(problem.last(1)[0], problem.weights, term)
-            term = plus(term, bent, -rate)
+            term = plus(term, product(term), -rate)
             total = plus(total, term)
         return total
 

@@ -34,8 +34,8 @@ def stocbio(problem: Problem, *, terms: int, rate: float) -> Hypergradient:
     def solve(v: Weights) -> Weights:
         total, term = v, v
         for losses in problem.last(terms + 1)[:-1]:
-            bent = problem.curvature(losses, problem.weights, term)
-            term = plus(term, bent, -rate)
+            product = problem.curvature(losses, problem.weights)
+            term = plus(term, product(term), -rate)
             total = plus(total, term)
         return times(total, rate)
 
