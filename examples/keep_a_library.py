@@ -23,7 +23,7 @@ class Share(Silent):
 
     total = done = 0
 
-    def begin(self, files: int, size: int) -> None:
+    def begin(self, files: int, size: int, work: str = "") -> None:
         self.total = size
 
     def advance(self, path: str, size: int) -> None:

@@ -111,7 +111,7 @@ class Stops:
     def __init__(self, after: int) -> None:
         self.left = after
 
-    def begin(self, files: int, size: int) -> None:
+    def begin(self, files: int, size: int, work: str = "") -> None:
         """Nothing to show."""
 
     def advance(self, path: str, size: int) -> None:

@@ -144,7 +144,7 @@ def test_the_newest_version_is_put_back_from_its_copy(whole: Path, tmp_path: Pat
     library, before = shutil.copytree(whole, tmp_path / "library"), moments(whole)
     newest = manifests(library / _table.NAME)[0][1]
     newest.write_bytes(b"")
-    assert repair(library) == [f"put back _versions/{newest.name} of the table from its copy"]
+    assert repair(library) == [f"put back _versions/{newest.name} of moments.lance from its copy"]
     assert [path.name.endswith(newest.name) for path in (library / ASIDE).iterdir()] == [True]
     assert (moments(library), repair(library)) == (before, [])
 
@@ -167,7 +167,7 @@ def test_a_library_of_a_newer_reeltune_is_left_alone(
     where: str, whole: Path, tmp_path: Path
 ) -> None:
     library = shutil.copytree(whole, tmp_path / "library")
-    newer = Manifest.read(library).as_json().replace('"schema_version":4', '"schema_version":99')
+    newer = Manifest.read(library).as_json().replace('"schema_version":5', '"schema_version":99')
     if where == "library":
         (library / FILE_NAME).write_text(newer)
     else:

@@ -243,7 +243,7 @@ class Meter:
     def __init__(self) -> None:
         self.total = self.done = self.steps = 0
 
-    def begin(self, files: int, size: int) -> None:
+    def begin(self, files: int, size: int, work: str = "") -> None:
         self.total = size
 
     def advance(self, path: str, size: int) -> None:

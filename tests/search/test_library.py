@@ -173,7 +173,7 @@ def test_a_run_tells_how_far_it_is(copy: Library, videos: Path, clip: Clip) -> N
     told: list[tuple[str, int]] = []
 
     class Told(Silent):
-        def begin(self, files: int, size: int) -> None:
+        def begin(self, files: int, size: int, work: str = "") -> None:
             told.append(("begin", size))
 
         def advance(self, path: str, size: int) -> None:

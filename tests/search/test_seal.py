@@ -50,7 +50,7 @@ def test_another_row_in_the_list_of_deleted_ones_is_found_and_mended(library: Pa
             LibraryError, match=r"_deletions/.* is not as it was written\); mend it"
         ):
             told(library)
-    assert repair(library) == [f"put back _deletions/{file.name} of the table from its copy"]
+    assert repair(library) == [f"put back _deletions/{file.name} of moments.lance from its copy"]
     assert held(library) == ["a", "c", "d"]
 
 

@@ -82,6 +82,7 @@ PARSED_ONLY = {  # lines that are not run here, and why; their options are check
     "torchrun ": "two processes train in tests/training/test_distributed.py",
     "table meltr ": "it trains a model for every row; test_table_meltr_rows.py has its rows",
     "library list LIBRARY": "tests/search/test_library_files.py lists the files of one",
+    "library texts LIBRARY": "tests/search/test_tell_files.py has what is listed",
     "library remove ": "tests/search/test_library_files.py does so, with what undoes it",
     "library undo ": "the same",
     "library relocate ": "the same",

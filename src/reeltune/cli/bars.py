@@ -92,7 +92,7 @@ class Bar:
         )
         self._task: TaskID | None = None
         self._recognised: TaskID | None = None
-        self._files, self._done, self._size = 0, 0, 0
+        self._files, self._done, self._size, self._work = 0, 0, 0, ""
 
     def __enter__(self) -> "Bar":
         self._shown.open()
@@ -101,11 +101,13 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self._shown.close()
 
-    def begin(self, files: int, size: int) -> None:
-        """Show an empty bar for so many files of `size` bytes."""
+    def begin(self, files: int, size: int, work: str = "") -> None:
+        """Show an empty bar for so many files of `size` bytes, below those of work before it."""
         self._shown.begin()
         self._files, self._done, self._size = files, 0, size
-        self._task = self._shown.bars.add_task(f"{files} files", total=size, path="")
+        self._work = f"{work}: " if work else ""
+        said = f"{self._work}{files} files"
+        self._task = self._shown.bars.add_task(said, total=size, path="")
 
     def advance(self, path: str, size: int) -> None:
         """Move the bar by `size` bytes, and show the end of the path."""
@@ -113,7 +115,10 @@ class Bar:
         if self._task is not None:
             self._shown.bars.update(self._task, advance=size, path=_end_of(path))
         self._shown.line(
-            lambda: f"{decimal(self._done)} of {decimal(self._size)} in {self._files} files done"
+            lambda: (
+                f"{self._work}{decimal(self._done)} of {decimal(self._size)} "
+                f"in {self._files} files done"
+            )
         )
 
     def recognise(self, path: str, done: int, size: int) -> None:

@@ -1,6 +1,6 @@
 """Prints what people read from commands: bars, tables and sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.table import Table
@@ -17,6 +17,7 @@ from reeltune.search.files import File
 from reeltune.search.maintain import Health
 from reeltune.search.query import may_match
 from reeltune.search.report import Failed, Report
+from reeltune.search.texts import KeptPhrase
 from reeltune.tasks.finding.ask import Reply
 from reeltune.types import Hit, LeftOut
 
@@ -75,13 +76,16 @@ def show_report(report: Report) -> None:
     for done in report.indexed:
         if done.note:
             say(("partly", "yellow"), f" {done.path}: {done.note}")
+    for told in (*report.heard, *report.read):
+        if told.note:
+            say(("partly", "yellow"), f" {told.path}: {told.note}")
     for path in report.removed:
         say(f"removed {path}")
     for folder in report.kept:
         say(f"kept {folder.path}: {folder.reason}")
     for path in report.waiting:
         say(f"left for the next run {path}: is still being written")
-    show_failed([*report.failed, *report.uncaptioned])
+    show_failed(report.troubles)
     show_passed_over(report.passed_over)
     moments = sum(done.moments for done in report.indexed)
     seconds = sum((done.seconds for done in report.indexed), 0.0)
@@ -91,6 +95,10 @@ def show_report(report: Report) -> None:
             counts.append(f"{number} {name}")
     if report.captioned:
         counts.append(f"{report.captioned} moments captioned")
+    if report.heard:
+        counts.append(f"{len(report.heard)} heard ({report.phrases['said']} phrases)")
+    if report.read:
+        counts.append(f"{len(report.read)} read ({report.phrases['shown']} phrases)")
     say(f"{report.library}: {', '.join(counts)}, in {report.elapsed:.1f} s")
 
 
@@ -192,6 +200,14 @@ def show_files(files: Sequence[File]) -> None:
         say_row(str(file.moments), clock(file.duration), f"{file.size / 1e6:.1f} MB", path)
 
 
+def show_texts(texts: Iterable[KeptPhrase]) -> None:
+    """One line a phrase: from, to, how it is told, path and words; the path is absolute where a
+    script reads."""
+    for text in texts:
+        path = text.path if is_terminal() else text.location
+        say_row(clock(text.start), clock(text.end), text.channel, path, text.text)
+
+
 def show_facts(facts: dict[str, object]) -> None:
     """Names and values in two columns."""
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -207,4 +223,5 @@ def show_health(health: Health) -> None:
     for remark in health.remarks:
         say((remark, "dim"))
     verdict = f"{len(health.faults)} faults" if health.faults else "sound"
-    say(f"{verdict}: {health.files} files, {health.moments} moments")
+    phrases = f", {health.phrases} phrases" if health.phrases else ""
+    say(f"{verdict}: {health.files} files, {health.moments} moments{phrases}")

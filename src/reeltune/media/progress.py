@@ -7,8 +7,9 @@ from typing import Protocol, runtime_checkable
 class Progress(Protocol):
     """Is told how the work goes; sizes are bytes of video files."""
 
-    def begin(self, files: int, size: int) -> None:
-        """Be told how many files and bytes there are to do."""
+    def begin(self, files: int, size: int, work: str = "") -> None:
+        """Be told how many files and bytes there are to do, again for each kind of work: `work` is
+        `hearing` or `reading` where words are found, and empty for all else."""
         ...
 
     def advance(self, path: str, size: int) -> None:
@@ -24,7 +25,7 @@ class Progress(Protocol):
 class Silent:
     """Progress for callers that show none."""
 
-    def begin(self, files: int, size: int) -> None:
+    def begin(self, files: int, size: int, work: str = "") -> None:
         """Nothing to show."""
 
     def advance(self, path: str, size: int) -> None:

@@ -103,7 +103,7 @@ class Megabytes:
     def __init__(self, progress: ProgressOf) -> None:
         self._tell, self._total, self._done = progress("encoding frames, MB"), 0, 0
 
-    def begin(self, files: int, size: int) -> None:
+    def begin(self, files: int, size: int, work: str = "") -> None:
         """Start with `size` bytes to do."""
         self._total = size
 

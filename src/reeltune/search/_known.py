@@ -97,6 +97,11 @@ class Known:
             note="" if given == file else ODD_TIME,
         )
 
+    def contents(self, files: Iterable[Candidate]) -> list[str]:
+        """The contents of judged files, each once."""
+        found = (self._found.get(file.location, NOTHING) for file in files)
+        return [content for content in dict.fromkeys(found) if content != NOTHING]
+
     def displaced(self, content: Content) -> list[str]:
         """Contents that their place has no more and that no judged file has.
 

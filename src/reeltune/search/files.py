@@ -14,6 +14,7 @@ from reeltune.search._places import is_below, place_of
 from reeltune.search._times import as_text
 from reeltune.search.report import Failed
 from reeltune.search.store import table as _table
+from reeltune.search.store import texts as _texts
 from reeltune.search.store.changes import begin
 from reeltune.search.store.lock import sole_writer
 from reeltune.search.store.manifest import Manifest
@@ -84,6 +85,7 @@ def remove(folder: Path, paths: Paths) -> list[str]:
         }
         begin(folder, "remove")
         _table.remove(folder, list(named))
+        _texts.sweep(folder)
     return sorted(named.values())
 
 

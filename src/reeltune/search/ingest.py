@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypedDict
 
 from reeltune.media.decoder import Decoder
 from reeltune.media.files import Listing, Scope, find, merged_patterns
@@ -30,9 +31,10 @@ from reeltune.search.report import Failed, Report, reason_of
 from reeltune.search.run_log import logged
 from reeltune.search.shots import MomentSettings
 from reeltune.search.store import table as _table
+from reeltune.search.store import texts as _texts
 from reeltune.search.store.changes import begin, tidy
 from reeltune.search.store.lock import sole_writer
-from reeltune.search.store.manifest import Manifest
+from reeltune.search.store.manifest import Choices, Manifest
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.outputs import require_folder
 from reeltune.types import Pixels
@@ -49,10 +51,20 @@ class Choice:
     sampling: str | None = None
     device: str | None = None
     prune: Prune | None = None  # take out files below the given paths that are gone from disk
-    exclude: tuple[str, ...] = ()  # patterns that are added to those of the library
+    exclude: str | Sequence[str] = ()  # patterns that are added to those of the library
     everything: bool = False  # also hidden files, and what systems and cameras keep for themselves
     follow: bool = False  # links that lead out of the given paths
     caption: Describes | None = None  # captions each moment; None: captions stay as they are
+
+
+class Options(TypedDict, total=False):
+    """The choices of a run into a library that is there, see `Choice`."""
+
+    prune: Prune | None
+    exclude: str | Sequence[str]
+    everything: bool
+    follow: bool
+    caption: Describes | None
 
 
 def index(
@@ -82,6 +94,7 @@ def index(
     if stored is None or not (choice.prune or found.excluded):
         found.required(paths)
     require_folder(folder)
+    chosen = (stored.choices if stored else Choices())._replace(exclude=exclude)
     encoder = encoder or encoder_for(folder, choice.model, choice.sampling, choice.device)
     gatherer = Gatherer(encoder.model, encoder.baseline, MomentSettings())
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,17 +104,17 @@ def index(
         manifest = settle(folder, encoder, choice.model, choice.sampling)
         encoder.keep_usual(folder)
         manifest = _table.upgrade(folder, manifest)
+        _texts.seal(folder)
         begin(folder, "index")
-        manifest = _with_excluded(folder, manifest, exclude)
+        manifest = _remembering(folder, manifest, chosen)
         run = Run(folder, manifest, gatherer, Meter(progress or Silent()), report)
         _bring_in(run, paths, found, encoder.model.pixels)
         if choice.prune and not report.interrupted:
             _prune(folder, paths, choice.prune, report)
         if choice.caption is not None and not report.interrupted:
             caption_moments(folder, found.files, choice.caption, run.meter.progress, report)
-        many = len(_table.open_table(folder).get_fragments()) > MANY_FRAGMENTS
-        if many and not report.interrupted:
-            tidy(folder)
+        if not report.interrupted:
+            _clean_up(folder)
     return report
 
 
@@ -115,6 +128,14 @@ def _bring_in(run: Run, paths: Sequence[str], found: Listing, pixels: Pixels) ->
     progress.begin(len(found.files), sum(file.size for file in found.files))
     decoder = partial(Decoder, pixels, Sampling.parse(run.manifest.sampling))
     run.all(Readers(found.files, known, decoder, _threads(), progress))
+
+
+def _clean_up(folder: Path) -> None:
+    """Take out texts of contents that are gone, and join the fragments of many commits."""
+    _texts.sweep(folder)
+    tables = filter(None, (_table.open_table(folder), _texts.open_texts(folder)))
+    if any(len(table.get_fragments()) > MANY_FRAGMENTS for table in tables):
+        tidy(folder)
 
 
 @contextmanager
@@ -146,10 +167,10 @@ def _remove(folder: Path, gone: Sequence[Stored], report: Report) -> None:
     report.removed.extend(one.path for one in gone)
 
 
-def _with_excluded(folder: Path, manifest: Manifest, exclude: tuple[str, ...]) -> Manifest:
-    """The manifest with the patterns of what stays out of the library, also for later runs."""
-    if manifest.exclude != exclude:
-        manifest = manifest.excluding(exclude)
+def _remembering(folder: Path, manifest: Manifest, choices: Choices) -> Manifest:
+    """The manifest with what later runs do as well, which is written where that has changed."""
+    if manifest.choices != choices:
+        manifest = manifest.choosing(choices)
         _table.keep(folder, manifest)
     return manifest
 

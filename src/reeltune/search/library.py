@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal, overload
+from typing import Literal, Unpack, overload
 
 import numpy as np
 from jaxtyping import Float, Shaped, UInt8
@@ -20,13 +20,12 @@ from reeltune.media.progress import Progress
 from reeltune.media.sampling import Sampling
 from reeltune.media.squares import squares
 from reeltune.search._confidence import confidence, kind_of
-from reeltune.search._prune import Prune
 from reeltune.search._rescore import score_of
-from reeltune.search.caption_moments import Describes
+from reeltune.search.channels.channel import Words
 from reeltune.search.creation import create
 from reeltune.search.encoder import Encoder
 from reeltune.search.files import File, list_files, remove
-from reeltune.search.ingest import Choice, index
+from reeltune.search.ingest import Choice, Options, index
 from reeltune.search.maintain import Health, verify
 from reeltune.search.moments import Embedded, embedded_moments, list_moments
 from reeltune.search.query import Ask, Chance, Sort, answer
@@ -35,6 +34,7 @@ from reeltune.search.store import table as _table
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.gallery import Gallery, thumbnails
 from reeltune.search.store.manifest import Manifest, changed_at
+from reeltune.search.texts import KeptPhrase, list_texts
 from reeltune.settings.words import each_text
 from reeltune.types import DualEncoder, Hit, Moment, Pixels
 
@@ -85,30 +85,16 @@ class Library:
         return library
 
     def index(
-        self,
-        paths: Paths,
-        *,
-        prune: Prune | None = None,
-        exclude: str | Sequence[str] = (),
-        everything: bool = False,
-        follow: bool = False,
-        caption: Describes | None = None,
-        progress: Progress | None = None,
+        self, paths: Paths, *, progress: Progress | None = None, **options: Unpack[Options]
     ) -> Report:
         """Bring videos, and those below folders, up to date, as the command `index` does.
 
         The report says what became of each file: one that cannot be used is named there and stops
-        nothing, and Ctrl-C ends the run with `interrupted`. The options are those of the command
-        (see `Choice`), and `progress` is told how far the run is. Raises as `reeltune.index`.
+        nothing, and Ctrl-C ends the run with `interrupted`. The options are those of the command:
+        `prune`, `exclude`, `everything`, `follow` and `caption` (see `Choice`). `progress` is told
+        how far the run is. Raises as `reeltune.index`.
         """
-        choice = Choice(
-            prune=prune,
-            exclude=tuple(each_text(exclude)),
-            everything=everything,
-            follow=follow,
-            caption=caption,
-        )
-        return index(paths, self.folder, choice, progress, self._encoder)
+        return index(paths, self.folder, Choice(**options), progress, self._encoder)
 
     def add(self, paths: Paths, *, progress: Progress | None = None) -> Report:
         """Bring in one video or several, each of which must be there and can be read.
@@ -159,6 +145,15 @@ class Library:
         only some are in memory at a time. Raises ConfigError for a filter that is wrong.
         """
         return (embedded_moments if vectors else list_moments)(self._newest(), where)
+
+    def texts(self, channel: Words | None = None) -> Iterator[KeptPhrase]:
+        """What is said and shown in the videos, or one of these, each with its time.
+
+        Phrases come in the order of paths, channels and time; there are none before `index` was
+        told to hear or read. Raises ConfigError for another channel.
+        """
+        self._newest()
+        return list_texts(self.folder, channel)
 
     def search(
         self,

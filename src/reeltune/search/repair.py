@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,6 +15,7 @@ from reeltune.errors import LibraryError, NewerLibraryError
 from reeltune.search.maintain import verify
 from reeltune.search.store import changes, seal
 from reeltune.search.store import table as _table
+from reeltune.search.store import texts as _texts
 from reeltune.search.store.checksum import differing
 from reeltune.search.store.dataset import Fragment, Table
 from reeltune.search.store.lock import sole_writer
@@ -22,6 +24,37 @@ from reeltune.search.store.nearest import build_index
 
 ASIDE = "set_aside"  # a folder in the library, for what no command reads any more
 STEP = 128  # rows that are read, and lost, at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    """A table of a library, in words."""
+
+    name: str  # of its folder
+    rows: str
+    units: str
+    of_it: str  # after the number of a version
+    again: str  # what brings back some rows
+    all_again: str  # what brings back all of them
+
+
+MOMENTS = _Kind(
+    name=_table.NAME,
+    rows="moments",
+    units="files",
+    of_it="",
+    again="index their videos again",
+    all_again="index the videos again",
+)
+WORDS_AGAIN = "the next index run finds the words again"
+TEXTS = _Kind(
+    name=_texts.NAME,
+    rows="phrases",
+    units="channels of files",
+    of_it=f" of {_texts.NAME}",
+    again=WORDS_AGAIN,
+    all_again=WORDS_AGAIN,
+)
 
 
 def repair(folder: Path, go_back: bool = False) -> list[str]:
@@ -41,10 +74,14 @@ def repair(folder: Path, go_back: bool = False) -> list[str]:
         Manifest.read(folder)  # says that there is no library
     _readable_manifest(folder)  # refuses one of a newer Reeltune
     with sole_writer(folder):
-        _restore_table(folder, go_back, done)
+        if _table.exists(folder):
+            _restore_table(folder, MOMENTS, go_back, done)
+        else:
+            _begin_anew(folder, done)
         _restore_manifest(folder, done)
         _restore_index(_table.open_table(folder), done)
-        _drop_damaged(folder, done)
+        _drop_damaged(folder, _table.open_table(folder), MOMENTS, done)
+        _restore_texts(folder, done)
         health = verify(folder)
         if health.units:
             units = set(health.units)
@@ -53,8 +90,16 @@ def repair(folder: Path, go_back: bool = False) -> list[str]:
                 f"took out {len(units)} of {health.files} files, which are at fault; index them "
                 "again"
             )
+        if health.text_units:
+            units = set(health.text_units)
+            _texts.remove_units(folder, units)
+            done.append(
+                f"took out the words of {len(units)} channels of files, which are at fault; "
+                f"{WORDS_AGAIN}"
+            )
         if not (table := _table.open_table(folder)).is_sealed():
             table.seal()
+        _texts.seal(folder)
     return done
 
 
@@ -68,30 +113,24 @@ def _readable_manifest(folder: Path) -> Manifest | None:
         return None
 
 
-def _restore_table(folder: Path, go_back: bool, done: list[str]) -> None:
+def _restore_table(folder: Path, kind: "_Kind", go_back: bool, done: list[str]) -> None:
     """Bring back a table that can be opened."""
-    if not _table.exists(folder):
-        _begin_anew(folder, done)
-        return
-    path = folder / _table.NAME
-    version = _newest_sound(folder, done)
+    path = folder / kind.name
+    version = _newest_sound(folder, path, done)
     unusable = [file for number, file in seal.manifests(path) if number > version]
     if not unusable:
         return
-    files = _files_of(Table.open(path, version))
+    left = f"version {version}{kind.of_it} with {_units_of(Table.open(path, version))} {kind.units}"
     if not go_back:
         raise LibraryError(
             f"the newest version of {path} cannot be opened, and the newest one that can is "
-            f"version {version} with {files} files; later ones are to be indexed again. "
+            f"{left}; later ones are to be indexed again. "
             f"Go back to it by: reeltune library repair {folder} --yes"
         )
     for file in unusable:
         _set_aside(folder, file)
     (folder / changes.FILE_NAME).unlink(missing_ok=True)  # numbers of versions it names
-    done.append(
-        f"went back to version {version} with {files} files, the newest that can be opened; "
-        "index the videos again"
-    )
+    done.append(f"went back to {left}, the newest that can be opened; {kind.all_again}")
 
 
 def _begin_anew(folder: Path, done: list[str]) -> None:
@@ -102,14 +141,33 @@ def _begin_anew(folder: Path, done: list[str]) -> None:
     done.append("made the missing table, empty; index the videos again")
 
 
-def _newest_sound(folder: Path, done: list[str]) -> int:
+def _restore_texts(folder: Path, done: list[str]) -> None:
+    """Bring back words that can be read; as the next run finds what is missing of them, an older
+    version will do without asking, and if need be none."""
+    path = folder / _texts.NAME
+    if not path.exists():
+        return
+    try:
+        if not Table.exists(path):
+            raise LibraryError("it has no version")
+        _restore_table(folder, TEXTS, True, done)
+        table = Table.open(path)
+        if table.schema.equals(_texts.SCHEMA):
+            _drop_damaged(folder, table, TEXTS, done)
+            return
+    except LibraryError:
+        pass
+    _set_aside(folder, path)
+    done.append(f"set aside {_texts.NAME}, of which no version can be used; {WORDS_AGAIN}")
+
+
+def _newest_sound(folder: Path, path: Path, done: list[str]) -> int:
     """The newest version that can be opened, once what it has copies of is put back."""
-    path = folder / _table.NAME
     sealed = seal.read(path)
     versions = {version for version, _ in seal.manifests(path)}
     for version in sorted(versions | ({sealed.version} if sealed else set()), reverse=True):
         if sealed and version == sealed.version:
-            _put_back(folder, sealed, done)
+            _put_back(folder, path, sealed, done)
         if _opens(path, version):
             return version
     raise LibraryError(
@@ -118,14 +176,13 @@ def _newest_sound(folder: Path, done: list[str]) -> int:
     )
 
 
-def _put_back(folder: Path, sealed: seal.Seal, done: list[str]) -> None:
+def _put_back(folder: Path, path: Path, sealed: seal.Seal, done: list[str]) -> None:
     """Put back what tells of the rows of a version, from its copies."""
-    path = folder / _table.NAME
     for name in sealed.broken(path, sealed.copies):
         if (path / name).exists():
             _set_aside(folder, path / name)
         sealed.put_back(path, name)
-        done.append(f"put back {name} of the table from its copy")
+        done.append(f"put back {name} of {path.name} from its copy")
 
 
 def _restore_index(table: Table, done: list[str]) -> None:
@@ -143,8 +200,8 @@ def _opens(path: Path, version: int) -> bool:
     return True
 
 
-def _files_of(table: Table) -> int:
-    """How many files are in the rows of a table that can be read."""
+def _units_of(table: Table) -> int:
+    """How many units of work are in the rows of a table that can be read."""
     units: set[str] = set()
     for part in table.get_fragments():
         with suppress(LibraryError):
@@ -153,10 +210,9 @@ def _files_of(table: Table) -> int:
     return len(units)
 
 
-def _drop_damaged(folder: Path, done: list[str]) -> None:
+def _drop_damaged(folder: Path, table: Table, kind: "_Kind", done: list[str]) -> None:
     """Take out rows that cannot be read, or are not as they were written; their files, which go
     when old versions are dropped, are kept aside."""
-    table = _table.open_table(folder)
     whole: list[int] = []
     some: dict[int, list[int]] = {}
     lost, count = 0, table.count_rows()
@@ -173,9 +229,7 @@ def _drop_damaged(folder: Path, done: list[str]) -> None:
                 _set_aside(folder, file, _link)
     if whole or some:
         table.drop(whole, some)
-        done.append(
-            f"took out {lost} of {count} moments, which are damaged; index their videos again"
-        )
+        done.append(f"took out {lost} of {count} {kind.rows}, which are damaged; {kind.again}")
 
 
 def _steps(part: Fragment, **options: Any) -> Iterator[tuple[list[int], pa.Table | None]]:

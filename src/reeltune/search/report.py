@@ -1,8 +1,10 @@
 """Reports what an indexing run did, file by file."""
 
 from dataclasses import asdict, dataclass, field
+from typing import get_args
 
 from reeltune.errors import MediaError, ReeltuneError
+from reeltune.search.channels.channel import Words
 from reeltune.types import LeftOut
 
 
@@ -23,6 +25,16 @@ class Failed:
 
     path: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Worded:
+    """A file whose words of one channel are now in the library; `note` says what was wrong with a
+    part of them, and is empty if nothing was."""
+
+    path: str
+    phrases: int
+    note: str = ""
 
 
 def reason_of(error: Exception) -> str:
@@ -49,20 +61,24 @@ class Report:
     passed_over: list[LeftOut] = field(default_factory=list)  # files, folders and links, by kind
     captioned: int = 0  # moments that were given a caption
     uncaptioned: list[Failed] = field(default_factory=list)  # files in the library, but without
+    heard: list[Worded] = field(default_factory=list)  # files of which speech was stored
+    read: list[Worded] = field(default_factory=list)  # files of which text in pictures was stored
+    unheard: list[Failed] = field(default_factory=list)  # files whose speech could not be
+    unread: list[Failed] = field(default_factory=list)  # files whose text in pictures could not be
     interrupted: bool = False
     error: str = ""  # what ended the run before its time
     elapsed: float = 0.0  # s
 
     @property
     def exit_code(self) -> int:
-        """0: all is done; 3: some files are not in the library, lack the captions that were wanted,
-        only seem gone, or are still being written; 1: none could be used, or an error ended the
-        run; 130: stopped."""
+        """0: all is done; 3: some files are not in the library, lack captions or words that were
+        wanted, only seem gone, or are still being written; 1: none could be used, or an error ended
+        the run; 130: stopped."""
         if self.interrupted:
             return 130
         if self.error:
             return 1
-        if not any((self.failed, self.uncaptioned, self.kept, self.waiting)):
+        if not any((self.troubles, self.kept, self.waiting)):
             return 0
         return 3 if self.used else 1
 
@@ -71,6 +87,25 @@ class Report:
         """Whether any of the files is in the library now."""
         return any((self.indexed, self.unchanged, self.moved, self.copies))
 
+    @property
+    def troubles(self) -> list[Failed]:
+        """The files that could not be used, or not for all that was wanted of them."""
+        return [*self.failed, *self.uncaptioned, *self.unheard, *self.unread]
+
+    def worded(self, channel: Words) -> list[Worded]:
+        """The files whose words of a channel were stored."""
+        return self.heard if channel == "said" else self.read
+
+    def wordless(self, channel: Words) -> list[Failed]:
+        """The files whose words of a channel could not be found out."""
+        return self.unheard if channel == "said" else self.unread
+
+    @property
+    def phrases(self) -> dict[Words, int]:
+        """How many phrases of each channel were stored."""
+        channels: tuple[Words, ...] = get_args(Words)
+        return {name: sum(one.phrases for one in self.worded(name)) for name in channels}
+
     def as_dict(self) -> dict[str, object]:
-        """The report as plain data, with the exit code."""
-        return asdict(self) | {"exit_code": self.exit_code}
+        """The report as plain data, with counts of phrases and the exit code."""
+        return asdict(self) | {"phrases": self.phrases, "exit_code": self.exit_code}

@@ -44,7 +44,11 @@ def _sentences(report: Report) -> Iterator[str]:
     for verb in ("moved", "copies", "removed"):
         for path in getattr(report, verb):
             yield f"{verb} {path!r}"
-    for failed in (*report.failed, *report.uncaptioned):
+    for verb in ("heard", "read"):
+        for told in getattr(report, verb):
+            note = f"; {told.note}" if told.note else ""
+            yield f"{verb} {told.path!r}: {told.phrases} phrases{note}"
+    for failed in report.troubles:
         yield f"failed {failed.path!r}: {failed.reason}"
     counts = f"{len(report.indexed)} indexed, {len(report.unchanged)} unchanged"
     yield f"{'stopped' if report.interrupted else 'done'}: {counts}, {len(report.failed)} failed"

@@ -1,7 +1,7 @@
 """Commands that look after a library."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -79,6 +79,27 @@ def library_list(library: LibraryArgument = LIBRARY, as_json: JsonOption = False
 
     files = list_files(library)
     print_json([asdict(file) for file in files]) if as_json else show_files(files)
+
+
+@app.command("texts")
+def library_texts(
+    library: LibraryArgument = LIBRARY,
+    channel: Annotated[
+        Literal["said", "shown"] | None, typer.Option(help="Only what is said, or shown.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what a library has heard and read, a phrase a line.
+
+    Example: `reeltune library texts holidays --channel said`
+    """
+    from dataclasses import asdict
+
+    from reeltune.cli.output import show_texts
+    from reeltune.search.texts import list_texts
+
+    texts = list_texts(library, channel)
+    print_json([asdict(text) for text in texts]) if as_json else show_texts(texts)
 
 
 @app.command("remove")

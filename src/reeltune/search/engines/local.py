@@ -39,8 +39,11 @@ class Meter:
     def frames(self, file: VideoFile, frames: Sequence[Frame], duration: float) -> None:
         """Tell how far a file is, by the time of its latest frame; `duration` is in s."""
         if frames and duration > 0:
-            share = min(frames[-1].time / duration, 1.0)
-            self._tell(file.path, int(share * file.size))
+            self.share(file.path, file.size, frames[-1].time / duration)
+
+    def share(self, path: str, size: int, share: float) -> None:
+        """Tell how much of a file of so many bytes is done, from 0 to 1."""
+        self._tell(path, int(min(max(share, 0.0), 1.0) * size))
 
     def done(self, path: str, size: int) -> None:
         """Tell that a file is done, whatever became of it."""

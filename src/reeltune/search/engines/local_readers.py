@@ -20,7 +20,7 @@ from reeltune.media.decoder import Decoder, Frame, MediaInfo
 from reeltune.media.files import Candidate
 from reeltune.media.first_bytes import require_container
 from reeltune.media.progress import Progress
-from reeltune.search._known import Judged, Known, Verdict
+from reeltune.search._known import Judged, Known, Stored, Verdict
 from reeltune.search.report import reason_of
 from reeltune.search.store.schema import VideoFile, kept_time
 from reeltune.storage.content import content_hash
@@ -243,7 +243,7 @@ class Readers:
         raise _StoppedError
 
 
-def has_changed(file: Candidate) -> bool:
+def has_changed(file: Candidate | Stored) -> bool:
     """Whether a file is there and not as it was when its folder was listed, as one that is still
     being written."""
     try:

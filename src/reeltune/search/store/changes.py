@@ -7,12 +7,14 @@ from pathlib import Path
 
 from reeltune.errors import LibraryError
 from reeltune.search.store import table as _table
+from reeltune.search.store import texts as _texts
 from reeltune.search.store.lock import sole_writer
 from reeltune.search.store.manifest import Manifest
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.settings_file import read_json
 
 FILE_NAME = "changes.json"
+UNDO = "undo"  # what takes the last change back
 
 
 @dataclass(frozen=True)
@@ -22,16 +24,22 @@ class Change:
     what: str  # such as "index" or "remove"
     before: int  # the version of the table that it found
     at: str  # when it began, UTC
+    texts: int = 0  # the version of the texts that it found, 0 where there were none
+
+    @property
+    def found(self) -> tuple[int, int]:
+        """The versions of both tables."""
+        return self.before, self.texts
 
 
 def begin(folder: Path, what: str) -> None:
-    """Note the version that a command finds, which holds the lock and is about to write.
+    """Note the versions that a command finds, which holds the lock and is about to write.
 
     A command that then writes nothing leaves the change before it the last one.
     """
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    found = Change(what, _table.open_table(folder).version, now)
-    _write(folder, [*_last(folder), found])
+    before, texts = _versions(folder)
+    _write(folder, [*_last(folder), Change(what, before, now, texts)])
 
 
 def undo(folder: Path) -> Change:
@@ -46,7 +54,8 @@ def undo(folder: Path) -> Change:
                 f"{folder} has no change that can be taken back; the last one of index, remove, "
                 "relocate and undo is kept until the next"
             )
-        begin(folder, "undo")
+        begin(folder, UNDO)
+        _texts.restore(folder, last[0].texts)  # first, as what is lost of texts is told again
         _table.restore(folder, last[0].before)
     return last[0]
 
@@ -56,6 +65,7 @@ def tidy(folder: Path) -> None:
     last = _last(folder)
     _write(folder, last)  # so that what follows does not count as a change
     _table.tidy(folder, keep=last[0].before if last else None)
+    _texts.tidy(folder, keep=last[0].texts if last else None)
 
 
 def _write(folder: Path, changes: list[Change]) -> None:
@@ -67,7 +77,21 @@ def _last(folder: Path) -> list[Change]:
     """The last change that wrote something, if one is noted."""
     try:
         noted = [Change(**fields) for fields in read_json(folder / FILE_NAME)]
-        after = [*(change.before for change in noted[1:]), _table.open_table(folder).version]
-        return [one for one, now in zip(noted, after, strict=True) if 0 < one.before < now][-1:]
+        after = [*(change.found for change in noted[1:]), _versions(folder)]
+        return [one for one, now in zip(noted, after, strict=True) if _wrote(one, now)][-1:]
     except (OSError, ValueError, TypeError):
         return []  # none is noted, or the file is damaged
+
+
+def _wrote(change: Change, now: tuple[int, int]) -> bool:
+    """Whether versions of now come after those that a change found.
+
+    `undo` ends with the moments, so that one which was killed before that is done again.
+    """
+    if change.what == UNDO and change.before == now[0]:
+        return False
+    return 0 < change.before <= now[0] and change.found != now
+
+
+def _versions(folder: Path) -> tuple[int, int]:
+    return _table.open_table(folder).version, _texts.version(folder)

@@ -31,6 +31,11 @@ class Table:
     def __init__(self, dataset: lance.LanceDataset) -> None:
         self._dataset = dataset
 
+    @staticmethod
+    def exists(path: Path) -> bool:
+        """Whether a first version of a table was committed there."""
+        return bool(seal.manifests(path)) or (path / seal.NAME).exists()
+
     @classmethod
     def open(cls, path: Path, version: int | None = None) -> "Table":
         """The newest version, or an older one."""

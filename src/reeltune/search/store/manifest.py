@@ -4,16 +4,26 @@ layout."""
 import hashlib
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from reeltune.errors import LibraryError, NewerLibraryError, in_short
+from reeltune.search.channels.channel import Words
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.regular_file import read_bytes
 from reeltune.storage.settings_file import MOST
 
-OLDEST, SCHEMA_VERSION = 1, 4  # those that are read, and the one that is written
+OLDEST, SCHEMA_VERSION = 1, 5  # those that are read, and the one that is written
 FILE_NAME = "library.json"
+
+
+class Choices(NamedTuple):
+    """What later runs do as well, which shapes no vector and may change."""
+
+    exclude: tuple[str, ...] = ()  # patterns of the files that stay out of the library
+    channels: tuple[Words, ...] = ()  # of which the words in files are found
+    speech: str | None = None  # what hears speech, as --speech was given; None: the default
 
 
 class Manifest(BaseModel):
@@ -28,7 +38,9 @@ class Manifest(BaseModel):
     sampling: str  # which frames were read, e.g. "gap 2"
     segments: str  # how frames became moments, see `MomentSettings`
     indexed: int | None = None  # first columns, which find candidates; None: all D
-    exclude: tuple[str, ...] = ()  # patterns of the files that stay out of the library
+    exclude: tuple[str, ...] = ()  # this and what follows: see `Choices`
+    channels: tuple[Words, ...] = ()
+    speech: str | None = None
 
     @property
     def width(self) -> int:
@@ -43,9 +55,14 @@ class Manifest(BaseModel):
         """The manifest of the same library in the layout that is written today."""
         return self.model_copy(update={"schema_version": SCHEMA_VERSION})
 
-    def excluding(self, patterns: tuple[str, ...]) -> "Manifest":
-        """The manifest of the same library with other patterns of what stays out of it."""
-        return self.model_copy(update={"exclude": patterns})
+    def choosing(self, choices: Choices) -> "Manifest":
+        """The manifest of the same library with other choices."""
+        return self.model_copy(update=choices._asdict())
+
+    @property
+    def choices(self) -> Choices:
+        """What later runs do as well."""
+        return Choices(*(getattr(self, name) for name in Choices._fields))
 
     def settings_hash(self) -> str:
         """Short hash of what shapes a vector; with a file's content hash it names a unit of work.
@@ -54,7 +71,7 @@ class Manifest(BaseModel):
         versions that a library had at first: 1, or 2 where some columns are not indexed.
         """
         plain = self.model_copy(update={"schema_version": 2 if self.indexed else 1})
-        text = plain.model_dump_json(exclude_none=True, exclude={"exclude"})
+        text = plain.model_dump_json(exclude_none=True, exclude={*Choices._fields})
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
     def write(self, folder: Path) -> None:

@@ -122,14 +122,14 @@ def to_table(moments: Moments, manifest: Manifest, indexed_us: int) -> pa.Table:
         "part": list(range(count)),
         "start": moments.start,
         "end": moments.end,
-        "vector": _fixed(moments.vector[:, : manifest.width]),
+        "vector": fixed(moments.vector[:, : manifest.width]),
         "dhash": moments.dhash,
         "thumbnail": moments.thumbnail,
         "baseline_mean": np.asarray(moments.baseline_mean, dtype=np.float32),
         "baseline_std": np.asarray(moments.baseline_std, dtype=np.float32),
     }
     if manifest.indexed:
-        columns[REST] = _fixed(moments.vector[:, manifest.width :])
+        columns[REST] = fixed(moments.vector[:, manifest.width :])
     columns |= {field.name: pa.nulls(count, field.type) for field in SINCE_4}
     columns[TAKEN] = [moments.taken] * count
     layout = schema(manifest)
@@ -140,6 +140,7 @@ def to_table(moments: Moments, manifest: Manifest, indexed_us: int) -> pa.Table:
     return pa.table(arrays, schema=layout)
 
 
-def _fixed(vectors: Float[np.ndarray, "N D"]) -> pa.FixedSizeListArray:
+def fixed(vectors: Float[np.ndarray, "N D"]) -> pa.FixedSizeListArray:
+    """Vectors as a column."""
     flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
     return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])

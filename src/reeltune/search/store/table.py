@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from reeltune.errors import LibraryError
 from reeltune.media.files import Candidate
-from reeltune.search.store import seal
+from reeltune.search.store._sql import is_one_of, quote
 from reeltune.search.store.checksum import followed, with_checksums
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.manifest import Manifest
@@ -29,8 +29,7 @@ KEEP_OLD = timedelta(hours=1)  # a reader may still be on a version that was rep
 
 def exists(folder: Path) -> bool:
     """Whether a first version of the table was committed."""
-    path = folder / NAME
-    return bool(seal.manifests(path)) or (path / seal.NAME).exists()
+    return Table.exists(folder / NAME)
 
 
 def create(folder: Path, manifest: Manifest) -> None:
@@ -87,7 +86,7 @@ def _add_missing(table: Table, fields: Sequence[pa.Field]) -> None:
 def _change(table: Table, rows: pa.Table) -> None:
     """Give rows, by their ids, other values in some columns; checksums follow."""
     names = [name for name in rows.column_names if name != "id"]
-    old = table.to_table(columns=["id", CHECKSUM, *names], filter=_is_one_of("id", rows["id"]))
+    old = table.to_table(columns=["id", CHECKSUM, *names], filter=is_one_of("id", rows["id"]))
     places = {id: place for place, id in enumerate(rows["id"].to_pylist())}
     layout = pa.schema([old.schema.field(name) for name in ("id", *names)])
     new = rows.select(layout.names).cast(layout)
@@ -108,7 +107,7 @@ def uncaptioned(folder: Path, by: str) -> list[dict[str, Any]]:
     A table that has no room for captions is given it.
     """
     _add_missing(open_table(folder), CAPTIONS)
-    lacks = f"{CAPTION} is null or {CAPTIONED_BY} <> {_quote(by)}"
+    lacks = f"{CAPTION} is null or {CAPTIONED_BY} <> {quote(by)}"
     columns = ["id", "location", "start", "end"]
     rows = open_table(folder).to_table(columns=columns, filter=lacks).to_pylist()
     return sorted(rows, key=lambda row: (row["location"], row["start"], row["id"]))
@@ -129,7 +128,7 @@ def place(folder: Path, files: Mapping[str, Candidate]) -> None:
     if not files:
         return
     table = open_table(folder)
-    rows = table.to_table(columns=["id", "video"], filter=_is_one_of("video", list(files)))
+    rows = table.to_table(columns=["id", "video"], filter=is_one_of("video", list(files)))
     now = [files[video] for video in rows["video"].to_pylist()]
     columns = {
         "id": rows["id"],
@@ -145,19 +144,31 @@ def place(folder: Path, files: Mapping[str, Candidate]) -> None:
 def remove(folder: Path, videos: Sequence[str]) -> None:
     """Take out all moments of these contents."""
     if videos:
-        open_table(folder).delete(_is_one_of("video", videos))
+        open_table(folder).delete(is_one_of("video", videos))
 
 
 def remove_units(folder: Path, units: Iterable[str]) -> None:
     """Take out all moments of these units of work."""
-    open_table(folder).delete(_is_one_of("unit", units))
+    open_table(folder).delete(is_one_of("unit", units))
 
 
 def restore(folder: Path, version: int) -> None:
-    """Make an older version the newest; patterns of excluded files are those of then, if they have
-    changed since. Raises LibraryError if that version is not kept or not whole."""
+    """Make an older version the newest; what the library remembers beside its rows is that of then,
+    if it has changed since. Raises LibraryError if that version is not kept or not whole."""
+    now = told(open_table(folder))
+    restored(folder, folder / NAME, version)
+    then = told(open_table(folder))
+    if then and now and then.choices != now.choices:
+        Manifest.read(folder).choosing(then.choices).write(folder)
+
+
+def restored(folder: Path, path: Path, version: int) -> None:
+    """Make an older version of a table of a library the newest.
+
+    Raises LibraryError if that version is not kept or not whole.
+    """
     try:
-        old, now = Table.open(folder / NAME, version), told(open_table(folder))
+        old = Table.open(path, version)
         old.to_table(columns=["id"])  # opens every file of it
         old.restore()
     except LibraryError as error:
@@ -165,19 +176,8 @@ def restore(folder: Path, version: int) -> None:
             f"{folder} has no version {version} any more, so the change after it stays; bring the "
             "library up to date: reeltune index VIDEOS"
         ) from error
-    then = told(open_table(folder))
-    if then and now and then.exclude != now.exclude:
-        Manifest.read(folder).excluding(then.exclude).write(folder)
 
 
 def tidy(folder: Path, keep: int | None = None) -> None:
     """Join small fragments, and drop versions before `keep` that no reader can still be on."""
     open_table(folder).tidy(KEEP_OLD, keep)
-
-
-def _is_one_of(column: str, values: Iterable[Any]) -> str:
-    return f"{column} IN ({', '.join(_quote(str(value)) for value in values)})"
-
-
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,147 @@
+"""Finds the words of files, channel by channel, and stores them.
+
+What one channel of one file holds is a unit of work. Texts are committed about every second, so a
+run that is stopped has lost little, and the next one goes on with the files that have none by the
+same models and settings.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from reeltune.models.opening.sentences import Sentences
+from reeltune.search._known import Stored
+from reeltune.search.channels.channel import Teller, Told
+from reeltune.search.channels.plain import plain
+from reeltune.search.engines.local import COMMIT_SECONDS, Meter
+from reeltune.search.engines.local_readers import has_changed
+from reeltune.search.report import Failed, Report, Worded, reason_of
+from reeltune.search.store import texts as _texts
+from reeltune.types import Phrase
+
+MOST = 100_000  # phrases of one channel of a file
+LONGEST = 1000  # characters of a phrase
+WORK = {"said": "hearing", "shown": "reading"}  # for people
+
+
+def tell_files(
+    folder: Path, files: Sequence[Stored], tellers: Sequence[Teller], meter: Meter, report: Report
+) -> None:
+    """Store what channels of the files hold, where it was not yet told so, one after the other.
+
+    A file whose channel cannot be told keeps its moments, and texts that it had, and is named in
+    the report. Ctrl-C keeps the texts of the files that are complete, and is told in the report.
+    """
+    sentences = Sentences()
+    for teller in tellers:
+        if not report.interrupted:
+            _tell_channel(files, _Pending(folder, teller, meter, report, sentences))
+
+
+def _tell_channel(files: Sequence[Stored], pending: "_Pending") -> None:
+    teller, meter = pending.teller, pending.meter
+    try:
+        wanted = list(pending.missing(files))
+        if wanted:
+            size = sum(one.size for one, _ in wanted)
+            meter.progress.begin(len(wanted), size, WORK[teller.channel])
+        for one, unit in wanted:
+            pending.tell(one, unit)
+            meter.done(one.path, one.size)
+    except KeyboardInterrupt:
+        pending.report.interrupted = True
+    finally:
+        teller.close()
+    pending.store()
+
+
+@dataclass
+class _Pending:
+    """Texts of a channel that wait for the next commit."""
+
+    folder: Path
+    teller: Teller
+    meter: Meter
+    report: Report
+    sentences: Sentences
+    complete: dict[str, _texts.Texts] = field(default_factory=dict)  # by path
+    stored_at: float = field(default_factory=time.monotonic)
+
+    def missing(self, files: Sequence[Stored]) -> list[tuple[Stored, str]]:
+        """The files whose texts are not stored, or were told otherwise, each with its unit."""
+        stored = _texts.units(self.folder, self.teller.channel)
+        wanted = []
+        for one in files:
+            try:
+                beside = self.teller.beside(Path(one.location))
+            except Exception as error:  # whatever it is, it costs this file's words alone
+                self._fail(one.path, error)
+                continue
+            told_by = (self.teller.channel, self.teller.fingerprint, beside)
+            unit = _texts.unit_of(one.video, *told_by)
+            if stored.get(one.video) != unit:
+                wanted.append((one, unit))
+        return wanted
+
+    def tell(self, file: Stored, unit: str) -> None:
+        """Find out what a file holds; whatever goes wrong costs its texts alone."""
+        try:
+            done = partial(self.meter.share, file.path, file.size)
+            told = sound(self.teller.tell(Path(file.location), done))
+        except Exception as error:
+            self._fail(file.path, error)
+            return
+        if has_changed(file):
+            self.report.waiting.append(file.path)
+            return
+        channel = self.teller.channel
+        self.complete[file.path] = _texts.Texts(
+            video=file.video, channel=channel, unit=unit, told=told
+        )
+        if time.monotonic() - self.stored_at >= COMMIT_SECONDS:
+            self.store()
+
+    def store(self) -> None:
+        """Commit the texts, all at once, and only then count them."""
+        complete, self.complete = self.complete, {}  # first, so that Ctrl-C cannot store them twice
+        units = list(complete.values())
+        lines = [phrase.text for one in units for phrase in one.told.phrases]
+        _texts.write(self.folder, units, self.sentences.vectors(lines))
+        self.report.worded(self.teller.channel).extend(
+            Worded(path, len(one.told.phrases), one.told.note) for path, one in complete.items()
+        )
+        self.stored_at = time.monotonic()
+
+    def _fail(self, path: str, error: Exception) -> None:
+        self.report.wordless(self.teller.channel).append(Failed(path, reason_of(error)))
+
+
+def sound(told: Told) -> Told:
+    """The texts as they can be stored: lines of letters that can be seen, none of them empty or too
+    long, at times that are numbers, in their order; a note says what was left out."""
+    timed = [one for one in told.phrases if math.isfinite(one.start) and math.isfinite(one.end)]
+    lines = [_line(one) for one in timed]
+    phrases = sorted(filter(lambda one: one.text, lines), key=lambda one: (one.start, one.end))
+    cut = sum(len(plain(one.text)) > LONGEST for one in timed)
+    notes = [
+        plain(told.note),
+        f"{len(told.phrases) - len(timed)} phrases had no time" * (len(timed) < len(told.phrases)),
+        f"{cut} phrases were cut to {LONGEST:,} characters" * (cut > 0),
+        f"phrases after the first {MOST:,} were left out" * (len(phrases) > MOST),
+    ]
+    return replace(
+        told,
+        phrases=phrases[:MOST],
+        source=plain(told.source),
+        language=plain(told.language),
+        note="; ".join(filter(None, notes)),
+    )
+
+
+def _line(phrase: Phrase) -> Phrase:
+    start = max(phrase.start, 0.0)
+    text = plain(phrase.text)[:LONGEST].strip()
+    return Phrase(start=start, end=max(phrase.end, start), text=text)
