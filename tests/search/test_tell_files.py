@@ -266,7 +266,7 @@ def test_whatever_is_told_becomes_lines_in_the_order_of_time(told: list[Phrase],
         assert 0 <= one.start <= one.end < float("inf")
         assert one.text == plain(one.text) != ""
     lost = sum(not np.isfinite([one.start, one.end]).all() for one in told)
-    assert ("had no time" in found.note) == (lost > 0)
+    assert ("without a time" in found.note) == (lost > 0)
 
 
 def test_too_much_is_cut_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,8 +275,7 @@ def test_too_much_is_cut_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     found = sound(Told(phrases=long, source="sidecar"))
     assert [len(one.text) for one in found.phrases] == [LONGEST] * 3
     assert (
-        found.note
-        == "4 phrases were cut to 1,000 characters; phrases after the first 3 were left out"
+        found.note == "phrases cut to 1,000 characters: 4; phrases after the first 3 were left out"
     )
 
 

@@ -128,8 +128,9 @@ def sound(told: Told) -> Told:
     cut = sum(len(plain(one.text)) > LONGEST for one in timed)
     notes = [
         plain(told.note),
-        f"{len(told.phrases) - len(timed)} phrases had no time" * (len(timed) < len(told.phrases)),
-        f"{cut} phrases were cut to {LONGEST:,} characters" * (cut > 0),
+        f"phrases without a time: {len(told.phrases) - len(timed)}"
+        * (len(timed) < len(told.phrases)),
+        f"phrases cut to {LONGEST:,} characters: {cut}" * (cut > 0),
         f"phrases after the first {MOST:,} were left out" * (len(phrases) > MOST),
     ]
     return replace(
