@@ -1,5 +1,6 @@
 """Two real processes: the hypergradient of the whole batch, and one MELTR on all ranks."""
 
+import json
 import os
 import subprocess
 import sys
@@ -15,8 +16,12 @@ Found = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory: pytest.TempPathFactory) -> Found:
-    folder = tmp_path_factory.mktemp("processes")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("processes")
+
+
+@pytest.fixture(scope="module")
+def ranks(folder: Path) -> Found:
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     path = [str(SCRIPT.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {
@@ -71,6 +76,37 @@ def test_a_loop_with_ddp_is_that_of_one_process_on_the_whole_batch(
     for name, tensor in wanted.items():
         assert torch.equal(first[name], second[name])
         torch.testing.assert_close(first[name], tensor.detach(), rtol=0.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("by_update", [False, True], ids=["step", "update"])
+def test_a_log_of_several_processes_is_that_of_one_on_the_whole_batch(
+    by_update: bool, ranks: Found, folder: Path, tmp_path: Path
+) -> None:
+    """The first process alone writes it, with means over all."""
+    melted(slice(None), joined=False, by_update=by_update, folder=tmp_path)
+    kept = folder / f"log{by_update:d}"
+    assert sorted(path.name for path in kept.iterdir()) == ["log.jsonl", "meltr.safetensors"]
+    lines, wanted = (
+        [json.loads(line) for line in (place / "log.jsonl").read_text("utf-8").splitlines()]
+        for place in (kept, tmp_path)
+    )
+    assert [line["kind"] for line in lines] == ["step"] * 5 + ["epoch"]
+    for line, one in zip(lines, wanted, strict=True):
+        assert line.keys() == one.keys()
+        timeless = {
+            name: value for name, value in one.items() if name not in ("meta seconds", "time")
+        }
+        for name, value in timeless.items():
+            assert line[name] == (pytest.approx(value, abs=1e-5) if type(value) is float else value)
+
+
+def test_sharded_models_are_refused_with_what_to_do(ranks: Found) -> None:
+    why = "is sharded by FSDP, and MELTR needs whole weights in every process; wrap the model in "
+    for found in ranks:
+        assert found["refused"] == [
+            f"{which} {why}torch.nn.parallel.DistributedDataParallel instead"
+            for which in ("the model", "the model", "body", "body")
+        ]
 
 
 def test_no_thread_of_the_group_outlives_it(ranks: Found) -> None:

@@ -5,6 +5,7 @@
 Writes what rank R found, and the threads that it has left, to OUT/rankR.pt.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,19 @@ import torch
 from small_problems import Perceptron, melter, points, problem
 from test_meltr_step import Model, batch_of, held_out, step_of
 from torch import Tensor
+from torch import distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from oracles.slow_hypergradient import flat
+from reeltune.errors import ConfigError
 from reeltune.meltr import Melt
 from reeltune.meltr.derivatives import along
 from reeltune.meltr.schemes.aid_fp_lite import aid_fp_lite
 from reeltune.meltr.schemes.conjugate_gradient import conjugate_gradient
 from reeltune.meltr.schemes.meta_weight_net import meta_weight_net
+from reeltune.meltr.torchjd import MELTR
 from reeltune.training import distributed
 
 SETTINGS = {
@@ -73,8 +79,11 @@ class Forward(Perceptron):
         return self.losses(batch)
 
 
-def melted(part: slice, joined: bool, by_update: bool) -> dict[str, Tensor]:
-    """Weights and MELTR after a loop of one's own, from these rows of each batch."""
+def melted(
+    part: slice, joined: bool, by_update: bool, folder: Path | None = None
+) -> dict[str, Tensor]:
+    """Weights and MELTR after a loop of one's own, from these rows of each batch; a log in
+    `folder`."""
     torch.manual_seed(0)
     own, combiner = Forward().double(), melter(residual=True)
     model: Any = DistributedDataParallel(own) if joined else own
@@ -84,6 +93,8 @@ def melted(part: slice, joined: bool, by_update: bool) -> dict[str, Tensor]:
         combiner=combiner, every=2, lr=0.01, along="vjp",
     )  # fmt: skip
     optimizer = torch.optim.SGD(own.parameters(), 0.1)
+    if folder is not None:
+        melt.log(folder)
     for batch in batches:
         if by_update:
             melt(model(batch)).backward()
@@ -93,7 +104,29 @@ def melted(part: slice, joined: bool, by_update: bool) -> dict[str, Tensor]:
         optimizer.zero_grad()
         if by_update:
             melt.update(batch)
+    if folder is not None:
+        melt.log(folder)
     return {"phi": flat(list(combiner.parameters())), "weights": flat(list(own.parameters()))}
+
+
+def refused() -> list[str]:
+    """What MELTR says to a model that is sharded, as a whole or in a part, in a group of one."""
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    whole, partly = Perceptron(), Perceptron()
+    mesh = init_device_mesh("cpu", (1,))
+    fully_shard(whole, mesh=mesh)
+    fully_shard(partly.body, mesh=mesh)
+    said = []
+    for model in (whole, partly):
+        for make in (
+            lambda model: Melt(model, lambda model, batch: {}, "primary", [0]),
+            lambda model: MELTR(3).update(model, lambda model, batch: batch, points(), points()),
+        ):
+            try:
+                make(model)
+            except ConfigError as error:
+                said.append(str(error))
+    return said
 
 
 def started(rank: int) -> Tensor:
@@ -117,11 +150,17 @@ def main(out: str) -> None:
         "hypergradients": hypergradients(slice(rank, None, world)),
         "trained": trained(rank),
         "started": started(rank),
-        "melted": [melted(slice(rank, None, world), True, by) for by in (False, True)],
+        "melted": [
+            melted(slice(rank, None, world), True, by, Path(out) / f"log{by:d}")
+            for by in (False, True)
+        ],
     }
     distributed.stop()
     found["threads"] = [(task / "comm").read_text() for task in Path("/proc/self/task").glob("*")]
+    found["refused"] = refused()
     torch.save(found, Path(out) / f"rank{rank}.pt")
+    sys.stderr.flush()
+    os._exit(0)  # FSDP keeps threads of its group, which Python's end may abort
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The losses of one batch as a function of the weights, and of nothing else."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -155,6 +156,21 @@ def unwrapped(model: nn.Module) -> nn.Module:
     """The module itself, without what joins processes or compiles it."""
     *_, innermost = _layers(model)
     return innermost
+
+
+def require_whole(model: nn.Module) -> None:
+    """Raise ConfigError where each process has a shard of the weights alone: a meta step gives the
+    module other weights, which those that gather the shards would not see."""
+    fsdp = sys.modules.get("torch.distributed.fsdp")  # whoever shards has imported it
+    if fsdp is None:
+        return
+    kinds = (fsdp.FullyShardedDataParallel, fsdp.FSDPModule)
+    for name, module in model.named_modules():
+        if isinstance(module, kinds):
+            raise ConfigError(
+                f"{name or 'the model'} is sharded by FSDP, and MELTR needs whole weights in every "
+                "process; wrap the model in torch.nn.parallel.DistributedDataParallel instead"
+            )
 
 
 def _layers(model: nn.Module) -> Iterator[nn.Module]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from reeltune.errors import ConfigError, DataError
 from reeltune.meltr.combiner import Total, ordered
 from reeltune.meltr.diary import Diary
-from reeltune.meltr.losses import called, lowered_to, read
+from reeltune.meltr.losses import called, lowered_to, read, require_whole
 from reeltune.meltr.modes import MODES, settings_of
 from reeltune.meltr.outer import HeldOut, Outer
 from reeltune.meltr.scheme import Scheme, scheme_of
@@ -63,6 +63,7 @@ class Melt:
                 f"{type(model).__name__} has no weight that is trained; give Melt the module "
                 "whose weights the optimizer moves"
             )
+        require_whole(model)
         self.model, self.losses, self.primary = model, losses, primary
         self.outer = judge_on if isinstance(judge_on, Outer) else HeldOut(judge_on)
         self.scheme, self.settings = scheme_of(scheme), settings_of(mode, settings)

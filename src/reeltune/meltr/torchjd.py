@@ -23,7 +23,7 @@ from torchjd.scalarization import Scalarizer
 
 from reeltune.errors import ConfigError
 from reeltune.meltr.hypergradient import Problem
-from reeltune.meltr.losses import Losses, lowered_to, unwrapped
+from reeltune.meltr.losses import Losses, lowered_to, require_whole, unwrapped
 from reeltune.meltr.modes import MODES, settings_of
 from reeltune.meltr.ranks import same_on_all_ranks
 from reeltune.meltr.scheme import Scheme, scheme_of
@@ -87,6 +87,7 @@ class MELTR(Scalarizer, Stateful):
         `losses(model, batch)` returns values of `shape`. Gradients of the weights stay as they
         are. Returns the primary loss on the held-out batch and the norm of the hypergradient.
         """
+        require_whole(model)
 
         def named(model: Any, batch: Any) -> dict[str, Tensor]:
             return dict(zip(self.tasks, losses(model, batch).flatten(), strict=True))
