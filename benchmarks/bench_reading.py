@@ -75,7 +75,7 @@ def ignore(share: float) -> None:
 def written(
     shown: Shown, folder: Path, kind: str, heights: Sequence[int], count: int
 ) -> dict[str, object]:
-    """Figures over clips in which texts and pauses take turns, 3 s each."""
+    """Figures over clips in which texts and pauses take turns, about 3 s each."""
     draw, found = random.Random(kind), Figures()
     for font in FILES:
         for number in range(count):
@@ -86,13 +86,13 @@ def written(
 
 
 def turns(draw: random.Random, kind: str, font: str, height: int) -> Iterator[Slide]:
-    """Four texts with pauses between them; behind them plain white or slow waves."""
+    """Four texts with pauses between them; behind them plain white or moving waves."""
     behind = () if kind == "slides" else waves(draw)
     for _ in range(4):
         rows = 1 if kind == "small" else draw.randint(1, 3) if kind == "slides" else 2
         lines = tuple(" ".join(draw.choices(WORDS, k=draw.randint(2, 4))) for _ in range(rows))
-        for text in (lines, ()):
-            yield Slide(lines=text, seconds=3.0, height=height, font=font, behind=behind)  # type: ignore[arg-type]
+        for text, seconds in ((lines, 3.4), ((), 2.8)):
+            yield Slide(lines=text, seconds=seconds, height=height, font=font, behind=behind)  # type: ignore[arg-type]
 
 
 def waves(draw: random.Random) -> tuple[np.ndarray, ...]:

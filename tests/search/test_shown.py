@@ -2,6 +2,8 @@
 
 import logging
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,6 +131,13 @@ def test_a_missing_extra_names_the_command(monkeypatch: pytest.MonkeyPatch) -> N
         ConfigError, match=r"no_such_reader is not .*pip install 'reeltune\[text\]'"
     ):
         Shown()
+
+
+def test_no_package_of_the_extra_is_opened_before_the_first_file() -> None:
+    program = "import sys; from reeltune.search.channels.shown import Shown; Shown().close(); "
+    program += "print({'rapidocr', 'onnxruntime', 'cv2'} & set(sys.modules))"
+    run = [sys.executable, "-c", program]
+    assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
 def test_weights_that_are_missing_name_the_extra() -> None:
