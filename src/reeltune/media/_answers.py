@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from reeltune.media._wire import WireError, cut
-from reeltune.media.limits import LATEST
+from reeltune.media.limits import LATEST, PIECE
 
 THUMBNAIL_LIMIT = 1 << 18  # bytes
+CUE_LIMIT = 1 << 12  # bytes of a subtitle
 LONGEST_SIDE = 1 << 18  # pixels
 
 
@@ -67,6 +68,38 @@ class WholePicture(Answer):
     height: Side
 
 
+class Hearing(Answer):
+    """Sound could be found; without a codec there is none."""
+
+    kind: Literal["hearing"]
+    duration: Seconds
+    codec: Line
+
+
+class Samples(Answer):
+    """A piece of sound, whose samples follow; it may begin before the pictures do."""
+
+    kind: Literal["samples"]
+    time: Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
+
+
+class Subtitled(Answer):
+    """Subtitles could be found; without a codec there are none."""
+
+    kind: Literal["subtitled"]
+    duration: Seconds
+    codec: Line
+    language: Line
+
+
+class Cue(Answer):
+    """One subtitle, whose text follows; it ends as it begins where the file does not say."""
+
+    kind: Literal["cue"]
+    start: Seconds
+    end: Seconds
+
+
 class Alive(Answer):
     """The worker decodes, but has no frame yet."""
 
@@ -88,7 +121,19 @@ class Refusal(Answer):
     reason: Line
 
 
-Said = Hello | Info | Picture | WholePicture | Alive | End | Refusal
+Said = (
+    Hello
+    | Info
+    | Picture
+    | WholePicture
+    | Hearing
+    | Samples
+    | Subtitled
+    | Cue
+    | Alive
+    | End
+    | Refusal
+)
 ADAPTER: TypeAdapter[Said] = TypeAdapter(Annotated[Said, Field(discriminator="kind")])
 
 
@@ -102,4 +147,13 @@ def understand(header: bytes, body: bytes) -> tuple[Any, list[bytes]]:
         raise WireError("a frame is malformed")
     if isinstance(said, WholePicture) and said.parts != [3 * said.width * said.height]:
         raise WireError("a frame is malformed")
+    if isinstance(said, Samples) and (len(said.parts) != 1 or not _is_piece(said.parts[0])):
+        raise WireError("a piece of sound is malformed")
+    if isinstance(said, Cue) and (len(said.parts) != 1 or said.parts[0] > CUE_LIMIT):
+        raise WireError("a subtitle is malformed")
     return said, cut(body, said.parts)
+
+
+def _is_piece(length: int) -> bool:
+    """Whether so many bytes are a few samples of 16 bits."""
+    return length % 2 == 0 and 0 < length <= 2 * PIECE

@@ -63,6 +63,11 @@ class Chosen:
         else:
             yield from self._planned(packets, choose)
 
+    def origin(self) -> float:
+        """Where the clock of the frames begins, in s of the file's own; reads the first packets."""
+        self._find_start([p for p in islice(self._packets(), REORDER) if not p.is_discard])
+        return self.start
+
     def _find_start(self, shown: list[VideoPacket]) -> bool:
         """Set `start` from the first packets; returns whether the file lacks the times at which
         they are shown."""

@@ -3,7 +3,7 @@
 import math
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -13,6 +13,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Stream
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -96,18 +97,21 @@ def opened(descriptor: int, limits: Limits) -> Iterator[Media]:
     """A video whose container, codec and declared sizes are all within the limits."""
     require_regular(descriptor)
     length = 0.0
-    with _container(descriptor, limits) as container:
+    with container_at(descriptor, limits) as container:
         media = _checked(container, os.fstat(descriptor).st_size, limits)
         if media.duration > 0:
             yield media
             return
         length = _measured(media)
-    with _container(descriptor, limits) as container:
+    with container_at(descriptor, limits) as container:
         yield _checked(container, os.fstat(descriptor).st_size, limits, length)
 
 
-def _container(descriptor: int, limits: Limits) -> InputContainer:
-    """The only demuxer that fits reads the open file; no protocol could open another one."""
+def container_at(descriptor: int, limits: Limits, codecs: Sequence[str] = CODECS) -> InputContainer:
+    """The only demuxer that fits reads the open file; no protocol could open another one.
+
+    No other decoders than `codecs` are used to find out what the streams are.
+    """
     os.lseek(descriptor, 0, os.SEEK_SET)
     head = os.read(descriptor, HEAD)
     os.lseek(descriptor, 0, os.SEEK_SET)
@@ -118,7 +122,7 @@ def _container(descriptor: int, limits: Limits) -> InputContainer:
         "fd": str(descriptor),
         "protocol_whitelist": "fd",
         "format_whitelist": ",".join(FORMATS),
-        "codec_whitelist": ",".join(CODECS),
+        "codec_whitelist": ",".join(codecs),
         "max_streams": str(limits.streams + 1),
     }
     try:
@@ -130,8 +134,7 @@ def _container(descriptor: int, limits: Limits) -> InputContainer:
 def _checked(
     container: InputContainer, size: int, limits: Limits, length: float | None = None
 ) -> Media:
-    if len(container.streams) > limits.streams:
-        raise Refused(f"more than {limits.streams} streams")
+    require_few_streams(container, limits)
     stream = _shown(container)
     codec = stream.codec_context
     shape = float(stream.sample_aspect_ratio or codec.sample_aspect_ratio or 1)
@@ -154,6 +157,12 @@ def _checked(
     return Media(container, stream, base, duration, size, shape, limits)
 
 
+def require_few_streams(container: InputContainer, limits: Limits) -> None:
+    """Refuse a container of more streams than the limit."""
+    if len(container.streams) > limits.streams:
+        raise Refused(f"more than {limits.streams} streams")
+
+
 def read_packets(media: Media) -> Iterator[VideoPacket]:
     """Packets of the stream from where the file stands; the last one may be empty.
 
@@ -173,10 +182,10 @@ def _shown(container: InputContainer) -> VideoStream:
     streams = [stream for stream in container.streams.video if not _is_still(stream)]
     if not streams:
         raise Refused("only sound, no video" if container.streams.audio else "no video in it")
-    read = [stream for stream in streams if _codec_name(stream) in CODECS]
+    read = [stream for stream in streams if codec_name(stream) in CODECS]
     if not read:
         raise Refused(
-            f"encoded with {_codec_name(streams[0])}, which is not on the list of decoders"
+            f"encoded with {codec_name(streams[0])}, which is not on the list of decoders"
         )
     return max(read, key=_rank)
 
@@ -192,7 +201,8 @@ def _is_still(stream: VideoStream) -> bool:
     return bool(stream.disposition & STILLS)
 
 
-def _codec_name(stream: VideoStream) -> str:
+def codec_name(stream: Stream) -> str:
+    """FFmpeg's name of the decoder that a stream needs."""
     return "an unknown codec" if stream.codec_context is None else stream.codec_context.name
 
 

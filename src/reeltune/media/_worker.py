@@ -19,11 +19,20 @@ from PIL import Image
 from reeltune.media import _sandbox
 from reeltune.media._frames import Chosen
 from reeltune.media._hand import Taker
-from reeltune.media._media import Media, Refused, opened, reason, still
+from reeltune.media._media import (
+    Media,
+    Refused,
+    container_at,
+    opened,
+    reason,
+    require_few_streams,
+    still,
+)
 from reeltune.media._pixels import fit
+from reeltune.media._spoken import Outlet, serve_sound, serve_subtitles
 from reeltune.media._taken import taken
 from reeltune.media._wire import WireError, receive, send
-from reeltune.media.limits import Limits, minutes
+from reeltune.media.limits import SOUNDS, Limits, minutes
 from reeltune.media.sampling import Sampling
 
 THUMBNAIL = 160  # pixels of the longer side
@@ -56,28 +65,44 @@ def main() -> None:
 
 
 def serve(file: int, request: dict[str, Any], limits: Limits, answers: IO[bytes]) -> None:
-    """Answer for one open file: its facts, its frames, and how reading it ended."""
-    longest = request["pixels"]["size"] if request["whole"] else None
+    """Answer for one open file: what of it was asked for, and how reading it ended."""
     _sandbox.allow_cpu(limits.cpu)
-    if request["still"]:
+    if request["kind"] == "still":
         send_frame(answers, 0.0, still(file, limits), request)
         send(answers, {"kind": "end", "note": "", "until": 0.0})
         return
+    outlet = Outlet(answers, limits, Heart(answers).beat)
     with opened(file, limits) as media:
         _sandbox.allow_cpu(limits.cpu * (1 + minutes(media.duration, media.size)))
-        chosen = Chosen(media, Sampling.parse(request["sampling"]), Heart(answers).beat)
-        pictures = until_trouble(chosen, longest)
-        first = next(pictures, None)
-        if first is None:
-            raise Refused(f"no frame could be decoded ({chosen.trouble or 'there is none'})")
-        width, height = first[1].size
-        send(answers, {"kind": "info", **facts(media), "width": width, "height": height})
-        for number, (seconds, seen) in enumerate(chain([first], pictures)):
-            if number == limits.frames:
-                chosen.trouble = f"the limit of {limits.frames} frames was reached"
-                break
-            send_frame(answers, seconds, seen, request)
-        send(answers, {"kind": "end", "note": note(chosen), "until": chosen.until()})
+        if request["kind"] in ("frames", "views"):
+            serve_frames(media, request, outlet)
+            return
+        start, duration = Chosen(media, Sampling(), outlet.beat).origin(), media.duration
+    with container_at(file, limits, SOUNDS) as container:
+        require_few_streams(container, limits)
+        if request["kind"] == "sound":
+            serve_sound(container, start, duration, outlet)
+        else:
+            serve_subtitles(container, start, duration, request["languages"], outlet)
+
+
+def serve_frames(media: Media, request: dict[str, Any], outlet: Outlet) -> None:
+    """The facts of a video, and its chosen frames."""
+    longest = request["pixels"]["size"] if request["kind"] == "views" else None
+    answers, limits = outlet.answers, outlet.limits
+    chosen = Chosen(media, Sampling.parse(request["sampling"]), outlet.beat)
+    pictures = until_trouble(chosen, longest)
+    first = next(pictures, None)
+    if first is None:
+        raise Refused(f"no frame could be decoded ({chosen.trouble or 'there is none'})")
+    width, height = first[1].size
+    send(answers, {"kind": "info", **facts(media), "width": width, "height": height})
+    for number, (seconds, seen) in enumerate(chain([first], pictures)):
+        if number == limits.frames:
+            chosen.trouble = f"the limit of {limits.frames} frames was reached"
+            break
+        send_frame(answers, seconds, seen, request)
+    send(answers, {"kind": "end", "note": note(chosen), "until": chosen.until()})
 
 
 class Heart:
@@ -140,7 +165,7 @@ def send_frame(
     """The whole picture if that was asked for; else the square that the model reads, and a small
     JPEG of the whole picture."""
     header = {"time": seconds, "width": seen.width, "height": seen.height}
-    if request["whole"]:
+    if request["kind"] == "views":
         send(answers, header | {"kind": "whole"}, seen.tobytes())
         return
     share = min(1.0, THUMBNAIL / max(seen.size))
