@@ -16,6 +16,7 @@ from reeltune.runs.video_by_video import Outcome
 from reeltune.search.files import File
 from reeltune.search.maintain import Health
 from reeltune.search.query import may_match
+from reeltune.search.reindex import Reindexed
 from reeltune.search.report import Failed, Report
 from reeltune.search.texts import KeptPhrase
 from reeltune.tasks.finding.ask import Reply
@@ -100,6 +101,23 @@ def show_report(report: Report) -> None:
     if report.read:
         counts.append(f"{len(report.read)} read ({report.phrases['shown']} phrases)")
     say(f"{report.library}: {', '.join(counts)}, in {report.elapsed:.1f} s")
+
+
+def show_reindexed(done: Reindexed) -> None:
+    """Files that are missing by name, and which model the library has now."""
+    show_failed(done.missing)
+    made = f"{done.files} files ({done.moments} moments) are encoded with {done.model}"
+    if done.interrupted:
+        say(f"{done.library}: {made}; the library is as it was")
+    elif not done.in_use:
+        say(
+            f"{done.library}: {made}, and {len(done.missing)} are missing, so the library is as it "
+            "was; bring them back and run this again, or go on without them: --drop-missing"
+        )
+    else:
+        say(f"{done.library}: {made}; reeltune library undo {done.library} goes back")
+    if done.captions_lost:
+        say(f"{done.captions_lost} captions fit no moment of the new model; write them again")
 
 
 def show_passed_over(passed_over: Sequence[LeftOut]) -> None:

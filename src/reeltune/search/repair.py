@@ -30,7 +30,6 @@ STEP = 128  # rows that are read, and lost, at once
 class _Kind:
     """A table of a library, in words."""
 
-    name: str  # of its folder
     rows: str
     units: str
     of_it: str  # after the number of a version
@@ -39,7 +38,6 @@ class _Kind:
 
 
 MOMENTS = _Kind(
-    name=_table.NAME,
     rows="moments",
     units="files",
     of_it="",
@@ -48,7 +46,6 @@ MOMENTS = _Kind(
 )
 WORDS_AGAIN = "the next index run finds the words again"
 TEXTS = _Kind(
-    name=_texts.NAME,
     rows="phrases",
     units="channels of files",
     of_it=f" of {_texts.NAME}",
@@ -75,7 +72,7 @@ def repair(folder: Path, go_back: bool = False) -> list[str]:
     _readable_manifest(folder)  # refuses one of a newer Reeltune
     with sole_writer(folder):
         if _table.exists(folder):
-            _restore_table(folder, MOMENTS, go_back, done)
+            _restore_table(_table.path_of(folder), MOMENTS, go_back, done)
         else:
             _begin_anew(folder, done)
         _restore_manifest(folder, done)
@@ -113,9 +110,9 @@ def _readable_manifest(folder: Path) -> Manifest | None:
         return None
 
 
-def _restore_table(folder: Path, kind: "_Kind", go_back: bool, done: list[str]) -> None:
-    """Bring back a table that can be opened."""
-    path = folder / kind.name
+def _restore_table(path: Path, kind: "_Kind", go_back: bool, done: list[str]) -> None:
+    """Bring back a table of a library that can be opened."""
+    folder = path.parent
     version = _newest_sound(folder, path, done)
     unusable = [file for number, file in seal.manifests(path) if number > version]
     if not unusable:
@@ -135,8 +132,8 @@ def _restore_table(folder: Path, kind: "_Kind", go_back: bool, done: list[str]) 
 
 def _begin_anew(folder: Path, done: list[str]) -> None:
     kept = _readable_manifest(folder) or _nothing_tells(folder)
-    if (folder / _table.NAME).exists():
-        _set_aside(folder, folder / _table.NAME)
+    if (_table.path_of(folder)).exists():
+        _set_aside(folder, _table.path_of(folder))
     _table.create(folder, kept)
     done.append("made the missing table, empty; index the videos again")
 
@@ -150,7 +147,7 @@ def _restore_texts(folder: Path, done: list[str]) -> None:
     try:
         if not Table.exists(path):
             raise LibraryError("it has no version")
-        _restore_table(folder, TEXTS, True, done)
+        _restore_table(path, TEXTS, True, done)
         table = Table.open(path)
         if table.schema.equals(_texts.SCHEMA):
             _drop_damaged(folder, table, TEXTS, done)

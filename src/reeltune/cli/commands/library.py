@@ -5,8 +5,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from reeltune.cli.loudness import QuietOption, VerboseOption
 from reeltune.cli.options import (
     LIBRARY,
+    DeviceOption,
     JsonOption,
     LibraryArgument,
     LibraryOption,
@@ -15,6 +17,7 @@ from reeltune.cli.options import (
 from reeltune.cli.terminal import say, say_each
 
 PLACE = 20  # in `--help`
+GOES_ON = ("reindex",)  # where it stopped, when it is called again
 app = typer.Typer(name="library", no_args_is_help=True, help="Look after a library.")
 
 
@@ -120,7 +123,7 @@ def library_remove(
 
 @app.command("undo")
 def library_undo(library: LibraryArgument = LIBRARY, as_json: JsonOption = False) -> None:
-    """Take back what the last index, remove or relocate did; twice takes that back.
+    """Take back what the last index, remove, relocate or reindex did; twice takes that back.
 
     Example: `reeltune library undo holidays`
     """
@@ -155,4 +158,38 @@ def library_relocate(
     else:
         show_failed(done.kept)
         say(f"{len(done.moved)} files are now below {new}")
+    sys.exit(done.exit_code)
+
+
+@app.command("reindex")
+def library_reindex(
+    library: LibraryArgument = LIBRARY,
+    model: Annotated[
+        str, typer.Option(help="One of `reeltune models`, auto, a folder or a hub id.")
+    ] = "auto",
+    drop_missing: Annotated[
+        bool, typer.Option("--drop-missing", help="Go on without files that cannot be read now.")
+    ] = False,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Read all videos of a library again with another model; it can be searched meanwhile.
+
+    Example: `reeltune library reindex holidays --model siglip2`
+    """
+    from dataclasses import asdict
+
+    from reeltune.cli.bars import Bar
+
+    with Bar(hidden=as_json) as bar:
+        from reeltune.cli.output import show_reindexed
+        from reeltune.registry import given
+        from reeltune.search.reindex import reindex
+
+        done = reindex(library, given(model), device, drop_missing, bar)
+    print_json(asdict(done)) if as_json else show_reindexed(done)
+    if done.interrupted:
+        raise KeyboardInterrupt
     sys.exit(done.exit_code)

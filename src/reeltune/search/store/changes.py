@@ -1,7 +1,8 @@
 """Remembers the version before the last change of a library, so that it can be taken back."""
 
 import json
-from dataclasses import asdict, dataclass
+import shutil
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from reeltune.errors import LibraryError
 from reeltune.search.store import table as _table
 from reeltune.search.store import texts as _texts
 from reeltune.search.store.lock import sole_writer
+from reeltune.search.store.manifest import FILE_NAME as MANIFEST
 from reeltune.search.store.manifest import Manifest
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.settings_file import read_json
@@ -25,6 +27,7 @@ class Change:
     before: int  # the version of the table that it found
     at: str  # when it began, UTC
     texts: int = 0  # the version of the texts that it found, 0 where there were none
+    manifest: str | None = None  # the one that it found, where it put another table in its place
 
     @property
     def found(self) -> tuple[int, int]:
@@ -37,9 +40,22 @@ def begin(folder: Path, what: str) -> None:
 
     A command that then writes nothing leaves the change before it the last one.
     """
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    before, texts = _versions(folder)
-    _write(folder, [*_last(folder), Change(what, before, now, texts)])
+    _write(folder, [*_last(folder), _found(folder, what)])
+
+
+def replace_table(folder: Path, manifest: Manifest, what: str) -> None:
+    """Put a library on another table, which is there, by its manifest, in one step; the table that
+    it leaves is kept for `undo`."""
+    now = Manifest.read(folder)
+    _write(folder, [*_last(folder), replace(_found(folder, what), manifest=now.as_json())])
+    manifest.write(folder)
+
+
+def drop_spare_tables(folder: Path) -> None:
+    """Delete tables of moments that neither the library nor `undo` needs."""
+    kept = {_table.path_of(folder).name, *(_left(one) for one in _last(folder) if one.manifest)}
+    for name in set(_table.tables(folder)) - kept:
+        shutil.rmtree(folder / name)
 
 
 def undo(folder: Path) -> Change:
@@ -52,8 +68,11 @@ def undo(folder: Path) -> Change:
         if not (last := _last(folder)):
             raise LibraryError(
                 f"{folder} has no change that can be taken back; the last one of index, remove, "
-                "relocate and undo is kept until the next"
+                "relocate, reindex and undo is kept until the next"
             )
+        if last[0].manifest:
+            replace_table(folder, _manifest(last[0]), UNDO)
+            return last[0]
         begin(folder, UNDO)
         _texts.restore(folder, last[0].texts)  # first, as what is lost of texts is told again
         _table.restore(folder, last[0].before)
@@ -64,7 +83,9 @@ def tidy(folder: Path) -> None:
     """Join small fragments and drop versions that neither a reader nor `undo` may want."""
     last = _last(folder)
     _write(folder, last)  # so that what follows does not count as a change
-    _table.tidy(folder, keep=last[0].before if last else None)
+    drop_spare_tables(folder)
+    is_of_it = last and not last[0].manifest  # else the version is of the table that was left
+    _table.tidy(folder, keep=last[0].before if is_of_it else None)
     _texts.tidy(folder, keep=last[0].texts if last else None)
 
 
@@ -78,7 +99,12 @@ def _last(folder: Path) -> list[Change]:
     try:
         noted = [Change(**fields) for fields in read_json(folder / FILE_NAME)]
         after = [*(change.found for change in noted[1:]), _versions(folder)]
-        return [one for one, now in zip(noted, after, strict=True) if _wrote(one, now)][-1:]
+        used = _table.path_of(folder).name
+        return [
+            one
+            for one, now in zip(noted, after, strict=True)
+            if (_left(one) != used if one.manifest else _wrote(one, now))
+        ][-1:]
     except (OSError, ValueError, TypeError):
         return []  # none is noted, or the file is damaged
 
@@ -91,6 +117,22 @@ def _wrote(change: Change, now: tuple[int, int]) -> bool:
     if change.what == UNDO and change.before == now[0]:
         return False
     return 0 < change.before <= now[0] and change.found != now
+
+
+def _found(folder: Path, what: str) -> Change:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    before, texts = _versions(folder)
+    return Change(what, before, now, texts)
+
+
+def _manifest(change: Change) -> Manifest:
+    """The manifest that a change found."""
+    return Manifest.parse((change.manifest or "").encode(), Path(MANIFEST))
+
+
+def _left(change: Change) -> str:
+    """The table that a change left for another."""
+    return _manifest(change).table or _table.NAME
 
 
 def _versions(folder: Path) -> tuple[int, int]:

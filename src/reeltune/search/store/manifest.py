@@ -4,9 +4,9 @@ layout."""
 import hashlib
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from reeltune.errors import LibraryError, NewerLibraryError, in_short
 from reeltune.search.channels.channel import Words
@@ -16,6 +16,7 @@ from reeltune.storage.settings_file import MOST
 
 OLDEST, SCHEMA_VERSION = 1, 5  # those that are read, and the one that is written
 FILE_NAME = "library.json"
+TABLES = r"^moments(-[0-9]{1,9})?\.lance$"  # names of tables, which lead to nowhere else
 
 
 class Choices(NamedTuple):
@@ -41,6 +42,7 @@ class Manifest(BaseModel):
     exclude: tuple[str, ...] = ()  # this and what follows: see `Choices`
     channels: tuple[Words, ...] = ()
     speech: str | None = None
+    table: Annotated[str, Field(pattern=TABLES)] | None = None  # its folder; None: moments.lance
 
     @property
     def width(self) -> int:
@@ -71,7 +73,8 @@ class Manifest(BaseModel):
         versions that a library had at first: 1, or 2 where some columns are not indexed.
         """
         plain = self.model_copy(update={"schema_version": 2 if self.indexed else 1})
-        text = plain.model_dump_json(exclude_none=True, exclude={*Choices._fields})
+        kept = {*Choices._fields, "table"}
+        text = plain.model_dump_json(exclude_none=True, exclude=kept)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
     def write(self, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """The Lance table of a library: every change is one atomic commit."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from reeltune.media.files import Candidate
 from reeltune.search.store._sql import is_one_of, quote
 from reeltune.search.store.checksum import followed, with_checksums
 from reeltune.search.store.dataset import Table
-from reeltune.search.store.manifest import Manifest
+from reeltune.search.store.manifest import TABLES, Manifest
 from reeltune.search.store.schema import (
     CAPTION,
     CAPTIONED_BY,
@@ -23,23 +24,45 @@ from reeltune.search.store.schema import (
     schema,
 )
 
-NAME = "moments.lance"
+NAME = "moments.lance"  # until a library is made anew with another model
 KEEP_OLD = timedelta(hours=1)  # a reader may still be on a version that was replaced since
+
+
+def path_of(folder: Path) -> Path:
+    """The table that a library's manifest names; the newest one where none can be read."""
+    try:
+        return folder / (Manifest.read(folder).table or NAME)
+    except LibraryError:
+        return folder / max(tables(folder), key=_number, default=NAME)
+
+
+def tables(folder: Path) -> list[str]:
+    """Names of the tables in a library, of which one is in use."""
+    return [path.name for path in folder.glob("moments*.lance") if re.match(TABLES, path.name)]
+
+
+def next_name(folder: Path) -> str:
+    """A name for a table that comes after those that are there."""
+    return f"moments-{max(map(_number, [NAME, *tables(folder)])) + 1}.lance"
+
+
+def _number(name: str) -> int:
+    return int("".join(filter(str.isdecimal, name)) or 1)
 
 
 def exists(folder: Path) -> bool:
     """Whether a first version of the table was committed."""
-    return Table.exists(folder / NAME)
+    return Table.exists(path_of(folder))
 
 
 def create(folder: Path, manifest: Manifest) -> None:
     """Commit an empty table."""
-    Table.create(folder / NAME, schema(manifest).empty_table())
+    Table.create(path_of(folder), schema(manifest).empty_table())
 
 
 def open_table(folder: Path) -> Table:
     """The newest version; raises LibraryError, naming the remedy, if it cannot be opened."""
-    return Table.open(folder / NAME)
+    return Table.open(path_of(folder))
 
 
 def told(table: Table) -> Manifest | None:
@@ -156,7 +179,7 @@ def restore(folder: Path, version: int) -> None:
     """Make an older version the newest; what the library remembers beside its rows is that of then,
     if it has changed since. Raises LibraryError if that version is not kept or not whole."""
     now = told(open_table(folder))
-    restored(folder, folder / NAME, version)
+    restored(folder, path_of(folder), version)
     then = told(open_table(folder))
     if then and now and then.choices != now.choices:
         Manifest.read(folder).choosing(then.choices).write(folder)
