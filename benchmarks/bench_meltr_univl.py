@@ -3,7 +3,8 @@
 One unit is a step of multi-task learning: forward and backward of the plain sum of the eight
 losses, and Adam. `melted` is the same with MELTR in the place of the sum. The others take a meta
 step before it: ours, by each way to the slopes c, and `double backward` as the released code does
-it, by second derivatives of the whole backbone; all of them with the paper's regulariser. Variants
+it, by second derivatives of the whole backbone. All have the regulariser: on the batch that judges
+and with its direct term, as the recipes, or on that of the melted loss, as the paper. Variants
 take turns in one run; a figure is the median of the ratios to the multi-task steps beside it, in
 seconds of the processor, and an overhead at K is that of one meta step in K steps. Memory is
 measured in a process for each variant: the highest resident set over a step, with the weights and
@@ -11,6 +12,7 @@ all of Adam's state.
 
     python benchmarks/bench_meltr_univl.py tiny 15   # 78 thousand weights, Toybox's captions
     python benchmarks/bench_meltr_univl.py full 5    # the released sizes, random weights
+    python benchmarks/bench_meltr_univl.py tiny 15 lower   # the regulariser as in the paper
 """
 
 import json
@@ -31,7 +33,7 @@ from _line import emit
 from reeltune.data._toybox.language import caption
 from reeltune.data._toybox.world import draw_scripts
 from reeltune.meltr.combiner import Total
-from reeltune.meltr.hypergradient import Hypergradient, Problem
+from reeltune.meltr.hypergradient import Hypergradient, Problem, Regularise
 from reeltune.meltr.losses import losses_of
 from reeltune.meltr.outer import HeldOut
 from reeltune.meltr.scheme import Scheme
@@ -55,7 +57,7 @@ HELD, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 def double_backward(problem: Problem) -> Hypergradient:
     """AID-FP-Lite of the release: a graph of the gradient, then its derivative by phi.
 
-    The regulariser is of the training batch, whose graph it shares.
+    The regulariser shares the graph of its batch.
     """
     lower, weights = problem.lower[-1], list(problem.weights.values())
     phi = dict(problem.combiner.named_parameters())
@@ -64,15 +66,23 @@ def double_backward(problem: Problem) -> Hypergradient:
         losses = torch.stack(losses_of(lower.model, lower.batch, lower.tasks))
         melted = problem.combiner(losses)
         judged = upper[lower.tasks.index(problem.primary)]
-        judged = judged + problem.gamma * regulariser(melted, losses)
+        pulled = (melted, losses)
+        if problem.regularise == "upper":
+            pulled = (problem.combiner(torch.stack(upper)), torch.stack(upper))
+        judged = judged + problem.gamma * regulariser(*pulled)
         wanted: dict[str, Any] = {"allow_unused": True, "materialize_grads": True}
+        total = [torch.zeros_like(parameter) for parameter in phi.values()]
+        if problem.direct_term:
+            asked = list(phi.values())
+            total = list(torch.autograd.grad(judged, asked, retain_graph=True, **wanted))
         v = torch.autograd.grad(judged, weights, retain_graph=True, **wanted)
         first = torch.autograd.grad(melted, weights, create_graph=True, **wanted)
         reached = [(g, x) for g, x in zip(first, v, strict=True) if g.requires_grad]
         found = torch.autograd.grad(
             [g for g, _ in reached], list(phi.values()), [-x for _, x in reached], **wanted
         )
-    return Hypergradient(dict(zip(phi, found, strict=True)), judged.item())
+    both = [one + other for one, other in zip(found, total, strict=True)]
+    return Hypergradient(dict(zip(phi, both, strict=True)), judged.item())
 
 
 def batches(model: Univl, size: Size, count: int = 3) -> list[Batch]:
@@ -93,7 +103,9 @@ def model_of(size: Size) -> Univl:
     return config.build().train()
 
 
-def step_of(variant: str, model: Univl, held_out: list[Batch]) -> Meltr:
+def step_of(
+    variant: str, model: Univl, held_out: list[Batch], regularise: Regularise = "upper"
+) -> Meltr:
     """A step of the loop; those that are to be meta steps have one on every call but the first."""
 
     def epoch(_: int, start: int) -> Iterator[Batch]:
@@ -102,12 +114,15 @@ def step_of(variant: str, model: Univl, held_out: list[Batch]) -> Meltr:
     if variant == "multi-task":
         scheme = multi_task.Config().build()
         return Meltr(model, Total(TASKS), scheme, HeldOut(epoch), Settings())
-    ways: dict[str, Any] = {"along": variant} if variant in OURS else {}
+    as_recipes = regularise == "upper"
+    ways: dict[str, Any] = {"regularise": regularise, "direct_term": as_recipes}
+    if variant in OURS:
+        ways["along"] = variant
     rarely = 10**9 if variant == "melted" else 1
     scheme = aid_fp_lite.Config().build()
     if variant == "double backward":
         scheme = Scheme(variant, double_backward)
-    combiner = Melter(tasks=TASKS).build()
+    combiner = Melter(tasks=TASKS, residual=as_recipes).build()
     return Meltr(model, combiner, scheme, HeldOut(epoch), Settings(every=rarely, **ways))
 
 
@@ -124,12 +139,12 @@ def adam(model: Univl) -> torch.optim.Adam:
     return torch.optim.Adam([w for w in model.parameters() if w.requires_grad], 1e-5)
 
 
-def times(size: Size, rounds: int) -> dict[str, float]:
+def times(size: Size, rounds: int, regularise: Regularise) -> dict[str, float]:
     """Cost of a step of each variant, beside the multi-task steps before and after it."""
     torch.manual_seed(0)
     model = model_of(size)
     optimizer, (batch, *held_out) = adam(model), batches(model, size)
-    plain, *tried = ((name, step_of(name, model, held_out)) for name in VARIANTS)
+    plain, *tried = ((name, step_of(name, model, held_out, regularise)) for name in VARIANTS)
     ratios: dict[str, list[float]] = {name: [] for name, _ in tried}
     before = trained(plain[1], optimizer, batch)
     for turn in range(rounds + 1):
@@ -144,26 +159,25 @@ def times(size: Size, rounds: int) -> dict[str, float]:
     return cost
 
 
-def peak(size: Size, variant: str, steps: int = 1) -> dict[str, float]:
-    """Highest resident set in MB while this process trains some steps, after a first one."""
+def peak(size: Size, variant: str, regularise: Regularise) -> dict[str, float]:
+    """Highest resident set in MB while this process trains a step, after a first one."""
     torch.manual_seed(0)
     model = model_of(size)
     optimizer, (batch, *held_out) = adam(model), batches(model, size)
-    step = step_of(variant, model, held_out)
+    step = step_of(variant, model, held_out, regularise)
     trained(step, optimizer, batch)
     HELD.write_text("5")  # the mark starts anew
-    for _ in range(steps):
-        trained(step, optimizer, batch)
+    trained(step, optimizer, batch)
     rows = dict(row.split(":", 1) for row in STATUS.read_text().splitlines())
     return {"MB": int(rows["VmHWM"].split()[0]) / 1024}
 
 
-def peaks(size: Size) -> dict[str, float]:
+def peaks(size: Size, regularise: Regularise) -> dict[str, float]:
     """Peak memory of every variant, beside multi-task; free memory is given back at once."""
     eager = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
     found = {}
     for variant in VARIANTS:
-        command = [sys.executable, __file__, "peak", size, variant]
+        command = [sys.executable, __file__, "peak", size, variant, regularise]
         run = subprocess.run(command, env=os.environ | eager, capture_output=True, check=True)
         found[variant] = float(json.loads(run.stdout)["MB"])
     return found
@@ -175,13 +189,15 @@ def overheads(cost: dict[str, float], every: int) -> dict[str, float]:
     return {n: round(plain - 1 + (cost[n] - plain) / every, 3) for n in cost if n != "melted"}
 
 
-def main(size: Size = "tiny", rounds: str = "15") -> None:
-    memory, cost = peaks(size), times(size, int(rounds))  # in this order: both are large
+def main(size: Size = "tiny", rounds: str = "15", regularise: Regularise = "upper") -> None:
+    # In this order: both are large.
+    memory, cost = peaks(size, regularise), times(size, int(rounds), regularise)
     best = min(OURS, key=cost.__getitem__)
     extra = {name: cost[name] - cost["melted"] for name in (best, "double backward")}
     emit(
         "what MELTR with AID-FP-Lite adds to a multi-task step of UniVL, eight losses",
         size=size,
+        regularise=regularise,
         weights=sum(w.numel() for w in model_of(size).parameters()),
         batch_and_frames=SHAPES[size],
         cost={name: round(value, 3) for name, value in cost.items()},
