@@ -6,8 +6,9 @@ library is complete it must equal, moment by moment and vector by vector, one ma
 interruption; then the next library is begun.
 
 The commands that look after a library are killed likewise: it must then hold what it held before or
-what the command makes of it, and the command done again must make that of it. One that was damaged
-must be mended by the next `repair` as well as by one that was not killed.
+what the command makes of it, and the command done again must make that of it. After a kill of
+`index --prune`, which also finds the words of files that are elsewhere now, and of `repair` in a
+damaged library, the next one must make of it what one makes that was not killed.
 
 Work is done in processes forked from one that has the modules loaded, so that the kills fall into
 the work and not into the imports.
@@ -40,11 +41,17 @@ from reeltune.search.ingest import Choice, index
 from reeltune.search.maintain import verify
 from reeltune.search.repair import repair
 from reeltune.search.store import table as _table
+from reeltune.search.store import texts as _texts
 from reeltune.search.store.changes import undo
 from reeltune.search.store.manifest import FILE_NAME
 from reeltune.search.store.seal import manifests
 
+SUBTITLES = (
+    "1\n00:00:00,100 --> 00:00:01,000\nbars of kind {0}\n\n"
+    "2\n00:00:01,000 --> 00:00:02,000\nwhich move on for {0} seconds\n"
+)
 OTHERS = 4  # of the files: three copies and a broken one
+IN_STEPS = ("repair", "prune")  # commands that may be killed between two commits
 Moments = dict[str, dict[str, Any]]
 
 
@@ -80,7 +87,8 @@ def kill(work: Callable[[], object], after: float) -> bool:
 
 
 def make_videos(folder: Path, files: int) -> None:
-    """Clips of moving bars in different colours, copies and a broken file."""
+    """Clips of moving bars in different colours, with subtitles beside them, copies and a broken
+    file."""
     from PIL import Image
 
     source = np.random.default_rng(0)
@@ -89,22 +97,30 @@ def make_videos(folder: Path, files: int) -> None:
         coarse = source.integers(0, 256, (40, 6, 8, 3), dtype=np.uint8).repeat(4, axis=0)
         pictures = (Image.fromarray(one).resize((160, 90)) for one in coarse)
         encode_pictures(pictures, folder / f"{number:02d}.mp4")
+        (folder / f"{number:02d}.srt").write_text(SUBTITLES.format(number))
     for number in range(OTHERS - 1):
         shutil.copy(folder / f"{number:02d}.mp4", folder / f"copy{number}.mp4")
     (folder / "broken.mp4").write_bytes(b"no video")
 
 
 def look(library: Path, to: Path) -> None:
-    """Write what a library holds, and what verify says of it, as JSON."""
+    """Write what a library holds, moments and words, and what verify says of it, as JSON."""
     names = ["id", "path", "location", "start", "end", "vector"]
-    rows = _table.open_table(library).to_table(columns=names).to_pylist()
+    rows = _table.open_table(library).to_table(columns=[*names, "video"]).to_pylist()
+    places = {row.pop("video"): row["path"] for row in rows}
     moments = {row.pop("id"): row for row in rows}
+    if words := _texts.open_texts(library):
+        for row in words.to_table(
+            columns=["id", "video", "start", "end", "text", "vector"]
+        ).to_pylist():
+            if row["video"] in places:
+                moments[row.pop("id")] = row | {"path": places[row["video"]]}
     faults = verify(library).faults if (library / FILE_NAME).exists() else []
     to.write_text(json.dumps({"faults": faults, "moments": moments}))
 
 
 def seen(library: Path) -> Moments:
-    """Moments of a library, looked at by another process; raises if verify finds a fault."""
+    """What a library holds, looked at by another process; raises if verify finds a fault."""
     if not _table.exists(library):
         return {}
     at = library.with_suffix(".json")
@@ -117,9 +133,9 @@ def seen(library: Path) -> Moments:
 
 
 def compare(got: Moments, wanted: Moments) -> None:
-    """Raise unless two libraries hold the same moments, made on different days."""
+    """Raise unless two libraries hold the same moments and words, made on different days."""
     if got.keys() != wanted.keys():
-        raise SystemExit(f"{len(got)} moments instead of {len(wanted)}")
+        raise SystemExit(f"{len(got)} moments and phrases instead of {len(wanted)}")
     for id, row in wanted.items():
         if not np.allclose(row["vector"], got[id]["vector"], atol=1e-4):
             raise SystemExit(f"the vector of moment {id} differs")
@@ -149,7 +165,7 @@ def kill_runs(folder: Path, run: Callable[[Path], object], kills: int) -> None:
         kills=landed,
         run_seconds=round(length, 2),
         libraries_completed_and_equal=completed,
-        moments=len(wanted),
+        moments_and_phrases=len(wanted),
         lost=0,
         doubled=0,
         faults=0,
@@ -168,7 +184,7 @@ class Care:
 def cares(folder: Path, choice: Choice) -> Iterator[Care]:
     """Commands, and libraries made ready for them."""
     whole, videos = folder / "whole", folder / "videos"
-    gone = [str(path) for path in sorted(videos.iterdir())[::3]]
+    gone = [str(path) for path in sorted(videos.glob("*.mp4"))[::3]]
 
     def take_out(library: Path) -> None:
         remove(library, [path for path in gone if Path(path).stem.isdecimal()])
@@ -191,7 +207,8 @@ def cares(folder: Path, choice: Choice) -> Iterator[Care]:
 
     damaged = shutil.copytree(whole, folder / "damaged")
     table = damaged / _table.NAME
-    for file in (max((table / "data").iterdir()), manifests(table)[0][1]):
+    words = max((damaged / _texts.NAME / "data").iterdir())
+    for file in (max((table / "data").iterdir()), manifests(table)[0][1], words):
         content = file.read_bytes()
         middle = len(content) // 2
         file.write_bytes(content[:middle] + bytes(200) + content[middle + 200 :])
@@ -209,7 +226,7 @@ def kill_cares(folder: Path, choice: Choice, kills: int) -> None:
         while landed[care.name] < kills:
             library = shutil.copytree(care.library, folder / "killed")
             landed[care.name] += kill(partial(care.work, library), source.uniform(0, length))
-            if care.name == "repair" or seen(library) == before:
+            if care.name in IN_STEPS or seen(library) == before:
                 finish(partial(care.work, library))
             if seen(library) != wanted:
                 raise SystemExit(f"{care.name}, killed and done again, did not end as otherwise")
@@ -226,7 +243,7 @@ def main() -> None:
         folder = Path(name)
         make_videos(folder / "videos", options.files)
         finish(lambda: Config.tiny().build().save_pretrained(folder / "model"))
-        choice = Choice(model=str(folder / "model"), device="cpu")
+        choice = Choice(model=str(folder / "model"), device="cpu", hear=True)
         kill_runs(folder, partial(index, [str(folder / "videos")], choice=choice), options.kills)
         kill_cares(folder, choice, options.kills)
 

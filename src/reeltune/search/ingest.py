@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
+from reeltune.errors import ConfigError
 from reeltune.media.decoder import Decoder
 from reeltune.media.files import Listing, Scope, find, merged_patterns
 from reeltune.media.paths import Paths, each_of
@@ -23,6 +24,8 @@ from reeltune.search._gather import Gatherer
 from reeltune.search._known import Known, Stored
 from reeltune.search._prune import Prune, gone_below
 from reeltune.search.caption_moments import Describes, caption_moments
+from reeltune.search.channels.channel import Teller, Words
+from reeltune.search.channels.tellers import tellers_of
 from reeltune.search.creation import encoder_for, manifest_of, settle
 from reeltune.search.encoder import Encoder
 from reeltune.search.engines.local import Meter, Run
@@ -35,6 +38,7 @@ from reeltune.search.store import texts as _texts
 from reeltune.search.store.changes import begin, tidy
 from reeltune.search.store.lock import sole_writer
 from reeltune.search.store.manifest import Choices, Manifest
+from reeltune.search.tell_files import tell_files
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.outputs import require_folder
 from reeltune.types import Pixels
@@ -55,6 +59,9 @@ class Choice:
     everything: bool = False  # also hidden files, and what systems and cameras keep for themselves
     follow: bool = False  # links that lead out of the given paths
     caption: Describes | None = None  # captions each moment; None: captions stay as they are
+    hear: bool | None = None  # whether words that are said are found, also in later runs
+    read: bool | None = None  # whether words that are shown are found, also in later runs
+    speech: str | None = None  # what hears speech: a size of Whisper or a folder; kept as well
 
 
 class Options(TypedDict, total=False):
@@ -65,6 +72,9 @@ class Options(TypedDict, total=False):
     everything: bool
     follow: bool
     caption: Describes | None
+    hear: bool | None
+    read: bool | None
+    speech: str | None
 
 
 def index(
@@ -94,7 +104,8 @@ def index(
     if stored is None or not (choice.prune or found.excluded):
         found.required(paths)
     require_folder(folder)
-    chosen = (stored.choices if stored else Choices())._replace(exclude=exclude)
+    chosen = _chosen(stored, choice, exclude)
+    tellers = tellers_of(chosen)
     encoder = encoder or encoder_for(folder, choice.model, choice.sampling, choice.device)
     gatherer = Gatherer(encoder.model, encoder.baseline, MomentSettings())
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,18 +119,51 @@ def index(
         begin(folder, "index")
         manifest = _remembering(folder, manifest, chosen)
         run = Run(folder, manifest, gatherer, Meter(progress or Silent()), report)
-        _bring_in(run, paths, found, encoder.model.pixels)
+        contents = _bring_in(run, paths, found, encoder.model.pixels)
         if choice.prune and not report.interrupted:
             _prune(folder, paths, choice.prune, report)
         if choice.caption is not None and not report.interrupted:
             caption_moments(folder, found.files, choice.caption, run.meter.progress, report)
+        _tell(run, contents, tellers)
         if not report.interrupted:
             _clean_up(folder)
     return report
 
 
-def _bring_in(run: Run, paths: Sequence[str], found: Listing, pixels: Pixels) -> None:
-    """Take out what is excluded now, and bring in what is new."""
+def _chosen(stored: Manifest | None, choice: Choice, exclude: tuple[str, ...]) -> Choices:
+    """What this run and later ones do, which is as before where nothing else is chosen.
+
+    Who names what hears speech wants it heard; raises ConfigError where it is not to be.
+    """
+    if choice.speech is not None and choice.hear is False:
+        raise ConfigError(
+            f"speech is {choice.speech!r}, and no speech is to be heard; leave out --speech, or "
+            "--no-hear"
+        )
+    kept = stored.choices if stored else Choices()
+    wanted: dict[Words, bool | None] = {
+        "said": choice.hear if choice.speech is None else True,
+        "shown": choice.read,
+    }
+    return Choices(
+        exclude=exclude,
+        channels=tuple(
+            name
+            for name, is_on in wanted.items()
+            if is_on or (is_on is None and name in kept.channels)
+        ),
+        speech=kept.speech if choice.speech is None else _from_anywhere(choice.speech),
+    )
+
+
+def _from_anywhere(name: str) -> str:
+    """The name of what hears speech, absolute where it is a folder."""
+    return os.path.abspath(name) if os.path.isdir(name) else name
+
+
+def _bring_in(run: Run, paths: Sequence[str], found: Listing, pixels: Pixels) -> list[str]:
+    """Take out what is excluded now, and bring in what is new; returns the contents of the files
+    that were found."""
     known = Known.read(run.folder, paths)
     if excluded := left_out_by(found, known.by_video.values()):
         _remove(run.folder, excluded, run.report)
@@ -128,6 +172,16 @@ def _bring_in(run: Run, paths: Sequence[str], found: Listing, pixels: Pixels) ->
     progress.begin(len(found.files), sum(file.size for file in found.files))
     decoder = partial(Decoder, pixels, Sampling.parse(run.manifest.sampling))
     run.all(Readers(found.files, known, decoder, _threads(), progress))
+    return known.contents(found.files)
+
+
+def _tell(run: Run, contents: Sequence[str], tellers: Sequence[Teller]) -> None:
+    """Find the words of these contents."""
+    if not tellers or run.report.interrupted:
+        return
+    stored = Known.read(run.folder).by_video
+    files = [stored[content] for content in contents if content in stored]
+    tell_files(run.folder, files, tellers, run.meter, run.report)
 
 
 def _clean_up(folder: Path) -> None:

@@ -91,8 +91,8 @@ class Library:
 
         The report says what became of each file: one that cannot be used is named there and stops
         nothing, and Ctrl-C ends the run with `interrupted`. The options are those of the command:
-        `prune`, `exclude`, `everything`, `follow` and `caption` (see `Choice`). `progress` is told
-        how far the run is. Raises as `reeltune.index`.
+        `prune`, `exclude`, `everything`, `follow`, `caption`, `hear`, `read` and `speech` (see
+        `Choice`). `progress` is told how far the run is. Raises as `reeltune.index`.
         """
         return index(paths, self.folder, Choice(**options), progress, self._encoder)
 

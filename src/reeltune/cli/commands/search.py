@@ -25,6 +25,26 @@ if TYPE_CHECKING:
 PLACE = 10  # in `--help`
 GOES_ON = ("index",)  # where they stopped, when they are called again
 app = typer.Typer()
+PruneOption = Annotated[
+    Literal["gone", "all"] | None,
+    typer.Option(help="Take out files that are gone from PATHS; =all also where most of them are."),
+]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Files to leave out, as in .gitignore; kept in the library; repeatable."),
+]
+HearOption = Annotated[
+    bool | None,
+    typer.Option("--hear/--no-hear", help="Find what is said; kept in the library."),
+]
+ReadOption = Annotated[
+    bool | None,
+    typer.Option("--read/--no-read", help="Find text in pictures; kept in the library."),
+]
+SpeechOption = Annotated[
+    str | None,
+    typer.Option(help="A size of Whisper, a folder, or none: subtitles alone; kept too."),
+]
 
 
 class Pruning(TyperCommand):
@@ -45,16 +65,8 @@ def index(
     sampling: Annotated[
         str | None, typer.Option(help="gap S, keyframe, fps R, uniform N or shot.")
     ] = None,
-    prune: Annotated[
-        Literal["gone", "all"] | None,
-        typer.Option(
-            help="Take out files that are gone from PATHS; =all also where most of them are."
-        ),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option(help="Files to leave out, as in .gitignore; kept in the library; repeatable."),
-    ] = None,
+    prune: PruneOption = None,
+    exclude: ExcludeOption = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Also hidden files, bins, and previews of cameras.")
     ] = False,
@@ -62,6 +74,9 @@ def index(
     caption: Annotated[
         str | None, typer.Option(help="A model that writes captions: one for each moment.")
     ] = None,
+    hear: HearOption = None,
+    read: ReadOption = None,
+    speech: SpeechOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -70,6 +85,8 @@ def index(
     """Make moments of videos searchable; run it again at any time to bring the library up to date.
 
     Example: `reeltune index ~/Videos --library holidays`
+
+    With all that is said and written in them: `reeltune index ~/Videos --hear --read`
 
     With captions: `reeltune index ~/Videos --caption runs/toybox/univl-caption/seed0`
     """
@@ -91,6 +108,9 @@ def index(
             everything=everything,
             follow=follow,
             caption=writer,
+            hear=hear,
+            read=read,
+            speech=speech,
             device=device,
         )
         report = run(paths, library, choice, bar)
