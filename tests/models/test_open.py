@@ -171,6 +171,13 @@ def test_a_module_outside_reeltune_opens(tmp_path: Path, monkeypatch: pytest.Mon
     assert load("laboratory.mine").dim == 24
 
 
+def test_a_folder_of_open_clip_is_told_the_form_that_is_read(tmp_path: Path) -> None:
+    (tmp_path / "open_clip_config.json").write_text("{}")
+    (tmp_path / "open_clip_model.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"form of open_clip .*many hold both, or from"):
+        open_model(str(tmp_path))
+
+
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"holds neither config\.yaml nor config\.json"):
         open_model(str(tmp_path))

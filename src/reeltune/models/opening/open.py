@@ -20,6 +20,8 @@ from reeltune.registry import find, given, is_dotted, is_given, names, not_given
 from reeltune.settings.existing import Named
 from reeltune.types import DualEncoder
 
+OPEN_CLIP = "open_clip_config.json"
+
 
 def load(name: str, device: str | None = None, dtype: str | None = None) -> Any:
     """The model called `name`, as by `open_model`, for a name that a person or a program gives.
@@ -143,6 +145,13 @@ def _open_folder(folder: Path, device: str | None, dtype: str | None) -> Any:
         return model
     if (folder / "config.json").is_file():
         return find("models", "clip").load(folder, device, dtype)
+    if (folder / OPEN_CLIP).is_file():
+        raise CheckpointError(
+            f"{folder} is a model in the form of open_clip ({OPEN_CLIP}), and Reeltune reads that "
+            "of transformers; take config.json, preprocessor_config.json, model.safetensors and "
+            "the tokenizer's files from the same repository, as many hold both, or from the "
+            "authors' own for transformers"
+        )
     raise CheckpointError(
         f"{folder} holds neither {CARD} nor config.json, so it is no model; "
         "give the folder that holds model.safetensors"
