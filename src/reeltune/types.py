@@ -252,6 +252,13 @@ class Phrase:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Quoted(Phrase):
+    """A phrase, or two that follow each other, in which words of a query were found."""
+
+    marks: tuple[tuple[int, int], ...]  # from and to which letter of the text each of them stands
+
+
+@dataclass(frozen=True, kw_only=True)
 class Moment:
     """A part of a video that a library can find."""
 
@@ -269,6 +276,10 @@ class Moment:
 class Hit(Moment):
     """A moment that answers a query."""
 
-    score: float  # cosine of query and moment; of a `Rescored` model and a text, `similarity`
+    score: float  # cosine of query and moment, or `similarity` of a `Rescored` model and a text;
+    # and what words add to it
     confidence: float | None  # chance that the moment matches, calibrated for cosines; else None
     similar: int = 0  # near-duplicates folded into this hit
+    parts: Mapping[Channel, float] = field(default_factory=dict)  # of the score, by channel
+    said: Quoted | None = None  # what is said that matches; the times are those of the hit where
+    shown: Quoted | None = None  # it matches by words; and what is shown

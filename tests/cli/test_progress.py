@@ -46,7 +46,7 @@ def test_search_without_words_asks_again_and_again_with_one_model(library: Path)
     said = in_terminal("search", "-l", library, typed=b"something blue\nsomething red\n\n\x04")
     assert said.count("videos/two.mp4") == 2
     assert said.count("opening the model") >= 1, "a spinner"
-    assert "What should be seen? Ctrl-D ends." in said
+    assert "What should be seen, said or shown?" in said
 
 
 @terminal
@@ -58,7 +58,7 @@ def test_search_without_words_in_a_pipe_does_not_ask(library: Path) -> None:
     command = [sys.executable, "-m", "reeltune", "search", "-l", str(library)]
     done = subprocess.run(command, input="red\n", capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "a search takes one query, got 0" in done.stderr
+    assert "a search needs something that counts for a moment" in done.stderr
 
 
 def test_where_no_one_looks_on_a_line_comes_now_and_then(

@@ -19,7 +19,7 @@ from reeltune.cli.app import app
 from reeltune.cli.output import show_failed, show_hits, show_report
 from reeltune.cli.terminal import say, say_lines, say_row, show, shown
 from reeltune.search.report import Failed, Indexed, Report
-from reeltune.types import Hit
+from reeltune.types import Hit, Quoted
 
 NAMES = st.text(st.characters() | st.sampled_from("[]/\\:\x1b\n\r\t\u202e\u2069שlא٣\udce9"))
 BROKEN = b"caf\xe9.mp4".decode("utf-8", "surrogateescape")
@@ -162,7 +162,8 @@ def test_what_is_said_about_hits_is_not_among_them(capsys: pytest.CaptureFixture
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 1
     assert err.splitlines() == [
-        "nothing found: the library is empty, or no moment passes --where and --min-confidence",
+        "nothing found: the library is empty, or no moment passes --where, --min-confidence, "
+        "--inside and what is in quotes",
         "nothing here matches well; the nearest are:",
     ]
 
@@ -175,9 +176,24 @@ def test_hits_on_a_terminal_are_a_table_that_folds_and_shortens_nothing(
     show_hits([hit(path, caption="a dog", similar=2)], "a dog")
     head, *lines = screen.seen().splitlines()
     assert head.split() == ["score", "sure", "from", "to", "file"]
-    file = "".join(line[28:] for line in lines).replace(" ", "")
+    file = "".join(line[32:] for line in lines).replace(" ", "")
     assert file.startswith(path.replace(" ", "") + "(+2alike)"), "as it was given"
     assert file.endswith("adog")
+
+
+def test_words_that_are_a_reason_stand_below_a_hit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "we [all] wish you\x1b a happy birthday"
+    said = Quoted(start=1, end=2, text=text, marks=((21, 26), (27, 35)))
+    found = hit("a.mp4", parts={"seen": 0.31, "said": 0.2}, said=said)
+    show_hits([found], "happy birthday")
+    assert capsys.readouterr().out.split("\t")[-1] == f'said "{text}"\n'.replace("\x1b", "\\x1b")
+    screen = terminal(monkeypatch)
+    show_hits([found], "happy birthday")
+    seen = " ".join(screen.seen().split())
+    assert seen.endswith('a.mp4 seen 0.31, said "we [all] wish you\\x1b a happy birthday"')
+    assert "#1" in seen
 
 
 def test_lines_of_a_page_stay_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from reeltune.search.reindex import Reindexed
 from reeltune.search.report import Failed, Report
 from reeltune.search.texts import KeptPhrase
 from reeltune.tasks.finding.ask import Reply
-from reeltune.types import Hit, LeftOut
+from reeltune.types import Hit, LeftOut, Quoted
 
 
 def show_figures(report: AnyReport) -> None:
@@ -127,15 +127,17 @@ def show_passed_over(passed_over: Sequence[LeftOut]) -> None:
 
 
 def show_hits(hits: Sequence[Hit], text: str | None) -> None:
-    """One line a moment: score, confidence, from, to and file; on the error stream, whether nothing
-    is found or matches well. `text` is the query, None where that was a picture or a video.
+    """One line a moment: score, confidence, from, to and file, and below it the words that are a
+    reason for it; on the error stream, whether nothing is found or matches well. `text` is the
+    query, None where that was a picture or a video.
 
     Where a script reads there is no head, tabs stand between the cells, the path is absolute and
-    whole, and a caption is one more cell.
+    whole, and a caption is one more cell, and so are words that are said and shown.
     """
     if not hits:
         say(
-            "nothing found: the library is empty, or no moment passes --where and --min-confidence",
+            "nothing found: the library is empty, or no moment passes --where, --min-confidence, "
+            "--inside and what is in quotes",
             err=True,
         )
         return
@@ -146,23 +148,48 @@ def show_hits(hits: Sequence[Hit], text: str | None) -> None:
         return
     for hit in hits:
         caption = [hit.caption] if hit.caption else []
+        words = [f'{name} "{found.text}"' for name, found in _words(hit)]
         times = clock(hit.start), clock(hit.end)
-        say_row(f"{hit.score:.3f}", _sure(hit), *times, hit.location, *caption)
+        say_row(f"{hit.score:.3f}", _sure(hit), *times, hit.location, *caption, *words)
 
 
 def _hits_table(hits: Sequence[Hit]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("score", "sure", "from", "to"):
+    for name in ("", "score", "sure", "from", "to"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("file", overflow="fold")
-    for hit in hits:
+    for number, hit in enumerate(hits, 1):
         file = Text(shown(hit.path))
         if hit.similar:
             file.append(f" (+{hit.similar} alike)", "dim")
         if hit.caption:
             file.append(f"\n{shown(hit.caption)}", "italic")
-        table.add_row(f"{hit.score:.3f}", _sure(hit), clock(hit.start), clock(hit.end), file)
+        if why := _why(hit):
+            file.append("\n").append_text(why)
+        times = clock(hit.start), clock(hit.end)
+        table.add_row(Text(f"#{number}", "dim"), f"{hit.score:.3f}", _sure(hit), *times, file)
     return table
+
+
+def _why(hit: Hit) -> Text:
+    """What is a reason for a hit, where words are one: `seen 0.31, said "..."` with the words
+    marked."""
+    why = Text()
+    for name, found in _words(hit):
+        why.append(", " if why else "").append(f'{name} "', "dim")
+        at = 0
+        for start, end in found.marks:
+            why.append(shown(found.text[at:start])).append(shown(found.text[start:end]), "bold")
+            at = end
+        why.append(shown(found.text[at:])).append('"', "dim")
+    if why and "seen" in hit.parts:
+        return Text(f"seen {hit.parts['seen']:.2f}, ", "dim").append_text(why)
+    return why
+
+
+def _words(hit: Hit) -> list[tuple[str, Quoted]]:
+    pairs = (("said", hit.said), ("shown", hit.shown))
+    return [(name, found) for name, found in pairs if found is not None]
 
 
 def _sure(hit: Hit) -> str:

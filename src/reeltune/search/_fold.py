@@ -131,10 +131,13 @@ def covers(found: Found, row: int) -> Bool[np.ndarray, " M"]:
 def alike(found: Found, row: int) -> Bool[np.ndarray, " M"]:
     """Which moments are near-duplicates of one: alike in meaning and in the layout of the picture.
 
-    A cosine alone would fold two beaches, a hash alone two dark rooms.
+    A cosine alone would fold two beaches, a hash alone two dark rooms. What is found by its words
+    is like no other: one picture may have many of them.
     """
+    if found.worded[row]:
+        return np.zeros(len(found.id), bool)
     bits = np.bitwise_count((found.dhash ^ found.dhash[row]).view(np.uint64))
     same = np.zeros(len(bits), bool)
-    near = np.flatnonzero(bits <= BITS)
+    near = np.flatnonzero((bits <= BITS) & ~found.worded)
     same[near] = found.vector[near] @ found.vector[row] >= COSINE
     return same

@@ -11,7 +11,6 @@ from reeltune.media.files import Candidate
 from reeltune.media.paths import Paths, each_of
 from reeltune.search._known import Known, Stored
 from reeltune.search._places import is_below, place_of
-from reeltune.search._times import as_text
 from reeltune.search.report import Failed
 from reeltune.search.store import table as _table
 from reeltune.search.store import texts as _texts
@@ -19,6 +18,7 @@ from reeltune.search.store.changes import begin
 from reeltune.search.store.lock import sole_writer
 from reeltune.search.store.manifest import Manifest
 from reeltune.search.store.schema import TAKEN
+from reeltune.search.times import as_text
 
 PLAIN = ("path", "location", "size", "duration", "width", "height", "note")
 
@@ -87,6 +87,14 @@ def remove(folder: Path, paths: Paths) -> list[str]:
         _table.remove(folder, list(named))
         _texts.sweep(folder)
     return sorted(named.values())
+
+
+def contents_of(folder: Path, path: str) -> list[str]:
+    """Contents that a library holds of a file, or of all below a folder, which need not be on disk.
+
+    Raises LibraryError for a path that names none.
+    """
+    return [one.video for one in _named(folder, list(Known.read(folder).by_video.values()), path)]
 
 
 def _named(folder: Path, stored: Sequence[Stored], path: str) -> list[Stored]:

@@ -6,21 +6,19 @@ It is a folder with a Lance table of moments and a small manifest (see docs/libr
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Unpack, overload
 
 import numpy as np
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Float, Shaped
 
-from reeltune.errors import ConfigError, DataError, LibraryError, MediaError
-from reeltune.media.decoder import Decoder
+from reeltune.errors import DataError, LibraryError, MediaError
 from reeltune.media.paths import Paths, each_of
 from reeltune.media.progress import Progress
-from reeltune.media.sampling import Sampling
 from reeltune.media.squares import squares
-from reeltune.search._confidence import confidence, kind_of
-from reeltune.search._rescore import score_of
+from reeltune.models.opening.sentences import Sentences
+from reeltune.search._find import Finder
 from reeltune.search.channels.channel import Words
 from reeltune.search.creation import create
 from reeltune.search.encoder import Encoder
@@ -28,17 +26,18 @@ from reeltune.search.files import File, list_files, remove
 from reeltune.search.ingest import Choice, Options, index
 from reeltune.search.maintain import Health, verify
 from reeltune.search.moments import Embedded, embedded_moments, list_moments
-from reeltune.search.query import Ask, Chance, Sort, answer
+from reeltune.search.query import Ask, Wishes
 from reeltune.search.report import Report
+from reeltune.search.script import Script
 from reeltune.search.store import table as _table
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.gallery import Gallery, thumbnails
 from reeltune.search.store.manifest import Manifest, changed_at
+from reeltune.search.store.texts import open_texts
+from reeltune.search.terms import Term, terms
 from reeltune.search.texts import KeptPhrase, list_texts
 from reeltune.settings.words import each_text
-from reeltune.types import DualEncoder, Hit, Moment, Pixels
-
-QUERY_SAMPLING = "uniform 12"  # frames of a video that is itself a query
+from reeltune.types import DualEncoder, Hit, Moment
 
 
 class Library:
@@ -62,6 +61,9 @@ class Library:
         self._lock = threading.RLock()  # over what follows
         self._gallery: Gallery | None = None
         self._stamp: tuple[int, int] | None = None  # of what the gallery was read from
+        self._sentences = Sentences()
+        self._script: Script | None = None  # words beside the moments of the gallery
+        self._script_stamp: tuple[int, tuple[int, int] | None] | None = None
 
     @classmethod
     def create(
@@ -161,44 +163,49 @@ class Library:
         *,
         image: str | Path | None = None,
         video: str | Path | None = None,
-        k: int = 10,
-        where: str | None = None,
-        fold: bool = True,
-        min_confidence: float = 0.0,
-        sort: Sort = "match",
+        like: str | None = None,
+        without: str | Sequence[str] = (),
+        **wishes: Unpack[Wishes],
     ) -> list[Hit]:
-        """Moments that best match one query, best first, or of these the newest first.
+        """Moments that best match a query, best first, or of these the newest first.
+
+        A query is a text, an image, a video, a moment that others should be `like` (its id), or
+        several of these, which then count together; what `without` names counts against a moment.
+        A text may do all that by itself: `a dog + @beach.jpg - people` (see `reeltune.search.terms`
+        ). What the library's videos say and show counts as well as what is seen, and a phrase in
+        quotes must be there word by word; `channels` says which of `seen`, `said` and `shown` do.
 
         The best moment of each video comes before second ones, `where` filters as in
         `duration > 60 and path like '%beach%'`, and `fold` shows near-duplicates once. Moments
         that are less sure than `min_confidence` (0 to 1) are left out. `sort="date"` shows the
         same `k` moments by the date on which they were taken, or else their files last changed.
-        A model with a score of its own puts what a text finds in order by that; pictures and
-        videos are compared by the cosine, as its score weighs texts against moments.
+        `inside` is a file or folder that alone is searched, `between` the seconds from and to which
+        (see `Wishes`). A model with a score of its own puts what a single text finds in order by
+        that; everything else is compared by the cosine.
 
-        Raises ConfigError unless exactly one of `text`, `image`, `video` is given, and DataError
-        if the picture or video cannot be read.
+        Raises ConfigError where nothing counts for a moment or a wish makes no sense, LibraryError
+        for a file or moment that the library has not, and DataError if a picture or video cannot be
+        read.
         """
-        given = [text is not None, image is not None, video is not None]
-        if sum(given) != 1:
-            raise ConfigError(
-                f"a search takes one query, got {sum(given)}; give a text, an image or a video"
-            )
-        ask = Ask(k=k, where=where, fold=fold, min_confidence=min_confidence, sort=sort)
-        if text is not None:
-            whole = self._encoder.texts([text])[0]
-            query = whole[: self.manifest.width]
-            if self.manifest.indexed:
-                return answer(self.gallery, query, ask, own=score_of(self.model, whole))
-            return answer(self.gallery, query, ask, self._chance(text))
-        pixels = self.model.pixels
-        frames = _frames(pixels, video) if image is None else _picture(pixels, image)
-        vector = self._encoder.clip(frames)[: self.manifest.width]
-        return answer(self.gallery, vector, ask, self._chance(None))
+        wanted = [] if text is None else terms(text)
+        wanted += [Term("picture", _path(image))] if image is not None else []
+        wanted += [Term("video", _path(video))] if video is not None else []
+        wanted += [Term("moment", like.removeprefix("#"))] if like is not None else []
+        for one in each_text(without):
+            wanted += [replace(term, counts=-term.counts) for term in terms(one)]
+        return self._finder().find(wanted, Ask(**wishes))
 
-    def _chance(self, text: str | None) -> Chance:
-        usual = self._encoder.usual_in(self.folder).halfway_to(self.gallery.usual)
-        return partial(confidence, usual=usual, kind=kind_of(text))
+    def _finder(self) -> Finder:
+        with self._lock:
+            gallery, texts = self.gallery, open_texts(self.folder)
+            stamp = None if texts is None else (texts.version, self._stamp)
+            if stamp != self._script_stamp:
+                script = None if texts is None else Script.read(texts, gallery)
+                self._script = script if script and script.tracks else None
+                self._script_stamp = stamp
+            return Finder(
+                self.folder, self.manifest, self._encoder, self._sentences, gallery, self._script
+            )
 
     def thumbnails(self, ids: str | Sequence[str]) -> dict[str, bytes]:
         """Small pictures of moments, by the ids of these or of hits: bytes of a JPEG, whose longer
@@ -243,7 +250,7 @@ class Library:
 
     def prepare(self) -> None:
         """Open the model and the newest version now, so that the first search does not wait."""
-        _ = self.model, self.gallery
+        _ = self.model, self._finder()
 
     def _newest(self) -> Table:
         """The newest version; raises LibraryError where the folder has another library by now."""
@@ -257,12 +264,6 @@ class Library:
         return _table.open_table(self.folder)
 
 
-def _picture(pixels: Pixels, path: str | Path) -> UInt8[np.ndarray, "1 3 S S"]:
-    with Decoder(pixels) as decoder:
-        return decoder.image(Path(*each_of(path))).pixels[None]
-
-
-def _frames(pixels: Pixels, path: str | Path | None) -> UInt8[np.ndarray, "T 3 S S"]:
-    sampling = Sampling.parse(QUERY_SAMPLING)
-    with Decoder(pixels, sampling) as decoder, decoder.open(Path(*each_of(path or ""))) as reading:
-        return np.stack([frame.pixels for frame in reading])
+def _path(given: str | Path) -> str:
+    (path,) = each_of(given)
+    return str(path)

@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
 
-from reeltune.search._times import as_text
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.filtered import scan
 from reeltune.search.store.nearest import vectors_of
 from reeltune.search.store.schema import CAPTION, TAKEN
+from reeltune.search.times import as_text
 from reeltune.types import Moment
 
 PLAIN = ("id", "path", "location", "start", "end", "duration")

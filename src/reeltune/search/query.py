@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, get_args
+from pathlib import Path
+from typing import Literal, TypedDict, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -12,9 +13,12 @@ from reeltune.errors import ConfigError, LibraryError
 from reeltune.search._confidence import POOR, kind_of
 from reeltune.search._fold import Chosen, choose
 from reeltune.search._rescore import Score
-from reeltune.search._times import as_text
+from reeltune.search.script import Evidence
 from reeltune.search.store.gallery import Found, Gallery, not_finite
-from reeltune.types import Hit
+from reeltune.search.store.only import Only
+from reeltune.search.times import as_text
+from reeltune.settings.words import each_text
+from reeltune.types import Channel, Hit
 
 FIRST_LOOK, PER_ANSWER = 256, 16  # moments compared in detail at first, in all and per answer
 WIDER = 8  # times as many, when they fold into too few
@@ -36,6 +40,9 @@ class Ask:
     fold: bool = True  # overlapping windows and near-duplicates count as one
     min_confidence: float = 0.0  # moments that are less sure are left out
     sort: str = "match"  # or "date", see `Sort`: the k best, best first, or by date, newest first
+    channels: Sequence[Channel] = ()  # those that count; none named: all there are
+    inside: str | Path | None = None  # a file, or folder, that alone is searched
+    between: tuple[float | None, float | None] = (None, None)  # s, from and to; None: no limit
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -50,6 +57,29 @@ class Ask:
             )
         if self.sort not in get_args(Sort):
             raise ConfigError(f"sort is {self.sort!r}; sort by {' or '.join(get_args(Sort))}")
+        object.__setattr__(self, "channels", tuple(dict.fromkeys(each_text(self.channels))))
+        if wrong := [one for one in self.channels if one not in get_args(Channel)]:
+            raise ConfigError(
+                f"{wrong[0]!r} is no channel (--in); take some of {', '.join(get_args(Channel))}"
+            )
+        begin, end = self.between
+        if begin is not None and end is not None and not begin < end:
+            raise ConfigError(
+                f"the time searched is from {begin:g} to {end:g} s; let it end after it begins"
+            )
+
+
+class Wishes(TypedDict, total=False):
+    """The wishes of a search, as keywords; see `Ask`."""
+
+    k: int
+    where: str | None
+    fold: bool
+    min_confidence: float
+    sort: Sort
+    channels: Sequence[Channel]
+    inside: str | Path | None
+    between: tuple[float | None, float | None]
 
 
 def answer(
@@ -58,6 +88,8 @@ def answer(
     ask: Ask = Ask(),
     chance: Chance | None = None,
     own: Score | None = None,
+    words: Evidence | None = None,
+    only: Only | None = None,
 ) -> list[Hit]:
     """The best moments for a unit vector, best first.
 
@@ -67,6 +99,8 @@ def answer(
 
     `own`, a score of whole vectors, puts those few hundred in order in place of the cosine, which
     found them: a moment whose cosine is not among the best is missed, whatever its own score.
+    `words` is what the library's words say about the query; without them what is seen is all.
+    `only` is a part of the library that alone is searched.
 
     Raises ConfigError for a filter that is wrong, and LibraryError for vectors that cannot be
     compared.
@@ -76,15 +110,16 @@ def answer(
             f"min_confidence is {ask.min_confidence}, but the library's model has a score of its "
             "own, of which no confidence is known; leave it out (--min-confidence)"
         )
-    ranking = gallery.rank(query, ask.where)
+    ranking = gallery.rank(query, ask.where, None if words is None else words.gain, only)
     count, every_video = max(FIRST_LOOK, PER_ANSWER * ask.k), False
     while True:
         found = ranking.best(count, every_video)
         if own is not None:
             found = found.ordered_by(_finite(own(found.whole), gallery))
         elif chance is not None and ask.min_confidence:
-            sure = chance(found.score, ranking.size) >= ask.min_confidence
-            found = found.first(int(sure.sum()))
+            sure = _sures(found, chance, ranking.size, words)
+            found = found.those(sure >= ask.min_confidence)
+        found = found if words is None else words.placed(found)
         chosen = choose(found, ask.k, ask.per_video, ask.fold)
         if chosen.settled or count >= ranking.limit:
             break
@@ -92,8 +127,18 @@ def answer(
             every_video = True
         else:
             count *= WIDER
-    sures = None if chance is None else chance(found.score, ranking.size)
-    return [_hit(found, row, similar, sures) for row, similar in _sorted(found, chosen, ask.sort)]
+    sures = None if chance is None else _sures(found, chance, ranking.size, words)
+    hits = [_hit(found, row, similar, sures) for row, similar in _sorted(found, chosen, ask.sort)]
+    return hits if words is None else [words.explained(hit) for hit in hits]
+
+
+def _sures(
+    found: Found, chance: Chance, size: int, words: Evidence | None
+) -> Float[np.ndarray, " M"]:
+    """The confidence of moments, which is that of their scores unless they have the very words."""
+    if words is None:
+        return chance(found.score, size)
+    return np.maximum(chance(words.as_seen(found.score), size), words.literal(found))
 
 
 def _sorted(found: Found, chosen: Chosen, sort: str) -> list[tuple[int, int]]:
@@ -112,6 +157,7 @@ def _hit(found: Found, row: int, similar: int, sure: Float[np.ndarray, " M"] | N
         confidence=None if sure is None else float(sure[row]),
         duration=float(found.duration[row]),
         similar=similar,
+        parts={"seen": float(found.seen[row])},
         caption=found.caption[row],
         date=as_text(EPOCH + timedelta(microseconds=int(found.date[row]))),
         id=found.id[row],

@@ -20,7 +20,10 @@ from reeltune.cli.options import (
 from reeltune.cli.terminal import say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reeltune.runs.caption import Captioner
+    from reeltune.types import Hit
 
 PLACE = 10  # in `--help`
 GOES_ON = ("index",)  # where they stopped, when they are called again
@@ -132,14 +135,27 @@ def writer_of(name: str, device: str | None) -> "Captioner":
 
 @app.command()
 def search(
-    text: Annotated[str | None, typer.Argument(help="What should be seen, in words.")] = None,
+    text: Annotated[
+        str | None,
+        typer.Argument(help="What should be seen, said or shown; also `a dog + snow - people`."),
+    ] = None,
     library: LibraryOption = LIBRARY,
     k: Annotated[int, typer.Option("-k", min=1, help="How many moments.")] = 10,
     where: Annotated[
         str | None, typer.Option(help="Filter, e.g. \"duration > 60 and path like '%beach%'\".")
     ] = None,
-    image: Annotated[Path | None, typer.Option(help="Search by a picture instead.")] = None,
-    video: Annotated[Path | None, typer.Option(help="Search by a video instead.")] = None,
+    image: Annotated[Path | None, typer.Option(help="A picture to search by.")] = None,
+    video: Annotated[Path | None, typer.Option(help="A video to search by.")] = None,
+    like: Annotated[str | None, typer.Option(help="The id of a moment to search by.")] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--not", help="What counts against; repeatable.")
+    ] = None,
+    channels: Annotated[
+        str | None, typer.Option("--in", help="What counts: some of seen,said,shown.")
+    ] = None,
+    inside: Annotated[str | None, typer.Option(help="A file or folder that alone counts.")] = None,
+    begin: Annotated[str | None, typer.Option("--from", help="From this time on: 1:30.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Up to this time: 2:00.")] = None,
     fold: Annotated[bool, typer.Option(help="Show near-duplicates once.")] = True,
     min_confidence: Annotated[
         float, typer.Option(help="Leave out what is less sure: 0 to 1, e.g. 0.5.")
@@ -157,12 +173,42 @@ def search(
 
     Example: `reeltune search "a dog catches a frisbee" -k 5 --where "date >= '2026-01-01'"`
 
+    Exact words that are said or shown: `reeltune search '"happy birthday"' --in said,shown`
+
     By captions: `reeltune search "a dog" --where "caption ilike '%frisbee%'"`
 
     Without words, a terminal shows a prompt for one search after another.
     """
+    wishes = {
+        "k": k,
+        "where": where,
+        "fold": fold,
+        "min_confidence": min_confidence,
+        "sort": sort,
+        "inside": inside,
+        "without": without or (),
+    }
+    given = {"text": text, "image": image, "video": video, "like": like}
+    find(library, device, given, wishes | span(channels, begin, end), as_json)
+
+
+def span(channels: str | None, begin: str | None, end: str | None) -> dict[str, object]:
+    """What `--in`, `--from` and `--to` ask for."""
+    from reeltune.search.times import seconds
+
+    between = tuple(None if one is None else seconds(one) for one in (begin, end))
+    return {"channels": [one for one in (channels or "").split(",") if one], "between": between}
+
+
+def find(
+    library: Path,
+    device: str | None,
+    given: dict[str, Any],
+    wishes: dict[str, Any],
+    as_json: bool,
+) -> None:
+    """Search by what is given, or on a terminal by what is typed then, and print the hits."""
     from dataclasses import asdict
-    from functools import partial
 
     from reeltune.cli.bars import Spinner
     from reeltune.cli.search_prompt import can_prompt, prompt
@@ -172,13 +218,16 @@ def search(
         from reeltune.search.library import Library
 
         opened = Library(library, device)
-        find = partial(opened.search, k=k, where=where, fold=fold, sort=sort)
-        find = partial(find, min_confidence=min_confidence)
-        asks = (text, image, video) == (None, None, None) and can_prompt() and not as_json
-        found = [] if asks else find(text, image=image, video=video)
+        asks = {*given.values()} == {None} and can_prompt() and not as_json
+        found = [] if asks else opened.search(**given, **wishes)
         if asks:
             opened.prepare()
+
+    def answer(words: str) -> "Sequence[Hit]":
+        show_hits(hits := opened.search(words, **wishes), words)
+        return hits
+
     if asks:
-        prompt(lambda words: show_hits(find(words), words))
+        prompt(answer)
     else:
-        print_json([asdict(hit) for hit in found]) if as_json else show_hits(found, text)
+        print_json([asdict(hit) for hit in found]) if as_json else show_hits(found, given["text"])

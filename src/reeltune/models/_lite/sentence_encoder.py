@@ -19,6 +19,7 @@ from reeltune.types import Tokens
 WIDTH = 384
 LONGEST = 128  # tokens of a text that are read
 AT_ONCE = 256  # texts
+FIRST_WORD, COMMONEST, RARE = 1995, 20, 40_000  # the number before "the"; ranks
 
 
 class SentenceEncoder(nn.Module):
@@ -46,12 +47,25 @@ class SentenceEncoder(nn.Module):
         """Word pieces, padded to the longest text."""
         if not texts:
             raise DataError("there is no text to tokenize; give at least one")
+        return tokens_of(self.tokenizer.encode_batch(list(texts)), self.tokenizer)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer, which is read when it is first needed."""
         if self._tokenizer is None:
             self._tokenizer = Tokenizer.from_file(str(packaged(*TOKENIZER)))
             self._tokenizer.enable_truncation(LONGEST)
             self._tokenizer.enable_padding()
-        read = self._tokenizer.encode_batch(list(texts))
-        return tokens_of(read, self._tokenizer)
+        return self._tokenizer
+
+    def ranks(self, words: Sequence[str]) -> list[int]:
+        """How common words are in English, from the commonest on, 20 for any of the first 20.
+
+        The tokenizer's vocabulary has whole words in that order, after single letters; a word that
+        it does not have is rare.
+        """
+        numbers = (self.tokenizer.token_to_id(word) for word in words)
+        return [RARE if n is None else max(n - FIRST_WORD, COMMONEST) for n in numbers]
 
     @torch.no_grad()
     def forward(self, ids: Int[Tensor, "B L"], mask: Bool[Tensor, "B L"]) -> Float[Tensor, "B 384"]:

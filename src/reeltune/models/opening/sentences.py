@@ -26,6 +26,13 @@ class Sentences:
         for weights in (SENTENCE_WEIGHTS, TOKENIZER):
             packaged(*weights)
 
+    def ranks(self, words: Sequence[str]) -> list[int]:
+        """How common words are in English, from 20, the commonest, to 40,000; raises
+        CheckpointError as `require`."""
+        with self._lock:
+            self._net = self._net or SentenceEncoder()
+            return self._net.ranks(words)
+
     def vectors(self, texts: Sequence[str]) -> Float[np.ndarray, "N 384"]:
         """Vectors of N texts, float32 of length 1; raises CheckpointError as `require`.
 

@@ -8,8 +8,12 @@ from reeltune.search.store.schema import CAPTION, TAKEN
 from reeltune.search.store.where import columns_of, refused_by_table, where
 
 
-def scan(dataset: Table, filter: str | None, **options: object) -> pa.Table:
+def scan(
+    dataset: Table, filter: str | None, also: str | None = None, **options: object
+) -> pa.Table:
     """Rows that pass a filter, or all; options are those of `lance.LanceDataset.scanner`.
+
+    `also` is a condition of ours, in the table's own language, which rows must meet as well.
 
     Raises ConfigError for a filter that is wrong, and LibraryError for a table that is damaged.
     """
@@ -20,6 +24,8 @@ def scan(dataset: Table, filter: str | None, **options: object) -> pa.Table:
             f"the filter {filter!r} is about captions, and no moment of the library has one; write "
             "them by: reeltune index VIDEOS --caption MODEL"
         )
+    if also is not None:
+        checked = also if checked is None else f"({checked}) AND ({also})"
     try:
         scanner = dataset.scanner(filter=checked, disable_scoring_autoprojection=True, **options)
         scanner.explain_plan()

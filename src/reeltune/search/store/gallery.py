@@ -11,9 +11,12 @@ from jaxtyping import Bool, Float, Int, UInt64
 
 from reeltune.errors import LibraryError
 from reeltune.search._usual import Usual, usual
+from reeltune.search.store._sql import is_one_of
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.filtered import scan
+from reeltune.search.store.gain import Gain
 from reeltune.search.store.nearest import Groups, best_rows, by_index, exact_scores, vectors_of
+from reeltune.search.store.only import Only
 from reeltune.search.store.schema import CAPTION, REST, TAKEN
 from reeltune.search.store.vectors import Vectors, vectors_in
 
@@ -42,7 +45,9 @@ class Found:
     date: Int[np.ndarray, " M"]  # us since 1970, when a video was taken, else last changed
     vector: Float[np.ndarray, "M E"]  # what is indexed: the first E of D columns
     rest: Float[np.ndarray, "M R"]  # the others
-    score: Float[np.ndarray, " M"]  # the cosine, unless put in order by another
+    seen: Float[np.ndarray, " M"]  # the cosine, or a score of its own by which they are in order
+    score: Float[np.ndarray, " M"]  # that, and what words add
+    worded: Bool[np.ndarray, " M"]  # whether it is words that answer; the times are then theirs
     complete: int  # no moment that is missing scores higher than any of the first so many
     has_all: bool  # no moment is missing
     has_videos: bool  # no video is missing
@@ -52,11 +57,14 @@ class Found:
         cls,
         rows: pa.Table,
         vector: Float[np.ndarray, "M E"],
-        score: Float[np.ndarray, " M"],
+        seen: Float[np.ndarray, " M"],
         rest: Float[np.ndarray, "M R"] | None = None,
+        gain: Gain | None = None,
         **extent: int,
     ) -> "Found":
-        """Put rows in order of their cosines; `extent` gives the last three fields."""
+        """Put rows in order of their cosines and what words add; `extent` gives the last three
+        fields."""
+        score = seen if gain is None else gain.to_some(seen, rows["id"].to_pylist())
         rest = np.empty((len(vector), 0), np.float32) if rest is None else rest
         order = np.lexsort((pc.rank(rows["id"]).to_numpy(), -score))
         rows = rows.take(order)
@@ -70,7 +78,9 @@ class Found:
             video=rows["video"].combine_chunks().dictionary_encode().indices.to_numpy(),
             vector=vector[order],
             rest=rest[order],
+            seen=seen[order],
             score=score[order],
+            worded=np.zeros(len(order), bool),
             date=dates(rows),
             **{name: rows[name].to_numpy() for name in NUMBERS},
             complete=extent["complete"],
@@ -83,24 +93,32 @@ class Found:
         """The whole vectors as the model made them."""
         return np.concatenate([self.vector, self.rest], axis=1)
 
-    def ordered_by(self, score: Float[np.ndarray, " M"]) -> "Found":
-        """These moments in the order of another score, as if there were no others."""
-        order = np.lexsort((np.array(self.id), -score))
-        return replace(self._at(order), score=score[order], complete=len(order))
+    def ordered_by(self, own: Float[np.ndarray, " M"]) -> "Found":
+        """These moments in the order of another score than the cosine, as if there were no others.
 
-    def first(self, count: int) -> "Found":
-        """The first `count` moments, as if there were no others."""
-        seen = count < self.complete  # then so were all that are left out
+        What words add is stretched as the spread of the scores is.
+        """
+        gain = self.score - self.seen
+        stretch = own.std() / max(self.seen.std(), 1e-9) if gain.any() else 0.0
+        score = own + stretch * gain
+        order = np.lexsort((np.array(self.id), -score))
+        own, score = own[order], score[order]
+        return replace(self._at(order), seen=own, score=score, complete=len(order))
+
+    def those(self, kept: Bool[np.ndarray, " M"]) -> "Found":
+        """Some of the moments, as if there were no others; where one of the complete is left out,
+        so are all that are missing."""
+        seen = not kept[: self.complete].all()
         return replace(
-            self._at(np.arange(count)),
-            complete=min(count, self.complete),
+            self._at(np.flatnonzero(kept)),
+            complete=int(kept[: self.complete].sum()),
             has_all=self.has_all or seen,
             has_videos=self.has_videos or seen,
         )
 
     def _at(self, rows: Int[np.ndarray, " R"]) -> "Found":
         lists = ("id", "path", "location", "caption")
-        arrays = ("video", *NUMBERS, "date", "vector", "rest", "score")
+        arrays = ("video", *NUMBERS, "date", "vector", "rest", "seen", "score", "worded")
         columns: dict[str, Any] = {
             name: [getattr(self, name)[row] for row in rows] for name in lists
         } | {name: getattr(self, name)[rows] for name in arrays}
@@ -127,8 +145,35 @@ class Gallery:
         """The gallery of a table of moments."""
         return cls(dataset)
 
-    def rank(self, query: Float[np.ndarray, " D"], filter: str | None = None) -> "Ranking":
-        """Compare a unit vector with every moment that passes the filter.
+    def moments_of(self, videos: pa.ChunkedArray) -> pa.Table:
+        """Id, video, start and end of the moments of these videos, and their place in the table."""
+        columns = ["id", "video", "start", "end"]
+        rows = self._dataset.to_table(columns=columns) if self._held is None else self._held.rows
+        rows = rows.select(columns).append_column("place", pa.array(np.arange(len(rows))))
+        return rows.filter(pc.is_in(rows["video"], pc.unique(videos)))
+
+    def moment(self, id: str) -> "Single":
+        """One moment; raises LibraryError for an id that the table does not have."""
+        rows = self._dataset.to_table(
+            columns=["video", "start", "end", "vector"], filter=is_one_of("id", [id])
+        )
+        if not len(rows):
+            raise LibraryError(
+                f"{self.uri} has no moment #{id}; take the id of a hit, as --json prints it"
+            )
+        video, start, end = (rows[name][0].as_py() for name in ("video", "start", "end"))
+        return Single(video, start, end, vectors_of(rows)[0])
+
+    def rank(
+        self,
+        query: Float[np.ndarray, " D"],
+        filter: str | None = None,
+        gain: Gain | None = None,
+        only: Only | None = None,
+    ) -> "Ranking":
+        """Compare a unit vector with every moment that passes the filter, and add what words do.
+
+        `only` is a part of the library that alone is searched.
 
         Raises ConfigError for a filter that is wrong, and LibraryError where the query or the
         stored vectors cannot be compared.
@@ -140,9 +185,20 @@ class Gallery:
                 f"{query.shape[0]} of which {np.isfinite(query).sum()} are finite; "
                 f"encode it with the library's own model"
             )
+        also = None if only is None else only.sql()
         if self._held is None:
-            return _ByIndex(self._dataset, query, filter)
-        return _ByAll(self._held, query, self._held.passing(filter))
+            return _ByIndex(self._dataset, query, (filter, also), gain)
+        return _ByAll(self._held, query, self._held.passing(filter, also), gain)
+
+
+@dataclass(frozen=True)
+class Single:
+    """One moment, to be compared with others."""
+
+    video: str
+    start: float
+    end: float
+    vector: Float[np.ndarray, " E"]
 
 
 @runtime_checkable
@@ -167,7 +223,7 @@ class _Held:
     rows: pa.Table
     row_ids: UInt64[np.ndarray, " N"]
     groups: Groups
-    filters: dict[str, Bool[np.ndarray, " N"]]
+    filters: dict[tuple[str | None, str | None], Bool[np.ndarray, " N"]]
 
     @classmethod
     def read(cls, dataset: Table) -> "_Held":
@@ -188,18 +244,18 @@ class _Held:
             filters={},
         )
 
-    def passing(self, filter: str | None) -> Bool[np.ndarray, " N"] | None:
+    def passing(self, filter: str | None, also: str | None = None) -> Bool[np.ndarray, " N"] | None:
         """Which moments pass, None for all; the answer is remembered, because a version never
         changes."""
-        if filter is None:
+        if filter is None and also is None:
             return None
-        passing = self.filters.get(filter)
+        passing = self.filters.get((filter, also))
         if passing is None:
-            rows = scan(self.dataset, filter, columns=[], with_row_id=True)
+            rows = scan(self.dataset, filter, also, columns=[], with_row_id=True)
             passing = np.isin(self.row_ids, rows["_rowid"].to_numpy())
             if len(self.filters) >= FILTERS:
                 self.filters.clear()  # other threads keep what they have got of it
-            self.filters[filter] = passing
+            self.filters[filter, also] = passing
         return passing
 
 
@@ -211,13 +267,15 @@ class _ByAll:
         held: _Held,
         query: Float[np.ndarray, " D"],
         passing: Bool[np.ndarray, " N"] | None,
+        gain: Gain | None = None,
     ) -> None:
-        self._held, self._query = held, query
+        self._held, self._query, self._gain = held, query, gain
         scores = held.vectors.scores(query)  # (N,)
         if len(scores) and not np.isfinite(scores.sum()):
             raise LibraryError(not_finite(held.dataset.uri))
+        scores = scores if gain is None else gain.to_all(scores)
         self._scores = scores if passing is None else np.where(passing, scores, -np.inf)
-        self.size = self.limit = len(scores) if passing is None else int(passing.sum())
+        self.size = self.limit = int((self._scores > -np.inf).sum())
 
     def best(self, count: int, every_video: bool = False) -> Found:
         rows = best_rows(self._scores, count)
@@ -230,6 +288,7 @@ class _ByAll:
             vectors,
             exact_scores(vectors, self._query),
             None if self._held.rest is None else self._held.rest[rows],
+            self._gain,
             complete=min(count, self.size),
             has_all=count >= self.size,
             has_videos=count >= self.size or (every_video and count >= videos),
@@ -237,34 +296,62 @@ class _ByAll:
 
 
 class _ByIndex:
-    """Compares the moments that the table's index names."""
+    """Compares the moments that the table's index names, and those to which words add most."""
 
-    def __init__(self, dataset: Table, query: Float[np.ndarray, " D"], filter: str | None) -> None:
-        self._dataset, self._query, self._filter = dataset, query, filter
+    def __init__(
+        self,
+        dataset: Table,
+        query: Float[np.ndarray, " D"],
+        filter: tuple[str | None, str | None],
+        gain: Gain | None = None,
+    ) -> None:
+        self._dataset, self._query, self._filter, self._gain = dataset, query, filter, gain
         self._passing: int | None = None
-        if filter is not None:
-            self._passing = scan(dataset, filter, columns=[], with_row_id=True).num_rows
+        if filter != (None, None):
+            self._passing = scan(dataset, *filter, columns=[], with_row_id=True).num_rows
         self.size = dataset.count_rows() if self._passing is None else self._passing
+        if gain is not None and gain.wanted is not None:
+            self.size = self._worded(ANN_LOOK, []).num_rows
         self.limit = min(self.size, ANN_LOOK)
 
     def best(self, count: int, every_video: bool = False) -> Found:
         count = min(count, self.limit)
-        if count == 0:
-            rows = self._dataset.schema.empty_table().select(_columns(self._dataset))
-        else:
-            nearest = by_index(count, self._query, self._passing)
-            options = {"columns": _columns(self._dataset), "nearest": nearest, "prefilter": True}
-            rows = scan(self._dataset, self._filter, **options)
+        rows = self._rows(count)
         vectors = vectors_of(rows)
         return Found.of(
             rows,
             vectors,
             exact_scores(vectors, self._query),
             vectors_of(rows, REST) if REST in rows.column_names else None,
+            self._gain,
             complete=rows.num_rows,
             has_all=count >= self.limit,
             has_videos=count >= self.limit,
         )
+
+    def _rows(self, count: int) -> pa.Table:
+        columns = _columns(self._dataset)
+        if count == 0:
+            return self._dataset.schema.empty_table().select(columns)
+        if self._gain is not None and self._gain.wanted is not None:
+            return self._worded(count, columns)
+        nearest = by_index(count, self._query, self._passing)
+        rows = scan(
+            self._dataset, *self._filter, columns=columns, nearest=nearest, prefilter=True
+        ).select(columns)
+        if self._gain is None:
+            return rows
+        worded = self._worded(count, columns)
+        new = pc.invert(pc.is_in(worded["id"], rows["id"]))
+        return pa.concat_tables([rows, worded.filter(new)])
+
+    def _worded(self, count: int, columns: list[str]) -> pa.Table:
+        """Moments that pass the filter, among those to which words add most."""
+        ids = self._gain.best(count) if self._gain else []
+        filter, also = self._filter
+        each = [f"({one})" for one in (also, is_one_of("id", ids) if ids else "false") if one]
+        wanted = " AND ".join(each)
+        return scan(self._dataset, filter, wanted, columns=columns, with_row_id=not columns)
 
 
 def not_finite(uri: str) -> str:

@@ -1,0 +1,124 @@
+"""Finds moments for the terms of a query in one version of a library."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from reeltune.errors import ConfigError
+from reeltune.media.decoder import Decoder
+from reeltune.media.paths import each_of
+from reeltune.media.sampling import Sampling
+from reeltune.models.opening.sentences import Sentences
+from reeltune.search._composed import Part, composed, slope
+from reeltune.search._confidence import confidence, kind_of
+from reeltune.search._rescore import score_of
+from reeltune.search.channels.question import Question
+from reeltune.search.encoder import Encoder
+from reeltune.search.files import contents_of
+from reeltune.search.query import Ask, Chance, answer
+from reeltune.search.script import Evidence, Script
+from reeltune.search.store.gallery import Gallery
+from reeltune.search.store.manifest import Manifest
+from reeltune.search.store.only import Only
+from reeltune.search.terms import Term
+from reeltune.types import Channel, Hit, Pixels
+
+QUERY_SAMPLING = "uniform 12"  # frames of a video that is itself a query
+
+
+@dataclass(frozen=True)
+class Finder:
+    """One version of a library, and what reads queries for it."""
+
+    folder: Path
+    manifest: Manifest
+    encoder: Encoder
+    sentences: Sentences
+    gallery: Gallery
+    script: Script | None  # None: no words of any video are known
+
+    def find(self, terms: Sequence[Term], ask: Ask) -> list[Hit]:
+        """The moments that match all terms best; raises as `Library.search`."""
+        if not any(term.counts > 0 for term in terms):
+            raise ConfigError(
+                "a search needs something that counts for a moment; give a text, an image, a video "
+                "or a moment to be like"
+            )
+        words = [term for term in terms if term.kind == "words"]
+        self._require(ask.channels, words)
+        parts = [self._part(term) for term in terms]
+        own = None
+        if self.manifest.indexed and len(terms) == len(words) == 1:
+            own = score_of(self.encoder.model, self.encoder.texts([words[0].value])[0])
+        usual = self.encoder.usual_in(self.folder).halfway_to(self.gallery.usual)
+        vector, kind, usual = composed(parts, usual)
+        chance: Chance | None = None if own else partial(confidence, usual=usual, kind=kind)
+        evidence = self._evidence(words, len(terms), ask, (1 / slope(kind, usual), usual.texts))
+        only = self._only(ask, [term.value for term in terms if term.kind == "moment"])
+        return answer(self.gallery, vector, ask, chance, own, evidence, only)
+
+    def _part(self, term: Term) -> Part:
+        width, pixels = self.manifest.width, self.encoder.model.pixels
+        if term.kind == "words":
+            vector = self.encoder.texts([term.value])[0][:width]
+            return Part(vector, kind_of(term.value), term.counts)
+        if term.kind == "moment":
+            vector = self.gallery.moment(term.value).vector
+            return Part(vector, kind_of(None), term.counts)
+        frames = (_picture if term.kind == "picture" else _frames)(pixels, term.value)
+        return Part(self.encoder.clip(frames)[:width], kind_of(None), term.counts)
+
+    def _evidence(
+        self, words: Sequence[Term], count: int, ask: Ask, scale: tuple[float, float]
+    ) -> Evidence | None:
+        """What the words of the library say, None where they are not asked or there are none."""
+        if self.script is None or not words or ask.channels == ("seen",):
+            return None
+        vectors = self.sentences.vectors([term.value for term in words])
+        questions = [
+            (
+                term.counts / math.sqrt(count),
+                Question.of(term.value, vector, self.sentences.ranks),
+            )
+            for term, vector in zip(words, vectors, strict=True)
+        ]
+        channels: list[Channel] = [*ask.channels] or ["seen", *self.script.tracks]
+        return self.script.hold(questions, channels, *scale)
+
+    def _require(self, channels: Sequence[Channel], words: Sequence[Term]) -> None:
+        """Raise ConfigError where words are asked for by name and there are none."""
+        for channel in channels:
+            if channel != "seen" and (self.script is None or channel not in self.script.tracks):
+                how = "--hear" if channel == "said" else "--read"
+                raise ConfigError(
+                    f"no video of {self.folder} has words that are {channel}, as --in asks; find "
+                    f"them with: reeltune index VIDEOS --library {self.folder} {how}"
+                )
+        if channels and "seen" not in channels and not any(term.counts > 0 for term in words):
+            raise ConfigError("words alone are asked for by --in, and the query has none; add some")
+
+    def _only(self, ask: Ask, like: Sequence[str]) -> Only:
+        inside = None if ask.inside is None else contents_of(self.folder, str(ask.inside))
+        given = [self.gallery.moment(id) for id in like]
+        return Only(
+            videos=None if inside is None else tuple(inside),
+            after=ask.between[0],
+            before=ask.between[1],
+            apart=tuple((one.video, one.start, one.end) for one in given),
+        )
+
+
+def _picture(pixels: Pixels, path: str) -> UInt8[np.ndarray, "1 3 S S"]:
+    with Decoder(pixels) as decoder:
+        return decoder.image(Path(*each_of(path))).pixels[None]
+
+
+def _frames(pixels: Pixels, path: str) -> UInt8[np.ndarray, "T 3 S S"]:
+    sampling = Sampling.parse(QUERY_SAMPLING)
+    with Decoder(pixels, sampling) as decoder, decoder.open(Path(*each_of(path))) as reading:
+        return np.stack([frame.pixels for frame in reading])
