@@ -36,6 +36,7 @@ PACKAGES = (
     "pylance",
     "onnxruntime",
     "rapidocr",  # reads text in pictures
+    "faster-whisper",  # of the extra `speech`
     "sentencepiece",  # wanted by SigLIP's tokenizer alone
 )
 SAFE_FFMPEG = (8, 1, 2)  # the first with CVE-2026-8461 closed
