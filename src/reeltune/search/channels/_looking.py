@@ -14,9 +14,7 @@ from reeltune.search.channels.plain import plain
 SIDE = 480  # pixels of the longer side in which lines are looked for
 FINE = 736  # and again where the lines are low
 LOW = 24  # pixels of a view, height of such lines
-# Before that it is seen in fewer pixels whether there are any: by whether there are sharp strokes,
-# for without those letters are large or pale.
-FIRST = {True: 320, False: 224}
+COARSE = 224  # and where nothing has sharp strokes, at first, for letters that are large or pale
 EVERY = 2.0  # s until the next look of a kind that found nothing
 SURE = 0.8  # score from which a line counts
 SHORT, SURER = 4, 0.9  # letters of a line that must be surer, and how sure
@@ -61,7 +59,7 @@ class Looking:
         sharp = has_strokes(grey)
         if not self._lines and time - self._in_vain[sharp] < EVERY:
             return []
-        is_there = self._lines or self._ocr.find(pixels, FIRST[sharp])  # a text may still stand
+        is_there = sharp or self._lines or self._ocr.find(pixels, COARSE)  # a text may still stand
         lines = self._keep(grey, self._read(time, pixels, grey) if is_there else [])
         self._in_vain[sharp] = -np.inf if lines else time
         return lines
