@@ -5,10 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from reeltune.media._wire import WireError, cut
-from reeltune.media.limits import LATEST, PIECE
+from reeltune.media.limits import CUE_LIMIT, LATEST, PIECE
 
 THUMBNAIL_LIMIT = 1 << 18  # bytes
-CUE_LIMIT = 1 << 12  # bytes of a subtitle
 LONGEST_SIDE = 1 << 18  # pixels
 
 

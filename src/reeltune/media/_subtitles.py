@@ -12,9 +12,8 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 
 from reeltune.media import languages
-from reeltune.media._answers import CUE_LIMIT
 from reeltune.media._media import codec_name, reason
-from reeltune.media.limits import Limits
+from reeltune.media.limits import CUE_LIMIT, Limits
 
 # FFmpeg's names of the decoders, which are not opened; those of pictures are left out.
 TEXTS = ("mov_text", "srt", "subrip", "ssa", "ass", "webvtt", "text")

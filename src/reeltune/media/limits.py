@@ -23,6 +23,7 @@ SOUNDS = (
 )
 HEARD = 16_000  # samples a second, of one channel, that sound is given as
 PIECE = 5 * HEARD  # samples that are sent at once
+CUE_LIMIT = 1 << 12  # bytes of a subtitle
 PICTURES = ("JPEG", "PNG", "WEBP", "BMP", "GIF")  # of Pillow, for pictures as queries
 LEAST_RATE = 256  # bytes per second of video; a file that declares less is not believed
 LATEST = 7_258_118_400_000_000  # µs since 1970: the end of 2199; nothing was taken later
