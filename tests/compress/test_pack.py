@@ -26,7 +26,7 @@ def same_bits(a: Tensor, b: Tensor) -> bool:
     return alike and a.numpy().tobytes() == b.numpy().tobytes()
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_every_bit_of_every_dtype_comes_back(tmp_path: Path, data: st.DataObject) -> None:
     shape = data.draw(array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=9))

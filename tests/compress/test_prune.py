@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from census_model import dual_encoding
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from small_model import ids, small
 from torch import nn
@@ -46,7 +46,6 @@ def test_a_tied_weight_is_pruned_only_if_both_its_layers_may_be() -> None:
     assert list(prunable(model, embeddings=True)) == ["0.weight"]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.integers(-3, 3), min_size=1, max_size=6), min_size=1, max_size=4),
     st.floats(0, 0.99),

@@ -36,7 +36,7 @@ def ours(corpus: Corpus) -> tuple[list[list[str]], list[list[list[str]]]]:
     return [words for words, _ in corpus], [several for _, several in corpus]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(SEGMENTS)
 def test_bleu_rouge_and_cider_equal_pycocoevalcap(corpus: Corpus) -> None:
     coco = pytest.importorskip("pycocoevalcap.bleu.bleu").Bleu(4)
@@ -96,7 +96,7 @@ def test_the_same_sentence_is_worth_everything() -> None:
     assert (report.clips, report.references, report.tokens) == (2, (1, 1), "bert")
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(SEGMENTS, st.randoms(use_true_random=False))
 def test_order_of_clips_and_of_references_does_not_matter(
     corpus: Corpus, source: random.Random
@@ -108,7 +108,7 @@ def test_order_of_clips_and_of_references_does_not_matter(
     assert sorted(rouge_l(*ours(moved))) == pytest.approx(sorted(rouge_l(*ours(corpus))))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(WORDS, WORDS)
 def test_the_longest_common_subsequence_is_that_of_all_subsequences(
     a: list[str], b: list[str]

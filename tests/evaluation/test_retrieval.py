@@ -36,7 +36,7 @@ def report_of(scores: np.ndarray, gallery: list[str] | None = None, v2t: str = "
     return retrieval_report(scores, PAIRS, gallery, card_for(PAIRS, gallery, v2t=v2t))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(SCORES)
 def test_ranks_of_both_directions_equal_counting(scores: np.ndarray) -> None:
     report = report_of(scores)
@@ -46,7 +46,7 @@ def test_ranks_of_both_directions_equal_counting(scores: np.ndarray) -> None:
     assert report.t2v["mAP"] == pytest.approx(100 * np.mean(reciprocal))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(SCORES)
 def test_the_best_caption_among_all_equals_counting(scores: np.ndarray) -> None:
     report = report_of(scores, v2t="any")
@@ -55,7 +55,7 @@ def test_the_best_caption_among_all_equals_counting(scores: np.ndarray) -> None:
     assert report.v2t["mAP"] == pytest.approx(100 * np.mean(precisions))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(SCORES, st.permutations(range(5)), st.sampled_from(["grouped", "any"]))
 def test_the_order_of_the_gallery_changes_nothing(
     scores: np.ndarray, order: list[int], v2t: str
@@ -64,7 +64,7 @@ def test_the_order_of_the_gallery_changes_nothing(
     assert moved == report_of(scores, v2t=v2t)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(SCORES, st.sampled_from(["grouped", "any"]))
 def test_a_growing_function_of_the_scores_changes_the_margin_alone(
     scores: np.ndarray, v2t: str
@@ -73,7 +73,7 @@ def test_a_growing_function_of_the_scores_changes_the_margin_alone(
     assert replace(grown, margin=plain.margin) == plain
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(SCORES, st.permutations(range(7)))
 def test_the_order_of_the_pairs_only_permutes_the_ranks(
     scores: np.ndarray, order: list[int]
@@ -86,7 +86,7 @@ def test_the_order_of_the_pairs_only_permutes_the_ranks(
     assert moved.ranks.v2t == [known[video] for video in videos_in_order(pairs)]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(arrays(np.float64, (5, 5), elements=st.integers(-2, 2).map(float)))
 def test_with_one_caption_a_video_both_rules_are_the_plain_rank(scores: np.ndarray) -> None:
     pairs = pairs_of(GALLERY)

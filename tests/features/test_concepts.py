@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltune.data.hybrid_space import read_captions
@@ -90,7 +90,6 @@ def slow_targets(
     return names, targets
 
 
-@settings(deadline=None)
 @given(CAPTIONS, st.integers(1, 6), st.sampled_from(["video", "concepts"]))
 def test_targets_equal_the_slow_way(captions: list[Caption], size: int, largest: str) -> None:
     names, targets = slow_targets(captions, size, largest)

@@ -130,7 +130,6 @@ def test_without_the_list_rows_are_ordered_by_number(tmp_path: Path) -> None:
     assert features.videos == ("v_1", "w")
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text("ab_1", min_size=1), st.integers(1, 12), min_size=1), st.randoms())
 def test_rebuilding_equals_the_slow_way(counts: dict[str, int], source: random.Random) -> None:
     names = [f"{video}_{n}" for video, count in counts.items() for n in range(count)]
@@ -432,7 +431,7 @@ def test_a_part_of_a_video_without_times_is_refused(tmp_path: Path) -> None:
 
 
 @given(st.integers(1, 40), st.integers(1, 40))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_cap_takes_the_middles_of_equal_parts(count: int, cap: int) -> None:
     """Where all rows are as long."""
     chosen = slow_middles(count, cap)
@@ -447,7 +446,6 @@ def test_a_cap_takes_the_middles_of_equal_parts(count: int, cap: int) -> None:
     st.floats(0.0, 30.0),
     st.one_of(st.just(math.inf), st.floats(0.1, 30.0)),
 )
-@settings(deadline=None)
 def test_rows_are_taken_as_frames_are_that_come_at_their_times(
     steps: list[float], cap: int, start: float, length: float
 ) -> None:

@@ -272,7 +272,6 @@ def test_flipped_bits_cost_frames_at_most(
 
 @settings(
     max_examples=int(os.environ.get("REELTUNE_FUZZ", "60")),
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(

@@ -46,7 +46,7 @@ def likeliest(table: dict[tuple[int, ...], Tensor], words: int) -> tuple[list[in
     return best, most
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 500), st.integers(2, 4))
 def test_wide_beams_find_what_exhaustive_search_finds(seed: int, words: int) -> None:
     tables = [toy(seed, words), toy(seed + 1000, words)]

@@ -21,7 +21,7 @@ def scores(count: int, seed: int = 0) -> Tensor:
 BATCHES = st.lists(st.integers(0, 3), min_size=1, max_size=7)  # few videos, so many are shared
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(BATCHES, st.integers(0, 99))
 def test_it_equals_its_definition_with_and_without_shared_videos(
     videos: list[int], seed: int
@@ -35,7 +35,7 @@ def test_it_equals_its_definition_with_and_without_shared_videos(
     assert shared <= every + 1e-12, "fewer candidates are easier"
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(BATCHES, st.integers(0, 99), st.randoms(use_true_random=False))
 def test_neither_direction_nor_order_nor_an_offset_matters(
     videos: list[int], seed: int, random: Random

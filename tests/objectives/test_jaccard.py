@@ -14,7 +14,7 @@ def probabilities(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(1, 600), st.integers(0, 99))
 def test_it_equals_minima_over_maxima(texts: int, videos: int, width: int, seed: int) -> None:
     text, video = (

@@ -18,7 +18,7 @@ def scores(count: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(count, count, generator=source, dtype=torch.float64)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(VIDEOS, st.integers(0, 99))
 def test_they_equal_loops_over_pairs(videos: list[int], seed: int) -> None:
     given_scores, count = scores(len(videos), seed), len(videos)

@@ -17,7 +17,7 @@ def scores(count: int, seed: int = 0) -> Tensor:
     return 0.3 * torch.randn(count, count, generator=source, dtype=torch.float64)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(GROUPS, st.integers(0, 99), st.booleans(), st.sampled_from(["both", "t2v", "v2t"]))
 def test_it_equals_its_definition(
     videos: list[int], seed: int, hardest: bool, direction: str
@@ -64,7 +64,7 @@ def test_two_captions_of_one_video_are_no_rivals_where_their_group_says_so() -> 
     assert two_and_one.item() == pytest.approx(8 * 0.2), "four rivals in each direction"
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.permutations(range(5)), st.integers(0, 9))
 def test_the_order_of_the_pairs_does_not_matter(order: list[int], seed: int) -> None:
     matrix = scores(5, seed)

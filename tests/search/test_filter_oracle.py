@@ -224,7 +224,7 @@ def joined(parts: st.SearchStrategy[tuple[str, Test]]) -> st.SearchStrategy[tupl
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.recursive(simple(), joined, max_leaves=4))
 def test_a_filter_lets_pass_what_its_words_say(
     stored: tuple[Table, list[dict[str, Any]]], made: tuple[str, Test]

@@ -146,7 +146,7 @@ def drawn(seed: int, files: int) -> Found:
     return everything(unit(rng, DIM), *random_files(rng, files))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(*CASES)
 def test_a_choice_equals_the_slow_walk(
     seed: int, files: int, k: int, per_video: int | None, fold: bool
@@ -157,7 +157,7 @@ def test_a_choice_equals_the_slow_walk(
     assert chosen.settled
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(*CASES)
 def test_folding_twice_is_folding_once(
     seed: int, files: int, k: int, per_video: int | None, fold: bool
@@ -171,7 +171,7 @@ def test_folding_twice_is_folding_once(
 
 
 @pytest.mark.parametrize("per_video", [1, 2])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), files=st.integers(1, 9))
 def test_more_answers_go_on_where_fewer_stop(per_video: int, seed: int, files: int) -> None:
     found = drawn(seed, files)
@@ -180,7 +180,7 @@ def test_more_answers_go_on_where_fewer_stop(per_video: int, seed: int, files: i
         assert more[: len(fewer)] == fewer
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(1, 9))
 def test_more_answers_hold_all_of_fewer(seed: int, files: int) -> None:
     found = drawn(seed, files)

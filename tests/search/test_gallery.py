@@ -28,7 +28,7 @@ def slow_order(dataset: Table, query: np.ndarray) -> list[tuple[float, str, str]
     return sorted(scored)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 12), st.integers(1, 40), st.booleans())
 def test_the_best_are_those_of_a_sorted_list(
     tmp_path_factory: pytest.TempPathFactory, seed: int, files: int, count: int, every: bool

@@ -152,7 +152,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, model: str, clip: Clip) -> A
         yield World(home, contents, opened, decoder, Baseline.of_model(opened))
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(changes)
 def test_after_any_changes_a_library_equals_one_made_new(world: World, done: list[Any]) -> None:
     library, new = world.home / "library", world.home / "new"

@@ -99,7 +99,7 @@ def slow_meaning(phrases: Phrases, text: str, row: int) -> float:
     return rules.MEANT[0] * (cosines[row] - mean) / spread + rules.MEANT[1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(LINES, st.lists(st.sampled_from(WORDS), min_size=1, max_size=4))
 def test_ratios_are_those_of_loops(
     lines: list[tuple[int, list[str], bool]], asked: list[str]

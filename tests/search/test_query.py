@@ -38,7 +38,7 @@ def first_look(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.usefixtures("first_look")
 @pytest.mark.parametrize("per_video", [None, 1, 2])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000), files=st.integers(1, 12), k=st.integers(1, 20))
 def test_an_answer_equals_the_slow_walk_over_all_moments(
     tmp_path_factory: pytest.TempPathFactory, per_video: int | None, seed: int, files: int, k: int
@@ -54,7 +54,7 @@ def test_an_answer_equals_the_slow_walk_over_all_moments(
     assert [hit.score for hit in hits] == [found.score[row] for row in expected]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 10_000), st.integers(2, 9))
 def test_the_order_of_rows_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, seed: int, files: int
@@ -70,7 +70,7 @@ def test_the_order_of_rows_changes_nothing(
 
 @pytest.mark.usefixtures("first_look")
 @pytest.mark.parametrize("per_video", [None, 1, 2])
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10_000), files=st.integers(1, 12), share=st.floats(0, 1))
 def test_a_least_confidence_leaves_out_what_is_less_sure_as_if_it_were_not_there(
     tmp_path_factory: pytest.TempPathFactory,

@@ -149,7 +149,7 @@ def test_known_words_that_make_no_sense_are_explained(gallery: Gallery, filter: 
 TOKENS = [*COLUMNS, *WORDS, *COMPARISONS, "(", ")", ",", "-", "1", "2.5", "'a'", "'2026-01-01'"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(TOKENS), min_size=1, max_size=9))
 def test_any_sentence_is_answered_or_refused(gallery: Gallery, words: list[str]) -> None:
     with suppress(ConfigError):
