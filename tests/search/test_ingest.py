@@ -213,7 +213,8 @@ def test_another_model_is_refused_with_the_remedy(videos: Path, model: str, tmp_
 
     run(videos, model)
     Config.tiny().build().save_pretrained(tmp_path / "other")
-    with pytest.raises(LibraryError, match=r"; leave --model out, or index into .* NEW --model"):
+    remedy = r"; leave --model out, or read its videos again: reeltune library reindex .* --model"
+    with pytest.raises(LibraryError, match=remedy):
         run(videos, str(tmp_path / "other"))
 
 

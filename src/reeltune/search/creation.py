@@ -80,8 +80,7 @@ def settle(folder: Path, encoder: Encoder, model: str | None, sampling: str | No
             raise LibraryError(
                 f"{folder} was made with {field} {have!r} (model {manifest.model}), not {want!r} "
                 f"(model {encoder.name}); {_otherwise(manifest, wanted, model, sampling, field)}"
-                f"index into a new folder: reeltune index VIDEOS --library NEW --model "
-                f"{encoder.name}"
+                f"{_anew(folder, encoder.name, field)}"
             )
     if not _table.exists(folder):
         _table.create(folder, manifest)
@@ -111,6 +110,13 @@ def _otherwise(
         return "leave --sampling out, or " if helps else ""
     helps = field != "segments" and model and wanted.model != kept.model
     return "leave --model out, or " if helps else ""
+
+
+def _anew(folder: Path, model: str, field: str) -> str:
+    """The advice to make vectors anew: here where the model alone is another, else elsewhere."""
+    if field in ("sampling", "segments"):
+        return f"index into a new folder: reeltune index VIDEOS --library NEW --model {model}"
+    return f"read its videos again: reeltune library reindex {folder} --model {model}"
 
 
 def _require_none(folder: Path) -> None:
