@@ -80,10 +80,10 @@ class Spoken:
     end: float
 
 
-def own_speech(folder: Path) -> list[Spoken]:
-    """A clip for each sentence, the voices in turns, after up to 4 s of silence."""
+def own_speech(folder: Path, count: int = len(SENTENCES)) -> list[Spoken]:
+    """A clip for each of the first sentences, the voices in turns, after up to 4 s of silence."""
     clips = []
-    for number, text in enumerate(SENTENCES):
+    for number, text in enumerate(SENTENCES[:count]):
         sound, start = say(text, VOICES[number % len(VOICES)]), number % 9 / 2
         quiet = np.zeros(round(start * RATE), np.int16)
         whole = np.concatenate([quiet, sound, np.zeros(RATE, np.int16)])
