@@ -1,6 +1,6 @@
 """Is a phrase of four words that is said or shown the first answer of a library, at its time?
 
-    python benchmarks/bench_words_found.py
+    python benchmarks/bench_words_found.py [--clips ../shared/data/clips]
 
 Fifty clips of our own go the whole way: written, indexed with `--hear --read`, and searched by
 four words in a row of one of their two sentences. Half are spoken by espeak-ng in three voices,
@@ -9,6 +9,8 @@ sentence, or of the slide. `times_of_seen` is the processor time of indexing wit
 that of seeing alone, on the same clips.
 """
 
+import argparse
+import json
 import random
 import resource
 import tempfile
@@ -17,13 +19,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from _line import emit
 from _own_speech import SENTENCES, own_speech, words
 from reeltune import Library
 from reeltune.cli.written_clip import FILES, Slide, write_slides
+from reeltune.evaluation.bootstrap import bounds, resampled_means, sums_by_group
 from reeltune.search.ingest import Choice, index
+from reeltune.types import Channel
 
 FEW, NEAR, SLIDE = 4, 2.0, 4.0  # words of a query; s; s that a slide stays
+WORDS = Choice(hear=True, read=True)
 
 
 @dataclass(frozen=True)
@@ -37,13 +44,22 @@ class Asked:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clips", type=Path)
+    clips = parser.parse_args().clips
+    generated()
+    if clips:
+        captioned(clips)
+
+
+def generated() -> None:
+    """Fifty clips of our own."""
     with tempfile.TemporaryDirectory() as name:
         folder, draw = Path(name), random.Random(0)
         (folder / "clips").mkdir()
         asked = [*spoken(folder / "clips", draw), *slides(folder / "clips", draw)]
         seen = spent(lambda: index([folder / "clips"], folder / "seen"))
-        choice = Choice(hear=True, read=True)
-        both = spent(lambda: index([folder / "clips"], folder / "both", choice))
+        both = spent(lambda: index([folder / "clips"], folder / "both", WORDS))
         library = Library(folder / "both")
         right = {"said": 0, "shown": 0}
         for one in asked:
@@ -56,6 +72,43 @@ def main() -> None:
             of_each=len(asked) // 2,
             times_of_seen=round(both / seen, 2),
         )
+
+
+def captioned(clips: Path) -> None:
+    """Recall of the clip of each caption, and what words gain, by resampling whole clips."""
+    captions: dict[str, list[str]] = json.loads((clips / "captions.json").read_text())
+    queries = [(path, text) for path, texts in captions.items() for text in texts]
+    groups = np.array([list(captions).index(path) for path, _ in queries])
+    with tempfile.TemporaryDirectory() as folder:
+        report = index([clips / path for path in captions], folder, WORDS)
+        library = Library(folder)
+        channels: list[tuple[Channel, ...]] = [("seen",), ("seen", "said", "shown")]
+        ranks = np.array([[rank(library, clips, q, one) for one in channels] for q in queries])
+        worded = {phrase.location for phrase in library.texts()}
+    first, five = 100.0 * (ranks == 1), 100.0 * (ranks <= 5)
+    gain = (first[:, 1] - first[:, 0])[:, None]
+    means = resampled_means(*sums_by_group(gain, groups), np.random.default_rng(0))
+    with_words = np.array([str((clips / path).resolve()) in worded for path, _ in queries])
+    emit(
+        "captions of real clips, by what is seen and by all channels",
+        **{"R@1": first.mean(0).round(1).tolist(), "R@5": five.mean(0).round(1).tolist()},
+        gained=round(float(gain.mean()), 1),
+        gained_interval=[round(v, 1) for v in bounds(means)[0]],
+        clips_with_words=len(worded),
+        without_words=first[~with_words].mean(0).round(1).tolist(),
+        phrases=report.phrases,
+    )
+
+
+def rank(
+    library: Library, clips: Path, query: tuple[str, str], channels: tuple[Channel, ...]
+) -> int:
+    """At which place the clip of a caption stands among the first answers of all clips."""
+    path, text = query
+    hits = library.search(text, k=40, channels=channels)
+    places = list(dict.fromkeys(hit.location for hit in hits))
+    wanted = str((clips / path).resolve())
+    return places.index(wanted) + 1 if wanted in places else len(places) + 1
 
 
 def spoken(folder: Path, draw: random.Random) -> list[Asked]:
