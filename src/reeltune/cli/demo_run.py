@@ -1,31 +1,41 @@
-"""`reeltune demo`: index some videos, answer three queries, draw the answers on one sheet."""
+"""`reeltune demo`: index some videos, answer three queries, draw the answers on one sheet.
+
+The sample clips are found by what is seen, said and shown; one's own by what is seen alone, which
+takes less time.
+"""
 
 import io
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from reeltune.cli.sample_clips import sample_clips
+from reeltune.cli.output import why
+from reeltune.cli.sample_clips import clips_with_words, sample_clips
 from reeltune.cli.terminal import shown
-from reeltune.errors import DataError
+from reeltune.errors import ConfigError, DataError
 from reeltune.media.progress import Progress
+from reeltune.search.channels.channel import Teller
+from reeltune.search.channels.shown import Shown
+from reeltune.search.channels.tellers import hearing
 from reeltune.search.ingest import Choice, index
 from reeltune.search.library import Library
 from reeltune.search.query import may_match
 from reeltune.search.report import Report
 from reeltune.types import Hit
 
-SAMPLE_QUERIES = (
+SAMPLE_QUERIES = (  # by what is seen, said and shown
     "a cartoon animal in a meadow",
-    "a bicycle parked in the street",
-    "a man with a bow tie",
+    "the train to the mountains",
+    "report of the bicycle club",
 )
 OWN_QUERIES = ("a person talking to the camera", "a landscape outdoors", "a crowd of people")
-PER_QUERY = 4
+PER_QUERY, LINE = 4, 42  # moments; letters
 
 
 @dataclass(frozen=True)
@@ -44,14 +54,21 @@ class Outcome:
     answers: list[Answer]
     library: Path
     sheet: Path
+    missing: list[str]  # why what is said or shown takes no part, if it does not
 
 
 def run(videos: Sequence[str], folder: Path, progress: Progress | None = None) -> Outcome:
     """Index `videos`, or sample clips where none are named, and answer three queries."""
     queries = OWN_QUERIES if videos else SAMPLE_QUERIES
-    paths = list(videos) or [str(sample_clips(folder / "clips"))]
+    choice, missing = Choice(prune="gone"), list[str]()
+    if not videos:
+        clips_with_words(sample_clips(folder / "clips"))
+        hear, read = missing_for(partial(hearing, None)), missing_for(Shown)
+        choice = Choice(prune="gone", hear=hear is None, read=read is None)
+        missing = [one for one in (hear, read) if one is not None]
+    paths = list(videos) or [str(folder / "clips")]
     place = folder / ("own.library" if videos else "sample.library")
-    report = index(paths, place, Choice(prune="gone"), progress)
+    report = index(paths, place, choice, progress)
     if report.interrupted:
         raise KeyboardInterrupt
     if not report.used:
@@ -61,12 +78,22 @@ def run(videos: Sequence[str], folder: Path, progress: Progress | None = None) -
     answers = [Answer(query, library.search(query, k=PER_QUERY)) for query in queries]
     sheet = folder / "answers.png"
     contact_sheet(answers, library, sheet)
-    return Outcome(report, answers, place, sheet)
+    return Outcome(report, answers, place, sheet, missing)
+
+
+def missing_for(channel: Callable[[], Teller]) -> str | None:
+    """What a channel of words needs and has not, with its remedy; None where it has all."""
+    try:
+        channel().close()
+    except ConfigError as error:
+        return str(error)
+    return None
 
 
 def contact_sheet(answers: Sequence[Answer], library: Library, path: Path) -> None:
-    """One row a query, one picture a moment, with its file, its times and its score."""
-    figure = Figure(figsize=(3.2 * PER_QUERY, 2.7 * len(answers)), layout="constrained")
+    """One row a query, one picture a moment, with its file, its times and its reason: a score, and
+    words where these were found."""
+    figure = Figure(figsize=(3.2 * PER_QUERY, 2.9 * len(answers)), layout="constrained")
     for row, answer in zip(
         figure.subfigures(len(answers), 1, squeeze=False)[:, 0], answers, strict=True
     ):
@@ -80,4 +107,8 @@ def contact_sheet(answers: Sequence[Answer], library: Library, path: Path) -> No
             times = f"{hit.start:.1f} to {hit.end:.1f} s, score {hit.score:.2f}"
             name = shown(Path(hit.path).name, isolate=False)
             axes.set_title(f"{name}\n{times}", fontsize=9, parse_math=False)
+            reason = textwrap.fill(why(hit).plain, LINE)
+            axes.text(
+                0.5, -0.04, reason, ha="center", va="top", transform=axes.transAxes, fontsize=8
+            )
     figure.savefig(path, dpi=110)

