@@ -86,6 +86,7 @@ PARSED_ONLY = {  # lines that are not run here, and why; their options are check
     "library remove ": "tests/search/test_library_files.py does so, with what undoes it",
     "library undo ": "the same",
     "library relocate ": "the same",
+    "--in said,shown": "tests/search/test_words_in_libraries.py searches a library that has words",
     "library reindex ": "tests/search/test_reindex.py does so, with two models",
     "train msrvtt-7k/violet ": "it reads a released dVAE; see tests/models/test_violet_files.py",
 }
