@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from reeltune.errors import DataError
 from reeltune.search.channels._cues import CUES, Form, as_phrases, bare_lines, read_cues
 from reeltune.search.channels._sidecars import read_sidecar, sidecars, state
 from reeltune.types import Phrase
@@ -170,3 +171,15 @@ def test_each_encoding_is_read(
     (only,) = sidecars(tmp_path / "movie.mp4", ())
     cues, wrong = read_sidecar(only)
     assert ([one.text for one in cues.found], wrong) == ([said, "Bye"], note)
+
+
+def test_a_link_to_another_folder_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "secret.txt").write_text(SRT)
+    (tmp_path / "videos" / "own.txt").write_text(SRT)
+    for name, target in (("a", tmp_path / "secret.txt"), ("b", Path("own.txt"))):
+        (tmp_path / "videos" / f"{name}.srt").symlink_to(target)
+    found = {name: sidecars(tmp_path / "videos" / f"{name}.mp4", ["en"])[0] for name in "ab"}
+    with pytest.raises(DataError, match=r"a\.srt was not read \(it is a link to another folder\)"):
+        read_sidecar(found["a"])
+    assert read_sidecar(found["b"])[0].found == TWO

@@ -80,6 +80,12 @@ def test_words_alone_need_a_library_that_has_some(library: Path, heard: Path) ->
         Library(heard).search("red", channels=["smelt"])  # type: ignore[list-item]
 
 
+def test_quotes_need_a_library_that_has_words(library: Path) -> None:
+    remedy = r"asks for words that are said or shown, .* has none; .* --hear --read, or leave the q"
+    with pytest.raises(ConfigError, match=remedy):
+        Library(library).search('"happy birthday"')
+
+
 def test_more_like_a_hit_leaves_the_hit_out(heard: Path) -> None:
     opened = Library(heard)
     one = opened.search("red")[0]

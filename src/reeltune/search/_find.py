@@ -17,7 +17,7 @@ from reeltune.models.opening.sentences import Sentences
 from reeltune.search._composed import Part, composed, slope
 from reeltune.search._confidence import confidence, kind_of
 from reeltune.search._rescore import score_of
-from reeltune.search.channels.question import Question
+from reeltune.search.channels.question import Question, quotes_of
 from reeltune.search.encoder import Encoder
 from reeltune.search.files import contents_of
 from reeltune.search.query import Ask, Chance, answer
@@ -99,6 +99,13 @@ class Finder:
                     f"no video of {self.folder} has words that are {channel}, as --in asks; find "
                     f"them with: reeltune index VIDEOS --library {self.folder} {how}"
                 )
+        quoted = next((term for term in words if quotes_of(term.value)), None)
+        if quoted and self.script is None:
+            raise ConfigError(
+                f"{quoted.value} asks for words that are said or shown, and {self.folder} has "
+                f"none; find them with: reeltune index VIDEOS --library {self.folder} --hear "
+                "--read, or leave the quotes out"
+            )
         if channels and "seen" not in channels and not any(term.counts > 0 for term in words):
             raise ConfigError("words alone are asked for by --in, and the query has none; add some")
 

@@ -71,8 +71,11 @@ def sidecars(video: Path, asked: Sequence[str]) -> list[Sidecar]:
 def read_sidecar(sidecar: Sidecar) -> tuple[Cues, str]:
     """Its cues, and what was wrong with its encoding.
 
-    Raises DataError, for the note, for a file that cannot be read.
+    Raises DataError, for the note, for a file that cannot be read, and for a link to one in
+    another folder, which may be anything of this machine.
     """
+    if sidecar.path.resolve().parent != sidecar.path.parent.resolve():
+        raise DataError(f"{sidecar.path.name} was not read (it is a link to another folder)")
     try:
         content = read_bytes(sidecar.path, LARGEST)
     except (OSError, ValueError) as error:
