@@ -303,5 +303,5 @@ def test_a_library_of_another_layout_is_refused(made: Path, videos: Path, hybrid
     fields = json.loads((made / FILE_NAME).read_text())
     del fields["indexed"]
     (made / FILE_NAME).write_text(json.dumps(fields))
-    with pytest.raises(LibraryError, match=r"made with indexed None .*, not 12 .*new folder"):
+    with pytest.raises(LibraryError, match=r"made with indexed None .*, not 12 .*library reindex"):
         index([str(videos)], made, Choice(model=str(hybrid)))

@@ -193,6 +193,8 @@ class Library:
         wanted += [Term("moment", like.removeprefix("#"))] if like is not None else []
         for one in each_text(without):
             wanted += [replace(term, counts=-term.counts) for term in terms(one)]
+        if any(term.kind != "moment" for term in wanted):
+            _ = self.model  # which is said first where it cannot be opened
         return self._finder().find(wanted, Ask(**wishes))
 
     def _finder(self) -> Finder:
