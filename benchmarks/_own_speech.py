@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int16
 from PIL import Image
 
-from reeltune.cli.sample_clips import encode_pictures
+from reeltune.cli.encoded_clip import encode_pictures
 from reeltune.cli.speaker import RATE, VOICES, say
 
 Sound = Int16[np.ndarray, " N"]

@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from _line import emit
-from reeltune.cli.sample_clips import encode_pictures
+from reeltune.cli.encoded_clip import encode_pictures
 from reeltune.models.clip import Config
 from reeltune.search.files import relocate, remove
 from reeltune.search.ingest import Choice, index

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reeltune.cli.sample_clips import encode_pictures
+from reeltune.cli.encoded_clip import encode_pictures
 from reeltune.cli.speaker import RATE, VOICES, say
 from reeltune.errors import DataError
 

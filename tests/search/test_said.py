@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from media.spoken_video import write_subtitles, write_tones
-from reeltune.cli.sample_clips import encode_pictures
+from reeltune.cli.encoded_clip import encode_pictures
 from reeltune.cli.speaker import RATE, say
 from reeltune.errors import CheckpointError, ConfigError, MediaError
 from reeltune.search.channels.channel import Teller

@@ -1,19 +1,15 @@
 """Sample clips for the demo: real ones that come inside packages, and clips made from them."""
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 import av
-import numpy as np
-from av.container import OutputContainer
-from jaxtyping import Int16
 from PIL import Image, ImageOps
 
-from reeltune.cli.speaker import RATE as SPOKEN_RATE
+from reeltune.cli.encoded_clip import RATE, SIZE, encode_pictures
 from reeltune.cli.speaker import VOICES, say
 from reeltune.cli.written_clip import Slide, write_slides
 from reeltune.errors import DataError
@@ -23,7 +19,7 @@ PHOTOS = ("china.jpg", "flower.jpg")  # in scikit-learn's wheel
 FILM = "everything.mp4"
 SAID = "The train to the mountains leaves at seven in the morning."
 WRITTEN = ("Annual report", "of the bicycle club")
-SIZE, RATE, SECONDS = (640, 360), 25, 5  # of what is made here
+SECONDS = 5  # of what is made here
 
 
 def sample_clips(folder: Path) -> Path:
@@ -72,36 +68,6 @@ def _write_once(path: Path, write: Callable[[Path], object]) -> None:
         temporary = path.with_suffix(f".part{path.suffix}")
         write(temporary)
         temporary.replace(path)
-
-
-def encode_pictures(
-    pictures: Iterable[Image.Image],
-    path: Path,
-    sound: Int16[np.ndarray, " N"] | None = None,
-    size: tuple[int, int] = SIZE,
-    rate: int = RATE,
-) -> None:
-    """Write pictures as an mp4 of `size` at `rate`, with black borders where the aspect differs,
-    and with the sound that a speaker made."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("h264", rate=rate, options={"crf": "23"})
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        if sound is not None:
-            _encode_sound(container, sound)
-        for number, picture in enumerate(pictures):
-            pixels = np.asarray(ImageOps.pad(picture.convert("RGB"), size))
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, rate)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-
-
-def _encode_sound(container: OutputContainer, sound: Int16[np.ndarray, " N"]) -> None:
-    stream = container.add_stream("aac", rate=SPOKEN_RATE, layout="mono")
-    frame = av.AudioFrame.from_ndarray(sound[None], format="s16", layout="mono")
-    frame.sample_rate, frame.pts, frame.time_base = SPOKEN_RATE, 0, Fraction(1, SPOKEN_RATE)
-    container.mux(stream.encode(frame))
-    container.mux(stream.encode())
 
 
 def _pan(photo: Path) -> Iterator[Image.Image]:

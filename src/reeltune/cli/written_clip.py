@@ -6,11 +6,12 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-import av
 import matplotlib
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
+
+from reeltune.cli.encoded_clip import SIZE, encode_pictures
 
 Font = Literal["sans", "serif", "mono"]
 FILES: dict[Font, str] = {  # those that matplotlib brings
@@ -35,14 +36,9 @@ class Slide:
     behind: Sequence[UInt8[np.ndarray, "H W 3"]] = ()  # shown in turn
 
 
-def write_slides(path: Path, slides: Sequence[Slide], size: tuple[int, int] = (640, 360)) -> Path:
+def write_slides(path: Path, slides: Sequence[Slide], size: tuple[int, int] = SIZE) -> Path:
     """An mp4 of slides one after another, of a width and a height in pixels."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("h264", rate=RATE, options={"crf": "23"})
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        for picture in _pictures(slides, size):
-            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
-        container.mux(stream.encode())
+    encode_pictures(_pictures(slides, size), path, size=size, rate=RATE)
     return path
 
 
