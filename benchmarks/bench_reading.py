@@ -52,11 +52,7 @@ def main() -> None:
     shown = Shown()
     with tempfile.TemporaryDirectory() as folder:
         warm(shown, Path(folder))
-        for kind, heights in (
-            ("slides", (24, 32, 48)),
-            ("subtitles", (36, 48)),
-            ("small", (18, 20)),
-        ):
+        for kind, heights in KINDS.items():
             emit(f"reading of {kind}", **written(shown, Path(folder), kind, heights, given.count))
     if given.clips:
         emit("reading of real clips", **real(shown, given.clips))

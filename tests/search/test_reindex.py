@@ -24,6 +24,14 @@ from reeltune.search.store.changes import undo
 from reeltune.search.store.manifest import Manifest
 
 
+class Killed(BaseException):
+    """What ends a run in its middle."""
+
+
+def die(*_: object) -> None:
+    raise Killed
+
+
 @pytest.fixture
 def home(videos: Path, model: str) -> Path:
     """A library of three clips."""
@@ -104,12 +112,6 @@ def test_the_old_one_is_searched_until_the_new_one_is_whole(home: Path, other: s
 def test_what_was_made_before_a_kill_is_not_made_again(
     home: Path, other: str, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killed(BaseException):
-        pass
-
-    def die(*_: object) -> None:
-        raise Killed
-
     before = rows(home)
     with monkeypatch.context() as patch:
         patch.setattr(_reindex, step, die)
@@ -125,12 +127,6 @@ def test_what_was_made_before_a_kill_is_not_made_again(
 def test_a_kill_before_the_manifest_is_replaced_leaves_the_old_library(
     home: Path, other: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killed(BaseException):
-        pass
-
-    def die(*_: object) -> None:
-        raise Killed
-
     before = rows(home)
     remove(home, [list_files(home)[0].path])
     removed = rows(home)

@@ -1,13 +1,13 @@
 """Finds moments for the terms of a query in one version of a library."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from reeltune.errors import ConfigError
 from reeltune.media.decoder import Decoder
@@ -51,10 +51,11 @@ class Finder:
             )
         words = [term for term in terms if term.kind == "words"]
         self._require(ask.channels, words)
-        parts = [self._part(term) for term in terms]
+        vectors = {term: self.encoder.texts([term.value])[0] for term in words}
+        parts = [self._part(term, vectors) for term in terms]
         own = None
         if self.manifest.indexed and len(terms) == len(words) == 1:
-            own = score_of(self.encoder.model, self.encoder.texts([words[0].value])[0])
+            own = score_of(self.encoder.model, vectors[words[0]])
         usual = self.encoder.usual_in(self.folder).halfway_to(self.gallery.usual)
         vector, kind, usual = composed(parts, usual)
         chance: Chance | None = None if own else partial(confidence, usual=usual, kind=kind)
@@ -62,11 +63,10 @@ class Finder:
         only = self._only(ask, [term.value for term in terms if term.kind == "moment"])
         return answer(self.gallery, vector, ask, chance, own, evidence, only)
 
-    def _part(self, term: Term) -> Part:
+    def _part(self, term: Term, vectors: Mapping[Term, Float[np.ndarray, " D"]]) -> Part:
         width, pixels = self.manifest.width, self.encoder.model.pixels
         if term.kind == "words":
-            vector = self.encoder.texts([term.value])[0][:width]
-            return Part(vector, kind_of(term.value), term.counts)
+            return Part(vectors[term][:width], kind_of(term.value), term.counts)
         if term.kind == "moment":
             vector = self.gallery.moment(term.value).vector
             return Part(vector, kind_of(None), term.counts)

@@ -123,9 +123,10 @@ def sound(told: Told) -> Told:
     """The texts as they can be stored: lines of letters that can be seen, none of them empty or too
     long, at times that are numbers, in their order; a note says what was left out."""
     timed = [one for one in told.phrases if math.isfinite(one.start) and math.isfinite(one.end)]
-    lines = [_line(one) for one in timed]
+    texts = [plain(one.text) for one in timed]
+    lines = [_line(one, text) for one, text in zip(timed, texts, strict=True)]
     phrases = sorted(filter(lambda one: one.text, lines), key=lambda one: (one.start, one.end))
-    cut = sum(len(plain(one.text)) > LONGEST for one in timed)
+    cut = sum(len(text) > LONGEST for text in texts)
     notes = [
         plain(told.note),
         f"phrases without a time: {len(told.phrases) - len(timed)}"
@@ -142,7 +143,6 @@ def sound(told: Told) -> Told:
     )
 
 
-def _line(phrase: Phrase) -> Phrase:
+def _line(phrase: Phrase, text: str) -> Phrase:
     start = max(phrase.start, 0.0)
-    text = plain(phrase.text)[:LONGEST].strip()
-    return Phrase(start=start, end=max(phrase.end, start), text=text)
+    return Phrase(start=start, end=max(phrase.end, start), text=text[:LONGEST].strip())

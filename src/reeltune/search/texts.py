@@ -65,7 +65,7 @@ def words_of(folder: Path, video: str, channel: Words) -> Told | None:
     if table is None:
         return None
     columns = [*PLAIN, "part", "parts", "note"]
-    of_it = _texts.of_content(video, channel)
+    of_it = _texts.of_contents([video], channel)
     found = table.to_table(columns=columns, filter=of_it).sort_by("part").to_pylist()
     if not found:
         return None

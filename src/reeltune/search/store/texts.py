@@ -116,15 +116,15 @@ def write(folder: Path, texts: Sequence[Texts], vectors: Float[np.ndarray, "N 38
 
 def _of(texts: Sequence[Texts]) -> str:
     """The filter that rows are of one of these channels of videos."""
-    of: dict[str, list[str]] = {}
+    of: dict[Words, list[str]] = {}
     for one in texts:
         of.setdefault(one.channel, []).append(one.video)
-    return " OR ".join(f"channel = '{name}' AND {is_one_of('video', of[name])}" for name in of)
+    return " OR ".join(of_contents(videos, channel) for channel, videos in of.items())
 
 
-def of_content(video: str, channel: Words) -> str:
-    """The filter that rows are of one channel of a content."""
-    return f"channel = '{channel}' AND {is_one_of('video', [video])}"
+def of_contents(videos: Iterable[str], channel: Words) -> str:
+    """The filter that rows are of one channel of some contents."""
+    return f"channel = '{channel}' AND {is_one_of('video', videos)}"
 
 
 def sweep(folder: Path) -> None:
