@@ -227,3 +227,18 @@ def test_the_command_says_what_it_did(home: Path, videos: Path, other: str) -> N
     assert [Path(one["path"]).name for one in found["missing"]] == ["red.mp4"]
     assert "has the model" in said("--model", other, code=1)
     assert changes.undo(home).what == "reindex"
+
+
+def test_a_model_whose_weights_have_changed_is_taken_by_its_name(
+    videos: Path, tmp_path: Path
+) -> None:
+    own, home = tmp_path / "own", tmp_path / "library"
+    Config.tiny().build().save_pretrained(own)
+    index([str(videos)], home, Choice(model=str(own)))
+    Config.tiny().build().save_pretrained(own)
+    with pytest.raises(
+        LibraryError, match=r"of fingerprint .* reeltune library reindex .* --model"
+    ):
+        Library(home).search("red")
+    assert reindex(home, str(own)).in_use
+    assert Library(home).search("red")

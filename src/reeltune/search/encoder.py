@@ -108,7 +108,7 @@ def _open_stored(folder: Path, manifest: Manifest, device: str | None) -> DualEn
         raise LibraryError(
             f"{folder} was made with model {manifest.model} of fingerprint "
             f"{manifest.fingerprint}, here it is {model.fingerprint}; get the former weights, or "
-            f"index again: reeltune index VIDEOS --library NEW --model {manifest.model}"
+            f"read its videos again: reeltune library reindex {folder} --model {manifest.model}"
         )
     return model
 
