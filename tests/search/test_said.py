@@ -116,6 +116,22 @@ def test_subtitles_alone_need_no_model(tmp_path: Path) -> None:
     teller.close()
 
 
+def test_subtitles_of_no_use_fail_where_nothing_is_to_be_heard(tmp_path: Path) -> None:
+    teller = Said("none")
+    path = write_tones(tmp_path / "a.mkv", (0.0, np.zeros(RATE, np.int16)))
+    (tmp_path / "a.srt").write_bytes(bytes(100))
+    (tmp_path / "a.en.vtt").write_text("nothing")
+    with pytest.raises(MediaError) as caught:
+        teller.tell(path, done)
+    assert caught.value.reason == (
+        "a.srt was not read (it is no text); a.en.vtt: no subtitles in it"
+    )
+    (tmp_path / "a.en.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nHello\n")
+    told = teller.tell(path, done)
+    assert (told.source, told.note) == ("sidecar", "a.srt was not read (it is no text)")
+    teller.close()
+
+
 def test_a_file_that_is_no_video_is_refused(said: Said, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"nonsense")
     with pytest.raises(MediaError, match="text, not a video"):

@@ -1,5 +1,6 @@
 """Subtitles as people and strangers write them become phrases, or are counted as none."""
 
+import random
 import time
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from reeltune.errors import DataError
 from reeltune.search.channels._cues import CUES, Form, as_phrases, bare_lines, read_cues
-from reeltune.search.channels._sidecars import read_sidecar, sidecars, state
+from reeltune.search.channels._sidecars import LARGEST, read_sidecar, sidecars, state
 from reeltune.types import Phrase
 
 SRT = "1\n00:00:01,000 --> 00:00:02,500\nHello there\n\n2\n00:00:03,000 --> 00:00:04,000\nBye\n"
@@ -171,6 +172,48 @@ def test_each_encoding_is_read(
     (only,) = sidecars(tmp_path / "movie.mp4", ())
     cues, wrong = read_sidecar(only)
     assert ([one.text for one in cues.found], wrong) == ([said, "Bye"], note)
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "note"),
+    [
+        (SRT.replace("there", "th\0ere").encode(), "Hello there", "bytes of zero left out: 1"),
+        (
+            SRT.replace("there", "Zo\0ë\0").encode("cp1252"),
+            "Hello Zoë",
+            "is not UTF-8 and was read as cp1252; bytes of zero left out: 2",
+        ),
+        (b"\0\0" + SRT.replace("there", "Zoë").encode(), "Hello Zoë", "bytes of zero left out: 2"),
+    ],
+)
+def test_bytes_of_zero_are_left_out_and_counted(
+    content: bytes, said: str, note: str, tmp_path: Path
+) -> None:
+    (tmp_path / "movie.srt").write_bytes(content)
+    cues, wrong = read_sidecar(sidecars(tmp_path / "movie.mp4", ())[0])
+    assert ([one.text for one in cues.found], wrong) == ([said, "Bye"], note)
+
+
+NOISE = random.Random(0).randbytes(20_000)
+
+
+@pytest.mark.parametrize("name", ["movie.srt", "movie.ru.vtt", "movie.ja.ass", "movie.zh.srt"])
+@pytest.mark.parametrize(
+    "content", [NOISE, b"PK\x03\x04" + NOISE, b"\xff\xfe" + NOISE[:-1], bytes(5000)]
+)
+def test_what_is_no_text_is_not_read(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=rf"{name} was not read \(it is no text\)"):
+        read_sidecar(sidecars(tmp_path / "movie.mp4", ())[0])
+
+
+def test_a_file_that_is_too_large_is_not_read_at_all(tmp_path: Path) -> None:
+    assert LARGEST == 16 << 20
+    with (tmp_path / "movie.srt").open("wb") as file:
+        file.write(SRT.encode())
+        file.truncate(LARGEST + 1)
+    with pytest.raises(DataError, match=r"not read \(it has more than 16,777,216 bytes\)"):
+        read_sidecar(sidecars(tmp_path / "movie.mp4", ())[0])
 
 
 def test_a_link_to_another_folder_is_not_read(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Files of subtitles that lie beside a video."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,8 @@ from reeltune.storage.text_file import decoded
 FORMS: dict[str, Form] = {".srt": "srt", ".vtt": "vtt", ".ass": "ass", ".ssa": "ass"}
 PLACES = {suffix: place for place, suffix in enumerate(FORMS)}
 LARGEST = 16 << 20  # bytes
+START = 4096  # bytes, or letters, by which it is told what a file is written in
+UNSEEN = 1 / 20  # share of control characters and letters that are none from which it is no text
 FORCED, FOR_THE_DEAF = "forced", ("sdh", "cc", "hi")
 # What was written before UTF-8, by language; Windows-1252 for all others.
 LEGACY = {
@@ -71,16 +74,15 @@ def sidecars(video: Path, asked: Sequence[str]) -> list[Sidecar]:
 def read_sidecar(sidecar: Sidecar) -> tuple[Cues, str]:
     """Its cues, and what was wrong with its encoding.
 
-    Raises DataError, for the note, for a file that cannot be read, and for a link to one in
-    another folder, which may be anything of this machine.
+    Raises DataError, for the note, for a file that cannot be read or is no text, and for a link to
+    one in another folder, which may be anything of this machine.
     """
     if sidecar.path.resolve().parent != sidecar.path.parent.resolve():
         raise DataError(f"{sidecar.path.name} was not read (it is a link to another folder)")
     try:
-        content = read_bytes(sidecar.path, LARGEST)
+        text, note = _text(read_bytes(sidecar.path, LARGEST), sidecar.language)
     except (OSError, ValueError) as error:
         raise DataError(f"{sidecar.path.name} was not read ({in_short(error)})") from error
-    text, note = _text(content, sidecar.language)
     return read_cues(text, FORMS[sidecar.path.suffix.lower()]), note
 
 
@@ -94,18 +96,42 @@ def state(sidecar: Sidecar) -> str:
 
 
 def _text(content: bytes, language: str) -> tuple[str, str]:
-    """Text in the encoding that the file begins with, UTF-8, or the usual one of its language."""
+    """Text in the encoding that the file begins with, UTF-8, or the usual one of its language, and
+    what was wrong with it; the few bytes of zero that damage leaves are left out.
+
+    Raises ValueError for what is no text.
+    """
     try:
         return decoded(content), ""
     except ValueError:
-        pass
-    zeros = content[:4096].count(0)
-    if zeros > len(content[:4096]) // 5:
-        encoding = "utf-16-le" if content[1:4096:2].count(0) > zeros / 2 else "utf-16-be"
-    else:
-        encoding = LEGACY.get(language.partition("-")[0], "cp1252")
+        encoding = _encoding(content, language)
     text = content.decode(encoding, "replace").replace("\r\n", "\n").replace("\r", "\n")
-    return text, f"is not UTF-8 and was read as {encoding}"
+    if _unseen(text[:START]) > UNSEEN:
+        raise ValueError("it is no text")
+    notes = [f"is not UTF-8 and was read as {encoding}"] if encoding != "utf-8" else []
+    if zeros := text.count("\0"):
+        notes.append(f"bytes of zero left out: {zeros}")
+    return text.replace("\0", ""), "; ".join(notes)
+
+
+def _encoding(content: bytes, language: str) -> str:
+    """What text is written in that has no mark of its encoding: UTF-16 where many of its bytes are
+    zero, or UTF-8, or else what its language had before."""
+    start = content[:START]
+    zeros = start.count(0)
+    if zeros > len(start) // 5:
+        return "utf-16-le" if start[1::2].count(0) > zeros / 2 else "utf-16-be"
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return LEGACY.get(language.partition("-")[0], "cp1252")
+    return "utf-8"
+
+
+def _unseen(text: str) -> float:
+    """The share of characters that no text has."""
+    wrong = [one for one in text if one == "\ufffd" or unicodedata.category(one) == "Cc"]
+    return sum(not one.isspace() for one in wrong) / max(len(text), 1)
 
 
 @lru_cache(maxsize=8)

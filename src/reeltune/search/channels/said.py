@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from reeltune.errors import ConfigError, DataError
+from reeltune.errors import ConfigError, DataError, MediaError
 from reeltune.media import languages
 from reeltune.media.decoder import Decoder
 from reeltune.media.limits import Limits
@@ -14,7 +14,7 @@ from reeltune.search.channels._cues import as_phrases
 from reeltune.search.channels._sidecars import read_sidecar, sidecars, state
 from reeltune.search.channels.channel import Told, Words
 
-RULES = 1  # counts the changes of how subtitles are chosen and read
+RULES = 2  # counts the changes of how subtitles are chosen and read
 NO_SPEECH = "none"  # in the place of a model: subtitles alone
 USUAL = ("en",)  # which the packaged encoder of sentences reads best
 
@@ -52,11 +52,14 @@ class Said:
     def tell(self, path: Path, done: Callable[[float], None]) -> Told:
         """All that is said in a video; `done` takes the share (0 to 1) that is finished.
 
-        Raises MediaError for sound that cannot be decoded, and CheckpointError for a speech model
-        that cannot be opened.
+        Raises MediaError for sound that cannot be decoded, and where subtitles that cannot be used
+        are all there is to go by, and CheckpointError for a speech model that cannot be opened.
         """
         notes: list[str] = []
-        told = self._beside(path, notes) or self._inside(path, notes) or self._heard(path, done)
+        told = self._beside(path, notes) or self._inside(path, notes)
+        if told is None and notes and self._whisper is None:
+            raise MediaError(str(path), "; ".join(notes))
+        told = told or self._heard(path, done)
         done(1.0)
         note = "; ".join(filter(None, [*notes, told.note]))
         return Told(phrases=told.phrases, source=told.source, language=told.language, note=note)
