@@ -12,6 +12,8 @@ import pytest
 
 from reeltune.errors import DataError, LibraryError
 from reeltune.models.opening.open import open_model
+from reeltune.models.opening.presets import presets
+from reeltune.search.creation import encoder_for
 from reeltune.search.ingest import REPORT_NAME, Choice, index
 from reeltune.search.maintain import verify
 from reeltune.search.report import Report
@@ -314,3 +316,16 @@ def test_verify_remarks_what_is_not_on_disk_as_it_is_stored(videos: Path, model:
         f"{videos / 'red.mp4'} has another time of change than is stored; {mended}",
         f"{videos / 'two.mp4'} has another size than is stored; {mended}",
     ]
+
+
+def test_a_short_name_is_the_same_model_in_a_library_as_elsewhere(
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of that name is given as a path, so that no folder changes what a name means."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("siglip2", "lite"):
+        shutil.copytree(model, tmp_path / name)
+        assert encoder_for(tmp_path / "library", name, None).name == presets()[name].model
+        there = encoder_for(tmp_path / "library", f"./{name}", None)
+        assert there.name == str(tmp_path / name)
+        assert there.model.name == str(tmp_path / name)

@@ -242,3 +242,34 @@ def test_a_model_whose_weights_have_changed_is_taken_by_its_name(
         Library(home).search("red")
     assert reindex(home, str(own)).in_use
     assert Library(home).search("red")
+
+
+def test_a_library_that_is_open_goes_on_with_its_new_model(
+    home: Path, videos: Path, other: str
+) -> None:
+    library = Library(home)
+    before = [hit.id for hit in library.search("red", fold=False)]
+    done = library.reindex(other)
+    assert (done.files, done.in_use, library.model.dim) == (3, True, 20)
+    assert [hit.id for hit in library.search("red", fold=False)] == [
+        hit.id for hit in Library(home).search("red", fold=False)
+    ]
+    assert len(before) == len(library.search("red", fold=False))
+    (videos / "red.mp4").unlink()
+    with pytest.raises(LibraryError, match=r"has the model .* already"):
+        library.reindex(other)
+
+
+def test_a_library_keeps_its_model_where_files_are_missing(
+    home: Path, videos: Path, model: str, other: str
+) -> None:
+    library = Library(home)
+    (videos / "red.mp4").unlink()
+    done = library.reindex(other)
+    assert (done.in_use, [failed.path for failed in done.missing]) == (
+        False,
+        [str(videos / "red.mp4")],
+    )
+    assert library.model.name == model
+    assert library.reindex(other, drop_missing=True).in_use
+    assert library.model.name == other

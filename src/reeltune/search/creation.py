@@ -1,6 +1,5 @@
 """Makes an empty library, and settles with one that is there which model and frames it is of."""
 
-import os
 from functools import partial
 from pathlib import Path
 
@@ -57,9 +56,7 @@ def encoder_for(
     Sampling.parse(sampling or str(Sampling()))
     if model in (None, AUTO) and stored is not None:
         return Encoder.of_library(folder, stored, device)
-    name = given(model or DEFAULT)
-    # A run's folder goes before a component of its name; either is readable from anywhere.
-    name = os.path.abspath(name) if os.path.isdir(name) else placed_name(name)
+    name = placed_name(given(model or DEFAULT))
     return Encoder(name, partial(open_encoder, name, device=device))
 
 

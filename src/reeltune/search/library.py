@@ -18,6 +18,7 @@ from reeltune.media.paths import Paths, each_of
 from reeltune.media.progress import Progress
 from reeltune.media.squares import squares
 from reeltune.models.opening.sentences import Sentences
+from reeltune.registry import given
 from reeltune.search._find import Finder
 from reeltune.search.channels.channel import Words
 from reeltune.search.creation import create
@@ -27,6 +28,7 @@ from reeltune.search.ingest import Choice, Options, index
 from reeltune.search.maintain import Health, verify
 from reeltune.search.moments import Embedded, embedded_moments, list_moments
 from reeltune.search.query import Ask, Wishes
+from reeltune.search.reindex import Reindexed, reindex
 from reeltune.search.report import Report
 from reeltune.search.script import Script
 from reeltune.search.store import table as _table
@@ -56,6 +58,7 @@ class Library:
         The model is opened when it is first needed, on `device` (such as `cuda`) if one is named.
         """
         self.folder = Path(folder).expanduser()
+        self._device = device
         self.manifest = Manifest.read(self.folder)
         self._encoder = Encoder.of_library(self.folder, self.manifest, device)
         self._lock = threading.RLock()  # over what follows
@@ -124,6 +127,25 @@ class Library:
         none.
         """
         return remove(self.folder, paths)
+
+    def reindex(
+        self, model: str, *, drop_missing: bool = False, progress: Progress | None = None
+    ) -> Reindexed:
+        """Read all videos again with another model, as the command `library reindex` does.
+
+        Until they are read, searches see the old vectors, and where the result is not `in_use` they
+        still do: `missing` names files that cannot be read now, without which the new ones are
+        taken only if `drop_missing` says so. Ctrl-C ends the run with `interrupted`; the next call
+        goes on. Raises LibraryError where the library has this model already, where none of its
+        files is there, or where another process writes, and CheckpointError for a model that cannot
+        be opened.
+        """
+        done = reindex(self.folder, given(model), self._device, drop_missing, progress)
+        if done.in_use:
+            with self._lock:
+                self.manifest = Manifest.read(self.folder)
+                self._encoder = Encoder.of_library(self.folder, self.manifest, self._device)
+        return done
 
     def files(self) -> list[File]:
         """The videos of the library, in the order of their paths."""
