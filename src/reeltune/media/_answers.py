@@ -99,6 +99,21 @@ class Cue(Answer):
     end: Seconds
 
 
+class Clipped(Answer):
+    """A clip is cut out of a video, and begins at `start` of it."""
+
+    kind: Literal["clipped"]
+    duration: Seconds
+    start: Seconds
+
+
+class Written(Answer):
+    """Bytes of a clip, which follow, and where in its file they stand."""
+
+    kind: Literal["written"]
+    at: Annotated[int, Field(ge=0)]
+
+
 class Alive(Answer):
     """The worker decodes, but has no frame yet."""
 
@@ -129,6 +144,8 @@ Said = (
     | Samples
     | Subtitled
     | Cue
+    | Clipped
+    | Written
     | Alive
     | End
     | Refusal
@@ -148,6 +165,8 @@ def understand(header: bytes, body: bytes) -> tuple[Any, list[bytes]]:
         raise WireError("a frame is malformed")
     if isinstance(said, Samples) and (len(said.parts) != 1 or not _is_piece(said.parts[0])):
         raise WireError("a piece of sound is malformed")
+    if isinstance(said, Written) and len(said.parts) != 1:
+        raise WireError("a part of a clip is malformed")
     if isinstance(said, Cue) and (len(said.parts) != 1 or said.parts[0] > CUE_LIMIT):
         raise WireError("a subtitle is malformed")
     return said, cut(body, said.parts)

@@ -14,10 +14,18 @@ from itertools import chain, islice
 import av
 
 from reeltune.media._cuts import Cuts
-from reeltune.media._jumps import jumping_pays, rewind
+from reeltune.media._jumps import jumped, jumping_pays, rewind
 from reeltune.media._media import Media, VideoPacket, read_packets, reason, sound_until
 from reeltune.media._plan import REORDER, Plan
-from reeltune.media.sampling import ROUNDED, Marks, Sampling, Selector, marks, selector
+from reeltune.media.sampling import (
+    JUMP_FROM,
+    ROUNDED,
+    Marks,
+    Sampling,
+    Selector,
+    marks,
+    selector,
+)
 
 CLOSE = 0.5  # s at the end of a video that may be missing without a word
 BACK = 1.0  # s; timestamps that fall back by more begin a new recording in the same file
@@ -43,11 +51,15 @@ class Chosen:
         packets = self._packets()
         head = list(islice(packets, REORDER))
         is_unsure = self._find_start([packet for packet in head if not packet.is_discard])
+        if self.sampling.start >= JUMP_FROM and not is_unsure:
+            self._go_to_span()
+            packets = self._packets()
+            head = list(islice(packets, REORDER))
         few = self._shows_few(head)
         if few is None:
-            rewind(self.media)
+            self._go_to_span()
             few = self._shows_few(self._packets(), is_whole=True)
-            rewind(self.media)
+            self._go_to_span()
             head, packets = [], self._packets()
         choose = selector(self.sampling, self.media.duration, bool(few))
         if self.sampling.kind == "shot" or is_unsure:
@@ -77,6 +89,13 @@ class Chosen:
         stamps = stamps or [p.dts for p in shown if p.dts is not None]
         self.start = min(map(self.time, stamps), default=0.0)
         return self.by_dts or any(packet.pts is None for packet in shown)
+
+    def _go_to_span(self) -> None:
+        """Go to the last keyframe before the span, or to the beginning where the span is near it or
+        no index leads there."""
+        begin = self.sampling.start
+        if begin < JUMP_FROM or not jumped(self.media, self.start + begin):
+            rewind(self.media)
 
     def _shows_few(self, packets: Iterable[VideoPacket], is_whole: bool = False) -> bool | None:
         """Whether the span of `uniform` shows no more frames than are wanted from it.
@@ -228,6 +247,9 @@ class Chosen:
                 is_skipping = False
             codec.skip_frame = "DEFAULT" if mode == "DEFAULT" else "NONREF"
             yield from self._wanted(packet, plan.wanted)
+            if plan.is_over() and math.isfinite(self.sampling.span[1]):
+                self.seen = self.media.duration  # the rest was not asked for
+                return
         if not is_skipping:
             codec.skip_frame = "DEFAULT"
             yield from self._wanted(None, plan.wanted)

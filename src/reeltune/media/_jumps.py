@@ -18,6 +18,19 @@ def rewind(media: Media) -> None:
     media.container.seek(min(media.stream.start_time or 0, 0), stream=media.stream)
 
 
+def jumped(media: Media, mark: float) -> bool:
+    """Go to the last keyframe at or before a mark (s, as the file counts), and say whether the
+    file's index led there."""
+    if media.container.format.name.split(",")[0] not in JUMPERS:
+        return False
+    try:
+        keyframe = _keyframe_before(media, mark)
+        media.container.seek(int(mark / media.base), stream=media.stream)
+    except av.error.FFmpegError:
+        return False
+    return keyframe is not None
+
+
 def jumping_pays(media: Media, marks: Sequence[float]) -> bool:
     """Try to jump to the keyframe before each mark (s, as the file counts).
 
@@ -27,13 +40,22 @@ def jumping_pays(media: Media, marks: Sequence[float]) -> bool:
     again = 0.0  # s that lie between the keyframes and the marks
     try:
         for mark in marks if media.container.format.name.split(",")[0] in JUMPERS else ():
-            media.container.seek(int(mark / media.base), stream=media.stream)
-            packet = next(p for p in read_packets(media) if p.size)
-            if packet.pts is None or not packet.is_keyframe or packet.pts * media.base > mark:
-                again = float("inf")
+            keyframe = _keyframe_before(media, mark)
+            again += float("inf") if keyframe is None else mark - keyframe
+            if keyframe is None:
                 break
-            again += mark - float(packet.pts * media.base)
-    except (av.error.FFmpegError, StopIteration):
+    except av.error.FFmpegError:
         again = float("inf")
     rewind(media)
     return 0 < again < (marks[-1] - marks[0]) / 2
+
+
+def _keyframe_before(media: Media, mark: float) -> float | None:
+    """Where a jump to a mark leads, both in s as the file counts; None where that is no keyframe at
+    or before it."""
+    media.container.seek(int(mark / media.base), stream=media.stream)
+    packet = next((packet for packet in read_packets(media) if packet.size), None)
+    if packet is None or packet.pts is None or not packet.is_keyframe:
+        return None
+    time = float(packet.pts * media.base)
+    return time if time <= mark else None

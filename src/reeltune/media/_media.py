@@ -25,8 +25,9 @@ from reeltune.media.limits import CODECS, FORMATS, PICTURES, Limits
 
 if TYPE_CHECKING:
     VideoPacket = Packet[VideoStream]
+    AnyPacket = Packet[Stream]
 else:
-    VideoPacket = Packet  # generic in PyAV's stubs only
+    VideoPacket = AnyPacket = Packet  # generic in PyAV's stubs only
 STILLS = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 WIDEST_PIXEL = 8.0  # width of a pixel by its height, or the reverse; more is taken for an error
 
@@ -93,17 +94,17 @@ def require_regular(descriptor: int) -> None:
 
 
 @contextmanager
-def opened(descriptor: int, limits: Limits) -> Iterator[Media]:
+def opened(descriptor: int, limits: Limits, codecs: Sequence[str] = CODECS) -> Iterator[Media]:
     """A video whose container, codec and declared sizes are all within the limits."""
     require_regular(descriptor)
     length = 0.0
-    with container_at(descriptor, limits) as container:
+    with container_at(descriptor, limits, codecs) as container:
         media = _checked(container, os.fstat(descriptor).st_size, limits)
         if media.duration > 0:
             yield media
             return
         length = _measured(media)
-    with container_at(descriptor, limits) as container:
+    with container_at(descriptor, limits, codecs) as container:
         yield _checked(container, os.fstat(descriptor).st_size, limits, length)
 
 

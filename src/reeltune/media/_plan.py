@@ -107,6 +107,10 @@ class Plan:
         place."""
         return bool(self.wanted) and self.wanted[0] < self._time(packet)
 
+    def is_over(self) -> bool:
+        """Whether all frames that are wanted have come, and no later one will be."""
+        return self._choose.undecided == math.inf and not self.wanted
+
     def _is_needed_before_next_key(self) -> bool:
         """Whether a frame up to the next keyframe is, or may yet be, wanted.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import av
 from av.audio.frame import AudioFrame
@@ -33,13 +34,18 @@ def _rank(stream: AudioStream) -> tuple[bool, bool, int]:
 
 @dataclass
 class Heard:
-    """Iterates over (time in s, bytes of little-endian int16); `trouble` says how it went."""
+    """Iterates over (time in s, bytes of little-endian int16); `trouble` says how it went.
+
+    The samples of several channels alternate.
+    """
 
     container: InputContainer
     stream: AudioStream
     start: float  # s, where the clock of the frames begins
     limits: Limits
     progress: Callable[[], None]  # called at every packet
+    rate: int = HEARD  # samples a second
+    channels: Literal[1, 2] = 1
     trouble: str = ""  # what stopped or disturbed the reading, in a few words
     _held: bytearray = field(default_factory=bytearray)
     _time: float = 0.0  # s, of the first sample held
@@ -47,6 +53,11 @@ class Heard:
     _shift: float = 0.0  # s, added to the times of a later recording in the same file
     _resampler: AudioResampler | None = None
     _form: tuple[str, str, int] = ("", "", 0)  # of the frames that the resampler takes
+
+    @property
+    def _width(self) -> int:
+        """Bytes of one instant."""
+        return 2 * self.channels
 
     def __iter__(self) -> Iterator[tuple[float, bytes]]:
         for frame in self._frames():
@@ -59,7 +70,8 @@ class Heard:
                 yield from self._emptied()
                 self._time = self._due = time
                 self._form = form
-                self._resampler = AudioResampler(format="s16", layout="mono", rate=HEARD)
+                layout = "mono" if self.channels == 1 else "stereo"
+                self._resampler = AudioResampler(format="s16", layout=layout, rate=self.rate)
             self._due += frame.samples / frame.sample_rate
             self._hold(frame)
             yield from self._whole(PIECE)
@@ -97,22 +109,22 @@ class Heard:
         if self._resampler is None:
             return
         for made in self._resampler.resample(frame):
-            self._held += bytes(made.planes[0])[: 2 * made.samples]
+            self._held += bytes(made.planes[0])[: self._width * made.samples]
 
     def _whole(self, length: int) -> Iterator[tuple[float, bytes]]:
         """Pieces of `length` samples that are full."""
-        while len(self._held) >= 2 * length:
-            piece = bytes(self._held[: 2 * length])
-            del self._held[: 2 * length]
+        while len(self._held) >= self._width * length:
+            piece = bytes(self._held[: self._width * length])
+            del self._held[: self._width * length]
             yield self._time, piece
-            self._time += length / HEARD
+            self._time += length / self.rate
 
     def _emptied(self) -> Iterator[tuple[float, bytes]]:
         """All that is left of a stretch of sound without gaps."""
         self._hold(None)
         yield from self._whole(PIECE)
         if self._held:
-            yield from self._whole(len(self._held) // 2)
+            yield from self._whole(len(self._held) // self._width)
 
 
 def _is_plausible(frame: AudioFrame) -> bool:

@@ -17,6 +17,9 @@ import av
 from PIL import Image
 
 from reeltune.media import _sandbox
+from reeltune.media._clips import Part
+from reeltune.media._copied import copy
+from reeltune.media._encoded import encode
 from reeltune.media._frames import Chosen
 from reeltune.media._hand import Taker
 from reeltune.media._media import (
@@ -32,7 +35,7 @@ from reeltune.media._pixels import fit
 from reeltune.media._spoken import Outlet, serve_sound, serve_subtitles
 from reeltune.media._taken import taken
 from reeltune.media._wire import WireError, receive, send
-from reeltune.media.limits import SOUNDS, Limits, minutes
+from reeltune.media.limits import CODECS, SOUNDS, Limits, minutes
 from reeltune.media.sampling import Sampling
 
 THUMBNAIL = 160  # pixels of the longer side
@@ -72,6 +75,9 @@ def serve(file: int, request: dict[str, Any], limits: Limits, answers: IO[bytes]
         send(answers, {"kind": "end", "note": "", "until": 0.0})
         return
     outlet = Outlet(answers, limits, Heart(answers).beat)
+    if request["kind"] == "clip":
+        serve_clip(file, request, outlet)
+        return
     with opened(file, limits) as media:
         _sandbox.allow_cpu(limits.cpu * (1 + minutes(media.duration, media.size)))
         if request["kind"] in ("frames", "views"):
@@ -103,6 +109,17 @@ def serve_frames(media: Media, request: dict[str, Any], outlet: Outlet) -> None:
             break
         send_frame(answers, seconds, seen, request)
     send(answers, {"kind": "end", "note": note(chosen), "until": chosen.until()})
+
+
+def serve_clip(file: int, request: dict[str, Any], outlet: Outlet) -> None:
+    """A part of a video as a file of its own, copied or encoded anew."""
+    with opened(file, outlet.limits, CODECS + SOUNDS) as media:
+        _sandbox.allow_cpu(outlet.limits.cpu * (1 + minutes(media.duration, media.size)))
+        origin = Chosen(media, Sampling(), outlet.beat).origin()
+        start, end = request["span"]
+        part = Part(media, origin, start, end, request["format"], outlet)
+        trouble, until = encode(part) if request["exact"] else copy(part)
+    send(outlet.answers, {"kind": "end", "note": trouble, "until": until})
 
 
 class Heart:

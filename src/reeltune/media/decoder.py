@@ -85,17 +85,17 @@ class Decoder:
 
     def open(self, path: Path) -> "Reading[Frame]":
         """Start reading a video; raises MediaError if no part of it can be read."""
-        return self._begin(Reading(self, path, self._request("frames")))
+        return self.begin(Reading(self, path, self._request("frames")))
 
     def views(self, path: Path) -> "Reading[View]":
         """Start reading a video as whole frames, which are made smaller where a side is longer
         than `pixels.size`; raises MediaError if no part of it can be read."""
-        return self._begin(Reading(self, path, self._request("views")))
+        return self.begin(Reading(self, path, self._request("views")))
 
     def image(self, path: Path) -> Frame:
         """A picture file as a frame; raises MediaError if it cannot be read."""
         reading: Reading[Frame] = Reading(self, path, self._request("still"))
-        with self._begin(reading):
+        with self.begin(reading):
             frames = list(reading)
         if not frames:
             raise MediaError(str(path), "decoding failed: no picture came")
@@ -104,12 +104,12 @@ class Decoder:
     def sound(self, path: Path) -> Sound:
         """Start reading the sound of a video; raises MediaError if there is some and none of it
         can be read."""
-        return self._begin(Sound(self, path, {"kind": "sound"}))
+        return self.begin(Sound(self, path, {"kind": "sound"}))
 
     def subtitles(self, path: Path, languages: Sequence[str] = ()) -> Subtitles:
         """Start reading the subtitles inside a video, in the first of `languages` (BCP 47) that
         there is; raises MediaError if the file cannot be read."""
-        return self._begin(Subtitles(self, path, {"kind": "subtitles", "languages": [*languages]}))
+        return self.begin(Subtitles(self, path, {"kind": "subtitles", "languages": [*languages]}))
 
     def close(self) -> None:
         """End the worker; a later file would start a new one."""
@@ -132,7 +132,8 @@ class Decoder:
     def _request(self, kind: str) -> dict[str, Any]:
         return {"kind": kind, "pixels": asdict(self.pixels), "sampling": str(self.sampling)}
 
-    def _begin(self, exchange: Asked) -> Asked:
+    def begin(self, exchange: Asked) -> Asked:
+        """Ask the worker about a file; raises MediaError if nothing of it can be read."""
         if self._reading is not None and not self._reading.is_done:
             self.close()  # the worker is in the middle of a file that was left
         exchange.begin()

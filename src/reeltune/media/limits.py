@@ -40,6 +40,8 @@ class Limits:
     frames: int = 250_000  # taken from one file
     cues: int = 100_000  # of subtitles, taken from one file
     words: int = 16 << 20  # bytes of subtitles, taken from one file
+    clip: float = 3600.0  # s, the longest that is cut out of a file
+    cut: int = 16 << 30  # bytes of what is cut out
     lookahead: int = 128 << 20  # bytes of packets held while looking for the next keyframe
     silence: float = 60.0  # s without progress, then the worker is killed
     wall: float = 1200.0  # s of waiting for one file, and this again per minute of video
