@@ -39,6 +39,8 @@ PLAIN = st.text("ab-+#@ .", min_size=1).filter(
         ('@"my clip.mp4"', [Term("video", "my clip.mp4")]),
         ("@home", [Term("words", "@home")]),
         ("#1 fan", [Term("words", "#1 fan")]),
+        ("#face - #sunset", [Term("words", "#face"), Term("words", "#sunset", -1)]),
+        (' - "a" + b', [Term("words", '"a"', -1), Term("words", "b")]),
     ],
 )
 def test_terms_of_a_query(text: str, expected: list[Term]) -> None:
@@ -68,6 +70,18 @@ def test_what_is_put_together_is_taken_apart_again(parts: list[tuple[str, int]])
 @pytest.mark.parametrize("text", ["a dog -", "a + - b", "+ ", "-"])
 def test_a_sign_without_a_term_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"has nothing after a [+-]; write what it stands before"):
+        terms(text)
+
+
+@pytest.mark.parametrize("text", ["#999", f"a dog - #{ID[:-1]}", f"#{ID.upper()}", f"#{ID}0"])
+def test_an_id_that_no_moment_can_have_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"#\w+ is no id of a moment, .* take one from --json"):
+        terms(text)
+
+
+@pytest.mark.parametrize("text", ['a dog - "', '""', "a + \u201cb"])
+def test_quotation_marks_that_are_no_pair_around_words_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"quotes without a word|without its other half"):
         terms(text)
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reeltune.errors import ConfigError
 from reeltune.search.channels._vocabulary import ABSENT, EXACT, LOOSE, Vocabulary, differ_in_one
 from reeltune.search.channels.question import quotes_of
 from reeltune.search.channels.tokens import fold, tokens, words
@@ -108,8 +109,20 @@ def test_one_wrong_letter_against_every_edit(one: str, other: str) -> None:
 
 
 def test_phrases_in_quotes() -> None:
-    assert quotes_of('a "Happy Birthday" and \u201cthank you\u201d, "" "?"') == [
+    assert quotes_of('a "Happy Birthday" and \u201cthank you\u201d') == [
         ["happy", "birthday"],
         ["thank", "you"],
     ]
-    assert quotes_of('5" of snow') == []
+    assert quotes_of('5" of snow, \u201eguten Tag\u201d') == [["guten", "tag"]]
+
+
+@pytest.mark.parametrize("text", ['"happy birthday', 'a "b" c"', "\u201cthank you", "you\u201d"])
+def test_a_quote_that_is_not_closed_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="without its other half; write both around a phrase"):
+        quotes_of(text)
+
+
+@pytest.mark.parametrize("text", ['""', 'a dog "?"', "\u201c \u201d"])
+def test_quotes_without_words_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="has quotes without a word in them; write the words"):
+        quotes_of(text)

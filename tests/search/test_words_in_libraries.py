@@ -16,7 +16,8 @@ from reeltune.cli.app import app
 from reeltune.cli.search_prompt import with_ids
 from reeltune.errors import ConfigError, LibraryError
 from reeltune.search.library import Library
-from reeltune.search.store.table import open_table
+from reeltune.search.store.manifest import Choices, Manifest
+from reeltune.search.store.table import keep, open_table
 
 SAID = [(0.0, 0.5, "happy birthday to you"), (0.5, 1.0, "and many more")]
 
@@ -135,6 +136,33 @@ def test_new_words_are_seen_by_the_next_search(heard: Path, tmp_path: Path) -> N
     found = opened.search("zebra")[0].said
     assert found is not None
     assert found.text == "look at the zebra"
+
+
+def test_words_that_are_lost_are_told_of(heard: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "lib"
+    shutil.copytree(heard, folder)
+    keep(folder, Manifest.read(folder).choosing(Choices(channels=("said",))))
+    opened = Library(folder)
+    assert opened.remarks == []
+    shutil.rmtree(folder / "texts.lance")
+    (remark,) = opened.remarks
+    assert remark == (
+        "what is seen alone is searched: texts.lance is not there; the next index run finds all "
+        "words"
+    )
+    done = CliRunner().invoke(app, ["search", "red", "-l", str(folder), "--json"])
+    assert done.exit_code == 0
+    assert done.stderr.splitlines() == [remark]
+    assert json.loads(done.stdout) == [asdict(hit) for hit in opened.search("red")]
+
+
+def test_a_query_of_the_command_may_begin_with_a_minus(heard: Path) -> None:
+    def run(*words: str) -> str:
+        return CliRunner().invoke(app, ["search", *words, "-l", str(heard)]).output
+
+    assert run("- red + blue") == run("blue", "--not", "red") == run("blue - red")
+    assert "needs something that counts for a moment" in run("- red")
+    assert "No such option: -r" in run("-red")
 
 
 def test_the_command_says_why(heard: Path) -> None:

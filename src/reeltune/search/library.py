@@ -35,6 +35,7 @@ from reeltune.search.store import table as _table
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.gallery import Gallery, thumbnails
 from reeltune.search.store.manifest import Manifest, changed_at
+from reeltune.search.store.texts import missing as missing_texts
 from reeltune.search.store.texts import open_texts
 from reeltune.search.terms import Term, terms
 from reeltune.search.texts import KeptPhrase, list_texts
@@ -271,6 +272,12 @@ class Library:
             if self._gallery is None or self._stamp != (table.version, changed):
                 self._gallery, self._stamp = Gallery.read(table), (table.version, changed)
             return self._gallery
+
+    @property
+    def remarks(self) -> list[str]:
+        """What should be known of the answers of a search, such as that words are lost."""
+        missing = missing_texts(self.folder, Manifest.read(self.folder))
+        return [f"what is seen alone is searched: {missing}"] if missing else []
 
     def prepare(self) -> None:
         """Open the model and the newest version now, so that the first search does not wait."""

@@ -138,8 +138,8 @@ def _verify_texts(folder: Path, manifest: Manifest, health: Health) -> None:
         health.faults.append(str(error))
         return
     if table is None:
-        if manifest.channels:
-            health.remarks.append(f"{_texts.NAME} is not there; the next index run finds all words")
+        if missing := _texts.missing(folder, manifest):
+            health.remarks.append(missing)
         return
     found = inspect(table, TEXTS)
     health.faults.extend(found.faults)

@@ -12,9 +12,11 @@ from typing import Literal
 
 from reeltune.errors import ConfigError
 from reeltune.media.names import SUFFIXES
+from reeltune.search.channels.question import quotes_of
 
 SIGN = re.compile(r'(?P<quoted>"[^"]*")|(?:(?<=\s)|^)(?P<sign>[+-])(?=\s|$)')
 MOMENT = re.compile(r"#[0-9a-f]{24}")
+MOMENT_MEANT = re.compile(r"#(?=\D*\d)[0-9A-Fa-f]+")  # a number, or a part of an id
 PICTURES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"))
 
 
@@ -30,7 +32,8 @@ class Term:
 def terms(text: str) -> list[Term]:
     """The terms of a query, in their order.
 
-    A text without signs is one term, letter by letter. Raises ConfigError where a term is empty.
+    A text without signs is one term, letter by letter. Raises ConfigError where a term is empty,
+    for an id that no moment can have, and for quotation marks that are no pair around words.
     """
     return [_term(part, counts) for part, counts in _parts(text)]
 
@@ -63,4 +66,11 @@ def _term(part: str, counts: int) -> Term:
         return Term("picture", path, counts)
     if part.startswith("@") and suffix in SUFFIXES:
         return Term("video", path, counts)
+    if MOMENT_MEANT.fullmatch(part):
+        raise ConfigError(
+            f"{part} is no id of a moment, which has 24 of the characters 0-9 and a-f; take one "
+            "from --json (the number of a hit, such as #3, is known at the prompt alone), or write "
+            "it without the # if it is a word"
+        )
+    quotes_of(part)
     return Term("words", part, counts)

@@ -60,6 +60,14 @@ class Pruning(TyperCommand):
         return super().parse_args(context, spelled + args[len(options) :])
 
 
+class Querying(TyperCommand):
+    """A command whose query may begin with the minus of a term, as in `- people + a dog`."""
+
+    def parse_args(self, context: Any, args: list[str]) -> Any:
+        """The arguments as click parses them, once such a minus cannot be that of an option."""
+        return super().parse_args(context, [f" {a}" if a.startswith("- ") else a for a in args])
+
+
 @app.command(cls=Pruning)
 def index(
     paths: Annotated[list[str], typer.Argument(help="Videos, or folders of videos.")],
@@ -133,7 +141,7 @@ def writer_of(name: str, device: str | None) -> "Captioner":
     return writer
 
 
-@app.command()
+@app.command(cls=Querying)
 def search(
     text: Annotated[
         str | None,
@@ -219,6 +227,7 @@ def find(
 
         opened = Library(library, device)
         asks = {*given.values()} == {None} and can_prompt() and not as_json
+        remarks = opened.remarks
         found = [] if asks else opened.search(**given, **wishes)
         if asks:
             opened.prepare()
@@ -227,6 +236,8 @@ def find(
         show_hits(hits := opened.search(words, **wishes), words)
         return hits
 
+    for remark in remarks:
+        say((remark, "yellow"), err=True)
     if asks:
         prompt(answer)
     else:

@@ -21,6 +21,7 @@ from reeltune.search.store import table as _table
 from reeltune.search.store._sql import is_one_of
 from reeltune.search.store.checksum import with_checksums
 from reeltune.search.store.dataset import Table
+from reeltune.search.store.manifest import Manifest
 from reeltune.search.store.schema import CHECKSUM, fixed
 
 NAME = "texts.lance"
@@ -69,6 +70,13 @@ def open_texts(folder: Path) -> Table | None:
     """
     path = folder / NAME
     return Table.open(path) if Table.exists(path) else None
+
+
+def missing(folder: Path, manifest: Manifest) -> str:
+    """Why there are no words at all though a library is to have some; empty if all is well."""
+    if not manifest.channels or Table.exists(folder / NAME):
+        return ""
+    return f"{NAME} is not there; the next index run finds all words"
 
 
 def version(folder: Path) -> int:
