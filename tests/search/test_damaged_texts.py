@@ -16,7 +16,7 @@ from reeltune.search.repair import ASIDE, repair
 from reeltune.search.store import table as _table
 from reeltune.search.store import texts as _texts
 from reeltune.search.store.dataset import Table
-from reeltune.search.store.manifest import Choices, Manifest
+from reeltune.search.store.manifest import FILE_NAME, Choices, Manifest
 from reeltune.search.store.seal import NAME, manifests
 from search.tellers import Beside, run, stored
 from search.test_damage import DAMAGES, files_of, moments
@@ -99,6 +99,20 @@ def test_words_that_are_wanted_and_not_there_are_remarked_on(told: Path, tmp_pat
     shutil.rmtree(home / _texts.NAME)
     _table.keep(home, Manifest.read(home).choosing(Choices(channels=("said",))))
     assert verify(home).remarks == ["texts.lance is not there; the next index run finds all words"]
+
+
+def test_a_lost_manifest_comes_back_with_the_words_that_are_wanted(
+    told: Path, tmp_path: Path
+) -> None:
+    home = copied(told, tmp_path / "library")
+    choices = Choices(("*.gif",), ("said", "shown"), "base")
+    _table.keep(home, Manifest.read(home).choosing(choices))
+    (home / FILE_NAME).unlink()
+    assert repair(home) == [
+        "wrote library.json again from the table; it leaves out *.gif and finds words that are "
+        "said and shown (--speech base)"
+    ]
+    assert Manifest.read(home).choices == choices
 
 
 def test_words_of_no_version_that_can_be_read_are_set_aside(told: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Indexing with words: chosen, remembered, ended, taken back, listed and written down."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -131,6 +132,24 @@ def test_words_of_strangers_reach_a_terminal_and_files_in_plain_letters(
         assert "[31mred" in shown.output
         assert not set("\x1b\x07\x00\u202e") & set(shown.output), command
         assert "[bold]more[/bold]" in shown.output
+
+
+def test_a_list_of_no_words_says_why(home: Path, videos: Path) -> None:
+    def said(*options: str) -> str:
+        done = CliRunner().invoke(app, ["library", "texts", str(home), *options])
+        assert (done.exit_code, done.stdout) == (0, "[]\n" if "--json" in options else "")
+        return done.stderr.replace(str(home), "HOME").strip()
+
+    ask = "find them with: reeltune index VIDEOS --library HOME"
+    assert (
+        said() == f"words that are said or shown were not looked for in HOME; {ask} --hear --read"
+    )
+    (videos / "red.srt").unlink()
+    index(videos, home, Choice(speech="none"))
+    assert said("--json") == "nothing is said in the videos of HOME"
+    assert said("--channel", "shown").endswith(f"{ask} --read")
+    shutil.rmtree(home / _texts.NAME)
+    assert said() == "texts.lance is not there; the next index run finds all words"
 
 
 def test_transcript_prints_what_a_library_has_and_hears_the_rest(

@@ -84,7 +84,9 @@ def test_a_run_killed_between_the_manifest_and_the_table_is_gone_on_with(
 def test_a_lost_manifest_of_an_older_library_comes_back_in_the_layout_of_today(old: Path) -> None:
     before, kept = moments(old), Manifest.read(old)
     (old / FILE_NAME).unlink()
-    assert repair(old) == [f"wrote {FILE_NAME} again from the table; it leaves out nothing"]
+    assert repair(old) == [
+        f"wrote {FILE_NAME} again from the table; it leaves out nothing and finds no words"
+    ]
     assert Manifest.read(old) == kept.upgraded()
     assert (moments(old), verify(old).faults) == (before, [])
 

@@ -274,7 +274,9 @@ def test_a_broken_rest_is_found_and_mended(made: Path) -> None:
 def test_a_lost_manifest_comes_back_from_the_table(made: Path) -> None:
     before = Manifest.read(made)
     (made / FILE_NAME).unlink()
-    assert repair(made) == [f"wrote {FILE_NAME} again from the table; it leaves out nothing"]
+    assert repair(made) == [
+        f"wrote {FILE_NAME} again from the table; it leaves out nothing and finds no words"
+    ]
     assert Manifest.read(made) == before
 
 

@@ -26,6 +26,7 @@ from reeltune.search.store.gallery import Gallery
 from reeltune.search.store.manifest import Manifest
 from reeltune.search.store.only import Only
 from reeltune.search.terms import Term
+from reeltune.search.texts import SWITCHES
 from reeltune.types import Channel, Hit, Pixels
 
 QUERY_SAMPLING = "uniform 12"  # frames of a video that is itself a query
@@ -94,10 +95,9 @@ class Finder:
         """Raise ConfigError where words are asked for by name and there are none."""
         for channel in channels:
             if channel != "seen" and (self.script is None or channel not in self.script.tracks):
-                how = "--hear" if channel == "said" else "--read"
                 raise ConfigError(
                     f"no video of {self.folder} has words that are {channel}, as --in asks; find "
-                    f"them with: reeltune index VIDEOS --library {self.folder} {how}"
+                    f"them with: reeltune index VIDEOS --library {self.folder} {SWITCHES[channel]}"
                 )
         quoted = next((term for term in words if quotes_of(term.value)), None)
         if quoted and self.script is None:

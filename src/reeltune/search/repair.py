@@ -271,7 +271,12 @@ def _restore_manifest(folder: Path, done: list[str]) -> None:
         _set_aside(folder, folder / FILE_NAME)
     _table.upgrade(folder, told)
     out = ", ".join(told.exclude) or "nothing"
-    done.append(f"wrote {FILE_NAME} again from the table; it leaves out {out}")
+    channels = " and ".join(told.channels)
+    words = f"words that are {channels}" if channels else "no words"
+    by = f" (--speech {told.speech})" if told.speech else ""
+    done.append(
+        f"wrote {FILE_NAME} again from the table; it leaves out {out} and finds {words}{by}"
+    )
 
 
 def _nothing_tells(folder: Path) -> NoReturn:

@@ -14,6 +14,7 @@ from reeltune.search.store import texts as _texts
 from reeltune.search.store.manifest import Manifest
 from reeltune.types import Phrase
 
+SWITCHES: dict[Words, str] = {"said": "--hear", "shown": "--read"}  # of `index`
 PLAIN = ("start", "end", "text", "source", "language")
 ORDER = [(name, "ascending") for name in ("video", "channel", "part")]
 
@@ -44,6 +45,21 @@ def list_texts(folder: Path, channel: Words | None = None) -> Iterator[KeptPhras
     wanted = _texts.PHRASES if channel is None else f"{_texts.PHRASES} AND channel = '{channel}'"
     rows = table.to_table(columns=[*PLAIN, "video", "channel", "part"], filter=wanted)
     return _texts_of(rows.sort_by(ORDER), Known.read(folder).by_video)
+
+
+def why_none(folder: Path, channel: Words | None = None) -> str:
+    """Why a library has no words, or none of a channel, and what finds some."""
+    manifest = Manifest.read(folder)
+    wanted = [name for name in get_args(Words) if channel in (None, name)]
+    looked_for = [name for name in wanted if name in manifest.channels]
+    if not looked_for:
+        switches = " ".join(SWITCHES[name] for name in wanted)
+        return (
+            f"words that are {' or '.join(wanted)} were not looked for in {folder}; "
+            f"find them with: reeltune index VIDEOS --library {folder} {switches}"
+        )
+    missing = _texts.missing(folder, manifest)
+    return missing or f"nothing is {' or '.join(looked_for)} in the videos of {folder}"
 
 
 def _texts_of(rows: pa.Table, stored: Mapping[str, Stored]) -> Iterator[KeptPhrase]:

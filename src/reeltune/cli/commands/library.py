@@ -99,10 +99,12 @@ def library_texts(
     from dataclasses import asdict
 
     from reeltune.cli.output import show_texts
-    from reeltune.search.texts import list_texts
+    from reeltune.search.texts import list_texts, why_none
 
-    texts = list_texts(library, channel)
+    texts = list(list_texts(library, channel))
     print_json([asdict(text) for text in texts]) if as_json else show_texts(texts)
+    if not texts:
+        say(why_none(library, channel), err=True)
 
 
 @app.command("remove")
