@@ -204,6 +204,18 @@ class Rescored(DualEncoder, Protocol):
 
 
 @runtime_checkable
+class Matryoshka(DualEncoder, Protocol):
+    """A dual encoder whose vectors were trained to be cut: the first numbers of each, brought to
+    unit length again, are a vector themselves (Kusupati et al., 2205.13147)."""
+
+    widths: tuple[int, ...]  # that there are, the whole one first
+
+    def cut(self, width: int) -> None:
+        """Make vectors of one of `widths` from now on, which `dim` and `fingerprint` then say."""
+        ...
+
+
+@runtime_checkable
 class Contrasted(Protocol):
     """A dual encoder with a temperature, all of whose losses are functions of its vectors.
 

@@ -29,7 +29,8 @@ from transformers import (
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models import clip
-from reeltune.models.clip import FRAMES_AT_ONCE, GPU_TIMES, TEXTS_AT_ONCE, Clip, Config, Tower, load
+from reeltune.models._by_frames import GPU_TIMES
+from reeltune.models.clip import FRAMES_AT_ONCE, TEXTS_AT_ONCE, Clip, Config, Tower, load
 from reeltune.types import FrameEncoder, Tokens
 
 MAKERS: dict[str, Callable[[Path], Path]] = {

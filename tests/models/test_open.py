@@ -136,7 +136,8 @@ def test_a_relative_folder_is_stored_by_its_absolute_path(
 ) -> None:
     monkeypatch.chdir(folder.parent)
     assert placed_name("clip") == presets()["clip"].model, "a short name goes before a folder"
-    assert placed_name("tuned") == "tuned", "and so does a component"
+    shutil.copytree(folder, folder.parent / "lite")
+    assert placed_name("lite") == "lite", "and so does a component that has weights"
     shutil.copytree(folder, folder.parent / "models" / "mine")
     assert placed_name("models/mine") == str(folder.parent / "models" / "mine")
     assert placed_name("./clip") == str(folder)
@@ -144,7 +145,9 @@ def test_a_relative_folder_is_stored_by_its_absolute_path(
     config = vop.Config(base="models/mine", prompts=(vop.Text(length=1),))
     assert config.base == str(folder.parent / "models" / "mine")
     model = config.start(Material(device="cpu")).model
+    assert placed_name("tuned") == "tuned"
     model.save_pretrained(folder.parent / "tuned")
+    assert placed_name("tuned") == str(folder.parent / "tuned"), "what has none goes behind it"
     monkeypatch.chdir("/")
     assert open_model(str(folder.parent / "tuned")).fingerprint == model.eval().fingerprint
     (folder.parent / "models" / "mine").rename(folder.parent / "moved")
@@ -188,8 +191,10 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
 
 def test_another_architecture_is_refused(folder: Path) -> None:
     change(folder / "config.json", model_type="bert")
-    known = "clip, metaclip_2, siglip, siglip2"
-    with pytest.raises(CheckpointError, match=f"model_type 'bert', and clip opens {known}; give"):
+    known = "clip, metaclip_2, siglip, siglip2, embedding_gemma2, qwen3_vl"
+    with pytest.raises(
+        CheckpointError, match=f"model_type 'bert', and known here are {known}; give"
+    ):
         open_model(str(folder))
 
 
@@ -233,9 +238,9 @@ def test_the_shortest_edge_may_be_longer_than_the_crop(folder: Path) -> None:
     [
         ({"size": {"shortest_edge": 40}}, "size and crop_size .*a square centre crop inside it"),
         ({"do_center_crop": False}, "size and crop_size .*or one exact square"),
-        ({"resample": 1}, r"resample 1, and clip can do 2 \(bilinear\) or 3 \(bicubic\)"),
-        ({"do_normalize": False}, "do_normalize false, and clip can do true"),
-        ({"rescale_factor": 1.0}, "rescale_factor 1.0, and clip can do 1/255"),
+        ({"resample": 1}, r"resample 1, and Reeltune can do 2 \(bilinear\) or 3 \(bicubic\)"),
+        ({"do_normalize": False}, "do_normalize false, and Reeltune can do true"),
+        ({"rescale_factor": 1.0}, "rescale_factor 1.0, and Reeltune can do 1/255"),
         (
             {"image_processor_type": "ViTImageProcessor"},
             "asks for ViTImageProcessor, and a model of this type has CLIPF",

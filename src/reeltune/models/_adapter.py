@@ -23,7 +23,7 @@ from reeltune.models._tokenizer import read_tokenizer
 from reeltune.models.opening.material import Material
 from reeltune.models.opening.open import ModelName, component_named, open_model
 from reeltune.models.opening.published import PUBLISHED
-from reeltune.models.opening.towers import read_settings, towers_of
+from reeltune.models.opening.towers import FAMILIES, read_settings, towers_of
 from reeltune.models.opening.weights import (
     CARD,
     card_settings,
@@ -98,7 +98,7 @@ class Based(BaseModel):
                 f"the architecture of {self.base!r} is not known here; give one of "
                 f"{', '.join(PUBLISHED)}, or a folder with its config.json"
             )
-        settings = read_settings(folder)
+        settings = read_settings(folder, FAMILIES)
         preprocessor = read_preprocessor(folder, settings.model_type)
         return clip.Clip(towers_of(settings), read_tokenizer(folder), preprocessor).eval()
 

@@ -35,13 +35,17 @@ def seen(family: str, colours: Float[Tensor, "B 3 S S"], patch: int) -> dict[str
     """What the image tower of a family is given for frames whose colours are normalised."""
     if family != "siglip2":
         return {"pixel_values": colours}
-    count, _, side, _ = colours.shape
-    along = side // patch
-    tiles = colours.unflatten(3, (along, patch)).unflatten(2, (along, patch))
-    rows = tiles.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)  # (B, P, patch x patch x 3)
-    device = colours.device
+    count, along, device = len(colours), colours.shape[-1] // patch, colours.device
     return {
-        "pixel_values": rows,
+        "pixel_values": patches(colours, patch),
         "pixel_attention_mask": torch.ones(count, along * along, dtype=torch.int32, device=device),
         "spatial_shapes": torch.full((count, 2), along, device=device),
     }
+
+
+def patches(colours: Float[Tensor, "B 3 S S"], patch: int) -> Float[Tensor, "B P N"]:
+    """Squares of `patch` pixels a side, row by row; each is its pixels row by row, and the three
+    colours of a pixel stand together."""
+    along = colours.shape[-1] // patch
+    tiles = colours.unflatten(3, (along, patch)).unflatten(2, (along, patch))
+    return tiles.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from transformers import (
     CLIPImageProcessorPil,
+    Gemma4ImageProcessorPil,
+    Qwen2VLImageProcessorPil,
     Siglip2ImageProcessorPil,
     SiglipImageProcessorPil,
 )
@@ -21,6 +23,8 @@ PROCESSORS = {
     "metaclip_2": CLIPImageProcessorPil,
     "siglip": SiglipImageProcessorPil,
     "siglip2": Siglip2ImageProcessorPil,
+    "embedding_gemma2": Gemma4ImageProcessorPil,
+    "qwen3_vl": Qwen2VLImageProcessorPil,
 }
 CROPPING = ("clip", "metaclip_2")  # families that cut the middle, where others squash
 KINDS = {  # names of image processors in the files of a family
@@ -28,7 +32,10 @@ KINDS = {  # names of image processors in the files of a family
     "metaclip_2": {"CLIPImageProcessor", "CLIPFeatureExtractor"},
     "siglip": {"SiglipImageProcessor"},
     "siglip2": {"Siglip2ImageProcessor"},
+    "embedding_gemma2": {"Gemma4ImageProcessor"},
+    "qwen3_vl": {"Qwen2VLImageProcessor"},
 }
+UNNORMALISED = ("embedding_gemma2", "do_normalize")  # its vision tower does so itself
 RESAMPLE: dict[int, Literal["bilinear", "bicubic"]] = {2: "bilinear", 3: "bicubic"}  # Pillow's
 
 
@@ -57,18 +64,33 @@ def usual_preprocessor(family: str, size: int) -> Preprocessor:
 
 
 def read_preprocessor(folder: Path, family: str) -> Preprocessor:
-    """Preprocessing as `preprocessor_config.json` (or `processor_config.json`) states it."""
-    stated = PROCESSORS[family].from_dict(_settings(folder, KINDS[family]))
-    for switch in ("do_resize", "do_rescale", "do_normalize"):
-        if not getattr(stated, switch):
-            raise _unusual(folder, switch, "false", "true")
-    if abs(stated.rescale_factor * 255 - 1) > 1e-6:
-        raise _unusual(folder, "rescale_factor", stated.rescale_factor, "1/255")
+    """Preprocessing of two towers as `preprocessor_config.json` (or `processor_config.json`) states
+    it."""
+    stated = stated_processor(folder, family)
     return Preprocessor(
         pixels=_patched(folder, stated) if family == "siglip2" else _geometry(folder, stated),
         mean=tuple(stated.image_mean),
         std=tuple(stated.image_std),
     )
+
+
+def stated_processor(folder: Path, family: str) -> Any:
+    """The image processor of transformers with the settings of the folder; its pixels are brought
+    to a size, to 0..1, and normalised where `do_normalize` says so."""
+    try:
+        stated = PROCESSORS[family].from_dict(_settings(folder, KINDS[family]))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{folder / FILE} cannot be read ({in_short(error)}); copy it again"
+        ) from error
+    for switch in ("do_resize", "do_rescale", "do_normalize"):
+        if not getattr(stated, switch) and (family, switch) != UNNORMALISED:
+            raise unusual(folder, switch, "false", "true")
+    if abs(stated.rescale_factor * 255 - 1) > 1e-6:
+        raise unusual(folder, "rescale_factor", stated.rescale_factor, "1/255")
+    if stated.resample not in RESAMPLE:
+        raise unusual(folder, "resample", stated.resample, "2 (bilinear) or 3 (bicubic)")
+    return stated
 
 
 def write_preprocessor(folder: Path, family: str, preprocessor: Preprocessor, patch: int) -> None:
@@ -133,8 +155,6 @@ def _known(path: Path, settings: dict[str, Any], kinds: set[str]) -> dict[str, A
 
 def _geometry(folder: Path, stated: Any) -> Pixels:
     """`Pixels` for the two ways in use: shortest edge then centre crop, or an exact square."""
-    if stated.resample not in RESAMPLE:
-        raise _unusual(folder, "resample", stated.resample, "2 (bilinear) or 3 (bicubic)")
     size, resample = stated.size, RESAMPLE[stated.resample]
     cut = stated.crop_size if stated.do_center_crop else None
     if size.shortest_edge and not size.longest_edge and cut and cut.height == cut.width:
@@ -144,22 +164,21 @@ def _geometry(folder: Path, stated: Any) -> Pixels:
     elif size.height and size.height == size.width and cut in (None, size):
         return Pixels(size=size.height, fit="squash", resample=resample)
     wanted = "a shortest edge with a square centre crop inside it, or one exact square"
-    raise _unusual(folder, "size and crop_size", f"{size} and {cut}", wanted)
+    raise unusual(folder, "size and crop_size", f"{size} and {cut}", wanted)
 
 
 def _patched(folder: Path, stated: Any) -> Pixels:
     """The largest square of NaFlex's patches; frames come as squares, so no aspect is kept."""
-    if stated.resample not in RESAMPLE:
-        raise _unusual(folder, "resample", stated.resample, "2 (bilinear) or 3 (bicubic)")
     if min(stated.patch_size, stated.max_num_patches) < 1:
         sizes = f"{stated.patch_size} and {stated.max_num_patches}"
-        raise _unusual(folder, "patch_size and max_num_patches", sizes, "numbers above 0")
+        raise unusual(folder, "patch_size and max_num_patches", sizes, "numbers above 0")
     side = stated.patch_size * math.isqrt(stated.max_num_patches)
     return Pixels(size=side, fit="squash", resample=RESAMPLE[stated.resample])
 
 
-def _unusual(folder: Path, field: str, got: object, wanted: str) -> CheckpointError:
+def unusual(folder: Path, field: str, got: object, wanted: str) -> CheckpointError:
+    """The error about a setting that no model here can follow."""
     return CheckpointError(
-        f"{folder / FILE} has {field} {got}, and clip can do {wanted}; "
+        f"{folder / FILE} has {field} {got}, and Reeltune can do {wanted}; "
         "use another model, or correct the file if it is wrong"
     )

@@ -1,10 +1,15 @@
 """The tokenizer of a Hugging Face model folder, and one that needs no files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+from tokenizers.decoders import ByteLevel as Decoder
+from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import AutoTokenizer, CLIPTokenizer
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoTokenizer, CLIPTokenizer, PreTrainedTokenizerFast
 
 from reeltune.errors import CheckpointError, in_short
 
@@ -41,6 +46,25 @@ def byte_tokenizer(vocabulary: int) -> Any:
     words = letters + [letter + "</w>" for letter in letters]
     table = {word: place for place, word in enumerate(words)}
     return CLIPTokenizer(vocab={**table, START: vocabulary - 2, END: vocabulary - 1}, merges=[])
+
+
+def marked_tokenizer(marks: Sequence[str], form: str, pad: str, end: str) -> Any:
+    """A tokenizer whose ids are those of `marks`, in their order, and then one for each byte.
+
+    It stands in where an embedding model has random weights and no files; `form` says which marks
+    stand around a text, as in `<bos> $A <eos>`.
+    """
+    places = {word: place for place, word in enumerate([*marks, *sorted(ByteLevel.alphabet())])}
+    made = Tokenizer(BPE(vocab=places, merges=[]))
+    made.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    made.decoder = Decoder()
+    made.add_special_tokens(list(marks))
+    made.post_processor = TemplateProcessing(
+        single=form, special_tokens=[(mark, places[mark]) for mark in marks]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token=pad, eos_token=end, padding_side="right"
+    )
 
 
 def _unreadable(folder: Path, why: str) -> CheckpointError:

@@ -1,9 +1,7 @@
 """CLIP, MetaCLIP 2, SigLIP and SigLIP 2: two towers that end in one space, read frame by frame.
 
-A frame's vector is the image tower's, at unit length. A video's vector is the mean of its
-frames' vectors, brought to unit length again: without the second step a video's score would
-grow with how alike its frames are, which favours still clips (CLIP4Clip, 2104.08860).
-The score of a text and a video is the cosine. Nothing here is learned beyond the two towers.
+A frame's vector is the image tower's, at unit length. Nothing here is learned beyond the two
+towers.
 """
 
 from collections.abc import Sequence
@@ -13,15 +11,14 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import torch
 from jaxtyping import Bool, Float, UInt8
 from pydantic import BaseModel, ConfigDict, PositiveInt
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.models._by_frames import ByFrames, unit
 from reeltune.models._clean_text import cleaned
 from reeltune.models._device import device_named, precision_named
 from reeltune.models._family_inputs import RULES, seen
-from reeltune.models._frames_there import require_frames
 from reeltune.models._preprocessor import (
     Preprocessor,
     read_preprocessor,
@@ -38,15 +35,12 @@ from reeltune.models.opening.towers import (
     require_fit,
     shared_width,
 )
-from reeltune.models.opening.weights import WEIGHTS, fingerprint, versions, write_card
-from reeltune.storage.tensors import write_tensors
 from reeltune.types import Tokens
 
 Family = Literal["clip", "metaclip_2", "siglip", "siglip2"]
 WEIGHTS_FROM = "a local folder or a hub id"  # what `doctor` says of it
 FRAMES_AT_ONCE = 32  # bounds the memory of one pass; on two cores the fastest of 8 to 128
 TEXTS_AT_ONCE = 256
-GPU_TIMES = 8  # as many more frames at once on a GPU, which smaller batches leave idle
 
 
 class Tower(BaseModel):
@@ -156,12 +150,11 @@ class MayBeClip(Protocol):
         ...
 
 
-class Clip(nn.Module):
-    """A `FrameEncoder` around the towers of transformers, which stay reachable as `towers`."""
+class Clip(ByFrames):
+    """A `FrameEncoder` of the two towers of transformers."""
 
-    mean: Tensor
-    std: Tensor
     is_clip = True  # a run that tuned one says it of the towers that it holds
+    frames_at_once = FRAMES_AT_ONCE
 
     def __init__(
         self,
@@ -170,47 +163,16 @@ class Clip(nn.Module):
         preprocessor: Preprocessor,
         name: str = "clip",
     ):
-        super().__init__()
-        self.towers = towers
-        self.tokenizer = tokenizer
-        self.preprocessor = preprocessor
-        self.name = name
-        self.family: str = towers.config.model_type
+        super().__init__(towers, tokenizer, preprocessor, name)
         self.rule = RULES[self.family]
         self.context: int = towers.config.text_config.max_position_embeddings
-        self.pixels = preprocessor.pixels
         self.patch: int = towers.config.vision_config.patch_size
         self.dim = shared_width(towers.config)
-        self.unit_videos = True  # whether a mean of frames is brought to unit length
-        self._stored: tuple[int, str] | None = None  # versions of the weights, their fingerprint
-        for key in ("mean", "std"):
-            colour = torch.tensor(getattr(preprocessor, key), dtype=torch.float32)
-            self.register_buffer(key, colour.view(3, 1, 1), persistent=False)
 
-    @property
-    def fingerprint(self) -> str:
-        """Fingerprint of the weights as stored, whatever the precision in which they run; once
-        weights have been changed in place, it is that of the weights as they are."""
-        if self._stored is None or self._stored[0] != versions(self):
-            self._stored = (versions(self), self._hash())
-        return self._stored[1]
-
-    def _hash(self) -> str:
-        facts = {
-            "model": self.family,
-            "pixels": self.preprocessor.facts(),
-            "tokens": sorted(self.tokenizer.get_vocab().items()),
-            **({"text": "ftfy, HTML"} if self.rule.clean is cleaned else {}),
-        }
-        return fingerprint(self.towers.state_dict(), facts)
-
-    def move(self, device: torch.device, dtype: torch.dtype) -> "Clip":
-        """Place the towers; the fingerprint stays that of the weights before rounding."""
-        stored = self.fingerprint
-        self.to(device)
-        self.towers.to(dtype)
-        self._stored = (versions(self), stored)
-        return self
+    def facts(self) -> dict[str, object]:
+        """What shapes a vector beside the weights, for the fingerprint."""
+        cleaning = {"text": "ftfy, HTML"} if self.rule.clean is cleaned else {}
+        return super().facts() | cleaning
 
     @property
     def logit_scale(self) -> Tensor:
@@ -251,26 +213,14 @@ class Clip(nn.Module):
         for ids, mask in zip(*chunks, strict=True):
             there = mask.long().to(device) if self.rule.masked else None
             read = self.towers.get_text_features(input_ids=ids.to(device), attention_mask=there)
-            parts.append(_unit(read.pooler_output))
+            parts.append(unit(read.pooler_output))
         return torch.cat(parts)
 
-    def encode_frames(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B D"]:
-        """Unit vectors in float32, on the model's device."""
-        self._require_pixels(frames)
-        if len(frames) == 0:
-            return self.mean.new_zeros(0, self.dim)
-        at_once = FRAMES_AT_ONCE * (GPU_TIMES if self.mean.is_cuda else 1)
-        parts = [_unit(self._read(some)) for some in torch.split(frames, at_once)]
-        return torch.cat(parts)
-
-    def normalize(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B 3 S S"]:
-        """Colours as the towers were trained on them, in float32, on the model's device."""
-        return (frames.to(self.mean.device).float() / 255 - self.mean) / self.std
-
-    def _read(self, frames: Tensor) -> Tensor:
+    def vectors_of(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B D"]:
+        """Vectors of a few frames, as the image tower makes them."""
         colours = self.normalize(frames).to(self.towers.dtype)
         inputs = seen(self.family, colours, self.patch)
-        vectors = self.towers.get_image_features(**inputs).pooler_output
+        vectors: Tensor | None = self.towers.get_image_features(**inputs).pooler_output
         if vectors is None:
             raise CheckpointError(
                 f"the image tower of {self.name} has no pooling head (vision_use_head is false in "
@@ -278,50 +228,10 @@ class Clip(nn.Module):
             )
         return vectors
 
-    def _require_pixels(self, frames: Tensor) -> None:
-        size = self.pixels.size
-        if frames.dtype != torch.uint8 or tuple(frames.shape[1:]) != (3, size, size):
-            raise DataError(
-                f"frames are {frames.dtype} {tuple(frames.shape)}, and {self.name} reads "
-                f"torch.uint8 (B, 3, {size}, {size}); decode them with the model's own `pixels`"
-            )
-
-    def pool_frames(
-        self, features: Float[Tensor, "B T D"], mask: Bool[Tensor, "B T"]
-    ) -> Float[Tensor, "B D"]:
-        """Mean over the real frames, brought to unit length where `unit_videos` says so."""
-        require_frames(mask)
-        kept = features.masked_fill(~mask[..., None], 0)  # (B, T, D)
-        mean = kept.sum(dim=1) / mask.sum(dim=1, keepdim=True).to(features)  # (B, D)
-        return _unit(mean) if self.unit_videos else mean.float()
-
-    def encode_video(
-        self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]
-    ) -> Float[Tensor, "B D"]:
-        """`pool_frames` of `encode_frames`; frames that the mask hides are not computed."""
-        mask = mask.to(self.mean.device)
-        real = self.encode_frames(frames[mask.to(frames.device)])  # (frames in all, D)
-        features = real.new_zeros(*mask.shape, self.dim)  # (B, T, D)
-        features[mask] = real
-        return self.pool_frames(features, mask)
-
-    def similarity(
-        self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
-    ) -> Float[Tensor, "Q N"]:
-        """Cosines: both sides have unit length."""
-        return text @ video.T
-
     def save_pretrained(self, folder: Path | str) -> None:
         """Write a folder that both Reeltune and transformers can open."""
-        folder = Path(folder)
-        settings = self.towers.config
-        settings.architectures = [type(self.towers).__name__]
-        with quiet():
-            settings.save_pretrained(folder)
-        write_tensors(folder / WEIGHTS, self.towers.state_dict(), {"format": "pt"})
-        self.tokenizer.save_pretrained(folder)
-        write_preprocessor(folder, self.family, self.preprocessor, self.patch)
-        write_card(folder, "clip", {})
+        write_preprocessor(Path(folder), self.family, self.preprocessor, self.patch)
+        self.write_networks(Path(folder), "clip")
 
 
 def load(folder: Path | str | None, device: str | None = None, dtype: str | None = None) -> Clip:
@@ -336,13 +246,9 @@ def load(folder: Path | str | None, device: str | None = None, dtype: str | None
         )
     folder = Path(folder)
     place, precision = device_named(device), precision_named(dtype)
-    settings = read_settings(folder)
+    settings = read_settings(folder, FAMILIES)
     preprocessor = read_preprocessor(folder, settings.model_type)
     tokenizer = read_tokenizer(folder)
     require_fit(folder, settings, preprocessor.pixels, tokenizer)
     model = Clip(read_towers(folder, settings), tokenizer, preprocessor, str(folder))
     return model.move(place, precision).eval()
-
-
-def _unit(vectors: Tensor) -> Tensor:
-    return F.normalize(vectors.float(), dim=-1)

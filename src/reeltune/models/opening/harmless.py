@@ -25,7 +25,7 @@ FORBIDDEN = {  # settings, and what they ask for
 }
 ATTENTION = re.compile(r"_?attn_implementation(_internal)?")
 BUILT_IN = (None, "eager", "sdpa")  # others may be downloaded as a kernel, which is code
-TOKENIZERS = ("CLIP", "Siglip", "Siglip2", "T5", "Gemma", "Bert", "Roberta", "XLMRoberta")
+TOKENIZERS = ("CLIP", "Siglip", "Siglip2", "T5", "Gemma", "Qwen2", "Bert", "Roberta", "XLMRoberta")
 GENERAL = ("PreTrainedTokenizer", "TokenizersBackend")
 
 
@@ -72,7 +72,7 @@ def _require_plain(file: Path) -> None:
             )
         if name == "tokenizer_class" and value is not None and not _is_known(value):
             raise CheckpointError(
-                f"{file} asks for the tokenizer {value!r}, and clip knows those of "
+                f"{file} asks for the tokenizer {value!r}, and known here are those of "
                 f"{', '.join(TOKENIZERS)}; use a model with one of them"
             )
 

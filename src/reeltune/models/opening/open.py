@@ -13,6 +13,7 @@ from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models.opening.allowance import allowance
 from reeltune.models.opening.hub import HUB_ID, fetch
 from reeltune.models.opening.presets import AUTO, chosen, presets
+from reeltune.models.opening.towers import read_settings
 from reeltune.models.opening.trial import require_works
 from reeltune.models.opening.weights import CARD, read_card
 from reeltune.nn.quantize import fits_int8, quantize
@@ -21,6 +22,8 @@ from reeltune.settings.existing import Named
 from reeltune.types import DualEncoder
 
 OPEN_CLIP = "open_clip_config.json"
+# Components of the types of models in config.json that are not of two towers.
+COMPONENTS = {"embedding_gemma2": "embedding-gemma2", "qwen3_vl": "qwen3-vl-embedding"}
 
 
 def load(name: str, device: str | None = None, dtype: str | None = None) -> Any:
@@ -65,10 +68,7 @@ def open_model(name: str, device: str | None = None, dtype: str | None = None) -
     else:
         fetched = None if folder.is_dir() else fetch(name)
         with allowance(fetched or folder):
-            if fetched is None:
-                model = _open_folder(folder, device, dtype)
-            else:
-                model = find("models", "clip").load(fetched, device, dtype)
+            model = _open_folder(fetched or folder, device, dtype)
     if isinstance(model, nn.Module):
         model.eval().requires_grad_(False)
     model.name = name
@@ -127,11 +127,14 @@ ModelName = Annotated[str, AfterValidator(placed_name), Named(_fault)]
 
 
 def component_named(name: str) -> ModuleType | None:
-    """The module of a component, or of a dotted path that was given and names no folder; none if
-    there is none."""
+    """The module of a component, or of a dotted path that was given; none if there is none, or if
+    the name is that of a folder and the component has no weights of its own to be opened by."""
+    is_folder = Path(name).is_dir()
     if name in names("models"):
-        return find("models", name)
-    is_module = is_given(name) and not Path(name).is_dir()
+        component = find("models", name)
+        has_weights = hasattr(component, "FOLDER") or not hasattr(component, "WEIGHTS_FROM")
+        return None if is_folder and not has_weights else component
+    is_module = is_given(name) and not is_folder
     return find("models", name) if is_module and find_spec(name.split(".")[0]) else None
 
 
@@ -144,7 +147,8 @@ def _open_folder(folder: Path, device: str | None, dtype: str | None) -> Any:
             model = quantize(model)
         return model
     if (folder / "config.json").is_file():
-        return find("models", "clip").load(folder, device, dtype)
+        component = COMPONENTS.get(read_settings(folder).model_type, "clip")
+        return find("models", component).load(folder, device, dtype)
     if (folder / OPEN_CLIP).is_file():
         raise CheckpointError(
             f"{folder} is a model in the form of open_clip ({OPEN_CLIP}), and Reeltune reads that "

@@ -1,4 +1,5 @@
-"""The two towers of a model of CLIP's or SigLIP's kind, read from a Hugging Face folder."""
+"""The networks of a model, read from a Hugging Face folder: two towers of CLIP's or SigLIP's kind,
+or one that embeds texts and pictures alike."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -11,10 +12,14 @@ from transformers import (
     AutoConfig,
     CLIPConfig,
     CLIPModel,
+    EmbeddingGemma2Config,
+    EmbeddingGemma2Model,
     MetaClip2Config,
     MetaClip2Model,
     PreTrainedConfig,
     PreTrainedModel,
+    Qwen3VLConfig,
+    Qwen3VLModel,
     Siglip2Config,
     Siglip2Model,
     SiglipConfig,
@@ -28,12 +33,19 @@ from reeltune.models.opening.weights import WEIGHTS, read_tensors, require_all_k
 from reeltune.nn.packed import packed_name
 from reeltune.types import Pixels
 
-FAMILIES: dict[str, tuple[type[PreTrainedConfig], type[PreTrainedModel]]] = {
+Networks = dict[str, tuple[type[PreTrainedConfig], type[PreTrainedModel]]]
+FAMILIES: Networks = {
     "clip": (CLIPConfig, CLIPModel),
     "metaclip_2": (MetaClip2Config, MetaClip2Model),
     "siglip": (SiglipConfig, SiglipModel),
     "siglip2": (Siglip2Config, Siglip2Model),
 }
+EMBEDDERS: Networks = {
+    "embedding_gemma2": (EmbeddingGemma2Config, EmbeddingGemma2Model),
+    "qwen3_vl": (Qwen3VLConfig, Qwen3VLModel),
+}
+KNOWN = FAMILIES | EMBEDDERS
+SPARE = {"qwen3_vl": {"lm_head.weight"}}  # weights that a folder may have for another task
 PROJECTED = ("clip", "metaclip_2")  # both towers end in a projection, and a text in an end token
 OLD_END = 2  # `eos_token_id` of configs from before 2023: the end is where the largest id stands
 
@@ -52,39 +64,41 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def read_settings(folder: Path) -> PreTrainedConfig:
-    """The architecture in `config.json`, refused if it is not of a family known here."""
+def read_settings(folder: Path, known: Networks = KNOWN) -> PreTrainedConfig:
+    """The architecture in `config.json`, refused if it is not of a family in `known`."""
     path = folder / "config.json"
     require_harmless(folder)
     try:
         with quiet():
             found, _ = PreTrainedConfig.get_config_dict(folder, local_files_only=True)
             kind = found.get("model_type")
-            settings = AutoConfig.for_model(**found) if kind in FAMILIES else None
+            settings = AutoConfig.for_model(**found) if kind in known else None
     except (OSError, ValueError, TypeError, AttributeError) as error:
         why = in_short(error)
         raise CheckpointError(f"{path} cannot be read ({why}); copy it again") from error
     if settings is None:
         raise CheckpointError(
-            f"{path} has model_type {kind!r}, and clip opens {', '.join(FAMILIES)}; give the "
+            f"{path} has model_type {kind!r}, and known here are {', '.join(known)}; give the "
             "folder of a whole model of one of these"
         )
+    if kind == "embedding_gemma2":
+        settings.audio_config = None  # sound is not read, and takes two weights of five
     return settings
 
 
 def towers_of(settings: PreTrainedConfig) -> PreTrainedModel:
-    """Towers of the architecture `settings`, with random weights."""
-    return FAMILIES[settings.model_type][1](settings)
+    """Networks of the architecture `settings`, with random weights."""
+    return KNOWN[settings.model_type][1](settings)
 
 
 def read_towers(folder: Path, settings: PreTrainedConfig) -> PreTrainedModel:
-    """The towers in float32 on the CPU, with every weight of the folder in its place."""
+    """The networks in float32 on the CPU, with every weight of the folder in its place."""
     require_weights(folder)
     is_packed = packed_name(folder / WEIGHTS).is_file() and not (folder / WEIGHTS).is_file()
     packed = read_tensors(folder / WEIGHTS) if is_packed else None  # transformers cannot read it
     try:
         with quiet():
-            towers, found = FAMILIES[settings.model_type][1].from_pretrained(
+            towers, found = KNOWN[settings.model_type][1].from_pretrained(
                 None if is_packed else folder,
                 state_dict=packed,
                 config=settings,
@@ -105,7 +119,7 @@ def read_towers(folder: Path, settings: PreTrainedConfig) -> PreTrainedModel:
     require_all_keys(
         folder,
         missing=found["missing_keys"],
-        unexpected=found["unexpected_keys"],
+        unexpected=set(found["unexpected_keys"]) - SPARE.get(settings.model_type, set()),
         misshapen=misshapen,
     )
     return towers
