@@ -7,7 +7,8 @@ ReeltuneError
 │   └── NoSplitError  a dataset has no such split, by its files or by what was set
 ├── CheckpointError   a model cannot be loaded, or is not the one expected
 └── LibraryError      a search library cannot be opened, read or written
-    └── NewerLibraryError  a newer Reeltune wrote it
+    ├── NewerLibraryError  a newer Reeltune wrote it
+    └── NotInLibraryError  it has no such file or moment
 
 A message says what was got, what was wanted and what to do, in one sentence.
 """
@@ -50,6 +51,10 @@ class LibraryError(ReeltuneError):
 
 class NewerLibraryError(LibraryError):
     """A search library was written by a newer Reeltune, which alone may change it."""
+
+
+class NotInLibraryError(LibraryError):
+    """A search library has no such file or moment."""
 
 
 def in_short(error: BaseException) -> str:

@@ -282,6 +282,7 @@ class Moment:
     caption: str | None = None  # what a model wrote about the moment; None where none did
     date: str = ""  # UTC, ISO 8601: when the video was taken, else when its file last changed
     id: str = ""  # opaque, stable while the file's content and the library's settings are
+    file: str = ""  # the id of its `File`, stable while the content is
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reeltune.errors import LibraryError
+from reeltune.errors import LibraryError, NotInLibraryError
 from reeltune.media.files import Candidate
 from reeltune.media.paths import Paths, each_of
-from reeltune.search._known import Known, Stored
+from reeltune.search._known import Known
+from reeltune.search._known import Stored as Stored
 from reeltune.search._places import is_below, place_of
 from reeltune.search.report import Failed
 from reeltune.search.store import table as _table
@@ -17,16 +18,19 @@ from reeltune.search.store import texts as _texts
 from reeltune.search.store.changes import begin
 from reeltune.search.store.lock import sole_writer
 from reeltune.search.store.manifest import Manifest
+from reeltune.search.store.only import Only
 from reeltune.search.store.schema import TAKEN
 from reeltune.search.times import as_text
 
 PLAIN = ("path", "location", "size", "duration", "width", "height", "note")
+COUNTED = ("parts", "modified", TAKEN)  # columns that a file has under other names
 
 
 @dataclass(frozen=True, kw_only=True)
 class File:
     """A video of a library."""
 
+    id: str  # opaque, stable while the content is
     path: str  # as given at the last indexing
     location: str  # absolute, links resolved, so it can be opened from anywhere
     size: int  # bytes
@@ -56,15 +60,27 @@ def list_files(folder: Path) -> list[File]:
     """Every file, in the order of paths."""
     Manifest.read(folder)
     table = _table.open_table(folder)
-    columns = [name for name in (*PLAIN, "parts", "modified", TAKEN) if name in table.schema.names]
+    columns = [name for name in ("video", *PLAIN, *COUNTED) if name in table.schema.names]
     rows = table.to_table(columns=columns, filter="part = 0").to_pylist()
     return sorted(map(_file, rows), key=lambda file: (file.path, file.location))
+
+
+def stored_file(folder: Path, id: str) -> Stored:
+    """What a library knows of the place of a file, by its id; raises NotInLibraryError for an id
+    that it does not have."""
+    table = _table.open_table(folder)
+    columns = ["video", "path", "location", "size", "modified_ns"]
+    rows = table.to_table(columns=columns, filter=f"part = 0 AND {Only(videos=(id,)).sql()}")
+    if not len(rows):
+        raise NotInLibraryError(f"{folder} has no file with the id {id}; list its files for theirs")
+    return Stored(**rows.to_pylist()[0])
 
 
 def _file(row: dict[str, Any]) -> File:
     taken = row.get(TAKEN)  # a column that libraries of older versions lack
     return File(
         **{name: row[name] for name in PLAIN},
+        id=row["video"],
         moments=row["parts"],
         modified=as_text(row["modified"]),
         taken=None if taken is None else as_text(taken),
@@ -104,7 +120,7 @@ def _named(folder: Path, stored: Sequence[Stored], path: str) -> list[Stored]:
         return found
     if found := [one for one in stored if is_below(one.path, str(Path(path)))]:
         return found
-    raise LibraryError(
+    raise NotInLibraryError(
         f"{folder} has no file {path}, and none below it; see its files: "
         f"reeltune library list {folder}"
     )

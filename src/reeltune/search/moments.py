@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.filtered import scan
 from reeltune.search.store.nearest import vectors_of
+from reeltune.search.store.only import Only
 from reeltune.search.store.schema import CAPTION, TAKEN
 from reeltune.search.times import as_text
 from reeltune.types import Moment
@@ -39,16 +40,25 @@ def list_moments(table: Table, where: str | None = None) -> Iterator[Moment]:
     return _moments(_rows(table, where))
 
 
+def page_of_moments(
+    table: Table, where: str | None, file: str | None, start: int, count: int
+) -> tuple[list[Moment], int]:
+    """So many moments from one on, in the order of `list_moments`, and how many there are in all;
+    of one file, by its id, if that is given."""
+    rows = _rows(table, where, None if file is None else Only(videos=(file,)).sql())
+    return [*_moments(rows.slice(start, count))], len(rows)
+
+
 def embedded_moments(table: Table, where: str | None = None) -> Iterator[Embedded]:
     """Moments as by `list_moments`, with their vectors, some of which are read at a time."""
     rows = _rows(table, where)
     return _embedded(table, rows, _places(table, rows))
 
 
-def _rows(table: Table, where: str | None) -> pa.Table:
-    wanted = (*PLAIN, "modified", TAKEN, CAPTION)
+def _rows(table: Table, where: str | None, also: str | None = None) -> pa.Table:
+    wanted = (*PLAIN, "video", "modified", TAKEN, CAPTION)
     columns = [name for name in wanted if name in table.schema.names]
-    return scan(table, where, columns=columns, with_row_id=True).sort_by(ORDER)
+    return scan(table, where, also, columns=columns, with_row_id=True).sort_by(ORDER)
 
 
 def _moments(rows: pa.Table) -> Iterator[Moment]:
@@ -56,6 +66,7 @@ def _moments(rows: pa.Table) -> Iterator[Moment]:
         for row in rows.slice(at, AT_ONCE).to_pylist():
             yield Moment(
                 **{name: row[name] for name in PLAIN},
+                file=row["video"],
                 caption=row.get(CAPTION),
                 date=as_text(row.get(TAKEN) or row["modified"]),
             )

@@ -161,6 +161,7 @@ def _hit(found: Found, row: int, similar: int, sure: Float[np.ndarray, " M"] | N
         caption=found.caption[row],
         date=as_text(EPOCH + timedelta(microseconds=int(found.date[row]))),
         id=found.id[row],
+        file=found.file[row],
     )
 
 

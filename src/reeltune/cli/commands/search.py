@@ -216,13 +216,12 @@ def find(
     as_json: bool,
 ) -> None:
     """Search by what is given, or on a terminal by what is typed then, and print the hits."""
-    from dataclasses import asdict
-
     from reeltune.cli.bars import Spinner
     from reeltune.cli.search_prompt import can_prompt, prompt
 
     with Spinner(hidden=as_json):
         from reeltune.cli.output import show_hits
+        from reeltune.search.hit_fields import fields_of
         from reeltune.search.library import Library
 
         opened = Library(library, device)
@@ -241,4 +240,4 @@ def find(
     if asks:
         prompt(answer)
     else:
-        print_json([asdict(hit) for hit in found]) if as_json else show_hits(found, given["text"])
+        print_json([*map(fields_of, found)]) if as_json else show_hits(found, given["text"])

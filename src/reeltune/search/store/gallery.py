@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int, UInt64
 
-from reeltune.errors import LibraryError
+from reeltune.errors import LibraryError, NotInLibraryError
 from reeltune.search._usual import Usual, usual
 from reeltune.search.store._sql import is_one_of
 from reeltune.search.store.dataset import Table
@@ -34,6 +34,7 @@ class Found:
     """Moments with their scores, best first; equal scores stand in the order of their ids."""
 
     id: list[str]
+    file: list[str]  # its content
     path: list[str]
     location: list[str]
     caption: list[str | None]
@@ -70,6 +71,7 @@ class Found:
         rows = rows.take(order)
         return cls(
             id=rows["id"].to_pylist(),
+            file=rows["video"].to_pylist(),
             path=rows["path"].to_pylist(),
             location=rows["location"].to_pylist(),
             caption=rows[CAPTION].to_pylist()
@@ -117,7 +119,7 @@ class Found:
         )
 
     def _at(self, rows: Int[np.ndarray, " R"]) -> "Found":
-        lists = ("id", "path", "location", "caption")
+        lists = ("id", "file", "path", "location", "caption")
         arrays = ("video", *NUMBERS, "date", "vector", "rest", "seen", "score", "worded")
         columns: dict[str, Any] = {
             name: [getattr(self, name)[row] for row in rows] for name in lists
@@ -158,7 +160,7 @@ class Gallery:
             columns=["video", "start", "end", "vector"], filter=is_one_of("id", [id])
         )
         if not len(rows):
-            raise LibraryError(
+            raise NotInLibraryError(
                 f"{self.uri} has no moment #{id}; take the id of a hit, as --json prints it"
             )
         video, start, end = (rows[name][0].as_py() for name in ("video", "start", "end"))

@@ -1,0 +1,57 @@
+"""The whole server as one ASGI app."""
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import APIRouter, FastAPI
+
+from reeltune._version import __version__
+from reeltune.errors import ReeltuneError
+from reeltune.serve import pages
+from reeltune.serve.errors import answer_errors
+from reeltune.serve.guard import Guard
+from reeltune.serve.routes import files, library, moments, search
+from reeltune.serve.settings import Settings
+from reeltune.serve.state import State
+
+ABOUT = """Search your own videos with words, pictures and moments.
+
+Every error is a sentence and its kind: `{"error": "...", "kind": "..."}`. Lists come in pages, by
+`start` and `count`. Times are seconds since the beginning of a video, dates are UTC.
+"""
+
+
+@asynccontextmanager
+async def _warmed(app: FastAPI) -> AsyncIterator[None]:
+    """Open the model while the first requests are answered."""
+    threading.Thread(target=_warm, args=(app.state.held,), daemon=True).start()
+    yield
+
+
+def _warm(held: State) -> None:
+    with suppress(ReeltuneError):  # which the first search says
+        held.warm()
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The page, and below `/api` all that it is made of."""
+    app = FastAPI(
+        title="Reeltune",
+        version=__version__,
+        description=ABOUT,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_warmed,
+    )
+    app.state.held = State(settings)
+    app.add_middleware(Guard, settings=settings)
+    answer_errors(app)
+    api = APIRouter(prefix="/api")
+    for group in (library, files, moments, search):
+        api.include_router(group.router)
+    app.include_router(api)
+    app.include_router(pages.router)
+    app.mount("/static", pages.static, name="static")
+    return app

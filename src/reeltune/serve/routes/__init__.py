@@ -1,0 +1,1 @@
+"""What the API answers, a group of addresses a file."""

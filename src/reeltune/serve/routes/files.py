@@ -1,0 +1,36 @@
+"""The videos of the library."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from reeltune.search.files import File, stored_file
+from reeltune.serve.errors import Documented, problems
+from reeltune.serve.media import Media
+from reeltune.serve.schemas import MOST, FileId, Page, page_of
+from reeltune.serve.state import Held
+
+router = APIRouter(prefix="/files", tags=["files"])
+Start = Annotated[int, Query(ge=0, le=MOST, description="The number of the first one, from 0.")]
+Count = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
+VIDEO: Documented = {code: {"content": {"video/*": {}}} for code in (200, 206)}
+
+
+@router.get("", summary="List the videos", responses=problems(404, 409))
+def files(held: Held, start: Start = 0, count: Count = 100) -> Page[File]:
+    """In the order of their paths."""
+    every = held.library().files()
+    return page_of(every[start : start + count], start, len(every))
+
+
+@router.head("/{file}/media", include_in_schema=False)
+@router.get(
+    "/{file}/media",
+    summary="Play a video",
+    response_class=Response,
+    responses=VIDEO | problems(404, 409, 410, 416),
+)
+def media(held: Held, file: FileId, request: Request) -> Response:
+    """The bytes of the file, or one range of them."""
+    held.library()
+    return Media(stored_file(held.folder, file), request.headers, request.method == "HEAD")

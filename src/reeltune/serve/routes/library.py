@@ -1,0 +1,31 @@
+"""What is in the library."""
+
+import os
+from collections import Counter
+
+from fastapi import APIRouter
+
+from reeltune.search.maintain import info
+from reeltune.serve.errors import problems
+from reeltune.serve.schemas import Folder, Health, LibraryFacts
+from reeltune.serve.state import Held
+
+router = APIRouter(tags=["library"])
+
+
+@router.get("/health", summary="Whether the server answers", responses=problems())
+def health() -> Health:
+    """It needs no token."""
+    return Health()
+
+
+@router.get("/library", summary="What is in the library", responses=problems(409))
+def library(held: Held) -> LibraryFacts:
+    """Also where there is none yet."""
+    roots = [str(root) for root in held.settings.roots]
+    if not held.has_library():
+        return LibraryFacts(there=False, folder=str(held.folder), roots=roots)
+    folders = Counter(os.path.dirname(file.location) for file in held.library().files())
+    listed = [Folder(path=path, files=files) for path, files in sorted(folders.items())]
+    there = {"there": True, "folder": str(held.folder), "roots": roots, "folders": listed}
+    return LibraryFacts.model_validate(info(held.folder) | there)

@@ -1,0 +1,112 @@
+"""What the API is sent and answers, beside the records that Python has as well."""
+
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from reeltune.search.query import Sort
+from reeltune.types import Channel, Hit
+
+Item = TypeVar("Item")
+MOMENT = r"^#?[0-9a-f]{24}$"
+FILE = r"^[0-9a-f]{32}$"
+MOST = 10**9  # items of a list
+Words = Annotated[str, Field(max_length=1000)]
+Second = Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]
+MomentId = Annotated[str, Field(pattern=MOMENT, examples=["5f0e8d2c4b6a79881122aabb"])]
+FileId = Annotated[str, Field(pattern=FILE, examples=["0123456789abcdef0123456789abcdef"])]
+
+
+class Page(BaseModel, Generic[Item]):
+    """A part of a list."""
+
+    items: list[Item]
+    total: int  # of the whole list
+    next: int | None  # the `start` of the next page; null after the last one
+
+
+def page_of(items: list[Item], start: int, total: int) -> Page[Item]:
+    """The items of a list from one on, of so many in all."""
+    end = start + len(items)
+    return Page(items=items, total=total, next=end if items and end < total else None)
+
+
+class Search(BaseModel):
+    """What is looked for; it needs words or a moment that others should be like."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {"words": "a dog catches a frisbee", "top": 5},
+                {"words": "a dog + snow", "not": ["people"], "where": "duration > 60"},
+                {"words": '"happy birthday"', "in": ["said"]},
+            ]
+        },
+    )
+
+    words: Words | None = Field(
+        None, description="What is seen, said or shown; `a dog + snow - people` is a sum."
+    )
+    like: MomentId | None = Field(None, description="The id of a moment to search by.")
+    without: list[Words] = Field([], alias="not", max_length=16, description="What counts against.")
+    channels: list[Channel] = Field(
+        [], alias="in", max_length=3, description="What counts; nothing named: all there is."
+    )
+    inside: Annotated[str, Field(max_length=4096)] | None = Field(
+        None, description="The id of a file, or a folder of the library, that alone counts."
+    )
+    where: Annotated[str, Field(max_length=2000)] | None = Field(
+        None, description="A filter, as `duration > 60 and path like '%beach%'`."
+    )
+    begin: Second | None = Field(None, alias="from", description="From this second on.")
+    end: Second | None = Field(None, alias="to", description="Up to this second.")
+    top: int = Field(20, ge=1, le=200, description="How many moments a page has.")
+    page: int = Field(1, ge=1, le=50)
+    fold: bool = Field(True, description="Whether near-duplicates count as one.")
+    min_confidence: float = Field(0.0, ge=0, le=1, description="Leave out what is less sure.")
+    sort: Sort = Field("match", description="The moments of a page: best first, or newest first.")
+
+
+class Answer(BaseModel):
+    """The moments that match best."""
+
+    hits: list[Hit]
+    matches_well: bool = Field(description="Whether any of them may be what was looked for.")
+    page: int
+    more: bool = Field(description="Whether the next page has any.")
+    seconds: float = Field(description="How long the search took.")
+
+
+class Folder(BaseModel):
+    """A folder with videos of the library right in it."""
+
+    path: str
+    files: int
+
+
+class LibraryFacts(BaseModel):
+    """What is in the library."""
+
+    there: bool = Field(description="Whether there is a library yet; without one all counts are 0.")
+    folder: str
+    files: int = 0
+    moments: int = 0
+    seconds: float = 0.0
+    video_bytes: int = 0
+    library_bytes: int = 0
+    phrases_said: int = 0
+    phrases_shown: int = 0
+    captions: int = 0
+    model: str | None = None
+    sampling: str | None = None
+    channels: list[str] = Field(default=[], description="Of these, words are found in new files.")
+    folders: list[Folder] = []
+    roots: list[str] = Field([], description="Folders whose videos may be brought in.")
+
+
+class Health(BaseModel):
+    """Whether the server answers."""
+
+    status: str = "ok"

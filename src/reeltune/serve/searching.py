@@ -1,0 +1,75 @@
+"""Holds a query of a client against the library; no part of it can name a file of the server."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from reeltune.errors import ConfigError, NotInLibraryError
+from reeltune.search.library import Library
+from reeltune.search.query import Wishes, may_match
+from reeltune.search.terms import terms
+from reeltune.serve.schemas import Answer, Search
+from reeltune.types import Hit
+
+
+def answer(library: Library, wanted: Search, image: Path | None = None) -> Answer:
+    """The page of hits that is asked for; `image` is a file of ours with a picture that a client
+    sent."""
+    begun = time.monotonic()
+    for text in [wanted.words or "", *wanted.without]:
+        require_no_paths(text)
+    skipped, top = (wanted.page - 1) * wanted.top, wanted.top
+    found = library.search(
+        wanted.words,
+        image=image,
+        like=wanted.like,
+        without=wanted.without,
+        **wishes(library, wanted, skipped + top + 1),
+    )
+    hits = in_order(found[skipped : skipped + top], wanted.sort)
+    return Answer(
+        hits=hits,
+        matches_well=may_match(found, wanted.words),
+        page=wanted.page,
+        more=len(found) > skipped + top,
+        seconds=time.monotonic() - begun,
+    )
+
+
+def require_no_paths(text: str) -> None:
+    """Raise ConfigError for words that would be read as a file of this machine."""
+    for term in terms(text):
+        if term.kind in ("picture", "video"):
+            raise ConfigError(
+                f"@{term.value} names a file, and a server opens none that a client names; send "
+                "the picture itself, or put the words in quotes"
+            )
+
+
+def wishes(library: Library, wanted: Search, k: int) -> Wishes:
+    """What a library is told beside the query."""
+    return {
+        "k": k,
+        "where": wanted.where,
+        "channels": wanted.channels,
+        "inside": None if wanted.inside is None else place_in(library, wanted.inside),
+        "between": (wanted.begin, wanted.end),
+        "fold": wanted.fold,
+        "min_confidence": wanted.min_confidence,
+    }
+
+
+def place_in(library: Library, inside: str) -> str:
+    """Where the file of an id is, or the folder that a client named, if it holds files of the
+    library; raises NotInLibraryError for any other, without a look at the disk."""
+    for file in library.files():
+        if file.id == inside:
+            return file.location
+        if Path(file.location).is_relative_to(inside):
+            return inside
+    raise NotInLibraryError(f"{library.folder} has no file {inside}, and none below it")
+
+
+def in_order(hits: Sequence[Hit], sort: str) -> list[Hit]:
+    """The hits of a page: best first, as they come, or the newest first."""
+    return sorted(hits, key=lambda hit: hit.date, reverse=True) if sort == "date" else [*hits]

@@ -1,0 +1,20 @@
+"""What a server is started with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from reeltune.serve.tokens import Tokens
+
+PORT = 8420
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A server's settings, which nothing that a client sends can change."""
+
+    library: Path
+    roots: tuple[Path, ...] = ()  # folders whose videos may be brought in; links are resolved
+    device: str | None = None
+    tokens: Tokens | None = None  # None: whoever reaches the server is its owner
+    names: tuple[str, ...] = ()  # by which it is called, beside localhost
+    is_open: bool = False  # whether other machines reach it, by whatever address it has

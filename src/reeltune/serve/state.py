@@ -1,0 +1,55 @@
+"""What a running server holds: its settings, and the library as it is now."""
+
+import threading
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from reeltune.search.library import Library
+from reeltune.search.store.manifest import FILE_NAME, Manifest
+from reeltune.serve.errors import Refusal
+from reeltune.serve.settings import Settings
+
+
+class State:
+    """One for each server; any number of threads may use it at once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._lock = threading.Lock()  # over what follows
+        self._library: Library | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the library, which need not be there."""
+        return self.settings.library
+
+    def has_library(self) -> bool:
+        """Whether there is a library yet."""
+        return (self.folder / FILE_NAME).is_file()
+
+    def library(self) -> Library:
+        """The library, which is opened when it is first asked for, and again where it was made anew
+        with another model; raises Refusal where there is none yet."""
+        if not self.has_library():
+            raise Refusal(
+                404, "NoLibrary", f"there is no library yet at {self.folder}; bring in a folder"
+            )
+        with self._lock:
+            made = Manifest.read(self.folder).settings_hash()
+            if self._library is None or self._library.manifest.settings_hash() != made:
+                self._library = Library(self.folder, self.settings.device)
+            return self._library
+
+    def warm(self) -> None:
+        """Open the model and the moments now, so that the first search does not wait."""
+        if self.has_library():
+            self.library().prepare()
+
+
+def _state(request: Request) -> State:
+    return request.app.state.held
+
+
+Held = Annotated[State, Depends(_state)]
