@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import APIRouter, FastAPI
+from starlette.concurrency import run_in_threadpool
 
 from reeltune._version import __version__
 from reeltune.errors import ReeltuneError
 from reeltune.serve import pages
 from reeltune.serve.errors import answer_errors
 from reeltune.serve.guard import Guard
-from reeltune.serve.routes import files, library, moments, search
+from reeltune.serve.routes import files, jobs, library, moments, search
 from reeltune.serve.settings import Settings
 from reeltune.serve.state import State
 
@@ -26,7 +27,10 @@ Every error is a sentence and its kind: `{"error": "...", "kind": "..."}`. Lists
 async def _warmed(app: FastAPI) -> AsyncIterator[None]:
     """Open the model while the first requests are answered."""
     threading.Thread(target=_warm, args=(app.state.held,), daemon=True).start()
-    yield
+    try:
+        yield
+    finally:
+        await run_in_threadpool(app.state.held.jobs.close)
 
 
 def _warm(held: State) -> None:
@@ -49,7 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Guard, settings=settings)
     answer_errors(app)
     api = APIRouter(prefix="/api")
-    for group in (library, files, moments, search):
+    for group in (library, files, moments, search, jobs):
         api.include_router(group.router)
     app.include_router(api)
     app.include_router(pages.router)

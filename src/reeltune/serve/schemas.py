@@ -47,26 +47,35 @@ class Search(BaseModel):
     )
 
     words: Words | None = Field(
-        None, description="What is seen, said or shown; `a dog + snow - people` is a sum."
+        default=None, description="What is seen, said or shown; `a dog + snow - people` is a sum."
     )
-    like: MomentId | None = Field(None, description="The id of a moment to search by.")
-    without: list[Words] = Field([], alias="not", max_length=16, description="What counts against.")
+    like: MomentId | None = Field(default=None, description="The id of a moment to search by.")
+    without: list[Words] = Field(
+        default=[], alias="not", max_length=16, description="What counts against."
+    )
     channels: list[Channel] = Field(
-        [], alias="in", max_length=3, description="What counts; nothing named: all there is."
+        default=[],
+        alias="in",
+        max_length=3,
+        description="What counts; nothing named: all there is.",
     )
     inside: Annotated[str, Field(max_length=4096)] | None = Field(
-        None, description="The id of a file, or a folder of the library, that alone counts."
+        default=None, description="The id of a file, or a folder of the library, that alone counts."
     )
     where: Annotated[str, Field(max_length=2000)] | None = Field(
-        None, description="A filter, as `duration > 60 and path like '%beach%'`."
+        default=None, description="A filter, as `duration > 60 and path like '%beach%'`."
     )
-    begin: Second | None = Field(None, alias="from", description="From this second on.")
-    end: Second | None = Field(None, alias="to", description="Up to this second.")
-    top: int = Field(20, ge=1, le=200, description="How many moments a page has.")
-    page: int = Field(1, ge=1, le=50)
-    fold: bool = Field(True, description="Whether near-duplicates count as one.")
-    min_confidence: float = Field(0.0, ge=0, le=1, description="Leave out what is less sure.")
-    sort: Sort = Field("match", description="The moments of a page: best first, or newest first.")
+    begin: Second | None = Field(default=None, alias="from", description="From this second on.")
+    end: Second | None = Field(default=None, alias="to", description="Up to this second.")
+    top: int = Field(default=20, ge=1, le=200, description="How many moments a page has.")
+    page: int = Field(default=1, ge=1, le=50)
+    fold: bool = Field(default=True, description="Whether near-duplicates count as one.")
+    min_confidence: float = Field(
+        default=0.0, ge=0, le=1, description="Leave out what is less sure."
+    )
+    sort: Sort = Field(
+        default="match", description="The moments of a page: best first, or newest first."
+    )
 
 
 class Answer(BaseModel):
@@ -103,7 +112,13 @@ class LibraryFacts(BaseModel):
     sampling: str | None = None
     channels: list[str] = Field(default=[], description="Of these, words are found in new files.")
     folders: list[Folder] = []
-    roots: list[str] = Field([], description="Folders whose videos may be brought in.")
+    roots: list[str] = Field(default=[], description="Folders whose videos may be brought in.")
+
+
+class Removed(BaseModel):
+    """The videos that were taken out of the library."""
+
+    removed: list[str] = Field(description="Their paths; the files are where they were.")
 
 
 class Health(BaseModel):

@@ -15,6 +15,7 @@ class Settings:
     library: Path
     roots: tuple[Path, ...] = ()  # folders whose videos may be brought in; links are resolved
     device: str | None = None
+    model: str | None = None  # of a library that is made here; None: the default
     tokens: Tokens | None = None  # None: whoever reaches the server is its owner
     names: tuple[str, ...] = ()  # by which it is called, beside localhost
     is_open: bool = False  # whether other machines reach it, by whatever address it has

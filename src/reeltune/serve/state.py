@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from reeltune.search.library import Library
 from reeltune.search.store.manifest import FILE_NAME, Manifest
 from reeltune.serve.errors import Refusal
+from reeltune.serve.jobs import Jobs
 from reeltune.serve.settings import Settings
 
 
@@ -16,7 +17,7 @@ class State:
     """One for each server; any number of threads may use it at once."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        self.settings, self.jobs = settings, Jobs()
         self._lock = threading.Lock()  # over what follows
         self._library: Library | None = None
 

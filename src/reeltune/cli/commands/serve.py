@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from reeltune.cli.loudness import QuietOption, VerboseOption
-from reeltune.cli.options import LIBRARY, DeviceOption, LibraryArgument
+from reeltune.cli.options import LIBRARY, DeviceOption, LibraryArgument, ModelOption
 from reeltune.cli.terminal import say
 
 PLACE = 15  # in `--help`
@@ -31,6 +31,7 @@ def serve(
         typer.Option(help="A name by which others call this machine; repeatable."),
     ] = None,
     token: Annotated[bool, typer.Option(help="Ask for a token on loopback too.")] = False,
+    model: ModelOption = None,
     device: DeviceOption = None,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -58,6 +59,7 @@ def serve(
             library=library.expanduser().absolute(),
             roots=tuple(found_roots(root)),
             device=device,
+            model=model,
             tokens=tokens,
             names=(host, *(name or ())),
             is_open=not here,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from reeltune.search.files import File, stored_file
 from reeltune.serve.errors import Documented, problems
 from reeltune.serve.media import Media
-from reeltune.serve.schemas import MOST, FileId, Page, page_of
+from reeltune.serve.schemas import MOST, FileId, Page, Removed, page_of
 from reeltune.serve.state import Held
 
 router = APIRouter(prefix="/files", tags=["files"])
@@ -21,6 +21,15 @@ def files(held: Held, start: Start = 0, count: Count = 100) -> Page[File]:
     """In the order of their paths."""
     every = held.library().files()
     return page_of(every[start : start + count], start, len(every))
+
+
+@router.delete(
+    "/{file}", summary="Take a video out of the library", responses=problems(404, 409, 507)
+)
+def remove(held: Held, file: FileId) -> Removed:
+    """It stays on disk."""
+    library = held.library()
+    return Removed(removed=library.remove(stored_file(held.folder, file).location))
 
 
 @router.head("/{file}/media", include_in_schema=False)

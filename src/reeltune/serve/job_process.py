@@ -1,0 +1,90 @@
+"""The process that does a job: `python -m reeltune.serve.job_process`, spoken to over its pipes.
+
+One line of JSON says what to do. Lines of JSON come back: how far it is, and at last the result or
+an error. When its input ends, because the job is to stop or the server is gone, it stops.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from reeltune.errors import ReeltuneError, in_short
+from reeltune.training.interrupts import interrupt
+
+PAUSE = 0.2  # s between two words about progress
+Outlet = Callable[[dict[str, Any]], None]
+
+
+@dataclass
+class Told:
+    """Progress that is told on."""
+
+    tell: Outlet
+    state: dict[str, Any] = field(default_factory=dict)
+    last: float = 0.0
+
+    def begin(self, files: int, size: int, work: str = "") -> None:
+        """Tell of a new kind of work."""
+        self.state = {"work": work, "files": files, "size": size, "done": 0, "path": ""}
+        self.tell({"progress": self.state})
+
+    def advance(self, path: str, size: int) -> None:
+        """Tell of more that is done, but not too often."""
+        self.state |= {"done": self.state["done"] + size, "path": path}
+        if time.monotonic() - self.last > PAUSE:
+            self.last = time.monotonic()
+            self.tell({"progress": self.state})
+
+    def recognise(self, path: str, done: int, size: int) -> None:
+        """Reading a file to recognise it is no part of what is to be done."""
+
+
+def index(wanted: dict[str, Any], tell: Outlet) -> dict[str, Any]:
+    """Bring videos into the library; the report, and whether the run was stopped."""
+    from reeltune.search.ingest import Choice
+    from reeltune.search.ingest import index as run
+
+    paths, library = wanted.pop("paths"), wanted.pop("library")
+    report = run(paths, library, Choice(**wanted), Told(tell))
+    return {"result": report.as_dict(), "stopped": report.interrupted}
+
+
+KINDS = {"index": index}
+
+
+def main() -> None:
+    """Do the one job that is asked for."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    orders, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever else prints must not get between the lines
+    order = json.loads(orders.readline())
+
+    def tell(said: dict[str, Any]) -> None:
+        answers.write(json.dumps(said).encode() + b"\n")
+        answers.flush()
+
+    threading.Thread(target=_stop_at_end, args=(orders,), daemon=True).start()
+    try:
+        tell(KINDS[order["kind"]](order["wanted"], tell))
+    except KeyboardInterrupt:
+        tell({"stopped": True})
+    except ReeltuneError as error:
+        tell({"error": str(error), "kind": type(error).__name__})
+    except OSError as error:
+        tell({"error": f"{error.filename or 'a file'}: {in_short(error)}", "kind": "OSError"})
+
+
+def _stop_at_end(orders: BinaryIO) -> None:
+    """Interrupt the job when the input has ended."""
+    orders.read()
+    interrupt()
+
+
+if __name__ == "__main__":
+    main()
