@@ -1,16 +1,37 @@
 """The demo goes on without what an extra would bring, and says what that is."""
 
-from reeltune.cli.demo_run import missing_for
-from reeltune.errors import ConfigError
-from reeltune.search.channels.channel import Teller
-from reeltune.search.channels.shown import Shown
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from reeltune.cli import sample_clips
+from reeltune.cli.app import app
+
+MISSING = (
+    "announcement.mp4 is left out: sentences are spoken by espeakng-loader, which is not "
+    "installed; pip install 'reeltune[demo]'",
+    "speech is recognised by faster-whisper, which is not installed; "
+    "pip install 'reeltune[speech]'",
+)
 
 
-def test_a_channel_that_lacks_its_extra_is_named_with_the_remedy() -> None:
-    said = "reading text in pictures is an extra: rapidocr is not installed; pip install it"
-
-    def without() -> Teller:
-        raise ConfigError(said)
-
-    assert missing_for(without) == said
-    assert missing_for(Shown) is None
+def test_the_demo_answers_by_what_is_seen_where_extras_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("espeakng_loader", "faster_whisper", "rapidocr"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr(sample_clips, "CLIPS", ())
+    monkeypatch.setattr(sample_clips, "SECONDS", 1)
+    done = CliRunner().invoke(app, ["demo", "--folder", str(tmp_path / "demo")])
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert lines[1:3] == list(MISSING)
+    assert lines[3].startswith("reading text in pictures is an extra: rapidocr is not installed")
+    assert "4 indexed" in lines[0]
+    assert " heard" not in lines[0] + " read" not in lines[0]
+    assert not (tmp_path / "demo/clips/announcement.mp4").exists()
+    assert {path.name for path in (tmp_path / "demo").iterdir()} == {
+        *("clips", "sample.library", "answers.png")
+    }

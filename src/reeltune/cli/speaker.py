@@ -22,7 +22,8 @@ def say(text: str, voice: str = VOICES[0]) -> Int16[np.ndarray, " N"]:
 
     Raises DataError where the extra `demo` is not installed or has no such voice.
     """
-    library = _library()
+    loader = _loader()
+    library = _library(loader.get_library_path(), loader.get_data_path())
     spoken: list[np.ndarray] = []
 
     def hear(samples: Any, count: int, events: object) -> int:
@@ -41,8 +42,7 @@ def say(text: str, voice: str = VOICES[0]) -> Int16[np.ndarray, " N"]:
     return np.concatenate(spoken) if spoken else np.zeros(0, np.int16)
 
 
-@cache
-def _library() -> ctypes.CDLL:
+def _loader() -> Any:
     try:
         import espeakng_loader
     except ImportError as error:
@@ -50,8 +50,12 @@ def _library() -> ctypes.CDLL:
             "sentences are spoken by espeakng-loader, which is not installed; "
             "pip install 'reeltune[demo]'"
         ) from error
-    library = ctypes.CDLL(espeakng_loader.get_library_path())
-    data = espeakng_loader.get_data_path().encode()
-    if library.espeak_Initialize(SYNCHRONOUS, 0, data, DO_NOT_EXIT) != RATE:
+    return espeakng_loader
+
+
+@cache
+def _library(path: str, data: str) -> ctypes.CDLL:
+    library = ctypes.CDLL(path)
+    if library.espeak_Initialize(SYNCHRONOUS, 0, data.encode(), DO_NOT_EXIT) != RATE:
         raise DataError("espeak-ng does not start; pip install --force-reinstall espeakng-loader")
     return library

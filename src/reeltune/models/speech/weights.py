@@ -54,7 +54,7 @@ class Weights:
         if lacking := [said for module, said in needed.items() if find_spec(module) is None]:
             raise ConfigError(
                 f"speech is recognised by {lacking[0]}, which is not installed; "
-                f"pip install '{EXTRA}', or read subtitles alone with --speech none"
+                f"pip install '{EXTRA}'"
             )
         if not self._is_known():
             raise ConfigError(

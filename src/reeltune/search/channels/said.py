@@ -37,7 +37,7 @@ class Said:
             raise ConfigError(f"{language!r} is no language; write it like en or pt-BR")
         self._asked = tuple(dict.fromkeys((*filter(None, [spoken.partition("-")[0]]), *USUAL)))
         name = speech or PACKAGED
-        self._whisper = None if name == NO_SPEECH else Whisper(Weights(name), spoken)
+        self._whisper = None if name == NO_SPEECH else Whisper(_weights(name), spoken)
         self.name = f"speech: {name}"
         heard = self._whisper.fingerprint if self._whisper else NO_SPEECH
         said = "\n".join((str(RULES), *self._asked, heard))
@@ -107,3 +107,10 @@ class Said:
         if not found:
             return Told(phrases=[], source="", note=note)
         return Told(phrases=found, source="speech", language=language, note=note)
+
+
+def _weights(name: str) -> Weights:
+    try:
+        return Weights(name)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; --speech {NO_SPEECH} reads subtitles alone") from error
