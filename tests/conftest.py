@@ -44,6 +44,15 @@ def ctrl_c() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of their own for what commands remember, not that of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("state")
+        patch.setenv("REELTUNE_STATE", str(folder))
+        yield folder
+
+
 @pytest.fixture(autouse=True)
 def draws() -> None:
     """A test draws the same whichever ran before it, and not what `model` was drawn from."""

@@ -71,7 +71,7 @@ def test_pixels_that_are_not_square_are_stretched(decoder: Decoder, tmp_path: Pa
     with decoder.open(path) as reading:
         frame = next(reading)
     assert (frame.width, frame.height) == (1024, 576) == (reading.info.width, reading.info.height)
-    assert Image.open(io.BytesIO(frame.thumbnail)).size == (160, 90)
+    assert Image.open(io.BytesIO(frame.thumbnail)).size == (320, 180)
 
 
 def test_a_three_second_gif_gives_several_frames(
@@ -133,7 +133,7 @@ def test_the_thumbnail_is_a_small_jpeg_of_the_whole_picture(
     decoder.sampling = Sampling()
     with decoder.open(path) as reading:
         thumbnail = Image.open(io.BytesIO(next(reading).thumbnail))
-    assert (thumbnail.format, thumbnail.size) == ("JPEG", (160, 24))
+    assert (thumbnail.format, thumbnail.size) == ("JPEG", (320, 48))
 
 
 def test_a_picture_is_a_frame_turned_as_its_camera_was_held(tmp_path: Path) -> None:

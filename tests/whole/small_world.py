@@ -141,6 +141,8 @@ def provide(line: str) -> None:
             succeed(arguments("reeltune train short.yaml"))
         elif Path(word).parts[:1] == ("runs",):
             trained("/".join(Path(word).parts[1:3]))
+    if line.startswith("reeltune cut"):
+        succeed(["search", "a circle"])  # whose hits it takes
     if line.startswith("reeltune table"):
         finish_runs_of_table(line)
 

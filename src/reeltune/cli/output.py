@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
@@ -10,6 +11,7 @@ from reeltune.cli.terminal import is_terminal, say, say_row, show, shown
 from reeltune.evaluation.comparison import Comparison
 from reeltune.evaluation.remarks import remarks_of
 from reeltune.evaluation.report import AnyReport
+from reeltune.media.cut import Clip
 from reeltune.media.files import said_of
 from reeltune.runs.caption import Captioned
 from reeltune.runs.video_by_video import Outcome
@@ -212,6 +214,17 @@ def show_captions(found: Outcome[Captioned]) -> None:
     for path, captioned in found.videos.items():
         say(f"{path}: {captioned.caption}")
     show_failed(found.failed)
+
+
+def show_clip(clip: Clip, wanted: float) -> None:
+    """Print where a clip lies, what of the video it has, and how much earlier than `wanted`, in s,
+    it begins."""
+    if clip.note:
+        say(("partly", "yellow"), f" {clip.path}: {clip.note}")
+    early = wanted - clip.start
+    why = f"; {early:.1f} s early, at a keyframe: --exact begins in time" if early >= 0.05 else ""
+    size = decimal(clip.size)
+    say(f"{clip.path}: from {clock(clip.start)} to {clock(clip.end)}, {size}{why}")
 
 
 def show_failed(failed: Sequence[Failed]) -> None:

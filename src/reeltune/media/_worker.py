@@ -38,7 +38,7 @@ from reeltune.media._wire import WireError, receive, send
 from reeltune.media.limits import CODECS, SOUNDS, Limits, minutes
 from reeltune.media.sampling import Sampling
 
-THUMBNAIL = 160  # pixels of the longer side
+THUMBNAIL = 320  # pixels of the longer side; some 10 kB
 BEAT = 5.0  # s between signs of life
 
 
@@ -188,7 +188,7 @@ def send_frame(
     share = min(1.0, THUMBNAIL / max(seen.size))
     size = max(1, round(seen.width * share)), max(1, round(seen.height * share))
     jpeg = io.BytesIO()
-    small = seen.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    small = seen.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
     small.save(jpeg, "JPEG", quality=80)
     square = fit(seen, **request["pixels"]).tobytes()
     send(answers, header | {"kind": "frame"}, square, jpeg.getvalue())

@@ -234,7 +234,7 @@ class Library:
 
     def thumbnails(self, ids: str | Sequence[str]) -> dict[str, bytes]:
         """Small pictures of moments, by the ids of these or of hits: bytes of a JPEG, whose longer
-        side has at most 160 pixels. Ids that the library does not have are left out."""
+        side has at most 320 pixels. Ids that the library does not have are left out."""
         return thumbnails(self._newest(), each_text(ids))
 
     def embed_text(self, texts: str | Sequence[str]) -> Float[np.ndarray, "N E"]:

@@ -168,8 +168,12 @@ def _hit(found: Found, row: int, similar: int, sure: Float[np.ndarray, " M"] | N
 def may_match(hits: Sequence[Hit], text: str | None) -> bool:
     """Whether any of the hits may be what was looked for; `text` is None where that was a picture
     or a video. Where no confidence is known, it may."""
-    poor = POOR[kind_of(text)]
-    return any(hit.confidence is None or hit.confidence >= poor for hit in hits)
+    return any(matches_well(hit, text) for hit in hits)
+
+
+def matches_well(hit: Hit, text: str | None) -> bool:
+    """Whether a hit may be what was looked for, or is merely the nearest; see `may_match`."""
+    return hit.confidence is None or hit.confidence >= POOR[kind_of(text)]
 
 
 def _finite(scores: Float[np.ndarray, " M"], gallery: Gallery) -> Float[np.ndarray, " M"]:

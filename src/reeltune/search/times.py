@@ -22,3 +22,10 @@ def seconds(text: str) -> float:
         raise ConfigError(f"{text!r} is no time in a video; write it as 90 or 1:30")
     hours, minutes, rest = (float(part or 0) for part in parts.groups())
     return 3600 * hours + 60 * minutes + rest
+
+
+def clock(seconds: float) -> str:
+    """Whole seconds as `1:02:03` or `2:03`; the reverse of `seconds`."""
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

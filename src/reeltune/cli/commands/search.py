@@ -217,6 +217,7 @@ def find(
 ) -> None:
     """Search by what is given, or on a terminal by what is typed then, and print the hits."""
     from reeltune.cli.bars import Spinner
+    from reeltune.cli.kept_hits import keep_hits
     from reeltune.cli.search_prompt import can_prompt, prompt
 
     with Spinner(hidden=as_json):
@@ -233,6 +234,7 @@ def find(
 
     def answer(words: str) -> "Sequence[Hit]":
         show_hits(hits := opened.search(words, **wishes), words)
+        keep_hits(library, words, hits)
         return hits
 
     for remark in remarks:
@@ -241,3 +243,4 @@ def find(
         prompt(answer)
     else:
         print_json([*map(fields_of, found)]) if as_json else show_hits(found, given["text"])
+        keep_hits(library, given["text"], found)

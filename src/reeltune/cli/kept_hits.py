@@ -1,0 +1,20 @@
+"""Keeps what a command has found, for `play` and `cut`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from reeltune.cli.terminal import say
+from reeltune.errors import in_short
+from reeltune.search.last_hits import remember
+from reeltune.types import Hit
+
+
+def keep_hits(library: Path, query: str | None, hits: Sequence[Hit]) -> None:
+    """Remember hits; where that cannot be done, say so, as the search itself is none the worse."""
+    try:
+        remember(library, query, hits)
+    except OSError as error:
+        say(
+            f"play and cut do not know these hits: they cannot be kept ({in_short(error)})",
+            err=True,
+        )
