@@ -60,6 +60,23 @@ def write_tones(
     return path
 
 
+def write_two_tones(
+    path: Path, *tones: tuple[av.stream.Disposition, np.ndarray], codec: str = "pcm_s16le"
+) -> Path:
+    """A video with a stream of sound for each tone, with what its file says of the stream."""
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream(codec, rate=RATE, layout="mono") for _ in tones]
+        for stream, (disposition, _) in zip(streams, tones, strict=True):
+            stream.disposition = disposition
+        add_pictures(container, 0.0, 2)
+        for stream, (_, samples) in zip(streams, tones, strict=True):
+            frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+            frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), 0
+            container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+    return path
+
+
 def write_subtitles(
     path: Path,
     codec: str,

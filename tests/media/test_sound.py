@@ -6,8 +6,9 @@ import av
 import numpy as np
 import pytest
 from av.audio.resampler import AudioResampler
+from av.stream import Disposition
 
-from media.spoken_video import tone, write_tones
+from media.spoken_video import tone, write_tones, write_two_tones
 from reeltune.errors import MediaError
 from reeltune.media._sound import Heard
 from reeltune.media.decoder import Decoder
@@ -66,6 +67,22 @@ def test_a_video_without_sound_has_none_and_is_no_error(decoder: Decoder, tmp_pa
     with decoder.sound(write_tones(tmp_path / "a.mkv")) as sound:
         assert list(sound) == []
     assert (sound.codec, sound.note, sound.duration) == ("", "", 6.0)
+
+
+NONE, DEFAULT, COMMENT = Disposition(0), Disposition.default, Disposition.comment
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "heard"),
+    [(NONE, NONE, 440), (NONE, DEFAULT, 880), (COMMENT, NONE, 880), (COMMENT | DEFAULT, NONE, 880)],
+)
+def test_of_several_streams_the_one_that_a_player_plays_is_heard(
+    first: Disposition, second: Disposition, heard: float, decoder: Decoder, tmp_path: Path
+) -> None:
+    tones = (first, tone(1)), (second, tone(1, 880))
+    samples = joined(pieces_of(decoder, write_two_tones(tmp_path / "a.mkv", *tones)))
+    loudest = np.argmax(np.abs(np.fft.rfft(samples[: HEARD // 2])))
+    assert 2 * loudest == pytest.approx(heard, abs=4)
 
 
 def test_sound_that_is_damaged_leaves_a_note(decoder: Decoder, tmp_path: Path) -> None:

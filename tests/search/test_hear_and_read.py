@@ -11,6 +11,7 @@ from textwrap import dedent
 import pytest
 from typer.testing import CliRunner
 
+from media.spoken_video import tone, write_tones
 from reeltune.cli.app import app
 from reeltune.errors import ConfigError
 from reeltune.media.progress import Silent
@@ -132,6 +133,21 @@ def test_words_of_strangers_reach_a_terminal_and_files_in_plain_letters(
         assert "[31mred" in shown.output
         assert not set("\x1b\x07\x00\u202e") & set(shown.output), command
         assert "[bold]more[/bold]" in shown.output
+
+
+def test_a_file_whose_sound_cannot_be_read_keeps_its_pictures(home: Path, videos: Path) -> None:
+    write_tones(videos / "broken.mkv", (0.0, tone(1)), codec="wavpack")
+    run = ["index", str(videos), "-l", str(home), "--hear"]
+    for counts in (
+        "1 indexed (1 moments of 0:06.0), 3 unchanged",
+        "0 indexed (0 moments of 0:00.0",
+    ):
+        done = CliRunner().invoke(app, run)
+        assert done.exit_code == 3, done.output
+        assert "broken.mkv: its sound is encoded with wavpack, which is not on" in done.output
+        assert counts in done.output
+        assert "1 unheard" in done.output
+    assert len(Library(home).files()) == 4
 
 
 def test_a_list_of_no_words_says_why(home: Path, videos: Path) -> None:

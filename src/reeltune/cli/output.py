@@ -93,7 +93,16 @@ def show_report(report: Report) -> None:
     moments = sum(done.moments for done in report.indexed)
     seconds = sum((done.seconds for done in report.indexed), 0.0)
     counts = [f"{len(report.indexed)} indexed ({moments} moments of {clock(seconds)})"]
-    for name in ("unchanged", "moved", "copies", "removed", "waiting", "failed"):
+    for name in (
+        "unchanged",
+        "moved",
+        "copies",
+        "removed",
+        "waiting",
+        "failed",
+        "unheard",
+        "unread",
+    ):
         if number := len(getattr(report, name)):
             counts.append(f"{number} {name}")
     if report.captioned:
