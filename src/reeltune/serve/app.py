@@ -12,7 +12,8 @@ from reeltune.errors import ReeltuneError
 from reeltune.serve import pages
 from reeltune.serve.errors import answer_errors
 from reeltune.serve.guard import Guard
-from reeltune.serve.routes import files, jobs, library, moments, search
+from reeltune.serve.metrics import Measured, Metrics
+from reeltune.serve.routes import files, jobs, library, metrics, moments, search
 from reeltune.serve.settings import Settings
 from reeltune.serve.state import State
 
@@ -49,11 +50,13 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         lifespan=_warmed,
     )
-    app.state.held = State(settings)
-    app.add_middleware(Guard, settings=settings)
+    held = State(settings)
+    app.state.held, app.state.metrics = held, Metrics(held)
+    app.add_middleware(Measured, metrics=app.state.metrics)
+    app.add_middleware(Guard, settings=settings, wrong=held.wrong_tokens)
     answer_errors(app)
     api = APIRouter(prefix="/api")
-    for group in (library, files, moments, search, jobs):
+    for group in (library, metrics, files, moments, search, jobs):
         api.include_router(group.router)
     app.include_router(api)
     app.include_router(pages.router)

@@ -13,6 +13,7 @@ from starlette.types import Scope as Request
 
 from reeltune.serve.errors import Refusal
 from reeltune.serve.hosts import require_host, require_own_origin
+from reeltune.serve.rate import Rate
 from reeltune.serve.settings import Settings
 from reeltune.serve.tokens import Scope
 
@@ -23,6 +24,7 @@ STATIC = "/static/"
 READING = ("GET", "HEAD", "OPTIONS")  # but for addresses that show more than the library
 WRITES = ("/api/folders",)
 READS = frozenset(("/api/search", "/api/search/picture", "/api/score", "/api/export"))
+REQUESTS = 100  # a second, from one address
 LARGEST = 1 << 20  # bytes of a request's body
 LARGER = {"/api/search/picture": 32 << 20}
 POLICY = "; ".join(
@@ -50,8 +52,9 @@ HEADERS = {
 class Guard:
     """Lets through what may pass, and gives every answer its headers."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, wrong: Rate) -> None:
         self.app, self.settings = app, settings
+        self.rate, self.wrong = Rate(REQUESTS, 4 * REQUESTS), wrong
 
     async def __call__(self, scope: Request, receive: Receive, send: Send) -> None:
         """Answer a request, or hand it on."""
@@ -76,8 +79,11 @@ class Guard:
         if tokens is None:
             scope["scope"] = "write"
             return None
-        given = token_in(headers)
+        address, given = (scope.get("client") or ("",))[0], token_in(headers)
+        require_rate(self.rate.take(address) and self.wrong.left(address) >= 1)
         scope["scope"] = found = None if given is None else tokens.scope_of(given)
+        if given is not None and found is None:
+            self.wrong.take(address)
         if path in FOR_ALL or path.startswith(STATIC):
             return None
         if found is None and scope["method"] == "GET" and not path.startswith("/api/"):
@@ -107,6 +113,14 @@ def require_scope(found: Scope | None, method: str, path: str) -> None:
     reads = (method in READING or path in READS) and not path.startswith(WRITES)
     if found == "read" and not reads:
         raise Refusal(403, "ReadOnly", "this token is for reading alone; use the one for writing")
+
+
+def require_rate(is_within: bool) -> None:
+    """Raise Refusal for an address that asks too often, or that tries one token after another."""
+    if not is_within:
+        raise Refusal(
+            429, "TooMany", "this address asks too often; wait a little", {"Retry-After": "10"}
+        )
 
 
 def require_size(length: int, path: str) -> None:

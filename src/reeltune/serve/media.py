@@ -36,6 +36,7 @@ class Media(Response):
     """The answer; it holds the file open while it is sent, and no longer."""
 
     def __init__(self, stored: Stored, wanted: Headers, is_head: bool = False) -> None:
+        super().__init__()
         self.stored, self.wanted, self.is_head = stored, wanted, is_head
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -51,6 +51,7 @@ def entered(
     """Keep the token in the browser, where no script can read it, and go on."""
     tokens = held.settings.tokens
     if tokens is not None and tokens.scope_of(token.strip()) is None:
+        held.wrong_tokens.take(request.client.host if request.client else "")
         return templates.TemplateResponse(request, "enter.html", {"wrong": True}, status_code=401)
     place = to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
     answer = RedirectResponse(place, 303)

@@ -5,6 +5,7 @@ from typing import Annotated, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from reeltune.search.query import Sort
+from reeltune.serve.export import Format
 from reeltune.types import Channel, Hit
 
 Item = TypeVar("Item")
@@ -86,6 +87,54 @@ class Answer(BaseModel):
     page: int
     more: bool = Field(description="Whether the next page has any.")
     seconds: float = Field(description="How long the search took.")
+
+
+class Pair(BaseModel):
+    """Words and a moment."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    words: Annotated[str, Field(min_length=1, max_length=1000, examples=["a dog in the snow"])]
+    moment: MomentId
+
+
+class Pairs(BaseModel):
+    """Pairs to be compared."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pairs: list[Pair] = Field(min_length=1, max_length=1000)
+
+
+class Scores(BaseModel):
+    """How alike pairs are."""
+
+    scores: list[float]
+
+
+class Export(BaseModel):
+    """A search whose hits are wanted as a file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    query: Search
+    format: Format = "json"
+
+
+class Part(BaseModel):
+    """How well a part of a video matches."""
+
+    id: str = Field(description="Of the moment.")
+    start: float
+    end: float
+    score: float
+    confidence: float | None
+
+
+class Strip(BaseModel):
+    """How well each moment of a video matches, in the order of time."""
+
+    parts: list[Part]
 
 
 class Folder(BaseModel):

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reeltune.errors import ConfigError, NotInLibraryError
+from reeltune.search.files import File
 from reeltune.search.library import Library
 from reeltune.search.query import Wishes, may_match
 from reeltune.search.terms import terms
-from reeltune.serve.schemas import Answer, Search
+from reeltune.serve.schemas import Answer, Pair, Part, Search
 from reeltune.types import Hit
 
 
@@ -68,6 +69,28 @@ def place_in(library: Library, inside: str) -> str:
         if Path(file.location).is_relative_to(inside):
             return inside
     raise NotInLibraryError(f"{library.folder} has no file {inside}, and none below it")
+
+
+def scores_of(library: Library, pairs: Sequence[Pair]) -> list[float]:
+    """The cosine of the words and the moment of each pair."""
+    texts = [*dict.fromkeys(pair.words for pair in pairs)]
+    ids = [*dict.fromkeys(pair.moment.removeprefix("#") for pair in pairs)]
+    words = dict(zip(texts, library.embed_text(texts), strict=True))
+    moments = library.gallery.singles(ids)
+    return [
+        float(words[pair.words] @ moments[pair.moment.removeprefix("#")].vector) for pair in pairs
+    ]
+
+
+def strip_of(library: Library, file: File, words: str) -> list[Part]:
+    """How well each moment of a file matches, in the order of time."""
+    require_no_paths(words)
+    hits = library.search(words, inside=file.location, k=file.moments, fold=False)
+    parts = [
+        Part(id=hit.id, start=hit.start, end=hit.end, score=hit.score, confidence=hit.confidence)
+        for hit in hits
+    ]
+    return sorted(parts, key=lambda part: (part.start, part.end))
 
 
 def in_order(hits: Sequence[Hit], sort: str) -> list[Hit]:

@@ -10,6 +10,7 @@ from reeltune.search.library import Library
 from reeltune.search.store.manifest import FILE_NAME, Manifest
 from reeltune.serve.errors import Refusal
 from reeltune.serve.jobs import Jobs
+from reeltune.serve.rate import Rate
 from reeltune.serve.settings import Settings
 
 
@@ -18,6 +19,7 @@ class State:
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.jobs = settings, Jobs()
+        self.wrong_tokens = Rate(per_second=0.2, at_once=10)
         self._lock = threading.Lock()  # over what follows
         self._library: Library | None = None
 

@@ -155,16 +155,22 @@ class Gallery:
         return rows.filter(pc.is_in(rows["video"], pc.unique(videos)))
 
     def moment(self, id: str) -> "Single":
-        """One moment; raises LibraryError for an id that the table does not have."""
-        rows = self._dataset.to_table(
-            columns=["video", "start", "end", "vector"], filter=is_one_of("id", [id])
-        )
-        if not len(rows):
+        """One moment; raises NotInLibraryError for an id that is not there."""
+        return self.singles([id])[id]
+
+    def singles(self, ids: Sequence[str]) -> dict[str, "Single"]:
+        """Moments by their ids; raises NotInLibraryError for one that the table does not have."""
+        columns = ["id", "video", "start", "end", "vector"]
+        rows = self._dataset.to_table(columns=columns, filter=is_one_of("id", ids))
+        plain, vectors = rows.drop_columns(["vector"]).to_pylist(), vectors_of(rows)
+        found = {
+            row.pop("id"): Single(**row, vector=v) for row, v in zip(plain, vectors, strict=True)
+        }
+        if missing := [id for id in ids if id not in found]:
             raise NotInLibraryError(
-                f"{self.uri} has no moment #{id}; take the id of a hit, as --json prints it"
+                f"{self.uri} has no moment #{missing[0]}; take the id of a hit, as --json prints it"
             )
-        video, start, end = (rows[name][0].as_py() for name in ("video", "start", "end"))
-        return Single(video, start, end, vectors_of(rows)[0])
+        return found
 
     def rank(
         self,

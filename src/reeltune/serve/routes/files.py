@@ -4,10 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from reeltune.errors import NotInLibraryError
 from reeltune.search.files import File, stored_file
 from reeltune.serve.errors import Documented, problems
 from reeltune.serve.media import Media
-from reeltune.serve.schemas import MOST, FileId, Page, Removed, page_of
+from reeltune.serve.schemas import MOST, FileId, Page, Removed, Strip, page_of
+from reeltune.serve.searching import strip_of
 from reeltune.serve.state import Held
 
 router = APIRouter(prefix="/files", tags=["files"])
@@ -30,6 +32,20 @@ def remove(held: Held, file: FileId) -> Removed:
     """It stays on disk."""
     library = held.library()
     return Removed(removed=library.remove(stored_file(held.folder, file).location))
+
+
+@router.get(
+    "/{file}/scores",
+    summary="See where in a video words match",
+    responses=problems(404, 409, 503),
+)
+def scores(held: Held, file: FileId, text: Annotated[str, Query(max_length=1000)]) -> Strip:
+    """A score for each moment of the video, in the order of time."""
+    library = held.library()
+    found = next((one for one in library.files() if one.id == file), None)
+    if found is None:
+        raise NotInLibraryError(f"{held.folder} has no file with the id {file}")
+    return Strip(parts=strip_of(library, found, text))
 
 
 @router.head("/{file}/media", include_in_schema=False)

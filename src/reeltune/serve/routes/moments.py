@@ -5,16 +5,19 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from reeltune.errors import NotInLibraryError
+from reeltune.search.files import stored_file
 from reeltune.search.moments import page_of_moments
 from reeltune.search.store.table import open_table
+from reeltune.serve.clips import cut_out
 from reeltune.serve.errors import Documented, problems
 from reeltune.serve.routes.files import Count, Start
-from reeltune.serve.schemas import FileId, MomentId, Page, page_of
+from reeltune.serve.schemas import FileId, MomentId, Page, Second, page_of
 from reeltune.serve.state import Held
 from reeltune.types import Moment
 
 router = APIRouter(prefix="/moments", tags=["moments"])
 Where = Annotated[str | None, Query(max_length=2000, description="A filter, as that of a search.")]
+MP4: Documented = {200: {"content": {"video/mp4": {}}}}
 JPEG: Documented = {200: {"content": {"image/jpeg": {}}}}
 FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}  # an id is of one content
 
@@ -31,6 +34,27 @@ def moments(
     held.library()
     found, total = page_of_moments(open_table(held.folder), where, file, start, count)
     return page_of(found, start, total)
+
+
+@router.get(
+    "/{moment}/clip",
+    summary="Cut a moment out",
+    response_class=Response,
+    responses=MP4 | problems(404, 409, 410),
+)
+def clip(
+    held: Held,
+    moment: MomentId,
+    exact: Annotated[bool, Query(description="Encode anew, from and to the very picture.")] = False,
+    begin: Annotated[Second | None, Query(alias="from", description="Else the moment's.")] = None,
+    end: Annotated[Second | None, Query(alias="to", description="Else the moment's.")] = None,
+) -> Response:
+    """An mp4; one that is not exact is a copy, and begins at the last keyframe before."""
+    id = moment.removeprefix("#")
+    found = held.library().gallery.moment(id)
+    start = found.start if begin is None else begin
+    until = found.end if end is None else end
+    return cut_out(stored_file(held.folder, found.video), start, until, exact)
 
 
 @router.get(

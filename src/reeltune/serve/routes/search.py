@@ -1,13 +1,19 @@
-"""Searches."""
+"""Searches, scores, and hits as files."""
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from reeltune.serve.errors import problems
-from reeltune.serve.schemas import Answer, Search
-from reeltune.serve.searching import answer
+from fastapi import APIRouter, File, Form, Response, UploadFile
+from pydantic import Json
+
+from reeltune.serve.errors import Documented, problems
+from reeltune.serve.export import KINDS, exported
+from reeltune.serve.pictures import kept
+from reeltune.serve.schemas import Answer, Export, Pairs, Scores, Search
+from reeltune.serve.searching import answer, scores_of
 from reeltune.serve.state import Held
 
 router = APIRouter(tags=["search"])
+FILES: Documented = {200: {"content": {kind.split(";")[0]: {} for kind in KINDS.values()}}}
 
 
 @router.post(
@@ -18,3 +24,45 @@ router = APIRouter(tags=["search"])
 def search(held: Held, wanted: Search) -> Answer:
     """What counts is what is seen, said and shown; each hit says why it is one."""
     return answer(held.library(), wanted)
+
+
+@router.post(
+    "/search/picture",
+    summary="Find the moments that look like a picture",
+    responses=problems(404, 409, 413, 422, 503),
+)
+def search_by_picture(
+    held: Held,
+    picture: Annotated[UploadFile, File(description="A JPEG, PNG, WebP, BMP or GIF.")],
+    query: Annotated[
+        Json[Search] | None, Form(description="What else counts, as of /api/search.")
+    ] = None,
+) -> Answer:
+    """The picture and what the query names count together. It is not kept."""
+    library = held.library()
+    with kept(picture.file) as image:
+        return answer(library, query or Search.model_validate({}), image)
+
+
+@router.post(
+    "/score",
+    summary="Compare words with moments",
+    responses=problems(404, 409, 413, 422, 503),
+)
+def score(held: Held, wanted: Pairs) -> Scores:
+    """The cosine of each pair by what is seen, in their order."""
+    return Scores(scores=scores_of(held.library(), wanted.pairs))
+
+
+@router.post(
+    "/export",
+    summary="Find moments, as a file",
+    response_class=Response,
+    responses=FILES | problems(404, 409, 413, 422, 503),
+)
+def export(held: Held, wanted: Export) -> Response:
+    """The page of hits that a search has, as JSON (what `reeltune search --json` prints) or CSV."""
+    found = answer(held.library(), wanted.query)
+    named = {"Content-Disposition": f'attachment; filename="moments.{wanted.format}"'}
+    kind = KINDS[wanted.format]
+    return Response(exported(found.hits, wanted.format), media_type=kind, headers=named)
