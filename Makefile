@@ -6,7 +6,7 @@ SUITE := -m pytest -n logical --maxprocesses 4 --dist loadfile
 # Those of other packages: Reeltune itself deprecates nothing (tests/house), so that ours stay errors.
 SHOWN := DeprecationWarning PendingDeprecationWarning FutureWarning numpy.exceptions.VisibleDeprecationWarning
 
-.PHONY: help setup demo test coverage test-newest upgrade check format bench docs clean
+.PHONY: help setup browser demo test coverage test-newest upgrade check format bench docs clean
 help:            ## show this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 13
 
@@ -16,7 +16,10 @@ setup:           ## make .venv and install everything into it, exact versions fr
 demo: setup      ## index sample clips, or VIDEOS=~/Videos, and answer three queries
 	$(BIN)/reeltune demo $(if $(VIDEOS),"$(VIDEOS)")
 
-test: setup      ## run the test suite, a process of one thread for each core, at most four
+browser:         ## install Debian's chromium, which tests of the page drive, where root runs this
+	@$(PYTHON) scripts/browser.py
+
+test: setup browser ## run the test suite, a process of one thread for each core, at most four
 	mkdir -p build/coverage
 	OMP_NUM_THREADS=1 $(BIN)/python $(SUITE) --cov --cov-report=
 
