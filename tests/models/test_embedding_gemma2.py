@@ -135,7 +135,7 @@ def test_a_width_is_the_first_numbers_at_unit_length(folder: Path, width: int) -
 
 
 def test_other_widths_are_refused_with_those_that_there_are(folder: Path) -> None:
-    with pytest.raises(ConfigError, match=r"width is 256, .* to be cut to 200, 128; give one of"):
+    with pytest.raises(ConfigError, match=r"--width is 256, .* to be cut to 200, 128; give one of"):
         load(folder).cut(256)
 
 

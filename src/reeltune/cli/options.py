@@ -18,6 +18,10 @@ DeviceOption = Annotated[
 ModelOption = Annotated[
     str | None, typer.Option(help="One of `reeltune models`, auto, a folder or a hub id.")
 ]
+WidthOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Numbers of a vector, where the model was trained for it; kept."),
+]
 FollowOption = Annotated[
     bool, typer.Option("--follow", help="Also what links lead to outside of the folders.")
 ]

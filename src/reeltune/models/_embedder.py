@@ -56,7 +56,7 @@ class Embedder(ByFrames):
         """Make vectors of one of `widths` from now on; ConfigError for another."""
         if width not in self.widths:
             raise ConfigError(
-                f"width is {width}, and vectors of {self.name} were trained to be cut to "
+                f"--width is {width}, and vectors of {self.name} were trained to be cut to "
                 f"{', '.join(map(str, self.widths))}; give one of these"
             )
         self.dim = width

@@ -1,13 +1,13 @@
 """Makes an empty library, and settles with one that is there which model and frames it is of."""
 
-from functools import partial
 from pathlib import Path
 
 from reeltune.errors import LibraryError
 from reeltune.media.paths import each_of
 from reeltune.media.sampling import Sampling
-from reeltune.models.opening.open import open_encoder, placed_name
+from reeltune.models.opening.open import placed_name
 from reeltune.models.opening.presets import AUTO, DEFAULT
+from reeltune.models.opening.width import option_of
 from reeltune.registry import given
 from reeltune.search._rescore import indexed_columns
 from reeltune.search.encoder import Encoder
@@ -23,17 +23,19 @@ def create(
     model: str | None = None,
     sampling: str | None = None,
     device: str | None = None,
+    width: int | None = None,
 ) -> Encoder:
     """Make an empty library, and return its model.
 
-    `model` is `lite` unless one is named, and `sampling` says which frames are read, as in
-    `fps 1`; both stay those of the library. Raises LibraryError if there is a library in the
-    folder, and ConfigError if nothing can be written there or the model makes no vectors.
+    `model` is `lite` unless one is named, `sampling` says which frames are read, as in `fps 1`, and
+    `width` to how many numbers vectors are cut; all stay those of the library. Raises LibraryError
+    if there is a library in the folder, and ConfigError if nothing can be written there, or the
+    model makes no vectors or none of this width.
     """
     folder = Path(*each_of(folder)).expanduser()
     _require_none(folder)
     require_folder(folder)
-    encoder = encoder_for(folder, model, sampling, device)
+    encoder = encoder_for(folder, model, sampling, device, width)
     _ = encoder.baseline  # tries the model before anything is written
     folder.mkdir(parents=True, exist_ok=True)
     with sole_writer(folder):
@@ -49,15 +51,20 @@ def manifest_of(folder: Path) -> Manifest | None:
 
 
 def encoder_for(
-    folder: Path, model: str | None, sampling: str | None, device: str | None = None
+    folder: Path,
+    model: str | None,
+    sampling: str | None,
+    device: str | None = None,
+    width: int | None = None,
 ) -> Encoder:
     """The chosen model, or that of the library, by its name; `auto` keeps that of a library."""
     stored = manifest_of(folder)
     Sampling.parse(sampling or str(Sampling()))
     if model in (None, AUTO) and stored is not None:
-        return Encoder.of_library(folder, stored, device)
-    name = placed_name(given(model or DEFAULT))
-    return Encoder(name, partial(open_encoder, name, device=device))
+        if width is None:
+            return Encoder.of_library(folder, stored, device)
+        return Encoder.named(stored.model, device, width, stored)
+    return Encoder.named(placed_name(given(model or DEFAULT)), device, width, stored)
 
 
 def settle(folder: Path, encoder: Encoder, model: str | None, sampling: str | None) -> Manifest:
@@ -71,13 +78,14 @@ def settle(folder: Path, encoder: Encoder, model: str | None, sampling: str | No
         manifest = _wanted(encoder, sampling or str(Sampling()))
         manifest.write(folder)
     wanted = _wanted(encoder, sampling or manifest.sampling)
-    for field in ("fingerprint", "dim", "indexed", "sampling", "segments"):
+    for field in ("dim", "fingerprint", "indexed", "sampling", "segments"):
         have, want = getattr(manifest, field), getattr(wanted, field)
         if have != want:
             raise LibraryError(
                 f"{folder} was made with {field} {have!r} (model {manifest.model}), not {want!r} "
-                f"(model {encoder.name}); {_otherwise(manifest, wanted, model, sampling, field)}"
-                f"{_anew(folder, encoder.name, field)}"
+                f"(model {encoder.name}); "
+                f"{_otherwise(manifest, encoder, model, sampling, field)}"
+                f"{_anew(folder, encoder, field)}"
             )
     if not _table.exists(folder):
         _table.create(folder, manifest)
@@ -99,18 +107,22 @@ def _wanted(encoder: Encoder, sampling: str) -> Manifest:
 
 
 def _otherwise(
-    kept: Manifest, wanted: Manifest, model: str | None, sampling: str | None, field: str
+    kept: Manifest, encoder: Encoder, model: str | None, sampling: str | None, field: str
 ) -> str:
     """The advice to leave an option out, if the library then agrees."""
     if field == "sampling":
         helps = sampling and str(Sampling.parse(kept.sampling)) == kept.sampling
         return "leave --sampling out, or " if helps else ""
-    helps = field != "segments" and model and wanted.model != kept.model
+    widths = getattr(encoder.model, "widths", ())
+    if field == "dim" and encoder.name == kept.model and kept.dim in widths:
+        return "leave --width out, or "
+    helps = field != "segments" and model and encoder.name != kept.model
     return "leave --model out, or " if helps else ""
 
 
-def _anew(folder: Path, model: str, field: str) -> str:
+def _anew(folder: Path, encoder: Encoder, field: str) -> str:
     """The advice to make vectors anew: here where the model alone is another, else elsewhere."""
+    model = f"{encoder.name}{option_of(encoder.model)}"
     if field in ("sampling", "segments"):
         return f"index into a new folder: reeltune index VIDEOS --library NEW --model {model}"
     return f"read its videos again: reeltune library reindex {folder} --model {model}"

@@ -11,6 +11,7 @@ from jaxtyping import Float, UInt8
 
 from reeltune.errors import CheckpointError, ConfigError, LibraryError
 from reeltune.models.opening.open import open_encoder
+from reeltune.models.opening.width import cut_as_stored, cut_to, option_of
 from reeltune.search._model_usual import keep_usual, usual_in
 from reeltune.search._usual import Baseline, Usual
 from reeltune.search.store.manifest import FILE_NAME, Manifest
@@ -36,6 +37,15 @@ class Encoder:
     def of_library(cls, folder: Path, manifest: Manifest, device: str | None = None) -> "Encoder":
         """The model that a library names, which whoever made the library chose."""
         return cls(manifest.model, partial(_open_stored, folder, manifest, device))
+
+    @classmethod
+    def named(
+        cls, name: str, device: str | None, width: int | None, stored: Manifest | None
+    ) -> "Encoder":
+        """The model `name`, whose vectors are cut to `width` if one is given, and else are as wide
+        as in the stored library of this model."""
+        kept = stored.dim if stored is not None and stored.model == name else None
+        return cls(name, partial(_open_cut, name, device, width, kept))
 
     @property
     def model(self) -> DualEncoder:
@@ -99,9 +109,18 @@ class Encoder:
             keep_usual(folder, self.model)
 
 
+def _open_cut(name: str, device: str | None, width: int | None, kept: int | None) -> DualEncoder:
+    model = open_encoder(name, device=device)
+    if width is not None:
+        cut_to(model, width)
+    elif kept is not None:
+        cut_as_stored(model, kept)
+    return model
+
+
 def _open_stored(folder: Path, manifest: Manifest, device: str | None) -> DualEncoder:
     try:
-        model = open_encoder(manifest.model, device=device)
+        model = _open_cut(manifest.model, device, None, manifest.dim)
     except CheckpointError as error:
         raise CheckpointError(f"{folder / FILE_NAME}: {error}") from error
     if model.fingerprint != manifest.fingerprint:
@@ -109,6 +128,7 @@ def _open_stored(folder: Path, manifest: Manifest, device: str | None) -> DualEn
             f"{folder} was made with model {manifest.model} of fingerprint "
             f"{manifest.fingerprint}, here it is {model.fingerprint}; get the former weights, or "
             f"read its videos again: reeltune library reindex {folder} --model {manifest.model}"
+            f"{option_of(model)}"
         )
     return model
 

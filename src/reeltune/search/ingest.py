@@ -54,6 +54,7 @@ class Choice:
     model: str | None = None
     sampling: str | None = None
     device: str | None = None
+    width: int | None = None  # to which vectors of a model that was trained for it are cut
     prune: Prune | None = None  # take out files below the given paths that are gone from disk
     exclude: str | Sequence[str] = ()  # patterns that are added to those of the library
     everything: bool = False  # also hidden files, and what systems and cameras keep for themselves
@@ -106,7 +107,9 @@ def index(
     require_folder(folder)
     chosen = _chosen(stored, choice, exclude)
     tellers = tellers_of(chosen)
-    encoder = encoder or encoder_for(folder, choice.model, choice.sampling, choice.device)
+    encoder = encoder or encoder_for(
+        folder, choice.model, choice.sampling, choice.device, choice.width
+    )
     gatherer = Gatherer(encoder.model, encoder.baseline, MomentSettings())
     folder.mkdir(parents=True, exist_ok=True)
     report = Report(str(folder), passed_over=list(found.passed_over))

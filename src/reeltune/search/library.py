@@ -77,15 +77,17 @@ class Library:
         *,
         sampling: str | None = None,
         device: str | None = None,
+        width: int | None = None,
     ) -> "Library":
         """Make an empty library in a folder, which need not be there, and open it.
 
         `model` is the name of a packaged model (`lite` if none is named), the folder of one, or a
-        hub id; `sampling` says which frames of a video it sees, as in `fps 1`. Both stay as they
-        are. Raises LibraryError if the folder has a library already, ConfigError if nothing can be
-        written there, and CheckpointError if the model cannot be opened.
+        hub id; `sampling` says which frames of a video it sees, as in `fps 1`; `width` to how many
+        numbers vectors are cut, of a model that was trained for it. All stay as they are. Raises
+        LibraryError if the folder has a library already, ConfigError if nothing can be written
+        there or there is no such width, and CheckpointError if the model cannot be opened.
         """
-        encoder = create(folder, model, sampling, device)
+        encoder = create(folder, model, sampling, device, width)
         library = cls(folder, device)
         library._encoder = encoder  # which is open
         return library
@@ -130,9 +132,15 @@ class Library:
         return remove(self.folder, paths)
 
     def reindex(
-        self, model: str, *, drop_missing: bool = False, progress: Progress | None = None
+        self,
+        model: str,
+        *,
+        width: int | None = None,
+        drop_missing: bool = False,
+        progress: Progress | None = None,
     ) -> Reindexed:
-        """Read all videos again with another model, as the command `library reindex` does.
+        """Read all videos again with another model, or for vectors of another `width`, as the
+        command `library reindex` does.
 
         Until they are read, searches see the old vectors, and where the result is not `in_use` they
         still do: `missing` names files that cannot be read now, without which the new ones are
@@ -141,7 +149,7 @@ class Library:
         files is there, or where another process writes, and CheckpointError for a model that cannot
         be opened.
         """
-        done = reindex(self.folder, given(model), self._device, drop_missing, progress)
+        done = reindex(self.folder, given(model), self._device, drop_missing, progress, width)
         if done.in_use:
             with self._lock:
                 self.manifest = Manifest.read(self.folder)

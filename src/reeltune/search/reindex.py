@@ -54,8 +54,10 @@ def reindex(
     device: str | None = None,
     drop_missing: bool = False,
     progress: Progress | None = None,
+    width: int | None = None,
 ) -> Reindexed:
-    """Encode the videos of a library with another model, and search the result when it is whole.
+    """Encode the videos of a library with another model, or with vectors of another `width`, and
+    search the result when it is whole.
 
     Files that cannot be read now keep the library as it is, unless `drop_missing` says that the new
     one may lack them. What was made is kept for the next call with the same model, and `undo` goes
@@ -65,7 +67,7 @@ def reindex(
     or where another process writes.
     """
     old, inner = Manifest.read(folder), folder / PLACE
-    encoder = encoder_for(inner, model, old.sampling, device)
+    encoder = encoder_for(inner, model, old.sampling, device, width)
     _require_other(folder, old, encoder)
     with sole_writer(folder):
         drop_spare_tables(folder)

@@ -12,6 +12,7 @@ from reeltune.cli.options import (
     JsonOption,
     LibraryArgument,
     LibraryOption,
+    WidthOption,
     print_json,
 )
 from reeltune.cli.terminal import say, say_each
@@ -169,6 +170,7 @@ def library_reindex(
     model: Annotated[
         str, typer.Option(help="One of `reeltune models`, auto, a folder or a hub id.")
     ] = "auto",
+    width: WidthOption = None,
     drop_missing: Annotated[
         bool, typer.Option("--drop-missing", help="Go on without files that cannot be read now.")
     ] = False,
@@ -190,7 +192,7 @@ def library_reindex(
         from reeltune.registry import given
         from reeltune.search.reindex import reindex
 
-        done = reindex(library, given(model), device, drop_missing, bar)
+        done = reindex(library, given(model), device, drop_missing, bar, width)
     print_json(asdict(done)) if as_json else show_reindexed(done)
     if done.interrupted:
         raise KeyboardInterrupt

@@ -15,6 +15,7 @@ from reeltune.cli.options import (
     JsonOption,
     LibraryOption,
     ModelOption,
+    WidthOption,
     print_json,
 )
 from reeltune.cli.terminal import say
@@ -35,6 +36,12 @@ PruneOption = Annotated[
 ExcludeOption = Annotated[
     list[str] | None,
     typer.Option(help="Files to leave out, as in .gitignore; kept in the library; repeatable."),
+]
+SamplingOption = Annotated[
+    str | None, typer.Option(help="gap S, keyframe, fps R, uniform N or shot.")
+]
+CaptionOption = Annotated[
+    str | None, typer.Option(help="A model that writes captions: one for each moment.")
 ]
 HearOption = Annotated[
     bool | None,
@@ -73,18 +80,15 @@ def index(
     paths: Annotated[list[str], typer.Argument(help="Videos, or folders of videos.")],
     library: LibraryOption = LIBRARY,
     model: ModelOption = None,
-    sampling: Annotated[
-        str | None, typer.Option(help="gap S, keyframe, fps R, uniform N or shot.")
-    ] = None,
+    width: WidthOption = None,
+    sampling: SamplingOption = None,
     prune: PruneOption = None,
     exclude: ExcludeOption = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Also hidden files, bins, and previews of cameras.")
     ] = False,
     follow: FollowOption = False,
-    caption: Annotated[
-        str | None, typer.Option(help="A model that writes captions: one for each moment.")
-    ] = None,
+    caption: CaptionOption = None,
     hear: HearOption = None,
     read: ReadOption = None,
     speech: SpeechOption = None,
@@ -113,6 +117,7 @@ def index(
         writer = None if caption is None else writer_of(caption, device)
         choice = Choice(
             model=model,
+            width=width,
             sampling=sampling,
             prune=prune,
             exclude=tuple(exclude or ()),

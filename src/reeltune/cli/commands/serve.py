@@ -10,7 +10,7 @@ from reeltune.cli.loudness import QuietOption, VerboseOption
 from reeltune.cli.options import LIBRARY, DeviceOption, LibraryArgument, ModelOption
 from reeltune.cli.terminal import say
 
-PLACE = 15  # in `--help`
+PLACE = 14  # in `--help`
 app = typer.Typer()
 VIDEOS = Path("~/Videos")  # whose videos may be brought in, where no other folder is named
 
