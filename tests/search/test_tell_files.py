@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltune.errors import ConfigError
+from reeltune.errors import ConfigError, LibraryError
 from reeltune.models.opening.sentences import Sentences
 from reeltune.search.channels.channel import Told
 from reeltune.search.channels.plain import plain
@@ -54,6 +55,26 @@ def home(library: Path, tmp_path: Path) -> Path:
         (home.parent / "videos" / name).write_text(text)
     relocate(home, str(library.parent / "videos"), str(home.parent / "videos"))
     return home
+
+
+def test_while_words_are_found_others_read_and_none_writes(home: Path) -> None:
+    seen: list[str] = []
+
+    class Watched(Beside):
+        """Looks at the library as another process may, in the middle of its work."""
+
+        def tell(self, path: Path, done: Callable[[float], None]) -> Told:
+            if not seen:
+                with pytest.raises(LibraryError, match=r"being written by process \d+ on .*; wait"):
+                    remove(home, [str(path)])
+                assert (verify(home).faults, bool(Library(home).search("red"))) == ([], True)
+                seen.extend(one.text for one in list_texts(home))
+            return super().tell(path, done)
+
+    run(home, Beside("shown"))
+    assert run(home, Watched()).unheard == []
+    assert seen == ["then yellow"]
+    assert stored(home) == sorted([*SAID, *SHOWN], key=lambda row: row[:2])
 
 
 def test_words_are_stored_beside_moments_with_their_times_and_vectors(home: Path) -> None:
