@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from reeltune.search.files import File
     from reeltune.search.ingest import Choice, index
     from reeltune.search.library import Library
+    from reeltune.serve.client import Client
     from reeltune.types import Hit, Moment
 
 __all__ = [
     "Choice",
+    "Client",
     "File",
     "Hit",
     "Library",
@@ -36,6 +38,7 @@ __all__ = [
 # Loaded at first use, so that `import reeltune` and `reeltune --help` do not wait for torch.
 _HOMES = {
     "Choice": ("reeltune.search.ingest", "Choice"),
+    "Client": ("reeltune.serve.client", "Client"),
     "File": ("reeltune.search.files", "File"),
     "Hit": ("reeltune.types", "Hit"),
     "Library": ("reeltune.search.library", "Library"),

@@ -90,6 +90,7 @@ PARSED_ONLY = {  # lines that are not run here, and why; their options are check
     "play ": "it would open a player; tests/cli/test_hits.py has one that writes down its call",
     "library reindex ": "tests/search/test_reindex.py does so, with two models",
     "--model gemma2 --width": "tests/search/test_width.py does so, with small weights",
+    "--server ": "tests/serve/test_client.py searches through a server",
     "reeltune serve ": "it answers until it is stopped; tests/serve has what it answers",
     "train msrvtt-7k/violet ": "it reads a released dVAE; see tests/models/test_violet_files.py",
 }

@@ -13,7 +13,7 @@ from reeltune.serve import pages
 from reeltune.serve.errors import answer_errors
 from reeltune.serve.guard import Guard
 from reeltune.serve.metrics import Measured, Metrics
-from reeltune.serve.routes import files, jobs, library, metrics, moments, search
+from reeltune.serve.routes import files, jobs, library, metrics, moments, search, texts
 from reeltune.serve.settings import Settings
 from reeltune.serve.state import State
 
@@ -56,7 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Guard, settings=settings, wrong=held.wrong_tokens)
     answer_errors(app)
     api = APIRouter(prefix="/api")
-    for group in (library, metrics, files, moments, search, jobs):
+    for group in (library, metrics, files, moments, texts, search, jobs):
         api.include_router(group.router)
     app.include_router(api)
     app.include_router(pages.router)

@@ -66,7 +66,7 @@ def place_in(library: Library, inside: str) -> str:
     for file in library.files():
         if file.id == inside:
             return file.location
-        if Path(file.location).is_relative_to(inside):
+        if any(Path(place).is_relative_to(inside) for place in (file.location, file.path)):
             return inside
     raise NotInLibraryError(f"{library.folder} has no file {inside}, and none below it")
 

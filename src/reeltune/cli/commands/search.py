@@ -1,8 +1,9 @@
 """Commands that index videos and search them."""
 
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 from typer.core import TyperCommand
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reeltune.runs.caption import Captioner
+    from reeltune.search.library import Library
+    from reeltune.serve.client import Client
     from reeltune.types import Hit
 
 PLACE = 10  # in `--help`
@@ -54,6 +57,9 @@ ReadOption = Annotated[
 SpeechOption = Annotated[
     str | None,
     typer.Option(help="A size of Whisper, a folder, or none: subtitles alone; kept too."),
+]
+ServerOption = Annotated[
+    str | None, typer.Option(help="Ask a `reeltune serve` instead: http://nas:8420.")
 ]
 
 
@@ -177,6 +183,7 @@ def search(
         Literal["match", "date"],
         typer.Option(help="The k best: best first, or by date, newest first."),
     ] = "match",
+    server: ServerOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -190,6 +197,8 @@ def search(
 
     By captions: `reeltune search "a dog" --where "caption ilike '%frisbee%'"`
 
+    In the library of a server: `reeltune search "a dog" --server http://nas:8420`
+
     Without words, a terminal shows a prompt for one search after another.
     """
     wishes = {
@@ -202,7 +211,8 @@ def search(
         "without": without or (),
     }
     given = {"text": text, "image": image, "video": video, "like": like}
-    find(library, device, given, wishes | span(channels, begin, end), as_json)
+    place = Place(library, device, server)
+    find(place, given, wishes | span(channels, begin, end), as_json)
 
 
 def span(channels: str | None, begin: str | None, end: str | None) -> dict[str, object]:
@@ -213,16 +223,39 @@ def span(channels: str | None, begin: str | None, end: str | None) -> dict[str, 
     return {"channels": [one for one in (channels or "").split(",") if one], "between": between}
 
 
+class Place(NamedTuple):
+    """Where a search looks: a library here, or that of a server."""
+
+    library: Path
+    device: str | None
+    server: str | None
+
+    def opened(self) -> "Library | Client":
+        """What is searched."""
+        if self.server is not None:
+            from reeltune.serve.client import Client
+
+            return Client(self.server, os.environ.get("REELTUNE_TOKEN"))
+        from reeltune.search.library import Library
+
+        return Library(self.library, self.device)
+
+    def keep(self, words: str | None, hits: "Sequence[Hit]") -> None:
+        """Keep hits for `play` and `cut`, where their files are on this machine."""
+        from reeltune.cli.kept_hits import keep_hits
+
+        if self.server is None:
+            keep_hits(self.library, words, hits)
+
+
 def find(
-    library: Path,
-    device: str | None,
+    place: Place,
     given: dict[str, Any],
     wishes: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Search by what is given, or on a terminal by what is typed then, and print the hits."""
     from reeltune.cli.bars import Spinner
-    from reeltune.cli.kept_hits import keep_hits
     from reeltune.cli.search_prompt import can_prompt, prompt
 
     with Spinner(hidden=as_json):
@@ -230,16 +263,16 @@ def find(
         from reeltune.search.hit_fields import fields_of
         from reeltune.search.library import Library
 
-        opened = Library(library, device)
+        opened = place.opened()
         asks = {*given.values()} == {None} and can_prompt() and not as_json
-        remarks = opened.remarks
+        remarks = opened.remarks if isinstance(opened, Library) else []
         found = [] if asks else opened.search(**given, **wishes)
-        if asks:
+        if asks and isinstance(opened, Library):
             opened.prepare()
 
     def answer(words: str) -> "Sequence[Hit]":
         show_hits(hits := opened.search(words, **wishes), words)
-        keep_hits(library, words, hits)
+        place.keep(words, hits)
         return hits
 
     for remark in remarks:
@@ -248,4 +281,4 @@ def find(
         prompt(answer)
     else:
         print_json([*map(fields_of, found)]) if as_json else show_hits(found, given["text"])
-        keep_hits(library, given["text"], found)
+        place.keep(given["text"], found)

@@ -1,0 +1,273 @@
+"""A library that a server has, for programs on any machine: the methods of `Library` over HTTP."""
+
+import json
+import time
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, Unpack
+
+import httpx
+from pydantic import TypeAdapter
+
+from reeltune import errors
+from reeltune.errors import ConfigError, DataError, LibraryError, MediaError, ReeltuneError
+from reeltune.media.paths import Paths, each_of
+from reeltune.media.progress import Progress, Silent
+from reeltune.search.channels.channel import Words
+from reeltune.search.files import File
+from reeltune.search.ingest import Options
+from reeltune.search.query import Ask, Wishes
+from reeltune.search.report import Report
+from reeltune.search.texts import KeptPhrase
+from reeltune.serve.jobs import ENDED
+from reeltune.settings.words import each_text
+from reeltune.storage.regular_file import read_bytes
+from reeltune.types import Hit, Moment
+
+PAGE = 200  # hits, and other items, that are asked for at once
+PAUSE = 0.3  # s between two questions about a job
+WAIT = httpx.Timeout(120.0, connect=10.0)
+LARGEST = 32 << 20  # bytes of a picture
+TAKEN = {"prune", "hear", "read"}  # choices of an index run that a server leaves to clients
+OF_THE_LIBRARY = ("NoLibrary", "FileGone", "FileChanged", "NoJob")
+Item = TypeVar("Item")
+
+
+class Client:
+    """The library of a server, to be searched, listed and filled as a `Library` is.
+
+    Any number of threads may use one object at once. Paths are those of the server's machine, but
+    for pictures to search by, which are read here. Every method raises the error that a `Library`
+    would, and LibraryError where the server does not answer.
+    """
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        """`url` is what `reeltune serve` prints, and `token` one of those it prints off loopback;
+        nothing is asked of the server yet. Raises ConfigError for what is no such address."""
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        try:
+            address = httpx.URL(url)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise _no_address(url) from error
+        if address.scheme not in ("http", "https") or "%" in (address.host or "%"):
+            raise _no_address(url)
+        self.url = url
+        try:
+            self._http = httpx.Client(base_url=address, headers=headers, timeout=WAIT)
+        except UnicodeEncodeError as error:
+            raise ConfigError("the token is not ASCII; give the one that was printed") from error
+        self._close = weakref.finalize(self, self._http.close)  # also where nobody asks for it
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._close()
+
+    def search(
+        self,
+        text: str | None = None,
+        *,
+        image: str | Path | None = None,
+        video: str | Path | None = None,
+        like: str | None = None,
+        without: str | Sequence[str] = (),
+        **wishes: Unpack[Wishes],
+    ) -> list[Hit]:
+        """Moments that best match a query, as `Library.search`; a video cannot be sent, which
+        raises ConfigError."""
+        if video is not None:
+            raise ConfigError("a server searches by no video; send a picture of it as image")
+        ask = Ask(**wishes)
+        asked: dict[str, Any] = {"words": text, "like": like, "not": each_text(without)}
+        asked |= _asked(ask)
+        picture = None if image is None else _picture(image)
+        found: list[Any] = []
+        for page in range(1, 2 + (ask.k - 1) // PAGE):
+            wanted = asked | {"top": min(ask.k, PAGE), "page": page}
+            answer = self._answer(wanted, picture)
+            found += answer["hits"]
+            if not answer["more"]:
+                break
+        return _all(Hit, found[: ask.k])
+
+    def index(
+        self, paths: Paths, *, progress: Progress | None = None, **options: Unpack[Options]
+    ) -> Report:
+        """Bring videos on the server's machine, below its roots, up to date, as `Library.index`;
+        of its options there are `prune` (as "gone"), `hear` and `read`.
+
+        Ctrl-C stops the job on the server, and the report then says `interrupted`.
+        """
+        if other := sorted(options.keys() - TAKEN):
+            raise ConfigError(f"a server leaves {other[0]} to those who start it; leave it out")
+        if options.get("prune") == "all":
+            raise ConfigError("a server does not take out all files; give prune='gone'")
+        wanted = {"kind": "index", "paths": each_of(paths), "prune": bool(options.get("prune"))}
+        wanted |= {name: options.get(name) for name in ("hear", "read")}
+        job = self._json("POST", "/api/jobs", json=wanted)
+        try:
+            job = self._followed(job, progress or Silent())
+        except KeyboardInterrupt:
+            self._json("DELETE", f"/api/jobs/{job['id']}")
+            job = self._followed(job, Silent())
+        if job["result"] is None:
+            raise LibraryError(job["error"] or f"the job was stopped before {self.url} began it")
+        plain = {name: job["result"][name] for name in Report.__dataclass_fields__}
+        return TypeAdapter(Report).validate_python(plain)
+
+    def add(self, paths: Paths, *, progress: Progress | None = None) -> Report:
+        """Bring in one video or several on the server's machine, as `Library.add`, but a folder
+        stands for the videos below it."""
+        report = self.index(paths, progress=progress)
+        if report.interrupted:
+            raise KeyboardInterrupt
+        for failed in report.failed:
+            raise MediaError(failed.path, failed.reason)
+        for path in report.waiting:
+            raise MediaError(path, "is still being written; add it when it is complete")
+        return report
+
+    def remove(self, paths: Paths) -> list[str]:
+        """Take out files, or all below folders, and leave them on disk; returns their paths."""
+        files, named = self.files(), dict[str, File]()
+        for path in each_of(paths):
+            found = [one for one in files if _is_below(one, path)]
+            if not found:
+                raise errors.NotInLibraryError(f"{self.url} has no file {path}, and none below it")
+            named |= {one.id: one for one in found}
+        for id in named:
+            self._json("DELETE", f"/api/files/{id}")
+        return sorted(one.path for one in named.values())
+
+    def files(self) -> list[File]:
+        """The videos of the library, in the order of their paths."""
+        return [*self._pages(File, "/api/files", {})]
+
+    def moments(self, where: str | None = None, *, vectors: bool = False) -> Iterator[Moment]:
+        """Every moment, or those that pass a filter, as `Library.moments`; a server gives no
+        vectors, which raises ConfigError."""
+        if vectors:
+            raise ConfigError("a server gives no vectors; open the library itself for them")
+        return self._pages(Moment, "/api/moments", {"where": where})
+
+    def texts(self, channel: Words | None = None) -> Iterator[KeptPhrase]:
+        """What is said and shown in the videos, or one of these, each with its time."""
+        return self._pages(KeptPhrase, "/api/texts", {"channel": channel})
+
+    def thumbnails(self, ids: str | Sequence[str]) -> dict[str, bytes]:
+        """Small pictures of moments, by their ids; those that are not there are left out."""
+        found = {}
+        for id in each_text(ids):
+            try:
+                found[id] = self._ask("GET", f"/api/moments/{id}/thumbnail").content
+            except errors.NotInLibraryError:
+                continue
+        return found
+
+    def _answer(self, asked: Mapping[str, Any], picture: bytes | None) -> Any:
+        """A page of hits."""
+        if picture is None:
+            return self._json("POST", "/api/search", json=asked)
+        sent = {"files": {"picture": picture}, "data": {"query": json.dumps(asked)}}
+        return self._json("POST", "/api/search/picture", **sent)
+
+    def _followed(self, job: Any, progress: Progress) -> Any:
+        """A job when it has ended; its progress is told on."""
+        work, done = None, 0
+        while job["state"] not in ENDED:
+            time.sleep(PAUSE)
+            job = self._json("GET", f"/api/jobs/{job['id']}")
+            now = job["progress"]
+            if (now["work"], now["files"], now["size"]) != work:
+                work, done = (now["work"], now["files"], now["size"]), 0
+                progress.begin(now["files"], now["size"], now["work"])
+            progress.advance(now["path"], now["done"] - done)
+            done = now["done"]
+        return job
+
+    def _pages(self, kind: type[Item], path: str, given: Mapping[str, Any]) -> Iterator[Item]:
+        """Every item of a list; the first page is asked for at once."""
+        asked = {name: value for name, value in given.items() if value is not None}
+        page = self._json("GET", path, params=asked | {"count": PAGE})
+
+        def rest(page: Any) -> Iterator[Item]:
+            yield from _all(kind, page["items"])
+            while page["next"] is not None:
+                place = {"start": page["next"], "count": PAGE}
+                page = self._json("GET", path, params=asked | place)
+                yield from _all(kind, page["items"])
+
+        return rest(page)
+
+    def _json(self, method: str, path: str, **sent: Any) -> Any:
+        try:
+            return self._ask(method, path, **sent).json()
+        except ValueError as error:
+            raise LibraryError(f"{self.url} is no server of Reeltune; see its address") from error
+
+    def _ask(self, method: str, path: str, **sent: Any) -> httpx.Response:
+        """An answer; raises what the server says is wrong."""
+        try:
+            answer = self._http.request(method, path, **sent)
+        except httpx.HTTPError as error:
+            raise LibraryError(
+                f"{self.url} does not answer ({errors.in_short(error)}); start it with: reeltune "
+                "serve"
+            ) from error
+        if not answer.is_success:
+            raise _error_of(answer, self.url)
+        return answer
+
+
+def _error_of(answer: httpx.Response, url: str) -> ReeltuneError:
+    """The error that a server tells of, as a `Library` would raise it."""
+    try:
+        said, kind = answer.json()["error"], answer.json()["kind"]
+    except (ValueError, KeyError, TypeError):
+        return LibraryError(f"{url} answers {answer.status_code}, and not as Reeltune does")
+    if kind in OF_THE_LIBRARY:
+        return LibraryError(said)
+    if kind in ("MediaError", "NoPicture", "NotCut"):
+        return DataError(said)
+    found = getattr(errors, kind, ConfigError)
+    is_ours = isinstance(found, type) and issubclass(found, ReeltuneError)
+    return found(said) if is_ours else ConfigError(said)
+
+
+def _asked(ask: Ask) -> dict[str, Any]:
+    """Wishes as the API names them."""
+    return {
+        "where": ask.where,
+        "in": ask.channels,
+        "inside": None if ask.inside is None else str(ask.inside),
+        "from": ask.between[0],
+        "to": ask.between[1],
+        "fold": ask.fold,
+        "min_confidence": ask.min_confidence,
+        "sort": ask.sort,
+    }
+
+
+def _picture(path: str | Path) -> bytes:
+    try:
+        return read_bytes(Path(*each_of(path)).expanduser(), LARGEST)
+    except (OSError, ValueError) as error:
+        raise MediaError(str(path), f"cannot be sent: {errors.in_short(error)}") from error
+
+
+def _is_below(file: File, path: str) -> bool:
+    return any(Path(place).is_relative_to(path) for place in (file.location, file.path))
+
+
+def _all(kind: type[Item], items: Sequence[Any]) -> list[Item]:
+    return TypeAdapter(list[kind]).validate_python(items)  # type: ignore[valid-type]
+
+
+def _no_address(url: str) -> ConfigError:
+    return ConfigError(f"{url!r} is no address of a server; give one as http://127.0.0.1:8420")

@@ -1,0 +1,172 @@
+"""The client against a real server, beside the library itself."""
+
+import inspect
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import reeltune
+from reeltune.cli.app import app
+from reeltune.errors import ConfigError, DataError, LibraryError, MediaError, NotInLibraryError
+from reeltune.media.progress import Silent
+from reeltune.serve.settings import Settings
+from reeltune.serve.tokens import Tokens
+from serve.running import running
+
+Clip = Callable[..., Path]
+NOT_OVER_HTTP = {  # methods of a library that a client lacks, and why
+    "create": "a server has one library, which the first job makes",
+    "reindex": "which model a library has is up to who starts the server",
+    "embed_text": "vectors stay where they are; /api/score compares words with moments",
+    "embed_frames": "the same",
+    "verify": "it reads the whole library, which no stranger may ask for again and again",
+    "model": "it is an object in memory",
+    "gallery": "it is an object in memory",
+    "remarks": "they are for the command line",
+    "prepare": "the server does so when it starts",
+}
+
+
+@pytest.fixture(scope="module")
+def client(server: httpx.Client) -> Iterator[reeltune.Client]:
+    with reeltune.Client(str(server.base_url)) as client:
+        yield client
+
+
+def public(kind: type) -> set[str]:
+    return {name for name in vars(kind) if not name.startswith("_")}
+
+
+def test_a_client_has_the_methods_of_a_library_with_their_signatures() -> None:
+    shared = public(reeltune.Library) - NOT_OVER_HTTP.keys()
+    assert public(reeltune.Client) == shared | {"close"}
+    for name in shared:
+        ours, theirs = (
+            inspect.signature(getattr(kind, name)) for kind in (reeltune.Client, reeltune.Library)
+        )
+        assert ours == theirs, name
+
+
+def test_it_answers_as_the_library_does(client: reeltune.Client, library: Path) -> None:
+    opened = reeltune.Library(library)
+    assert client.files() == opened.files()
+    assert [*client.moments()] == [*opened.moments()]
+    assert [*client.moments("duration > 3")] == [*opened.moments("duration > 3")]
+    assert [*client.texts()] == [*opened.texts()] == []
+    ids = [moment.id for moment in opened.moments()]
+    assert client.thumbnails([*ids, "0" * 24]) == opened.thumbnails(ids)
+
+
+def test_it_searches_as_the_library_does(
+    client: reeltune.Client, library: Path, tmp_path: Path
+) -> None:
+    opened = reeltune.Library(library)
+    picture = tmp_path / "red.png"
+    Image.new("RGB", (32, 32), (200, 20, 20)).save(picture)
+    first = next(iter(opened.moments()))
+    for given in [
+        {"text": "a red square", "k": 2},
+        {"text": "red", "k": 1000, "fold": False},
+        {"text": "red", "where": "duration > 3", "sort": "date"},
+        {"text": "red", "without": "blue", "between": (1.0, None), "channels": "seen"},
+        {"text": "red", "inside": first.location, "min_confidence": 0.01},
+        {"like": first.id},
+        {"image": picture},
+        {"image": picture, "text": "red", "without": ["blue", "sky"]},
+    ]:
+        assert client.search(**given) == opened.search(**given), given
+
+
+def test_more_hits_than_a_page_has_are_asked_for_page_by_page(
+    client: reeltune.Client, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reeltune.serve.client.PAGE", 2)
+    wishes = {"k": 5, "fold": False}
+    assert client.search("red", **wishes) == reeltune.Library(library).search("red", **wishes)
+    assert [*client.moments()] == [*reeltune.Library(library).moments()]
+
+
+def test_its_errors_are_those_of_the_library(client: reeltune.Client, tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no picture")
+    for error, given in [
+        (ConfigError, {}),
+        (ConfigError, {"text": "a", "where": "size +"}),
+        (ConfigError, {"text": "a", "k": 0}),
+        (ConfigError, {"video": "a.mp4"}),
+        (NotInLibraryError, {"like": "0" * 24}),
+        (NotInLibraryError, {"text": "a", "inside": "/nowhere"}),
+        (MediaError, {"image": tmp_path / "none.jpg"}),
+        (DataError, {"image": tmp_path / "text.jpg"}),
+    ]:
+        with pytest.raises(error):
+            client.search(**given)
+    with pytest.raises(ConfigError, match="a server gives no vectors"):
+        client.moments(vectors=True)
+    with pytest.raises(NotInLibraryError, match="no file /nowhere"):
+        client.remove("/nowhere")
+    with pytest.raises(ConfigError, match="leaves everything to those who start it"):
+        client.index("/videos", everything=True)
+    with pytest.raises(ConfigError, match="nothing that this server may bring in"):
+        client.index("/videos")
+
+
+class Heard(Silent):
+    """Progress that is remembered."""
+
+    def __init__(self) -> None:
+        self.files, self.done = 0, 0
+
+    def begin(self, files: int, size: int, work: str = "") -> None:
+        self.files = files
+
+    def advance(self, path: str, size: int) -> None:
+        self.done += size
+
+
+def test_it_fills_a_library_and_takes_videos_out(tmp_path: Path, model: str, clip: Clip) -> None:
+    root = tmp_path / "videos"
+    clip(root / "red.mp4", (200, 20, 20), seconds=1)
+    (root / "broken.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + b"x" * 100)
+    settings = Settings(library=tmp_path / "lib", roots=(root.resolve(),), model=model)
+    with running(settings) as server, reeltune.Client(str(server.base_url)) as client:
+        with pytest.raises(LibraryError, match="there is no library yet"):
+            client.files()
+        heard = Heard()
+        report = client.index(root, progress=heard)
+        assert [Path(one.path).name for one in report.indexed] == ["red.mp4"]
+        assert [Path(one.path).name for one in report.failed] == ["broken.mp4"]
+        assert (report.exit_code, heard.files) == (3, 2)
+        assert client.remove(root) == [str(root.resolve() / "red.mp4")]
+        assert client.files() == []
+
+
+def test_tokens_and_addresses_that_are_wrong_are_said(library: Path) -> None:
+    tokens = Tokens.drawn()
+    with running(Settings(library=library, tokens=tokens)) as server:
+        url = str(server.base_url)
+        assert len(reeltune.Client(url, tokens.read).files()) == 3
+        with pytest.raises(ConfigError, match="wants the token that it printed"):
+            reeltune.Client(url).files()
+        with pytest.raises(ConfigError, match="this token is for reading alone"):
+            reeltune.Client(url, tokens.read).index("/videos")
+    with pytest.raises(LibraryError, match=r"does not answer \(.*; start it with"):
+        reeltune.Client(url).files()
+    for wrong in ("", "nas:8420", "ftp://nas", "http://", "http://[", "nas"):
+        with pytest.raises(ConfigError, match="is no address of a server"):
+            reeltune.Client(wrong)
+    with pytest.raises(ConfigError, match="the token is not ASCII"):
+        reeltune.Client("http://nas", "é")
+
+
+def test_the_command_searches_through_a_server(server: httpx.Client, library: Path) -> None:
+    def found(*options: str) -> object:
+        done = CliRunner().invoke(app, ["search", "a red square", "--json", *options])
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    assert found("--server", str(server.base_url)) == found("--library", str(library))
