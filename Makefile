@@ -20,11 +20,14 @@ browser:         ## install Debian's chromium, which tests of the page drive, wh
 	@$(PYTHON) scripts/browser.py
 
 test: setup browser ## run the test suite, a process of one thread for each core, at most four
-	mkdir -p build/coverage
-	OMP_NUM_THREADS=1 $(BIN)/python $(SUITE) --cov --cov-report=
+	rm -rf build/coverage && mkdir -p build/coverage
+	COVERAGE_FOLDER=build/coverage OMP_NUM_THREADS=1 $(BIN)/python $(SUITE)
+	@$(BIN)/slipcover --merge build/coverage/*.json --out build/coverage.json > build/coverage.txt || \
+		{ tail -n 1 build/coverage.txt; echo "Too little is covered: see make coverage"; exit 1; }
+	@tail -n 1 build/coverage.txt
 
-coverage: setup  ## show which lines and branches the last `make test` did not reach
-	$(BIN)/coverage report --show-missing
+coverage:        ## show which lines and branches the last `make test` did not reach
+	@cat build/coverage.txt
 
 test-newest:     ## the same with the newest versions that pyproject.toml allows; deprecations are counted
 	@$(PYTHON) scripts/set_up.py --newest

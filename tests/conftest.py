@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: real footage where it lies at hand, and small real files."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -15,7 +16,14 @@ import pytest
 
 from shapes import check_shapes
 
-check_shapes()
+if "COVERAGE_FOLDER" in os.environ:
+    from reached import Reached
+
+    REACHED = Reached(Path(os.environ["COVERAGE_FOLDER"]))
+    check_shapes(REACHED.compiled)
+else:
+    REACHED = None
+    check_shapes(None)
 
 from media.numbered_video import Numbered, write_numbered
 from reeltune.media.decoder import Decoder
@@ -26,6 +34,11 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+def pytest_sessionfinish() -> None:
+    if REACHED is not None:
+        REACHED.write()
 
 
 @pytest.fixture(scope="session")

@@ -5,16 +5,17 @@ Functions that state none are left as they are: their types are plain, and mypy 
 
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, get_args
 
 from beartype import beartype
 from jaxtyping import AbstractArray, jaxtyped
 
 PACKAGE = "reeltune"
+Compile = Callable[[bytes, str], CodeType]
 
 
 def states_shape(annotation: Any) -> bool:
@@ -57,6 +58,15 @@ def full_name(kind: type) -> str:
 class Checking(SourceFileLoader):
     """Loads a module whose functions then check the shapes that they state."""
 
+    def __init__(self, name: str, path: str, compiled: Compile | None) -> None:
+        super().__init__(name, path)
+        self.compiled = compiled
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        if self.compiled is None:
+            return super().get_code(fullname)
+        return self.compiled(self.get_data(self.path), self.path)
+
     def exec_module(self, module: ModuleType) -> None:
         super().exec_module(module)
         check(module, module.__name__)
@@ -65,6 +75,9 @@ class Checking(SourceFileLoader):
 class Finder(MetaPathFinder):
     """Finds the package's modules as Python does, and has them checked."""
 
+    def __init__(self, compiled: Compile | None) -> None:
+        self.compiled = compiled
+
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
@@ -72,10 +85,12 @@ class Finder(MetaPathFinder):
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and isinstance(spec.loader, SourceFileLoader):
-            spec.loader = Checking(spec.loader.name, spec.loader.path)
+            spec.loader = Checking(spec.loader.name, spec.loader.path, self.compiled)
         return spec
 
 
-def check_shapes() -> None:
-    """Check the modules of the package that are imported from here on."""
-    sys.meta_path.insert(0, Finder())
+def check_shapes(compiled: Compile | None) -> None:
+    """Check the modules of the package that are imported from here on.
+
+    Their source is compiled by `compiled` where it is given, and otherwise as Python does."""
+    sys.meta_path.insert(0, Finder(compiled))
