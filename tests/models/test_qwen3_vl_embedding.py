@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from embedder_folders import qwen_folder
+from tokenizers.processors import TemplateProcessing
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import AutoTokenizer, Qwen2VLImageProcessorPil, Qwen3VLModel
@@ -65,6 +66,21 @@ def test_texts_and_frames_equal_transformers(folder: Path, dtype: str) -> None:
     assert torch.equal(texts, F.normalize(official_texts(folder, TEXTS[:2], precision), dim=-1))
     assert torch.equal(seen, F.normalize(official_frames(folder, frames(2), precision), dim=-1))
     assert model.fingerprint == load(folder, "cpu").fingerprint
+
+
+def test_an_end_mark_of_the_tokenizer_is_where_the_vector_is(folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    tokenizer = AutoTokenizer.from_pretrained(copy)
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="$A <|endoftext|>", special_tokens=[("<|endoftext|>", 0)]
+    )
+    tokenizer.save_pretrained(copy)
+    model = load(copy)
+    assert model.tokenize(["rain"]).ids[0, -1] == model.picture_ids()[-1] == 0
+    with torch.inference_mode():
+        texts, seen = model.encode_text(model.tokenize(TEXTS[:2])), model.encode_frames(frames(2))
+    assert torch.equal(texts, F.normalize(official_texts(copy, TEXTS[:2]), dim=-1))
+    assert torch.equal(seen, F.normalize(official_frames(copy, frames(2)), dim=-1))
 
 
 def test_every_colour_and_every_patch_equal_the_processor(folder: Path) -> None:
