@@ -54,8 +54,11 @@ class ByFrames(nn.Module):
         """Fingerprint of the weights as stored, whatever the precision in which they run; once
         weights have been changed in place, it is that of the weights as they are."""
         if self._stored is None or self._stored[0] != versions(self):
-            self._stored = (versions(self), fingerprint(self.towers.state_dict(), self.facts()))
+            self._stored = (versions(self), self._hash())
         return self._stored[1]
+
+    def _hash(self) -> str:
+        return fingerprint(self.towers.state_dict(), self.facts())
 
     def facts(self) -> dict[str, object]:
         """What shapes a vector beside the weights, for the fingerprint."""
