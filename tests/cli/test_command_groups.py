@@ -23,7 +23,9 @@ def test_every_file_of_the_folder_has_commands_and_a_place_of_its_own() -> None:
 def test_commands_that_go_on_are_commands() -> None:
     run = CliRunner()
     shown = run.invoke(app, ["--help"]).stdout + run.invoke(app, ["library", "--help"]).stdout
-    assert goes_on_again() == {"index", "demo", "features", "train", "tune", "table", "reindex"}
+    assert goes_on_again() == {
+        *("index", "watch", "demo", "features", "train", "tune", "table", "reindex"),
+    }
     assert all(re.search(rf"\b{name}\b", shown) for name in goes_on_again())
 
 

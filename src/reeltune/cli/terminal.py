@@ -61,10 +61,11 @@ def say_row(*cells: object) -> None:
     say_raw("\t".join(shown(cell, isolate=False) for cell in cells))
 
 
-def say_raw(line: str) -> None:
-    """Print a line on standard output that holds no name, or none that is not escaped."""
+def say_raw(line: str, at_once: bool = False) -> None:
+    """Print a line on standard output that holds no name, or none that is not escaped; `at_once`
+    hands it to the reader now."""
     if sys.stdout is not None:
-        print(_encodable(line, sys.stdout.encoding))
+        print(_encodable(line, sys.stdout.encoding), flush=at_once)
 
 
 def show(what: RenderableType, err: bool = False) -> None:

@@ -63,6 +63,7 @@ class Choice:
     hear: bool | None = None  # whether words that are said are found, also in later runs
     read: bool | None = None  # whether words that are shown are found, also in later runs
     speech: str | None = None  # what hears speech: a size of Whisper or a folder; kept as well
+    settled: float = 0.0  # s; a file that changed less long ago may still be written, and waits
 
 
 class Options(TypedDict, total=False):
@@ -76,6 +77,7 @@ class Options(TypedDict, total=False):
     hear: bool | None
     read: bool | None
     speech: str | None
+    settled: float
 
 
 def index(
@@ -113,6 +115,7 @@ def index(
     gatherer = Gatherer(encoder.model, encoder.baseline, MomentSettings())
     folder.mkdir(parents=True, exist_ok=True)
     report = Report(str(folder), passed_over=list(found.passed_over))
+    report.waiting.extend(_leave_unsettled(found, choice.settled))
     report.failed.extend(Failed(path, why) for path, why in found.faults.items())
     with sole_writer(folder), logged(folder, paths, report), _reported(folder, report, begun):
         manifest = settle(folder, encoder, choice.model, choice.sampling)
@@ -157,6 +160,14 @@ def _chosen(stored: Manifest | None, choice: Choice, exclude: tuple[str, ...]) -
         ),
         speech=kept.speech if choice.speech is None else _from_anywhere(choice.speech),
     )
+
+
+def _leave_unsettled(found: Listing, settled: float) -> list[str]:
+    """Leave out the files that changed less than so many seconds ago; returns their paths."""
+    now, every = time.time(), found.files
+    found.files = [file for file in every if abs(now - file.modified_ns / 1e9) >= settled]
+    taken = {file.location for file in found.files}
+    return [file.path for file in every if file.location not in taken]
 
 
 def _from_anywhere(name: str) -> str:

@@ -98,9 +98,9 @@ class Library:
         """Bring videos, and those below folders, up to date, as the command `index` does.
 
         The report says what became of each file: one that cannot be used is named there and stops
-        nothing, and Ctrl-C ends the run with `interrupted`. The options are those of the command:
-        `prune`, `exclude`, `everything`, `follow`, `caption`, `hear`, `read` and `speech` (see
-        `Choice`). `progress` is told how far the run is. Raises as `reeltune.index`.
+        nothing, and Ctrl-C ends the run with `interrupted`. The options are `prune`, `exclude`,
+        `everything`, `follow`, `caption`, `hear`, `read`, `speech` and `settled` (see `Choice`).
+        `progress` is told how far the run is. Raises as `reeltune.index`.
         """
         return index(paths, self.folder, Choice(**options), progress, self._encoder)
 
