@@ -2,7 +2,7 @@
 # PYTHON=python3.12 chooses the interpreter and TORCH=torch==2.14.1 a build of torch; .venv keeps both.
 PYTHON ?= python3
 BIN := .venv/bin
-SUITE := -m pytest -n logical --maxprocesses 4 --dist loadfile
+SUITE := -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # Those of other packages: Reeltune itself deprecates nothing (tests/house), so that ours stay errors.
 SHOWN := DeprecationWarning PendingDeprecationWarning FutureWarning numpy.exceptions.VisibleDeprecationWarning
 

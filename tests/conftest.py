@@ -36,6 +36,12 @@ hypothesis.settings.load_profile("untimed")
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole paths come first: their files take longest, and none is left to one worker at the
+    end."""
+    items.sort(key=lambda item: item.path.parent.name != "whole")
+
+
 def pytest_sessionfinish() -> None:
     if REACHED is not None:
         REACHED.write()
