@@ -67,7 +67,7 @@ def test_pages_of_other_sites_may_not_ask(server: httpx.Client) -> None:
 
 
 def test_every_answer_has_a_policy_without_inline_scripts(server: httpx.Client) -> None:
-    for path in ("/", "/api/library", "/api/nothing", "/static/reeltune.js", "/enter"):
+    for path in ("/", "/api/library", "/api/nothing", "/static/search.js", "/enter"):
         headers = server.get(path).headers
         policy = headers["content-security-policy"]
         assert "default-src 'none'" in policy

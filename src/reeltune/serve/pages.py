@@ -30,9 +30,16 @@ templates.env.globals["version"] = __version__
 
 @router.get("/")
 def index(request: Request, held: Held) -> Response:
-    """The search."""
-    facts = {"there": held.has_library(), "roots": held.settings.roots, "folder": held.folder}
-    return templates.TemplateResponse(request, "index.html", facts)
+    """The search, and before there is a library the choice of a folder."""
+    return templates.TemplateResponse(
+        request, "index.html" if held.has_library() else "welcome.html", {}
+    )
+
+
+@router.get("/library")
+def library(request: Request) -> Response:
+    """What is in the library, what goes in, and what is taken out."""
+    return templates.TemplateResponse(request, "library.html", {})
 
 
 @router.get(ENTER)

@@ -1,0 +1,52 @@
+// Asks the server; an answer that is an error is thrown as its sentence.
+
+export class Problem extends Error {
+  constructor(said, status, kind) {
+    super(said);
+    this.status = status;
+    this.kind = kind;
+  }
+}
+
+async function answered(path, options) {
+  let answer;
+  try {
+    answer = await fetch(path, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem("The server does not answer. Is it still running?", 0, "NoServer");
+  }
+  if (answer.ok) return answer;
+  const said = await answer.json().catch(() => ({}));
+  throw new Problem(said.error || `The server answered with ${answer.status}.`, answer.status, said.kind);
+}
+
+function asJson(body, more) {
+  return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), ...more };
+}
+
+export const get = async (path, more) => (await answered(path, more)).json();
+export const remove = async (path) => (await answered(path, { method: "DELETE" })).json();
+export const post = async (path, body, more) => (await answered(path, asJson(body, more))).json();
+
+export async function search(query, picture, signal) {
+  if (!picture) return post("/api/search", query, { signal });
+  const form = new FormData();
+  form.set("picture", picture);
+  form.set("query", JSON.stringify(query));
+  return (await answered("/api/search/picture", { method: "POST", body: form, signal })).json();
+}
+
+export async function save(path, body, name) {
+  const answer = await answered(path, body === null ? undefined : asJson(body));
+  const address = URL.createObjectURL(await answer.blob());
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}
+
+export const thumbnail = (moment) => `/api/moments/${moment}/thumbnail`;
+export const media = (file) => `/api/files/${file}/media`;
+export const clip = (moment, exact) => `/api/moments/${moment}/clip?exact=${exact}`;

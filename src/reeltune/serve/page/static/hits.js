@@ -1,0 +1,81 @@
+// The grid of moments: a card for each, groups by video, and moving among them by arrow keys.
+
+import { thumbnail } from "./api.js";
+import { base, count, make, marked, name, span, sure } from "./dom.js";
+
+const [SURE, FAIR] = [0.5, 0.19]; // chances from which on a moment is a match, or may be one
+
+function why(hit) {
+  const reasons = [];
+  for (const channel of ["said", "shown"]) {
+    if (hit[channel]) reasons.push(make("span", {}, make("b", {}, channel), " ", marked(hit[channel])));
+  }
+  const isLikely = hit.confidence == null || hit.confidence >= FAIR;
+  if (!reasons.length && hit.parts?.seen && isLikely) reasons.push(make("span", {}, make("b", {}, "seen")));
+  return reasons.length ? make("span", { class: "why" }, ...reasons) : null;
+}
+
+function certainty(hit) {
+  if (hit.confidence == null) return null;
+  const level = hit.confidence >= SURE ? "high" : hit.confidence >= FAIR ? "fair" : "low";
+  return make("span", { class: `sure ${level}` }, sure(hit.confidence));
+}
+
+export function card(hit, actions) {
+  const picture = make("img", { src: thumbnail(hit.id), alt: "", loading: "lazy", width: 320, height: 180 });
+  const play = make(
+    "button",
+    { class: "play", type: "button", "aria-expanded": "false", onclick: () => actions.play(hit, play) },
+    make("span", { class: "shot" }, picture, make("span", { class: "time" }, span(hit))),
+    make("span", { class: "line" }, make("span", { class: "name", title: hit.path }, name(base(hit.path))), certainty(hit)),
+    why(hit),
+  );
+  const like = make(
+    "button",
+    { class: "like", type: "button", title: "More like this moment", onclick: () => actions.like(hit) },
+    make("span", { class: "unseen" }, `More like this moment, ${span(hit)}`),
+    make("span", { "aria-hidden": "true" }, "\u2248"),
+  );
+  const similar = hit.similar ? make("span", { class: "similar" }, `+ ${count(hit.similar, "like moment")}`) : null;
+  return make("li", { class: "hit", "data-id": hit.id }, play, like, similar);
+}
+
+const grid = (hits, actions) => make("ol", { class: "grid" }, ...hits.map((hit) => card(hit, actions)));
+
+export function all(hits, isGrouped, actions) {
+  if (!isGrouped) return [grid(hits, actions)];
+  const videos = Map.groupBy ? Map.groupBy(hits, (hit) => hit.file) : grouped(hits);
+  return [...videos.values()].map((own) =>
+    make(
+      "section",
+      { class: "video" },
+      make("h2", {}, name(base(own[0].path)), make("span", { class: "quiet" }, ` ${count(own.length, "moment")}`)),
+      grid([...own].sort((one, other) => one.start - other.start), actions),
+    ),
+  );
+}
+
+function grouped(hits) {
+  const videos = new Map();
+  for (const hit of hits) videos.set(hit.file, [...(videos.get(hit.file) || []), hit]);
+  return videos;
+}
+
+// Where an arrow key leads from a card: the next in reading order, or the nearest in the row above
+// or below.
+export function neighbour(cards, here, key) {
+  const at = cards.indexOf(here);
+  if (key === "ArrowRight") return cards[at + 1];
+  if (key === "ArrowLeft") return cards[at - 1];
+  const own = here.getBoundingClientRect();
+  const isBelow = key === "ArrowDown";
+  let best = null;
+  for (const card of cards) {
+    const box = card.getBoundingClientRect();
+    const down = isBelow ? box.top - own.top : own.top - box.top;
+    if (down < own.height / 3) continue;
+    const far = 1000 * down + Math.abs(box.left - own.left);
+    if (!best || far < best.far) best = { card, far };
+  }
+  return best?.card;
+}

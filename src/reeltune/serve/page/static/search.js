@@ -1,0 +1,230 @@
+// The search: what is wanted stands in the address, so that going back and bookmarks work.
+
+import { get, save, search, thumbnail } from "./api.js";
+import { $, base, count, make, problem } from "./dom.js";
+import { all, neighbour } from "./hits.js";
+import { pictures } from "./picture.js";
+import { close, play } from "./player.js";
+import { remember, show as showRecent } from "./recent.js";
+
+const PAUSE = 250; // ms without a key until words are searched for
+const TOP = 24; // moments of a page
+const FIELDS = ["inside", "length", "after", "before", "channel"];
+const form = $("#search");
+const [hits, notice, status, tools, more] = ["#hits", "#notice", "#status", "#tools", "#more"].map($);
+let picture = null; // a File, which no address can hold
+let found = []; // the moments that are on the page
+let page = 1;
+let going = null; // what stops the search that is on its way
+
+function query() {
+  const wanted = { top: TOP, page };
+  const words = form.words.value.trim();
+  const rules = [];
+  if (words) wanted.words = words;
+  if (form.dataset.like) wanted.like = form.dataset.like;
+  if (form.inside.value) wanted.inside = form.inside.value;
+  if (form.channel.value) wanted.in = [form.channel.value];
+  if (form.length.value) rules.push(form.length.value);
+  if (form.after.value) rules.push(`date >= '${form.after.value}'`);
+  if (form.before.value) rules.push(`date <= '${form.before.value}T23:59:59Z'`);
+  if (rules.length) wanted.where = rules.join(" and ");
+  if ($("#sort").value !== "match") wanted.sort = $("#sort").value;
+  return wanted;
+}
+
+function address() {
+  const said = new URLSearchParams();
+  if (form.words.value.trim()) said.set("q", form.words.value.trim());
+  if (form.dataset.like) said.set("like", form.dataset.like);
+  for (const field of FIELDS) if (form[field].value) said.set(field, form[field].value);
+  if ($("#group").checked) said.set("group", "1");
+  if ($("#sort").value !== "match") said.set("sort", $("#sort").value);
+  return said.size ? `/?${said}` : "/";
+}
+
+function restore() {
+  const said = new URLSearchParams(location.search);
+  form.words.value = said.get("q") || "";
+  form.dataset.like = said.get("like") || "";
+  for (const field of FIELDS) choose(form[field], said.get(field) || "");
+  $("#group").checked = said.has("group");
+  $("#sort").value = said.get("sort") || "match";
+  $("#filters").open ||= FIELDS.some((field) => form[field].value);
+}
+
+// A select has no value that it does not list, as a single video is not among the folders.
+function choose(field, value, label = value) {
+  if (field.tagName === "SELECT" && ![...field.options].some((one) => one.value === value)) {
+    field.append(make("option", { value }, label));
+  }
+  field.value = value;
+}
+
+function given() {
+  const chips = [];
+  const chip = (image, said, undo) =>
+    make("span", { class: "chip" }, image, said, make("button", { class: "plain small", type: "button", "aria-label": `Remove: ${said}`, onclick: undo }, "\u2715"));
+  if (form.dataset.like) {
+    const image = make("img", { src: thumbnail(form.dataset.like), alt: "", width: 48, height: 27 });
+    chips.push(chip(image, "Like this moment", () => { form.dataset.like = ""; run(true); }));
+  }
+  if (picture) {
+    const image = make("img", { src: URL.createObjectURL(picture), alt: "", width: 48, height: 27, onload: () => URL.revokeObjectURL(image.src) });
+    chips.push(chip(image, "Like this picture", () => { picture = null; run(true); }));
+  }
+  $("#given").replaceChildren(...chips);
+  const set = FIELDS.filter((field) => form[field].value).length;
+  $("#filters summary").textContent = set ? `Filters (${set})` : "Filters";
+}
+
+async function run(isMeant, isMore = false) {
+  going?.abort();
+  const own = (going = new AbortController());
+  page = isMore ? page + 1 : 1;
+  const wanted = query();
+  given();
+  if (isMeant && !isMore && address() !== location.pathname + location.search) history.pushState(null, "", address());
+  if (!wanted.words && !wanted.like && !picture) return browse(own);
+  if (isMeant) remember(wanted.words);
+  $("#recent").hidden = true;
+  hits.setAttribute("aria-busy", "true");
+  try {
+    const answer = await search(wanted, picture, own.signal);
+    if (own === going) showAnswer(answer, isMore);
+  } catch (error) {
+    if (error.name !== "AbortError" && own === going) failed(error, isMeant);
+  }
+  if (own === going) hits.removeAttribute("aria-busy");
+}
+
+function failed(error, isMeant) {
+  if (!isMeant && error.status === 400) return; // words that are still being written
+  found = [];
+  close(false);
+  hits.replaceChildren();
+  tools.hidden = more.hidden = true;
+  status.textContent = "";
+  notice.replaceChildren(problem(error));
+}
+
+function showAnswer(answer, isMore) {
+  const before = isMore ? found.length : 0;
+  found = isMore ? [...found, ...answer.hits] : answer.hits;
+  const time = answer.seconds < 0.01 ? "0.01" : answer.seconds.toFixed(2);
+  status.textContent = found.length ? `${count(found.length, "moment")} in ${time} s` : "";
+  notice.replaceChildren();
+  if (!found.length) {
+    notice.append(make("div", { class: "notice", role: "status" }, make("h2", {}, "Nothing found"), make("p", {}, "No moment passes these filters. Clear some, or say it in other words.")));
+  } else if (!answer.matches_well) {
+    notice.append(make("div", { class: "notice", role: "status" }, make("h2", {}, "Nothing matches well"), make("p", {}, "These are the nearest moments. Other words may find more: say what can be seen.")));
+  }
+  hits.classList.toggle("faint", !answer.matches_well);
+  more.hidden = !answer.more;
+  tools.hidden = !found.length;
+  $(".export").hidden = Boolean(picture);
+  draw();
+  if (isMore) cards()[before]?.focus();
+}
+
+function draw() {
+  close(false);
+  hits.replaceChildren(...(found.length ? all(found, $("#group").checked, actions) : []));
+}
+
+// Without anything that is looked for, the first moment of each video is shown, or all of one.
+async function browse(own) {
+  tools.hidden = more.hidden = true;
+  notice.replaceChildren();
+  hits.classList.remove("faint");
+  showRecent($("#recent"), (words) => { form.words.value = words; run(true); });
+  const { inside, where } = query();
+  const isFile = /^[0-9a-f]{32}$/.test(inside || "");
+  const wanted = new URLSearchParams({ count: 500, ...(where && { where }), ...(isFile && { file: inside }) });
+  try {
+    const [facts, { items }] = await Promise.all([get("/api/library"), get(`/api/moments?${wanted}`, { signal: own.signal })]);
+    if (own !== going) return;
+    const first = new Map();
+    const isWanted = (moment) => isFile || !inside || moment.location.startsWith(`${inside}/`);
+    for (const moment of items.filter(isWanted)) {
+      const key = isFile ? moment.id : moment.file;
+      if (!first.has(key)) first.set(key, moment);
+    }
+    found = [...first.values()].slice(0, isFile ? 500 : TOP).map((moment) => ({ ...moment, confidence: null, parts: {} }));
+    status.textContent = isFile ? count(found.length, "moment") : `${count(facts.files, "video")}, ${count(facts.moments, "moment")} to search in`;
+    draw();
+  } catch (error) {
+    if (error.name !== "AbortError" && own === going) failed(error, true);
+  }
+}
+
+const actions = {
+  play: (hit, button) => {
+    remember(form.words.value.trim());
+    play(hit, button, form.words.value.trim(), actions);
+  },
+  like: (hit) => {
+    picture = null;
+    form.words.value = "";
+    form.dataset.like = hit.id;
+    run(true);
+    scrollTo({ top: 0 });
+    form.words.focus();
+  },
+  inside: (hit) => {
+    choose(form.inside, hit.file, `Only ${base(hit.path)}`);
+    $("#filters").open = true;
+    run(true);
+    scrollTo({ top: 0 });
+  },
+};
+
+const cards = () => [...hits.querySelectorAll(".play")];
+
+function keys(event) {
+  const isWriting = event.target.matches("input:not([type=checkbox]), select, textarea");
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "/" && !isWriting) {
+    event.preventDefault();
+    form.words.focus();
+    form.words.select();
+  } else if (event.key === "Escape" && close()) {
+    event.preventDefault();
+  } else if (event.key === "ArrowDown" && event.target === form.words && cards().length) {
+    event.preventDefault();
+    cards()[0].focus();
+  } else if (event.key.startsWith("Arrow") && event.target.matches(".play")) {
+    const next = neighbour(cards(), event.target, event.key) || (event.key === "ArrowUp" && form.words);
+    event.preventDefault();
+    next?.focus();
+  }
+}
+
+async function fillFolders() {
+  const { folders } = await get("/api/library");
+  for (const folder of folders) form.inside.append(make("option", { value: folder.path }, `${folder.path} (${folder.files})`));
+}
+
+function exporting(format) {
+  const body = { query: { ...query(), page: 1, top: Math.min(200, found.length) }, format };
+  return save("/api/export", body, `moments.${format}`).catch((error) => notice.replaceChildren(problem(error)));
+}
+
+let waiting;
+form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(waiting); run(true); });
+form.words.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(() => run(false), PAUSE); });
+$("#filters").addEventListener("change", () => run(true));
+form.addEventListener("reset", (event) => {
+  event.preventDefault();
+  for (const field of FIELDS) form[field].value = "";
+  run(true);
+});
+$("#sort").addEventListener("change", () => run(true));
+$("#group").addEventListener("change", () => { history.replaceState(null, "", address()); draw(); });
+more.addEventListener("click", () => run(true, true));
+$("#json").addEventListener("click", () => exporting("json"));
+$("#csv").addEventListener("click", () => exporting("csv"));
+document.addEventListener("keydown", keys);
+addEventListener("popstate", () => { picture = null; restore(); run(false); });
+pictures((file) => { picture = file; form.dataset.like = ""; run(true); });
+fillFolders().catch(() => {}).then(() => { restore(); run(false); });
