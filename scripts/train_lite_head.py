@@ -6,9 +6,9 @@ The folder holds `images.tar`, `captions.txt` and the official split files. Ever
 on the development split; this script reads the train and development splits only. Features of
 both frozen networks are computed once and kept in `--cache`.
 
-Loss: symmetric InfoNCE over the photos of a batch, averaged over five captions each, so that a
-caption never competes with another of its own photo. The shipped weights are an exponential
-moving average of the trained ones.
+A photo is seen plain, mirrored or changed as in `varied_photos.py`, and learns from its captions,
+short phrases of them and names of classes, see `lite_head_losses.py`. The shipped weights are an
+exponential moving average of the trained ones.
 """
 
 import argparse
@@ -16,28 +16,40 @@ import copy
 import csv
 import io
 import json
+import random
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
-from torch.nn import functional as F
 
+from lite_head_losses import Lessons, loss
 from reeltune.evaluation.metrics import ranks, recall_at
 from reeltune.media._pixels import fit
+from reeltune.models._lite.conse import class_names
 from reeltune.models._lite.frame_network import CLASSES, PIXELS, FrameNetwork
 from reeltune.models._lite.head import Head
 from reeltune.models._lite.sentence_encoder import SentenceEncoder
 from reeltune.models.lite import Config, Lite
 from reeltune.storage.tensors import write_tensors
+from short_phrases import true_phrases
+from varied_photos import varied
 
 HEAD = Path(__file__).parents[1] / "src" / "reeltune" / "models" / "_lite" / "head.safetensors"
-EPOCHS, BATCH, CAPTIONS = 15, 512, 5
-RATE, DECAY, SMOOTHING, AVERAGE, LARGEST_SCALE = 1e-3, 0.05, 0.05, 0.99, 50.0
+EPOCHS, BATCH = 20, 512
+RATE, DECAY, AVERAGE = 1e-3, 0.05, 0.99
+VIEWS = ("plain", "mirror", "vary0", "vary1", "vary2")
+TRUE_OF = {
+    "train": (2, 200),
+    "dev": (1, 40),
+    "test": (1, 40),
+}  # photos that have a phrase, fewest and most
+FORMS = ("{}", "a photo of {}")
 
 
 class Flickr8k:
@@ -66,12 +78,20 @@ class Flickr8k:
         return found
 
 
-def frame_features(data: Flickr8k, names: list[str], mirrored: bool) -> Tensor:
-    """Features of photos (N, F) as half floats."""
+def viewed(photo: Image.Image, view: str, draw: random.Random) -> Image.Image:
+    """One of `VIEWS` of a photo."""
+    if view.startswith("vary"):
+        return varied(photo, draw)
+    return ImageOps.mirror(photo) if view == "mirror" else photo
+
+
+def frame_features(data: Flickr8k, split: str, view: str) -> Tensor:
+    """Features of the photos of a split (N, F) as half floats."""
+    names = data.split(split)
     network, photos, parts = FrameNetwork(), data.photos(names), []
+    draw = random.Random(split + view)
     for i in range(0, len(names), 64):
-        some = [photos[name] for name in names[i : i + 64]]
-        some = [ImageOps.mirror(photo) if mirrored else photo for photo in some]
+        some = [viewed(photos[name], view, draw) for name in names[i : i + 64]]
         squares = [fit(photo, PIXELS.size, PIXELS.fit, PIXELS.resample) for photo in some]
         parts.append(network(torch.from_numpy(np.stack(squares))).half())
         print(f"\r{i + len(some)} of {len(names)} photos", end="", flush=True)
@@ -79,15 +99,13 @@ def frame_features(data: Flickr8k, names: list[str], mirrored: bool) -> Tensor:
     return torch.cat(parts)
 
 
-def sentence_vectors(data: Flickr8k, names: list[str]) -> Tensor:
-    """Vectors of the captions (N, 5, 384)."""
-    encoder = SentenceEncoder()
-    texts = [caption for name in names for caption in data.captions[name]]
-    parts = []
-    for i in range(0, len(texts), 1024):
-        tokens = encoder.tokenize(texts[i : i + 1024])
-        parts.append(encoder(tokens.ids, tokens.mask))
-    return torch.cat(parts).unflatten(0, (len(names), CAPTIONS))
+def sentence_vectors(texts: Sequence[str]) -> Tensor:
+    """Vectors of texts (M, 384) as half floats."""
+    encoder, parts = SentenceEncoder(), []
+    for i in range(0, len(texts), 512):
+        tokens = encoder.tokenize(texts[i : i + 512])
+        parts.append(encoder(tokens.ids, tokens.mask).half())
+    return torch.cat(parts)
 
 
 def cached(path: Path, make: Callable[[], Tensor]) -> Tensor:
@@ -98,30 +116,48 @@ def cached(path: Path, make: Callable[[], Tensor]) -> Tensor:
     return torch.load(path, weights_only=True)
 
 
-def loss(head: Head, features: Tensor, sentences: Tensor) -> Tensor:
-    """Symmetric InfoNCE of a batch of photos (B, F) with their captions (B, 5, 384)."""
-    photos = head.frames(features)  # (B, D)
-    scale = head.logit_scale.exp().clamp(max=LARGEST_SCALE)
-    target, total = torch.arange(len(photos)), torch.zeros(())
-    for number in range(CAPTIONS):
-        logits = scale * photos @ head.text(sentences[:, number]).T  # (B, B)
-        for one in (logits, logits.T):
-            total = total + F.cross_entropy(one, target, label_smoothing=SMOOTHING)
-    return total / (2 * CAPTIONS)
+@torch.inference_mode()
+def lessons(data: Flickr8k, split: str, views: Sequence[str], cache: Path) -> Lessons:
+    """What is seen and said of the photos of a split."""
+    names = data.split(split)
+    captions = [data.captions[name] for name in names]
+    flat = list(chain.from_iterable(captions))
+    phrases, true = true_phrases(captions, *TRUE_OF[split])
+
+    def kept(name: str, texts: Sequence[str]) -> Tensor:
+        return cached(cache / f"{split}-{name}.pt", partial(sentence_vectors, texts)).float()
+
+    features = [
+        cached(cache / f"{split}-{view}.pt", partial(frame_features, data, split, view))
+        for view in views
+    ]
+    return Lessons(
+        views=torch.stack(features),
+        captions=kept("captions", flat).unflatten(0, (len(names), -1)),
+        phrases=torch.stack(
+            [kept(f"phrases-{i}", [f.format(one) for one in phrases]) for i, f in enumerate(FORMS)]
+        ),
+        words=torch.tensor([len(one.split()) for one in phrases]),
+        true=torch.from_numpy(true),
+        classes=kept("classes", [name.split(",")[0] for name in class_names()]),
+    )
 
 
-def train(model: Lite, views: list[Tensor], sentences: Tensor, seed: int) -> Head:
-    """The averaged head after `EPOCHS` passes over photos, each seen plain or mirrored."""
+def batches(count: int, source: torch.Generator) -> Iterator[Tensor]:
+    """Photos of each step, all of them once an epoch but for the rest of the division."""
+    for _ in range(EPOCHS):
+        yield from torch.randperm(count, generator=source).split(BATCH)[: count // BATCH]
+
+
+def train(model: Lite, taught: Lessons, seed: int) -> Head:
+    """The averaged head after `EPOCHS` passes over photos."""
     head, source = model.head.train(), torch.Generator().manual_seed(seed)
-    average, steps = copy.deepcopy(head).eval(), EPOCHS * (len(sentences) // BATCH)
+    count = taught.captions.shape[0]
+    average, steps = copy.deepcopy(head).eval(), EPOCHS * (count // BATCH)
     adam = torch.optim.AdamW(head.parameters(), RATE, (0.9, 0.98), weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(adam, RATE, steps, pct_start=0.1)
-    for step in range(steps):
-        if step % (len(sentences) // BATCH) == 0:
-            order = torch.randperm(len(sentences), generator=source).split(BATCH)
-        batch = order[step % (len(sentences) // BATCH)]
-        view = views[int(torch.randint(len(views), (), generator=source))]
-        value = loss(head, view[batch].float(), sentences[batch])
+    for step, batch in enumerate(batches(count, source)):
+        value = loss(head, taught, batch, source)
         adam.zero_grad()
         value.backward()
         adam.step()
@@ -135,15 +171,22 @@ def train(model: Lite, views: list[Tensor], sentences: Tensor, seed: int) -> Hea
 
 
 @torch.no_grad()
-def recalls(model: Lite, features: Tensor, sentences: Tensor) -> dict[str, float]:
-    """R@1, 5, 10 in percent, every caption a query."""
-    mask = torch.ones(len(features), 1, dtype=torch.bool)
-    photos = model.pool_frames(features.float()[:, None], mask)
-    flat = sentences.flatten(0, 1)
-    texts = model.beside(model.head.text(flat), flat)
-    target = np.repeat(np.arange(len(photos)), CAPTIONS)
-    found = ranks(model.similarity(texts, photos).numpy(), target)
-    return {f"R@{k}": round(100 * recall_at(found, k), 1) for k in (1, 5, 10)}
+def figures(model: Lite, shown: Lessons) -> dict[str, float]:
+    """R@1, 5, 10 of captions, and how often a phrase is true of its first photo, in percent."""
+    seen = shown.views[0].float()
+    photos = model.pool_frames(seen[:, None], torch.ones(len(seen), 1, dtype=torch.bool))
+
+    def scores(sentences: Tensor) -> Tensor:
+        return model.similarity(model.beside(model.head.text(sentences), sentences), photos)
+
+    each = shown.captions.shape[1]
+    found = ranks(
+        scores(shown.captions.flatten(0, 1)).numpy(), np.repeat(np.arange(len(photos)), each)
+    )
+    first = scores(shown.phrases[0]).argmax(dim=1, keepdim=True)
+    right = shown.true.gather(1, first).float().mean().item()
+    recalls = {f"R@{k}": round(100 * recall_at(found, k), 1) for k in (1, 5, 10)}
+    return {**recalls, "phrases P@1": round(100 * right, 1)}
 
 
 def main() -> None:
@@ -154,27 +197,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HEAD)
     given = parser.parse_args()
     data = Flickr8k(given.data)
-    sets: dict[str, tuple[list[Tensor], Tensor]] = {}
-    for name in ("train", "dev"):
-        names = data.split(name)
-        views = [
-            cached(
-                given.cache / f"{name}-frames-{int(mirrored)}.pt",
-                partial(frame_features, data, names, mirrored),
-            )
-            for mirrored in ((False, True) if name == "train" else (False,))
-        ]
-        path = given.cache / f"{name}-sentences.pt"
-        sets[name] = views, cached(path, partial(sentence_vectors, data, names))
+    taught = lessons(data, "train", VIEWS, given.cache)
+    shown = lessons(data, "dev", VIEWS[:1], given.cache)
     torch.manual_seed(given.seed)
     model = Lite(Config())
-    (views, sentences), (dev, dev_sentences) = sets["train"], sets["dev"]
-    maps = views[0][:, :-CLASSES].float()
+    maps = taught.views[0][:, :-CLASSES].float()
     model.head.mean.copy_(maps.mean(0))
     model.head.std.copy_(maps.std(0) + 1e-3)
-    model.head = train(model, views, sentences, given.seed)
+    model.head = train(model, taught, given.seed)
     model.head.half().float()  # what is stored is what is measured
-    print(json.dumps({"dev": recalls(model, dev[0], dev_sentences)}))
+    print(json.dumps({"dev": figures(model, shown)}))
     write_tensors(given.out, {name: t.half() for name, t in model.head.state_dict().items()})
 
 

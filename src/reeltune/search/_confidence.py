@@ -22,13 +22,13 @@ Kind = Literal["short", "text", "picture"]
 SHORT = 3  # words; people type few, and these say less than a caption does
 MOST = 1000.0  # moments; the fit knows no more, and moments of one video are not independent
 WEIGHTS: dict[Kind, tuple[float, float, float]] = {  # of strength, log count, and the bias
-    "short": (1.452, -0.837, -1.578),
-    "text": (1.727, -0.883, -2.689),
-    "picture": (17.536, -0.571, -5.399),
+    "short": (1.981, -0.875, -3.611),
+    "text": (1.899, -0.972, -3.026),
+    "picture": (15.613, -0.477, -6.296),
 }
 # Below these, "nothing here matches well". Of right answers that is to be said of one in ten, and
 # of those to words and pictures, which people judge at a glance, of one in twenty.
-POOR: dict[Kind, float] = {"short": 0.09, "text": 0.19, "picture": 0.37}
+POOR: dict[Kind, float] = {"short": 0.07, "text": 0.1, "picture": 0.35}
 
 
 def kind_of(text: str | None) -> Kind:
