@@ -26,7 +26,6 @@ from reeltune.training.contrasted import is_contrasted
 from reeltune.training.step import Contrast, Sum
 from reeltune.types import Batch
 
-pytestmark = pytest.mark.no_cover  # the same lines over and over, half as long without tracing
 TEXTS = ["a red square", "first a golden box moves left, then a disc spins", "two dogs"]
 LENGTHS = [4, 1, 3]  # real frames of three videos
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]

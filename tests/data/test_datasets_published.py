@@ -19,8 +19,6 @@ from reeltune.features.store import FeatureReader, Features
 from reeltune.recipes.read import read_recipe, recipe_names
 from reeltune.types import Split
 
-pytestmark = pytest.mark.no_cover  # of loops over 200,000 captions, half as long without tracing
-
 
 def videos_of(split: Split) -> set[str]:
     return {pair.video for pair in split.pairs}
