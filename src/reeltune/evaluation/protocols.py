@@ -140,18 +140,23 @@ def unlike(card: Any, other: Any) -> dict[str, tuple[object, object]]:
 
 
 def card_markdown(card: Any) -> str:
-    """The fields of a card, which is a dataclass, as a table of two columns."""
-    facts = {field.name: getattr(card, field.name) for field in fields(card)}
-    rows = [f"| {name.replace('_', ' ')} | {_cell(value)} |" for name, value in facts.items()]
+    """The fields of a card as a table of two columns."""
+    bars = ((name, value.replace("|", "\\|")) for name, value in card_rows(card).items())
+    rows = [f"| {name} | {value} |" for name, value in bars]
     return "\n".join(["| protocol | |", "|---|---|", *rows]) + "\n"
+
+
+def card_rows(card: Any) -> dict[str, str]:
+    """The fields of a card, which is a dataclass, as people read them."""
+    return {
+        field.name.replace("_", " "): _cell(getattr(card, field.name)) for field in fields(card)
+    }
 
 
 def _cell(value: object) -> str:
     if isinstance(value, dict):
-        text = "; ".join(sentences(value)) or "nothing"
-    else:
-        text = ", ".join(map(str, value)) or "nothing" if isinstance(value, tuple) else str(value)
-    return text.replace("|", "\\|")
+        return "; ".join(sentences(value)) or "nothing"
+    return ", ".join(map(str, value)) or "nothing" if isinstance(value, tuple) else str(value)
 
 
 def postprocessing_named(given: str) -> str:

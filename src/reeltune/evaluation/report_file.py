@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -41,9 +42,16 @@ def read_fields(path: Path) -> object:
 def checked(kind: type[Kind], fields: object, what: str) -> Kind:
     """A report from its fields, also after JSON; DataError names the first bad one."""
     try:
-        return TypeAdapter(kind).validate_python(fields)
+        found: Kind = _adapter(cast(Any, kind)).validate_python(fields)
+        return found
     except ValidationError as error:
         place, fault = first_fault(error)
         raise DataError(
             f"not a {what}: {place}: {fault}; make one with: reeltune evaluate"
         ) from error
+
+
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    """Made once for each kind, since that takes longer than to read a report."""
+    return TypeAdapter(kind)

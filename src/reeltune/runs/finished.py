@@ -12,6 +12,7 @@ from reeltune.tasks.finding.reports import read_report
 from reeltune.types import Split
 
 METRICS = "metrics.json"
+BEFORE = "before.json"  # of a tuning: the report of the model that was tuned
 
 
 def write_run(out: Path, settings: Mapping[str, Any], card: str, report: AnyReport) -> None:

@@ -17,7 +17,7 @@ from reeltune.models import lite, vop
 from reeltune.models.clip import MayBeClip
 from reeltune.models.opening.material import Material
 from reeltune.models.opening.open import load, open_model
-from reeltune.runs.finished import METRICS
+from reeltune.runs.finished import BEFORE, METRICS
 from reeltune.runs.inputs import Inputs, frame_reader
 from reeltune.runs.learning import learn, open_learning
 from reeltune.runs.place import RunPlace
@@ -93,7 +93,7 @@ def tune(captions: Path, videos: Path, model: str, place: RunPlace, seed: int = 
         after = evaluate(tuned, reader, test, Named("folder", "test", seed))
     after = after.also_without(left_out_of(tuned, learned, settings, outcome))
     tuned.save_pretrained(place.out)
-    before.write(place.out / "before.json")
+    before.write(place.out / BEFORE)
     after.write(place.out / METRICS)  # last: a tuning without it is not finished
     remove_state(place.out)
     trained_on = train_split.videos

@@ -9,11 +9,11 @@ from starlette.concurrency import run_in_threadpool
 
 from reeltune._version import __version__
 from reeltune.errors import ReeltuneError
-from reeltune.serve import pages
+from reeltune.serve import pages, run_pages
 from reeltune.serve.errors import answer_errors
 from reeltune.serve.guard import Guard
 from reeltune.serve.metrics import Measured, Metrics
-from reeltune.serve.routes import files, jobs, library, metrics, moments, search, texts
+from reeltune.serve.routes import files, jobs, library, metrics, moments, runs, search, texts
 from reeltune.serve.settings import Settings
 from reeltune.serve.state import State
 
@@ -56,9 +56,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Guard, settings=settings, wrong=held.wrong_tokens)
     answer_errors(app)
     api = APIRouter(prefix="/api")
-    for group in (library, metrics, files, moments, texts, search, jobs):
+    for group in (library, metrics, files, moments, texts, search, jobs, runs):
         api.include_router(group.router)
     app.include_router(api)
     app.include_router(pages.router)
+    app.include_router(run_pages.router)
     app.mount("/static", pages.static, name="static")
     return app

@@ -17,6 +17,8 @@ Second = Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]
 MomentId = Annotated[str, Field(pattern=MOMENT, examples=["5f0e8d2c4b6a79881122aabb"])]
 FileId = Annotated[str, Field(pattern=FILE, examples=["0123456789abcdef0123456789abcdef"])]
 
+RunId = Annotated[str, Field(pattern=FILE, examples=["0123456789abcdef0123456789abcdef"])]
+
 
 class Page(BaseModel, Generic[Item]):
     """A part of a list."""

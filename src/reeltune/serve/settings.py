@@ -14,6 +14,7 @@ class Settings:
 
     library: Path
     roots: tuple[Path, ...] = ()  # folders whose videos may be brought in; links are resolved
+    runs: tuple[Path, ...] = ()  # folders whose training runs are shown
     device: str | None = None
     model: str | None = None  # of a library that is made here; None: the default
     tokens: Tokens | None = None  # None: whoever reaches the server is its owner

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -64,6 +65,15 @@ class Log:
             self._board.close()
 
 
+@dataclass(frozen=True)
+class Lines:
+    """What can be read of a log."""
+
+    whole: list[dict[str, Any]]
+    bad: int  # lines that are none of a log
+    is_cut: bool  # whether the last is half a line, as while it is written or after a kill
+
+
 def read_log(folder: Path) -> list[dict[str, Any]]:
     """All whole lines of a run's log; none if there is no log.
 
@@ -71,13 +81,23 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     where the file is something else.
     """
     path = folder / LOG
-    if not path.is_file():
-        return []
-    lines = []
-    for line in read_bytes(path).decode(errors="replace").splitlines():
-        with suppress(ValueError, RecursionError):
-            lines.append(json.loads(line))
-    return [line for line in lines if isinstance(line, dict) and "kind" in line]
+    return lines_of(read_bytes(path)).whole if path.is_file() else []
+
+
+def lines_of(content: bytes) -> Lines:
+    """The lines of a log whose file has this content."""
+    read = [_line(line) for line in content.decode(errors="replace").splitlines()]
+    is_cut = bool(read) and read[-1] is None and not content.endswith(b"\n")
+    whole = [line for line in read if line is not None]
+    return Lines(whole, len(read) - len(whole) - is_cut, is_cut)
+
+
+def _line(text: str) -> dict[str, Any] | None:
+    with suppress(ValueError, RecursionError):
+        line = json.loads(text)
+        if isinstance(line, dict) and "kind" in line:
+            return line
+    return None
 
 
 def _board(folder: Path, since: int) -> Any:

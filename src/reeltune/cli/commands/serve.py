@@ -1,6 +1,7 @@
 """The command that serves a library: its page and its API."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from reeltune.cli.terminal import say
 PLACE = 14  # in `--help`
 app = typer.Typer()
 VIDEOS = Path("~/Videos")  # whose videos may be brought in, where no other folder is named
+RUNS = Path("runs")  # whose training runs are shown, where no other folder is named
 
 
 @app.command()
@@ -25,6 +27,10 @@ def serve(
     root: Annotated[
         list[Path] | None,
         typer.Option(help="A folder whose videos the page may bring in; repeatable."),
+    ] = None,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Option(help="A folder whose training runs are shown; ./runs by default; repeatable."),
     ] = None,
     name: Annotated[
         list[str] | None,
@@ -57,7 +63,8 @@ def serve(
         taken = bound(host, port)
         settings = Settings(
             library=library.expanduser().absolute(),
-            roots=tuple(found_roots(root)),
+            roots=tuple(folders("--root", root, VIDEOS, "videos")),
+            runs=tuple(folders("--runs", runs, RUNS, "training runs")),
             device=device,
             model=model,
             tokens=tokens,
@@ -65,26 +72,27 @@ def serve(
             is_open=not here,
         )
 
-    def ready() -> None:
-        shown = f"[{host}]" if ":" in host else host
-        say(f"Reeltune is at http://{shown}:{taken.getsockname()[1]}/ and Ctrl-C ends it")
-        if tokens is not None:
-            kept = "as REELTUNE_TOKEN says", "as REELTUNE_READ_TOKEN says"
-            new = tokens.write, tokens.read
-            write, read = (k if g else n for k, g, n in zip(kept, given, new, strict=True))
-            say(f"token for all: {write}")
-            say(f"token for reading: {read}")
-
-    run(settings, taken, ready)
+    shown = f"[{host}]" if ":" in host else host
+    place = f"http://{shown}:{taken.getsockname()[1]}/"
+    drawn = (tokens.write, tokens.read) if tokens else ()
+    run(settings, taken, partial(ready, place, drawn, given))
 
 
-def found_roots(given: list[Path] | None) -> list[Path]:
-    """The folders whose videos may be brought in, without links; raises ConfigError for a named one
-    that is none."""
+def ready(place: str, tokens: tuple[str, ...], given: tuple[str | None, ...]) -> None:
+    """Say where the server is, and its tokens for all and for reading, but for those `given`."""
+    say(f"Reeltune is at {place} and Ctrl-C ends it")
+    names = ("all", "REELTUNE_TOKEN"), ("reading", "REELTUNE_READ_TOKEN")
+    for (what, name), token, known in zip(names, tokens, given, strict=False):
+        say(f"token for {what}: {f'as {name} says' if known else token}")
+
+
+def folders(switch: str, given: list[Path] | None, usual: Path, holding: str) -> list[Path]:
+    """The folders that a switch names, or else the usual one if it is there, without links; raises
+    ConfigError for a named one that is none."""
     from reeltune.errors import ConfigError
 
-    folders = [path.expanduser() for path in given or [VIDEOS]]
-    for folder in folders:
-        if given and not folder.is_dir():
-            raise ConfigError(f"--root {folder} is no folder; give one with videos in it")
-    return [folder.resolve() for folder in folders if folder.is_dir()]
+    paths = [path.expanduser() for path in given or [usual]]
+    for path in paths:
+        if given and not path.is_dir():
+            raise ConfigError(f"{switch} {path} is no folder; give one with {holding} in it")
+    return [path.resolve() for path in paths if path.is_dir()]
