@@ -1,6 +1,7 @@
 """A sheet of moments: its pictures are those of the videos, and what does not match is faded."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,6 @@ import pytest
 from PIL import Image
 
 from cli.test_cli import reeltune
-from conftest import write_clip
 from reeltune.cli.contact_sheet import EDGE, GAP, HEAD, HEIGHT, WIDTH, Answer, draw_sheet
 from reeltune.cli.letters import Hand, elided, lines_of
 from reeltune.errors import ConfigError
@@ -70,11 +70,11 @@ def test_what_does_not_match_is_faded_and_said_to_be_nothing(
 
 
 def test_a_video_that_is_gone_has_the_small_picture_of_the_library(
-    library: Path, tmp_path: Path
+    library: Path, tmp_path: Path, clip: Callable[..., Path]
 ) -> None:
     from reeltune.search.ingest import Choice, index
 
-    video = write_clip(tmp_path / "red.mp4", (200, 0, 0))
+    video = clip(tmp_path / "red.mp4", (200, 0, 0))
     model = Library(library).manifest.model
     index(str(video), tmp_path / "lib", Choice(model=model))
     opened = Library(tmp_path / "lib")

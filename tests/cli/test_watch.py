@@ -6,19 +6,21 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from conftest import write_clip
 from reeltune.cli.news import Teller
 from reeltune.search.library import Library
 from reeltune.search.report import Failed, Indexed, Report
 from reeltune.search.watching import Missing, Trouble
 
 
-def test_a_process_brings_in_what_is_new_and_is_ended_by_ctrl_c(model: str, tmp_path: Path) -> None:
-    video = write_clip(tmp_path / "videos" / "red.mp4", (200, 0, 0))
+def test_a_process_brings_in_what_is_new_and_is_ended_by_ctrl_c(
+    model: str, tmp_path: Path, clip: Callable[..., Path]
+) -> None:
+    video = clip(tmp_path / "videos" / "red.mp4", (200, 0, 0))
     os.utime(video, (1e9, 1e9))
     Library.create(tmp_path / "lib", model)
     command = ["watch", str(video.parent), "--library", str(tmp_path / "lib"), "--settled", "0.3"]

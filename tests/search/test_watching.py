@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from conftest import write_clip
 from reeltune.search.ingest import Choice, index
 from reeltune.search.library import Library
 from reeltune.search.report import Report
@@ -54,10 +53,10 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clips(tmp_path_factory: pytest.TempPathFactory, clip: Callable[..., Path]) -> Path:
     folder = tmp_path_factory.mktemp("clips")
     for name, colour in {"red": (200, 0, 0), "green": (0, 160, 0), "blue": (0, 0, 220)}.items():
-        write_clip(folder / f"{name}.mp4", colour)
+        clip(folder / f"{name}.mp4", colour)
     return folder
 
 
