@@ -177,7 +177,10 @@ def test_a_module_outside_reeltune_opens(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_folder_of_open_clip_is_told_the_form_that_is_read(tmp_path: Path) -> None:
     (tmp_path / "open_clip_config.json").write_text("{}")
     (tmp_path / "open_clip_model.safetensors").write_bytes(b"")
-    with pytest.raises(CheckpointError, match=r"form of open_clip .*many hold both, or from"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"form of open_clip .*turn it by reeltune convert open-clip .* NEW, or",
+    ):
         open_model(str(tmp_path))
 
 

@@ -198,6 +198,25 @@ def vop(
 
 
 @app.command()
+def open_clip(
+    source: Annotated[Path, typer.Argument(help="A folder with open_clip_config.json.")],
+    out: OutArgument,
+    as_json: JsonOption = False,
+) -> None:
+    """A CLIP in the form of open_clip, whose towers are built as OpenAI's.
+
+    Example: `reeltune convert open-clip clip-of-ours clip-turned`
+    """
+    from reeltune.models.released.open_clip import convert
+    from reeltune.storage.outputs import new_folder
+
+    with new_folder(out) as folder:
+        model = convert(source, folder)
+    facts = {"dim": model.dim, "image": model.pixels.size, "fingerprint": model.fingerprint}
+    tell({"folder": str(out), **facts}, as_json)
+
+
+@app.command()
 def s3d(
     source: Annotated[Path, typer.Argument(help="A pickle: video id to features (n, width).")],
     out: OutArgument,

@@ -152,9 +152,9 @@ def _open_folder(folder: Path, device: str | None, dtype: str | None) -> Any:
     if (folder / OPEN_CLIP).is_file():
         raise CheckpointError(
             f"{folder} is a model in the form of open_clip ({OPEN_CLIP}), and Reeltune reads that "
-            "of transformers; take config.json, preprocessor_config.json, model.safetensors and "
-            "the tokenizer's files from the same repository, as many hold both, or from the "
-            "authors' own for transformers"
+            f"of transformers; turn it by reeltune convert open-clip {folder} NEW, or take "
+            "config.json, preprocessor_config.json and model.safetensors from the same repository, "
+            "as many hold both forms"
         )
     raise CheckpointError(
         f"{folder} holds neither {CARD} nor config.json, so it is no model; "
