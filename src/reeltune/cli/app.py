@@ -125,7 +125,7 @@ def flush() -> None:
 app = typer.Typer(
     cls=Group,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Search your own videos with words.\n\n"

@@ -6,11 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
+from reeltune.cli.completion import libraries
 from reeltune.cli.terminal import say_raw
 
 LIBRARY = Path("reeltune.library")
-LibraryOption = Annotated[Path, typer.Option("--library", "-l", help="Folder of the library.")]
-LibraryArgument = Annotated[Path, typer.Argument(help="Folder of the library.")]
+LibraryOption = Annotated[
+    Path,
+    typer.Option("--library", "-l", help="Folder of the library.", autocompletion=libraries),
+]
+LibraryArgument = Annotated[
+    Path, typer.Argument(help="Folder of the library.", autocompletion=libraries)
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 DeviceOption = Annotated[
     str | None, typer.Option(help="cpu, cuda or cuda:1; by default a GPU where there is one.")

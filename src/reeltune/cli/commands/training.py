@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from reeltune.cli.completion import recipes
 from reeltune.cli.exits import exit_incomplete
 from reeltune.cli.loudness import QuietOption, VerboseOption
 from reeltune.cli.options import (
@@ -25,7 +26,10 @@ app = typer.Typer()
 @app.command()
 def train(
     recipe: Annotated[
-        str, typer.Argument(help="A benchmark and a method, toybox/vop-fp; or a YAML file.")
+        str,
+        typer.Argument(
+            help="A benchmark and a method, toybox/vop-fp; or a YAML file.", autocompletion=recipes
+        ),
     ],
     data: DataOption = None,
     out: Annotated[Path | None, typer.Option(help="Where to; runs/RECIPE by default.")] = None,
