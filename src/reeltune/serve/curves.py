@@ -75,7 +75,7 @@ def drawn(series: Series, curve: Curve, dark: bool) -> bytes:
     }
     written = io.BytesIO()
     with LOCK, mpl.rc_context(style):
-        figure = Figure(figsize=(6.4, 3.2), layout="constrained")
+        figure = Figure(figsize=(5.0, 2.5), layout="constrained")
         panel = figure.add_subplot()
         for name, (steps, values) in series.items():
             shape = "o-" if len(steps) == 1 else "-"
