@@ -20,7 +20,7 @@ from reeltune.serve.settings import Settings
 from serve.running import running
 
 Clip = Callable[..., Path]
-LONG = 60.0  # s, after which a test gives up
+LONG = 240.0  # s, after which a test gives up
 
 
 @pytest.fixture
@@ -34,9 +34,18 @@ def root(tmp_path: Path, clip: Clip) -> Path:
 @pytest.fixture
 def started(tmp_path: Path, root: Path, model: str) -> Iterator[subprocess.Popen[str]]:
     """`reeltune serve` as a person starts it."""
-    command = [sys.executable, "-m", "reeltune", "serve", str(tmp_path / "lib"), "--port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "reeltune",
+        "serve",
+        str(tmp_path / "lib"),
+        "--port",
+        "0",
+        "--token",
+    ]
     process = subprocess.Popen(
-        [*command, "--root", str(root), "--model", model],
+        [*command, "--port", "0", "--root", str(root), "--model", model],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -48,13 +57,15 @@ def started(tmp_path: Path, root: Path, model: str) -> Iterator[subprocess.Popen
     process.stdout.close()
 
 
-def address(process: subprocess.Popen[str]) -> str:
-    """Where a server says that it is."""
+def address(process: subprocess.Popen[str]) -> tuple[str, dict[str, str]]:
+    """Where a server says that it is, and the header with the token that it prints."""
     assert process.stdout is not None
-    line = process.stdout.readline()
-    found = re.search(r"http://127\.0\.0\.1:\d+", line)
-    assert found, line
-    return found[0]
+    lines = [process.stdout.readline() for _ in range(3)]
+    found = re.search(r"http://127\.0\.0\.1:\d+", lines[0])
+    assert found, lines
+    tokens = [line.split()[-1] for line in lines[1:]]
+    assert [line.split(":")[0] for line in lines[1:]] == ["token for all", "token for reading"]
+    return found[0], {"Authorization": f"Bearer {tokens[0]}"}
 
 
 def until(done: Callable[[], object]) -> None:
@@ -87,7 +98,9 @@ def require_sound(library: Path) -> None:
 def test_a_server_that_is_killed_while_it_indexes_leaves_a_sound_library_and_no_process(
     started: subprocess.Popen[str], tmp_path: Path, root: Path
 ) -> None:
-    with httpx.Client(base_url=address(started)) as client:
+    url, headers = address(started)
+    with httpx.Client(base_url=url, headers=headers) as client:
+        assert httpx.get(f"{url}/api/library").status_code == 401
         brought_in(client, root)
     workers = psutil.Process(started.pid).children(recursive=True)
     assert workers

@@ -2,13 +2,12 @@
 
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from reeltune._version import __version__
-from reeltune.errors import ReeltuneError
 from reeltune.serve import pages, run_pages
 from reeltune.serve.errors import answer_errors
 from reeltune.serve.guard import Guard
@@ -27,16 +26,11 @@ Every error is a sentence and its kind: `{"error": "...", "kind": "..."}`. Lists
 @asynccontextmanager
 async def _warmed(app: FastAPI) -> AsyncIterator[None]:
     """Open the model while the first requests are answered."""
-    threading.Thread(target=_warm, args=(app.state.held,), daemon=True).start()
+    threading.Thread(target=app.state.held.warm, daemon=True).start()
     try:
         yield
     finally:
         await run_in_threadpool(app.state.held.jobs.close)
-
-
-def _warm(held: State) -> None:
-    with suppress(ReeltuneError):  # which the first search says
-        held.warm()
 
 
 def create_app(settings: Settings) -> FastAPI:

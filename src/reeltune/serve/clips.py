@@ -62,7 +62,7 @@ def cut_out(stored: Stored, start: float, end: float, exact: bool) -> ClipFile:
             cut(stored.location, start, end, clip, exact=exact, limits=LIMITS)
         except MediaError as error:
             folder.cleanup()
-            log.warning("no clip of %r: %s", stored.location, error.reason)
+            log.info("no clip of %r: %s", stored.location, error.reason)
             how = "" if exact else " as it is; ask for it with exact=true"
             raise Refusal(400, "NotCut", f"this part cannot be cut out{how}") from error
         except BaseException:

@@ -9,7 +9,7 @@ import secrets
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import IO, Any, Literal
@@ -59,7 +59,9 @@ class Job(BaseModel):
 class Jobs:
     """The jobs of a server; any number of threads may use it at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, ended: Callable[[], None]) -> None:
+        """`ended` is called when a job has."""
+        self._ended = ended
         self._lock = threading.Lock()  # over what follows
         self._jobs: dict[str, Job] = {}  # in the order in which they came
         self._process: subprocess.Popen[bytes] | None = None  # of the job that runs
@@ -140,6 +142,8 @@ class Jobs:
             except Exception as error:  # or the jobs behind it would wait for ever
                 with self._lock:
                     self._end(job, "failed", error=f"{type(error).__name__}: {in_short(error)}")
+            if not self._closed:
+                self._ended()
 
     def _next(self) -> Job | None:
         """The first job that waits, as one that runs; None, and the runner ends, if none does."""

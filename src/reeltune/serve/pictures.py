@@ -26,7 +26,7 @@ def kept(picture: BinaryIO) -> Iterator[Path]:
                 shutil.copyfileobj(picture, file)
             yield path
     except MediaError as error:
-        log.warning("a picture that was sent cannot be read: %s", error.reason)
+        log.info("a picture that was sent cannot be read: %s", error.reason)
         raise Refusal(
             400, "NoPicture", "what was sent cannot be read as a picture; send a JPEG, PNG or WebP"
         ) from error

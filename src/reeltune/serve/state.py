@@ -1,11 +1,13 @@
 """What a running server holds: its settings, and the library as it is now."""
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from reeltune.errors import ReeltuneError
 from reeltune.search.library import Library
 from reeltune.search.store.manifest import FILE_NAME, Manifest
 from reeltune.serve.errors import Refusal
@@ -18,7 +20,7 @@ class State:
     """One for each server; any number of threads may use it at once."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings, self.jobs = settings, Jobs()
+        self.settings, self.jobs = settings, Jobs(self.warm)
         self.wrong_tokens = Rate(per_second=0.2, at_once=10)
         self._lock = threading.Lock()  # over what follows
         self._library: Library | None = None
@@ -46,8 +48,9 @@ class State:
             return self._library
 
     def warm(self) -> None:
-        """Open the model and the moments now, so that the first search does not wait."""
-        if self.has_library():
+        """Open the model and the moments now, so that the first search does not wait; it says what
+        is wrong with them."""
+        with suppress(ReeltuneError, Refusal):
             self.library().prepare()
 
 

@@ -60,11 +60,13 @@ def serve(
         here = is_here(host)
         given = (os.environ.get("REELTUNE_TOKEN"), os.environ.get("REELTUNE_READ_TOKEN"))
         tokens = Tokens.drawn(*given) if token or not here else None
+        roots = tuple(folders("--root", root, VIDEOS, "videos"))
+        trained = tuple(folders("--runs", runs, RUNS, "training runs"))
         taken = bound(host, port)
         settings = Settings(
             library=library.expanduser().absolute(),
-            roots=tuple(folders("--root", root, VIDEOS, "videos")),
-            runs=tuple(folders("--runs", runs, RUNS, "training runs")),
+            roots=roots,
+            runs=trained,
             device=device,
             model=model,
             tokens=tokens,

@@ -15,7 +15,9 @@ from reeltune.serve.state import Held
 router = APIRouter(prefix="/files", tags=["files"])
 Start = Annotated[int, Query(ge=0, le=MOST, description="The number of the first one, from 0.")]
 Count = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
-VIDEO: Documented = {code: {"content": {"video/*": {}}} for code in (200, 206)}
+VIDEO: Documented = {
+    code: {"content": {"video/*": {}, "application/octet-stream": {}}} for code in (200, 206)
+}
 
 
 @router.get("", summary="List the videos", responses=problems(404, 409))

@@ -1,0 +1,39 @@
+"""The command `reeltune serve`, where it does not come to serving."""
+
+import socket
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from reeltune.cli.app import app
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--root", "none"], "--root none is no folder; give one with videos in it"),
+        (["--host", "nowhere.invalid"], "--host nowhere.invalid is no address here"),
+        (["--token"], "REELTUNE_TOKEN has 5 characters; give it 32 or more"),
+    ],
+)
+def test_what_cannot_be_served_is_said(
+    options: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if "--token" in options:
+        monkeypatch.setenv("REELTUNE_TOKEN", "short")
+    done = CliRunner().invoke(app, ["serve", "--port", "0", *options])
+    assert done.exit_code == 1
+    assert said in done.output
+
+
+def test_a_port_that_is_taken_is_said() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = CliRunner().invoke(app, ["serve", "--port", port])
+    assert done.exit_code == 1
+    assert f"nothing can listen at 127.0.0.1:{port}" in done.output
+    assert "give another --port" in done.output
