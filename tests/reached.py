@@ -23,15 +23,19 @@ class Reached:
         settings = read_config()
         worker = os.environ.get("PYTEST_XDIST_WORKER")
         self.file = folder / f"{worker or 'main'}.json"
+        self.omitted = {str(Path(path).absolute()) for path in settings["omit"]}
         self.probes = Slipcover(
             branch=settings["branch"],
             source=None if worker else settings["source"],  # files that no test imports, once
+            omit=settings["omit"],
             exclude_also=settings["exclude-also"],
             d_miss_threshold=NEVER,
         )
 
     def compiled(self, source: bytes, path: str) -> CodeType:
-        """The code of a file with a probe in each line and branch."""
+        """The code of a file with a probe in each line and branch, unless it is omitted."""
+        if path in self.omitted:
+            return compile(source, path, "exec", dont_inherit=True)
         tree = preinstrument(ast.parse(source))
         return self.probes.instrument(compile(tree, path, "exec", dont_inherit=True))
 
