@@ -66,9 +66,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     append(stopped, '{"kind": "st')
     os.utime(stopped / "log.jsonl", (1e9, 1e9))
     broken = logged(runs / "broken")
-    append(broken, 'no line\n{"kind": "step", "loss": NaN, "<b>": 1e999}\n')
+    append(broken, 'no line\n{"kind": "step", "loss": NaN, "<b>": 1e999, "\\ud800": 3}\n')
     (broken / "metrics.json").write_text('{"t2v": 3}')
     (broken / "recipe.yaml").write_text("name: [")
+    lacking = report_of(0.1).as_dict() | {"v2t": {}}
+    (logged(runs / "lacking") / "metrics.json").write_text(json.dumps(lacking))
+    unfit = report_of(0.1).as_dict()
+    unfit["ranks"]["tagged"] = {"far": [10**6]}
+    unfit["subsets"] = {"far": unfit["t2v"]}
+    (logged(runs / "unfit") / "metrics.json").write_text(json.dumps(unfit))
     outside = logged(runs.parent / "outside")
     report_of(0.1).write(outside / "metrics.json")
     (runs / "linked").symlink_to(outside)
@@ -94,9 +100,10 @@ def run(client: httpx.Client, name: str) -> dict[str, object]:
 
 def test_runs_below_the_folders_are_listed_and_links_are_not_followed(client: httpx.Client) -> None:
     names = {"toybox/good", "toybox/bad", "unlike", MARKUP, "stopped", "broken", "peeps"}
+    names |= {"lacking", "unfit"}
     assert ids(client).keys() == {f"runs/{name}" for name in names}
     page = client.get("/api/runs", params={"start": 2, "count": 2}).json()
-    assert (len(page["items"]), page["total"], page["next"], page["unread"]) == (2, 7, 4, [])
+    assert (len(page["items"]), page["total"], page["next"], page["unread"]) == (2, 9, 4, [])
     assert client.get("/api/runs/" + "0" * 32).json()["kind"] == "NoRun"
 
 
@@ -131,7 +138,7 @@ def test_a_run_that_goes_on_is_read_while_it_grows(client: httpx.Client, place: 
 
 def test_what_is_broken_is_said_and_the_rest_is_shown(client: httpx.Client) -> None:
     found = run(client, "broken")
-    assert (found["state"], found["steps"], found["last"]) == ("finished", 5, {})
+    assert (found["state"], found["steps"], found["last"]) == ("finished", 5, {"?": 3})
     log, report, recipe = found["problems"]
     assert log == "log.jsonl: 1 lines are none of a log, and are passed over"
     assert report.startswith("metrics.json: not a retrieval report")
@@ -145,7 +152,9 @@ def test_what_is_broken_is_said_and_the_rest_is_shown(client: httpx.Client) -> N
         cut,
         "recipe.yaml: it is a link, which is not followed",
     ]
-    for name in ("broken", "stopped"):
+    lacks = "metrics.json: it lacks what a report has (KeyError: 'SumR')"
+    assert run(client, "lacking")["problems"] == [lacks]
+    for name in ("broken", "stopped", "lacking"):
         assert client.get(f"/runs/{ids(client)[f'runs/{name}']}").status_code == 200
 
 
@@ -177,6 +186,10 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(client: httpx.Client
             "kind": "NotFinished",
         },
     )
+    unfit = by_name["runs/unfit"]
+    unfit = client.get(f"/api/runs/{unfit}/against/{unfit}")
+    assert unfit.status_code == 400
+    assert unfit.json()["error"].startswith("entries of these reports do not fit their figures")
     for chosen, said in (([good], "1 runs are chosen"), ([good, "0"], "there is no run 0")):
         assert said in client.get("/runs/compare", params={"run": chosen}).text
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from reeltune.errors import ReeltuneError, in_short
+from reeltune.errors import DataError, ReeltuneError, in_short
 from reeltune.evaluation.compare import compare
 from reeltune.evaluation.comparison import Comparison
 from reeltune.evaluation.left_out import sentences
@@ -34,6 +34,7 @@ from reeltune.training.log import Lines, lines_of
 MOST = 20_000  # folders that are looked through for runs
 LONGEST = 64 << 20  # bytes of a log or a report
 LARGEST = 1e300  # of a figure; what is beyond, or no number, is not drawn
+UNFIT = (LookupError, TypeError, ValueError, ArithmeticError)  # of figures that a report lacks
 QUIET = 120.0  # s without a word, after which a run without a report counts as stopped
 
 RunState = Literal["running", "stopped", "finished"]
@@ -135,7 +136,7 @@ def _read(place: Place) -> tuple[dict[str, Any], AnyReport | None]:
         "changed": as_text(datetime.fromtimestamp(place.changed, UTC)),
         "epochs": len(history),
         "steps": len(steps),
-        "figures": _finite(report.values() if report else (history or [{}])[-1]),
+        "figures": _finite((history or [{}])[-1]),
         "problems": problems,
         "history": history,
         "last": numbers_of(steps[-1]) if steps else {},
@@ -157,7 +158,15 @@ def log_of(place: Place, problems: list[str]) -> Lines:
 def compared(a: Place, b: Place) -> Comparison:
     """The second run against the first; raises Refusal where one has no report, and ConfigError
     where their protocols differ."""
-    return compare(_measured_report(a), _measured_report(b))
+    return _compared(_measured_report(a), _measured_report(b))
+
+
+def _compared(a: AnyReport, b: AnyReport) -> Comparison:
+    try:
+        return compare(a, b)
+    except UNFIT as error:
+        why = f"{type(error).__name__}: {error}"
+        raise DataError(f"entries of these reports do not fit their figures ({why})") from error
 
 
 def _measured_report(place: Place) -> AnyReport:
@@ -182,13 +191,13 @@ def _places(roots: Sequence[Path], unread: list[str]) -> list[Place]:
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             if LOG in files or METRICS in files:
                 found.append(_place(root, Path(folder)))
-        unread += [f"{error.filename}: {in_short(error)}" for error in failed]
+        unread += [sayable(f"{error.filename}: {in_short(error)}") for error in failed]
     return found
 
 
 def _place(root: Path, folder: Path) -> Place:
     id = hashlib.blake2b(os.fsencode(folder), digest_size=16).hexdigest()
-    name = os.fsencode(root.name / folder.relative_to(root)).decode(errors="replace")
+    name = sayable(str(root.name / folder.relative_to(root)))
     times = [_written(folder / name) for name in (LOG, METRICS)]
     return Place(id, name, folder, max(times))
 
@@ -224,10 +233,15 @@ def _report(place: Place, name: str, problems: list[str]) -> AnyReport | None:
     if _content(place, name, problems) is None:
         return None
     try:
-        return read_report(place.folder / name)
+        report = read_report(place.folder / name)
+        _measured(report)
     except ReeltuneError as error:
         problems.append(_without(place, error))
-        return None
+    except UNFIT as error:
+        problems.append(f"{name}: it lacks what a report has ({type(error).__name__}: {error})")
+    else:
+        return report
+    return None
 
 
 def _recipe(place: Place, problems: list[str]) -> dict[str, Any] | None:
@@ -243,13 +257,18 @@ def _recipe(place: Place, problems: list[str]) -> dict[str, Any] | None:
 
 def _without(place: Place, error: ReeltuneError) -> str:
     """An error about a file of a run, without the folder."""
-    said = str(error).replace(f"{place.folder}{os.sep}", "")
-    return said.encode(errors="replace").decode()
+    return sayable(str(error).replace(f"{place.folder}{os.sep}", ""))
+
+
+def sayable(text: str) -> str:
+    """A text without halves of letters, which no answer can hold."""
+    return text.encode(errors="replace").decode()
 
 
 def _measured(report: AnyReport) -> dict[str, Any]:
     card = report.protocol
     return {
+        "figures": _finite(report.values()),
         "dataset": card.dataset,
         "model": card.model,
         "incomplete": card.incomplete,
@@ -266,7 +285,7 @@ def _gain(
     if before is None or after is None:
         return None
     try:
-        return _plain(compare(before, after).as_dict())
+        return _plain(_compared(before, after).as_dict())
     except ReeltuneError as error:
         problems.append(f"before and after: {error}")
         return None
@@ -275,7 +294,7 @@ def _gain(
 def numbers_of(line: dict[str, Any]) -> dict[str, float]:
     """The figures of a line that are numbers."""
     return {
-        name: float(value)
+        sayable(name): float(value)
         for name, value in line.items()
         if isinstance(value, int | float) and abs(value) < LARGEST
     }
@@ -286,9 +305,11 @@ def _finite(figures: dict[str, float]) -> dict[str, float | None]:
 
 
 def _plain(value: Any) -> Any:
-    """Plain data that JSON can hold: what is not finite is None."""
+    """Plain data that an answer can hold: what is not finite is None."""
     if isinstance(value, dict):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {sayable(str(name)): _plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
+    if isinstance(value, str):
+        return sayable(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
