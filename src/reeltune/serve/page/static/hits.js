@@ -3,7 +3,7 @@
 import { thumbnail } from "./api.js";
 import { base, count, make, marked, name, span, sure } from "./dom.js";
 
-const [SURE, FAIR] = [0.5, 0.19]; // chances from which on a moment is a match, or may be one
+const [SURE, FAIR] = [0.5, 0.09]; // chances from which on a moment is a match, or may be one
 
 function why(hit) {
   const reasons = [];
@@ -36,7 +36,7 @@ export function card(hit, actions) {
     make("span", { class: "unseen" }, `More like this moment, ${span(hit)}`),
     make("span", { "aria-hidden": "true" }, "\u2248"),
   );
-  const similar = hit.similar ? make("span", { class: "similar" }, `+ ${count(hit.similar, "like moment")}`) : null;
+  const similar = hit.similar ? make("span", { class: "similar" }, `and ${hit.similar.toLocaleString("en")} more like it`) : null;
   return make("li", { class: "hit", "data-id": hit.id }, play, like, similar);
 }
 

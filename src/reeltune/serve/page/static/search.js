@@ -64,7 +64,7 @@ function choose(field, value, label = value) {
 function given() {
   const chips = [];
   const chip = (image, said, undo) =>
-    make("span", { class: "chip" }, image, said, make("button", { class: "plain small", type: "button", "aria-label": `Remove: ${said}`, onclick: undo }, "\u2715"));
+    make("span", { class: "chip" }, image, make("span", {}, said), make("button", { class: "plain small", type: "button", "aria-label": `Remove: ${said}`, onclick: undo }, "\u2715"));
   if (form.dataset.like) {
     const image = make("img", { src: thumbnail(form.dataset.like), alt: "", width: 48, height: 27 });
     chips.push(chip(image, "Like this moment", () => { form.dataset.like = ""; run(true); }));
