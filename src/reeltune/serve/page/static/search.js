@@ -9,6 +9,7 @@ import { remember, show as showRecent } from "./recent.js";
 
 const PAUSE = 250; // ms without a key until words are searched for
 const TOP = 24; // moments of a page
+const FILE = /^[0-9a-f]{32}$/; // the id of a video
 const FIELDS = ["inside", "length", "after", "before", "channel"];
 const form = $("#search");
 const [hits, notice, status, tools, more] = ["#hits", "#notice", "#status", "#tools", "#more"].map($);
@@ -53,12 +54,18 @@ function restore() {
   $("#filters").open ||= FIELDS.some((field) => form[field].value);
 }
 
-// A select has no value that it does not list, as a single video is not among the folders.
-function choose(field, value, label = value) {
-  if (field.tagName === "SELECT" && ![...field.options].some((one) => one.value === value)) {
-    field.append(make("option", { value }, label));
-  }
+// A select has no value that it does not list, as a single video is not among the folders, which
+// themselves come later than the address is read.
+function choose(field, value) {
+  const isMissing = field.tagName === "SELECT" && ![...field.options].some((one) => one.value === value);
+  if (isMissing) list(field, value, FILE.test(value) ? "Only one video" : value);
   field.value = value;
+}
+
+function list(field, value, label) {
+  const there = [...field.options].find((one) => one.value === value);
+  if (there) there.textContent = label;
+  else field.append(make("option", { value }, label));
 }
 
 function given() {
@@ -139,7 +146,7 @@ async function browse(own) {
   hits.classList.remove("faint");
   showRecent($("#recent"), (words) => { form.words.value = words; run(true); });
   const { inside, where } = query();
-  const isFile = /^[0-9a-f]{32}$/.test(inside || "");
+  const isFile = FILE.test(inside || "");
   const wanted = new URLSearchParams({ count: 500, ...(where && { where }), ...(isFile && { file: inside }) });
   try {
     const [facts, { items }] = await Promise.all([get("/api/library"), get(`/api/moments?${wanted}`, { signal: own.signal })]);
@@ -172,7 +179,8 @@ const actions = {
     form.words.focus();
   },
   inside: (hit) => {
-    choose(form.inside, hit.file, `Only ${base(hit.path)}`);
+    list(form.inside, hit.file, `Only ${base(hit.path)}`);
+    form.inside.value = hit.file;
     $("#filters").open = true;
     run(true);
     scrollTo({ top: 0 });
@@ -202,7 +210,7 @@ function keys(event) {
 
 async function fillFolders() {
   const { folders } = await get("/api/library");
-  for (const folder of folders) form.inside.append(make("option", { value: folder.path }, `${folder.path} (${folder.files})`));
+  for (const { path, files } of folders) list(form.inside, path, `${path} (${files})`);
 }
 
 function exporting(format) {
@@ -227,4 +235,6 @@ $("#csv").addEventListener("click", () => exporting("csv"));
 document.addEventListener("keydown", keys);
 addEventListener("popstate", () => { picture = null; restore(); run(false); });
 pictures((file) => { picture = file; form.dataset.like = ""; run(true); });
-fillFolders().catch(() => {}).then(() => { restore(); run(false); });
+restore();
+run(false);
+fillFolders().catch(() => {}); // the search says what is wrong
