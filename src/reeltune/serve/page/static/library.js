@@ -1,7 +1,7 @@
 // The library: its size, folders to bring in, and its videos, which can be taken out.
 
 import { get, remove } from "./api.js";
-import { $, clock, count, day, make, name, problem } from "./dom.js";
+import { $, base, clock, count, day, make, name, problem } from "./dom.js";
 import { chooser } from "./folders.js";
 import { watch, watchAll } from "./jobs.js";
 
@@ -22,7 +22,7 @@ function video(file) {
   const row = make(
     "li",
     {},
-    make("div", {}, make("a", { href: `/?inside=${file.id}` }, name(file.path)), make("p", { class: "quiet" }, about.join(" \u00b7 ")), file.note ? make("p", { class: "note" }, file.note) : null),
+    make("div", {}, make("a", { href: `/?inside=${file.id}` }, name(base(file.path))), make("p", { class: "quiet" }, name(file.path)), make("p", { class: "quiet" }, about.join(" \u00b7 ")), file.note ? make("p", { class: "note" }, file.note) : null),
     make("button", { class: "plain", type: "button", "aria-label": `Remove ${file.path}`, onclick: () => takeOut(file, row) }, "Remove"),
   );
   return row;
