@@ -83,6 +83,19 @@ def test_a_report_with_figures_beside_survives_json_and_counts_their_ranks(tmp_p
         replace(report, ranks=replace(report.ranks, beside=short))
 
 
+def test_a_report_that_lacks_figures_or_tags_other_queries_is_refused() -> None:
+    report = plain()
+    with pytest.raises(DataError, match=r"a report lacks t2v SumR, v2t MdR; evaluate again"):
+        replace(report, t2v=without(report.t2v, "SumR"), v2t=without(report.v2t, "MdR"))
+    for pair in (-1, len(PAIRS)):
+        with pytest.raises(DataError, match="do not fit"):
+            replace(report, ranks=replace(report.ranks, tagged={"long": [0, pair]}))
+
+
+def without(figures: dict[str, float], name: str) -> dict[str, float]:
+    return {key: value for key, value in figures.items() if key != name}
+
+
 def test_scores_are_written_with_the_ids_of_rows_and_columns(tmp_path: Path) -> None:
     path = tmp_path / "scores.npy"
     report = with_asked(plain(), Asked(scores=path), scored(), PAIRS, VIDEOS)

@@ -81,6 +81,16 @@ def test_every_answer_has_a_policy_without_inline_scripts(server: httpx.Client) 
         assert " style=" not in page
 
 
+def test_what_the_package_holds_is_asked_for_again_but_not_sent_again(
+    server: httpx.Client,
+) -> None:
+    first = server.get("/static/search.js")
+    assert first.headers["cache-control"] == "no-cache"
+    again = server.get("/static/search.js", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert server.get("/").headers["cache-control"] == "no-store"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "read", "write"),
     [

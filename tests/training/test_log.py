@@ -56,6 +56,15 @@ def test_a_half_written_line_is_passed_over(tmp_path: Path) -> None:
     assert written(tmp_path) == [*whole, ("step", 6)]
 
 
+def test_lines_of_something_else_are_passed_over(tmp_path: Path) -> None:
+    fill(tmp_path)
+    whole = written(tmp_path)
+    with (tmp_path / LOG).open("a") as file:
+        file.write('{"kind": "note", "step": 1}\n{"kind": "step"}\n{"kind": ["step"]}\n[1]\n')
+    Log(tmp_path, 5, 2).close()
+    assert written(tmp_path) == whole
+
+
 def test_a_folder_without_a_log_has_no_lines(tmp_path: Path) -> None:
     assert read_log(tmp_path) == []
 

@@ -85,11 +85,18 @@ class Report:
         wanted = {"t2v": queries, "v2t": videos}
         beside = self.ranks.beside.items()
         complete &= all(len(found) == wanted.get(name[-3:]) for name, found in beside)
+        complete &= all(
+            0 <= pair < queries for tagged in self.ranks.tagged.values() for pair in tagged
+        )
         if not complete or len(set(self.ranks.video)) != videos:
             raise DataError(
                 f"ranks of {queries} queries and {videos} videos do not fit the "
                 f"{self.protocol.queries} queries of the protocol; evaluate again"
             )
+        both = ((way, name) for way in WAYS for name in COLUMNS)
+        lacking = [f"{way} {name}" for way, name in both if name not in getattr(self, way)]
+        if lacking:
+            raise DataError(f"a report lacks {', '.join(lacking)}; evaluate again")
 
     @property
     def videos(self) -> int:

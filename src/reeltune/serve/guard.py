@@ -67,7 +67,7 @@ class Guard:
             stopped = self._stopped(scope)
         except Refusal as refusal:
             stopped = refusal.response()
-        await (stopped or self.app)(scope, capped(scope, receive), _with_headers(send))
+        await (stopped or self.app)(scope, capped(scope, receive), _with_headers(scope, send))
 
     def _stopped(self, scope: Request) -> Response | None:
         """Where a request is led instead, if it is; raises Refusal for one that may not pass."""
@@ -146,13 +146,16 @@ def capped(scope: Request, receive: Receive) -> Receive:
     return receiving
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(scope: Request, send: Send) -> Send:
+    # What the package holds is asked for again but not sent again; all else is never kept.
+    kept = "no-cache" if scope["path"].startswith(STATIC) else "no-store"
+
     async def sending(message: Message | MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
-            headers.setdefault("cache-control", "no-store")
+            headers.setdefault("cache-control", kept)
         await send(message)
 
     return sending

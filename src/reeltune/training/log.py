@@ -95,8 +95,8 @@ def lines_of(content: bytes) -> Lines:
 def _line(text: str) -> dict[str, Any] | None:
     with suppress(ValueError, RecursionError):
         line = json.loads(text)
-        if isinstance(line, dict) and "kind" in line:
-            return line
+        if isinstance(line, dict) and line.get("kind") in ("step", "epoch"):
+            return line if isinstance(line.get(line["kind"]), int | float) else None
     return None
 
 
