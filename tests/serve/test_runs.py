@@ -66,7 +66,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     append(stopped, '{"kind": "st')
     os.utime(stopped / "log.jsonl", (1e9, 1e9))
     broken = logged(runs / "broken")
-    append(broken, 'no line\n{"kind": "step", "step": 6, "loss": NaN, "<b>": 1e999, "\\ud800": 3}\n')
+    strange = '{"kind": "step", "step": 6, "loss": NaN, "<b>": 1e999, "\\ud800": 3}'
+    append(broken, f"no line\n{strange}\n")
     (broken / "metrics.json").write_text('{"t2v": 3}')
     (broken / "recipe.yaml").write_text("name: [")
     lacking = report_of(0.1).as_dict() | {"v2t": {}}
