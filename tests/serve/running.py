@@ -15,6 +15,7 @@ from reeltune.serve.settings import Settings
 def running(settings: Settings) -> Iterator[httpx.Client]:
     """A client of a server with these settings."""
     taken = bound("127.0.0.1", 0)
+    taken.listen()  # so that a request that comes before the thread has begun waits for it
     server: uvicorn.Server = server_of(settings)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
     thread.start()
