@@ -1,5 +1,7 @@
 """Jobs, and the folders that they may be about, over HTTP from a real server."""
 
+import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +11,7 @@ import httpx
 import pytest
 
 from reeltune import Library
-from reeltune.serve.jobs import ENDED
+from reeltune.serve.jobs import ENDED, WORKER
 from reeltune.serve.settings import Settings
 from serve.running import running
 
@@ -123,3 +125,18 @@ def test_nothing_outside_of_the_roots_is_seen_or_brought_in(
 def test_a_job_that_is_not_there_is_said(server: httpx.Client) -> None:
     for answer in (server.get("/api/jobs/none"), server.delete("/api/jobs/none")):
         assert (answer.status_code, answer.json()["kind"]) == (404, "NoJob")
+
+
+def test_a_process_of_a_job_ends_in_peace_while_its_input_is_open(tmp_path: Path) -> None:
+    order = {"paths": [str(tmp_path / "none")], "library": str(tmp_path / "lib")}
+    with subprocess.Popen(
+        WORKER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(json.dumps({"kind": "index", "wanted": order}) + "\n")
+        process.stdin.flush()
+        said = json.loads(process.stdout.readline())
+        assert "is not there" in said["error"]
+        assert (process.wait(), process.stderr.read()) == (0, "")
