@@ -18,6 +18,13 @@ LibraryArgument = Annotated[
     Path, typer.Argument(help="Folder of the library.", autocompletion=libraries)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+WithoutOption = Annotated[
+    list[str] | None, typer.Option("--not", help="What counts against; repeatable.")
+]
+ChannelsOption = Annotated[
+    str | None, typer.Option("--in", help="What counts: some of seen,said,shown.")
+]
+InsideOption = Annotated[str | None, typer.Option(help="A file or folder that alone counts.")]
 DeviceOption = Annotated[
     str | None, typer.Option(help="cpu, cuda or cuda:1; by default a GPU where there is one.")
 ]

@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from reeltune.cli.loudness import QuietOption, VerboseOption
-from reeltune.cli.options import LIBRARY, DeviceOption, JsonOption, LibraryOption, print_json
+from reeltune.cli.options import (
+    LIBRARY,
+    ChannelsOption,
+    DeviceOption,
+    InsideOption,
+    JsonOption,
+    LibraryOption,
+    WithoutOption,
+    print_json,
+)
 from reeltune.cli.terminal import say
 
 PLACE = 11  # in `--help`
@@ -25,13 +34,9 @@ def sheet(
     library: LibraryOption = LIBRARY,
     k: Annotated[int, typer.Option("-k", min=1, max=100, help="How many moments.")] = 12,
     where: Annotated[str | None, typer.Option(help="A filter, as in `search`.")] = None,
-    without: Annotated[
-        list[str] | None, typer.Option("--not", help="What counts against; repeatable.")
-    ] = None,
-    channels: Annotated[
-        str | None, typer.Option("--in", help="What counts: some of seen,said,shown.")
-    ] = None,
-    inside: Annotated[str | None, typer.Option(help="A file or folder that alone counts.")] = None,
+    without: WithoutOption = None,
+    channels: ChannelsOption = None,
+    inside: InsideOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,

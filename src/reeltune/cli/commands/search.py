@@ -11,12 +11,15 @@ from typer.core import TyperCommand
 from reeltune.cli.loudness import QuietOption, VerboseOption
 from reeltune.cli.options import (
     LIBRARY,
+    ChannelsOption,
     DeviceOption,
     FollowOption,
+    InsideOption,
     JsonOption,
     LibraryOption,
     ModelOption,
     WidthOption,
+    WithoutOption,
     print_json,
 )
 from reeltune.cli.terminal import say
@@ -166,13 +169,9 @@ def search(
     image: Annotated[Path | None, typer.Option(help="A picture to search by.")] = None,
     video: Annotated[Path | None, typer.Option(help="A video to search by.")] = None,
     like: Annotated[str | None, typer.Option(help="The id of a moment to search by.")] = None,
-    without: Annotated[
-        list[str] | None, typer.Option("--not", help="What counts against; repeatable.")
-    ] = None,
-    channels: Annotated[
-        str | None, typer.Option("--in", help="What counts: some of seen,said,shown.")
-    ] = None,
-    inside: Annotated[str | None, typer.Option(help="A file or folder that alone counts.")] = None,
+    without: WithoutOption = None,
+    channels: ChannelsOption = None,
+    inside: InsideOption = None,
     begin: Annotated[str | None, typer.Option("--from", help="From this time on: 1:30.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Up to this time: 2:00.")] = None,
     fold: Annotated[bool, typer.Option(help="Show near-duplicates once.")] = True,
