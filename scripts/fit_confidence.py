@@ -16,7 +16,7 @@ usual for a model, and the other models, are looked at on the validation. Photos
 split are pictures that have nothing to do with a query, of which features were tried.
 
 Prints the log loss of each choice of features and of scale on the validation, the weights and the
-thresholds, and the figures of the test as they were before and are now.
+thresholds, and the figures of the test by those in use and by those that were fitted now.
 """
 
 import argparse
@@ -37,8 +37,6 @@ from reeltune.search._usual import Baseline, Usual, usual
 
 # The models, as the columns of lite that are theirs; a head alone knows no names of things.
 MODELS = {"lite": slice(None), "lite-zero": slice(384, None), "head of lite": slice(384)}
-BEFORE, GOOD = (1.521, -0.824, -2.413), 0.35  # the weights for all texts, and the threshold
-LITE = (0.0, 0.085)  # was its mean and deviation; other models had those of the library
 STATES = {"present": 0.5, "removed": 0.25, "far": 0.25}  # weight
 KINDS = ("short", "text")
 # Most right first answers that may be called bad, by the mean of photos and clips
@@ -219,13 +217,6 @@ def report(name: str, found: Columns, sure: np.ndarray, poor: np.ndarray) -> Non
               f"absent good {shown[1]}, AUC {shown[2]}")  # fmt: skip
 
 
-def as_before(found: Columns, model: str) -> np.ndarray:
-    """Confidence by the weights and scales of before."""
-    plain = (found["score"] - LITE[0]) / LITE[1]
-    stood_out = plain if model == "lite" else strength(found, scale="the library's")
-    return chance(np.column_stack([stood_out, crowd(found)]), np.array(BEFORE))
-
-
 def compare(found: dict[str, dict[str, Columns]]) -> None:
     """Print the log losses, on the validation, of features and of scales."""
     train = found["lite"]["fit"]
@@ -244,6 +235,16 @@ def compare(found: dict[str, dict[str, Columns]]) -> None:
                 for one in (each["val"], each["val clips"])
             ]
             print(f"by kind, {scale} scale, {model}: log loss {losses[0]:.3f}, {losses[1]:.3f}")
+
+
+def confidences(
+    found: dict[str, dict[str, Columns]], weights: dict[str, np.ndarray]
+) -> dict[str, dict[str, np.ndarray]]:
+    """How sure each first answer is, by model and set."""
+    return {
+        model: {name: sure_by_kind(one, weights, score_alone) for name, one in each.items()}
+        for model, each in found.items()
+    }
 
 
 def main() -> None:
@@ -266,20 +267,17 @@ def main() -> None:
     }
     weights = by_kind(found["lite"]["fit"], score_alone)
     compare(found)
+    used: dict[str, np.ndarray] = {kind: np.array(one) for kind, one in WEIGHTS.items()}
     print({kind: one.round(3).tolist() for kind, one in weights.items()}, "in use", WEIGHTS)
-    sure = {
-        model: {name: sure_by_kind(one, weights, score_alone) for name, one in each.items()}
-        for model, each in found.items()
-    }
+    sure, in_use = confidences(found, weights), confidences(found, used)
     best = thresholds(found["lite"], sure["lite"])
     print(f"thresholds {best}, in use {POOR}")
     for name in ("test", "test clips"):
         for model in MODELS:
             one = found[model][name]
-            good = np.full(len(one["sort"]), GOOD)
-            report(f"before, {model}, {name}", one, as_before(one, model), good)
-            poor = np.array([best[kind] for kind in one["kind"]])
-            report(f"now, {model}, {name}", one, sure[model][name], poor)
+            for when, sure_by, poor_by in (("in use", in_use, POOR), ("fitted now", sure, best)):
+                poor = np.array([poor_by[kind] for kind in one["kind"]])
+                report(f"{when}, {model}, {name}", one, sure_by[model][name], poor)
     one, now = found["lite"]["test clips"], sure["lite"]["test clips"]
     for row in np.flatnonzero(right(one) & (one["sort"] != "caption")):
         print(f"{one['text'][row]}: {now[row]:.2f}")

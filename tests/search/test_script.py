@@ -59,6 +59,24 @@ def test_a_phrase_is_found_at_its_own_time(gallery: Gallery, words: Script) -> N
     assert first.confidence >= LITERALLY
 
 
+@pytest.mark.parametrize(
+    ("asked", "marked"),
+    [
+        ("the happy birthday", ["happy", "birthday"]),
+        ('"a happy birthday" of the cake', ["a", "happy", "birthday"]),
+        ("we wish", ["wish"]),
+        ("you we", ["we", "you"]),
+    ],
+)
+def test_stop_words_are_marked_only_in_quotes_or_alone(
+    tmp_path: Path, gallery: Gallery, asked: str, marked: list[str]
+) -> None:
+    told(tmp_path, "said", {"v0": [(0.5, 2.5, "we wish you a happy birthday on a day")]})
+    first = ask(gallery, held(script(tmp_path, gallery), asked, "said"))[0]
+    assert first.said is not None
+    assert [first.said.text[a:b] for a, b in first.said.marks] == marked
+
+
 def test_a_phrase_across_two_shots_is_one_hit(gallery: Gallery, words: Script) -> None:
     hits = ask(gallery, held(words, "twelve cylinders"), k=50)
     times = [(hit.start, hit.end) for hit in hits if hit.path == "v1.mp4"]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltune.errors import DataError, LibraryError
+from reeltune.search.store.manifest import Manifest
 from reeltune.search.transcript import transcript
 from reeltune.search.transcript_text import lines_of
 from reeltune.types import Phrase
@@ -74,3 +75,24 @@ def test_a_library_is_asked_by_place_and_by_content_and_where_the_file_is_gone(
         transcript(str(tmp_path / "none.mp4"), home)
     with pytest.raises(LibraryError, match="is no library"):
         transcript(str(other), tmp_path / "nothing")
+
+
+def test_a_library_that_lost_its_words_is_named_where_a_video_is_heard_again(
+    library: Path, tmp_path: Path
+) -> None:
+    home = Path(shutil.copytree(library, tmp_path / "lib"))
+    video = tmp_path / "red.mp4"
+    shutil.copy(library.parent / "videos" / "red.mp4", video)
+    video.with_suffix(".srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nit is red\n")
+    run(home, Beside())
+    shutil.rmtree(home / "texts.lance")
+    manifest = Manifest.read(home)
+    assert transcript(str(video), home).note == ""  # it was not to have any
+    manifest.choosing(manifest.choices._replace(channels=("said",), speech="none")).write(home)
+    told = transcript(str(video), home)
+    assert [phrase.text for phrase in told.phrases] == ["it is red"]
+    assert told.note == (
+        f"{home}/texts.lance is not there, so it was heard again; the next index run finds all "
+        "words"
+    )
+    assert transcript(str(video), home, speech="none").note == ""

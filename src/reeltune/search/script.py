@@ -228,10 +228,27 @@ class Reason:
         return bool(self.weighed.literal[self.first])
 
     def quoted(self) -> Quoted:
-        """The words, with marks around those of the query."""
+        """The words, with marks around those of the query; around stop words only where these stand
+        in a phrase in quotes, or the query has no others."""
         text = " ".join(self.phrases.text[self.first : self.last + 1])
-        marks = [(t.start, t.end) for t in tokens(text) if t.word in self.weighed.found]
+        told = tokens(text)
+        words = [one.word for one in told]
+        quoted = set[int]()
+        for quote in self.weighed.quotes:
+            quoted.update(*_places(list(quote), words))
+        marks = [
+            (one.start, one.end)
+            for place, one in enumerate(told)
+            if one.word in self.weighed.found or place in quoted
+        ]
         return Quoted(start=self.start, end=self.end, text=text, marks=tuple(marks))
+
+
+def _places(some: list[str], words: list[str]) -> Iterator[range]:
+    """Where words stand in a row among others."""
+    for at in range(len(words) - len(some) + 1):
+        if words[at : at + len(some)] == some:
+            yield range(at, at + len(some))
 
 
 def _track(rows: pa.Table, moments: pa.Table) -> Track:

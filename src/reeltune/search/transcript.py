@@ -1,6 +1,7 @@
 """What is said in one video, from a library that knows it or heard now."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from reeltune.errors import DataError
@@ -12,6 +13,7 @@ from reeltune.search.channels.tellers import hearing
 from reeltune.search.engines.local import Meter
 from reeltune.search.store.manifest import Manifest
 from reeltune.search.store.schema import kept_time
+from reeltune.search.store.texts import NAME, missing
 from reeltune.search.tell_files import WORK, sound
 from reeltune.search.texts import words_of
 from reeltune.storage.content import content_hash
@@ -27,13 +29,19 @@ def transcript(
 
     The library is asked by the video's place, or by its content where the file has changed or lies
     elsewhere, so a video that is gone from disk may have its words too. With `speech`, which names
-    what hears, it is not asked. Nothing is written.
+    what hears, it is not asked. Nothing is written. Where the library has lost its words, the note
+    says so.
 
     Raises DataError for a video that is not there, LibraryError for a library that is not, and
     what hearing raises (see `Teller`).
     """
-    kept = None if library is None or speech is not None else _kept(video, library)
-    return _heard(video, speech, progress or Silent()) if kept is None else kept
+    asked = library if speech is None else None
+    kept = None if asked is None else _kept(video, asked)
+    if kept is not None:
+        return kept
+    heard = _heard(video, speech, progress or Silent())
+    lost = _lost(asked) if asked else ""
+    return replace(heard, note="; ".join(filter(None, [lost, heard.note])))
 
 
 def _heard(video: str, speech: str | None, progress: Progress) -> Told:
@@ -47,6 +55,15 @@ def _heard(video: str, speech: str | None, progress: Progress) -> Told:
         return sound(teller.tell(path, lambda share: meter.share(video, size, share)))
     finally:
         teller.close()
+
+
+def _lost(library: Path) -> str:
+    """That a library which was to know what is said has no words any more; empty if all is well."""
+    manifest = Manifest.read(library)
+    if "said" not in manifest.channels or not missing(library, manifest):
+        return ""
+    gone = library / NAME
+    return f"{gone} is not there, so it was heard again; the next index run finds all words"
 
 
 def _kept(video: str, library: Path) -> Told | None:

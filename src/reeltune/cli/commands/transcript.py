@@ -49,7 +49,7 @@ def transcript(
         print_json({"video": video, **asdict(told)})
         return
     if told.note:
-        say(("partly", "yellow"), f" {video}: {told.note}", err=True)
+        say(("note", "yellow"), f" {video}: {told.note}", err=True)
     if not told.phrases:
         say(f"nothing is said in {video}, or nothing that was understood", err=True)
     for line in lines_of(told.phrases, format):

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped, UInt8
 
 from reeltune.search.channels import _likelihood
+from reeltune.search.channels._stop_words import telling
 from reeltune.search.channels._vocabulary import ABSENT, EXACT, Vocabulary
 from reeltune.search.channels.question import Question
 
@@ -30,7 +31,8 @@ class Weighed:
     until: Int[np.ndarray, " P"]  # the last one of a sentence that each begins
     literal: Bool[np.ndarray, " P"]  # whether every word of the query is there as it is
     quoted: list[Bool[np.ndarray, " P"]]  # for each phrase in quotes, whether it is there
-    found: frozenset[str]  # words that count as words of the query
+    quotes: tuple[tuple[str, ...], ...]  # the words of these phrases
+    found: frozenset[str]  # words that count as words of the query and are more than stop words
 
 
 def together(each: Sequence[tuple[float, Weighed]]) -> Weighed:
@@ -46,6 +48,7 @@ def together(each: Sequence[tuple[float, Weighed]]) -> Weighed:
         until=np.max([one.until for _, one in each], axis=0),
         literal=np.all([one.literal for one in wanted] or [none], axis=0),
         quoted=[quote for one in wanted for quote in one.quoted],
+        quotes=tuple(quote for one in wanted for quote in one.quotes),
         found=frozenset().union(*(one.found for one in wanted)),
     )
 
@@ -92,7 +95,8 @@ class Phrases:
             until=np.maximum(until, np.arange(len(self.text)) + joined),
             literal=literal | (joined & whole),
             quoted=quoted,
-            found=self._found(forms),
+            quotes=tuple(map(tuple, question.quotes)),
+            found=self._found({word: forms[word] for word in telling(question.words)}),
         )
 
     def _quotation(
