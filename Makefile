@@ -6,7 +6,9 @@ SUITE := -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-re
 # Those of other packages: Reeltune itself deprecates nothing (tests/house), so that ours stay errors.
 SHOWN := DeprecationWarning PendingDeprecationWarning FutureWarning numpy.exceptions.VisibleDeprecationWarning
 
-.PHONY: help setup browser demo test coverage test-newest upgrade check format bench docs clean
+SIZE := quick
+
+.PHONY: help setup browser demo test coverage test-newest upgrade check format bench bench-full bench-compare docs clean
 help:            ## show this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 13
 
@@ -46,9 +48,16 @@ format: setup    ## format and mend what lint can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup     ## run every benchmark; one JSON line each, appended to benchmarks/results.jsonl
+bench: setup     ## run the short benchmarks, and write docs/measured/benchmarks.md
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps -r locks/bench.txt
-	for file in benchmarks/bench_*.py; do $(BIN)/python $$file | tee -a benchmarks/results.jsonl || exit 1; done
+	$(BIN)/python benchmarks/run.py $(SIZE)
+	$(BIN)/python benchmarks/page.py
+
+bench-full:      ## the same with every benchmark, which takes hours
+	$(MAKE) bench SIZE=full
+
+bench-compare: setup ## say which figures got worse since an earlier run on this machine
+	$(BIN)/python benchmarks/compare.py
 
 docs: setup      ## build the documentation, with the API reference, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

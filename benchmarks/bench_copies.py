@@ -27,6 +27,8 @@ from reeltune.search.ingest import index
 from reeltune.search.store import table as _table
 from reeltune.search.store.nearest import vectors_of
 
+RUNS = [["../shared/data/clips"]]
+
 TICKS = 90_000  # per second
 COSINES, DISTANCES = (0.85, 0.88, COSINE, 0.92, 0.94, 0.96), (6, BITS, 12, 16)
 

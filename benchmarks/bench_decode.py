@@ -24,6 +24,14 @@ from reeltune.media.decoder import Decoder
 from reeltune.media.sampling import Sampling
 from reeltune.types import Pixels
 
+QUICK: list[str] = []
+FIGURES = {
+    "*/*/wall_ratio": ("lower", "beside bare PyAV doing the same work, wall time"),
+    "*/*/cpu_ratio": ("lower", "beside bare PyAV doing the same work, processor time"),
+    "*/default_x_real_time": ("higher", "times real time by default sampling"),
+    "two hours/worker_mb": ("lower", "peak memory of the worker over two hours of video, MB"),
+}
+
 PIXELS = Pixels(size=224)
 ROUNDS = 5
 SECONDS = 40

@@ -37,6 +37,8 @@ from reeltune.storage.cache import cache_folder
 from reeltune.tasks.retrieval import card_of, encode_texts, evaluate, similarity
 from reeltune.types import Split
 
+RUNS = [["--data", "../shared/data"]]
+
 METHODS = ("dual-encoding", "dual-encoding-plus")
 SPLITS = {"train": "train", "dev": "val", "test": "test"}  # Flickr's names, ours
 

@@ -14,6 +14,12 @@ from _line import emit
 from reeltune.models._lite.frame_network import FrameNetwork
 from reeltune.models.clip import Config
 
+QUICK: list[str] = []
+FIGURES = {
+    "lite_to_clip": ("higher", "beside CLIP ViT-B/32 in float32, frames per second"),
+    "lite": ("higher", "frames per second of lite"),
+}
+
 FRAMES, ROUNDS = 32, 7
 
 

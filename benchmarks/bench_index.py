@@ -20,6 +20,12 @@ from reeltune.models.opening.open import open_model
 from reeltune.search.ingest import index
 from reeltune.types import FrameEncoder
 
+QUICK: list[str] = []
+FIGURES = {
+    "ratio": ("lower", "beside opening, decoding and encoding alone, time"),
+    "times_real_time": ("higher", "times real time"),
+}
+
 ROUNDS, COPIES = 3, 5
 
 

@@ -46,6 +46,13 @@ from reeltune.search.store.changes import undo
 from reeltune.search.store.manifest import FILE_NAME
 from reeltune.search.store.seal import manifests
 
+RUNS = [["--kills", "60"]]
+FIGURES = {
+    "lost": ("lower", "moments lost over all kills"),
+    "doubled": ("lower", "moments doubled"),
+    "faults": ("lower", "faults that verify found"),
+}
+
 SUBTITLES = (
     "1\n00:00:00,100 --> 00:00:01,000\nbars of kind {0}\n\n"
     "2\n00:00:01,000 --> 00:00:02,000\nwhich move on for {0} seconds\n"

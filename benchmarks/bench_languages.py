@@ -46,6 +46,8 @@ from reeltune.models._lite.sentence_encoder import WIDTH, SentenceEncoder
 from reeltune.models.lite import Lite, load
 from train_lite_head import Flickr8k
 
+RUNS: list[list[str]] = []
+
 SEED, QUERIES, DRAWS = 17, 200, 10_000
 EPOCHS, BATCH, RATE, DECAY, SMOOTHING, LARGEST_SCALE = 15, 512, 1e-3, 0.05, 0.05, 50.0
 AVERAGE = 0.99  # share of the weights that are kept at each step of the moving average

@@ -28,6 +28,8 @@ from reeltune.models.opening.open import open_model
 from reeltune.types import FrameEncoder
 from train_lite_head import Flickr8k
 
+RUNS = [["--data", "../shared/data"]]
+
 
 def figures(texts: torch.Tensor, videos: torch.Tensor, target: np.ndarray) -> dict[str, object]:
     """Recalls with intervals, rounded to a tenth of a point."""

@@ -15,6 +15,11 @@ from reeltune.cli.sample_clips import sample_clips
 from reeltune.data.toybox import Config
 from reeltune.types import Pair, Pixels
 
+QUICK: list[str] = []
+FIGURES = {
+    "*/ratio": ("higher", "beside decoding, frames per second from the cache"),
+}
+
 
 def seconds(reader: FrameReader, pairs: list[Pair]) -> tuple[float, int]:
     """Time of an epoch, and its frames."""

@@ -33,6 +33,11 @@ from reeltune.meltr.transformer import Config
 from reeltune.registry import find, names
 from reeltune.training.weighted import Weighted
 
+QUICK = ["2"]
+FIGURES = {
+    "cost/*": ("lower", "beside a step of multi-task learning, time"),
+}
+
 WORDS, WIDTH, LAYERS, LENGTH, BATCH = 500, 128, 4, 32, 16
 TASKS = ("clean0", "clean1", "clean2", "clean3", "masked0", "masked1", "masked2", "masked3")
 ALIGNED = "aligned weights"

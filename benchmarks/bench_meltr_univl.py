@@ -46,6 +46,14 @@ from reeltune.models._univl.tasks import TASKS
 from reeltune.models.univl import Config, Univl
 from reeltune.types import Batch
 
+QUICK = ["tiny", "3"]
+RUNS = [["tiny", "15"], ["full", "5"]]
+FIGURES = {
+    "cost/*": ("lower", "beside a step of multi-task learning, time"),
+    "extra_beside_double_backward": ("lower", "beside double backward, extra time of a meta step"),
+    "peak/*": ("lower", "beside a step of multi-task learning, peak memory"),
+}
+
 Size = Literal["tiny", "full"]
 Step = Callable[[Batch], object]
 SHAPES: dict[Size, tuple[int, int]] = {"tiny": (16, 16), "full": (4, 12)}  # B and T

@@ -25,6 +25,12 @@ from reeltune.search.query import answer
 from reeltune.search.store.gallery import Gallery
 from reeltune.search.store.schema import schema
 
+QUICK = ["--rows", "100000"]
+FIGURES = {
+    "ratio_to_vectors": ("lower", "beside the vectors alone, memory of an open library"),
+    "answered_ratio_to_vectors": ("lower", "beside the vectors alone, memory after an answer"),
+}
+
 PER_FILE = 100_000  # rows
 THUMBNAIL = 1000  # bytes
 

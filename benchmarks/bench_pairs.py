@@ -39,6 +39,16 @@ from reeltune.tasks.pair_retrieval import pair_scores
 from reeltune.tasks.retrieval import vector_scores
 from reeltune.types import DualEncoder, Pair
 
+QUICK = ["univl", "--count", "200", "--top", "20", "--texts", "10", "--pairs", "64"]
+RUNS = [["univl"], ["alpro"], ["violet"], ["all-in-one"]]
+FIGURES = {
+    "naive_beside_all_pairs": (
+        "higher",
+        "beside all pairs with halves read once, time of the naive loop",
+    ),
+    "top_beside_all_pairs": ("lower", "beside all pairs, time of the best candidates alone"),
+}
+
 NAIVE_AT_ONCE = 64
 
 

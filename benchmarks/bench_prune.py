@@ -30,6 +30,11 @@ from reeltune.nn.quantize import quantize
 from reeltune.runs.fewer_units import without_units
 from reeltune.storage.tensors import write_tensors
 
+RUNS = [["--threads", "1"]]
+FIGURES = {
+    "packed_ratio/*": ("lower", "beside the dense checkpoint, size"),
+}
+
 CLIPS, FRAMES, WORDS = 8, 32, 12
 
 

@@ -30,6 +30,13 @@ from reeltune.search.store.gallery import Gallery
 from reeltune.search.store.nearest import build_index
 from reeltune.search.store.schema import schema
 
+QUICK = ["--rows", "20000", "--queries", "30"]
+RUNS = [[], ["--rows", "1000000", "--queries", "30", "--skip", "lancedb"]]
+FIGURES = {
+    "ratio_to_numpy/*": ("lower", "beside numpy's exact scores, median time"),
+    "systems/*/R@10": ("higher", "recall at 10 beside exact search"),
+}
+
 K = 10
 Search = Callable[[np.ndarray], list[int]]  # query -> rows, best first; ids are the rows' numbers
 

@@ -32,6 +32,8 @@ from reeltune.search.channels.shown import LONGEST, SAMPLING, Shown
 from reeltune.search.shots import segments, signature
 from reeltune.types import Pixels
 
+RUNS = [["--clips", "../shared/data/clips"]]
+
 SIZE = (1280, 720)
 WORDS = re.findall(
     r"\w+",

@@ -28,6 +28,12 @@ from reeltune import Library
 from reeltune.search.store.schema import schema
 from reeltune.search.store.table import append
 
+QUICK = ["--rows", "20000", "--clients", "10", "--seconds", "5"]
+FIGURES = {
+    "p50_ms": ("lower", "milliseconds at the median"),
+    "p95_ms": ("lower", "milliseconds at the 95th percentile"),
+}
+
 NOUNS = ["dog", "cat", "car", "beach", "child", "tree", "boat", "horse", "snow", "street", "river"]
 DOES = ["runs", "jumps", "turns", "falls", "waits", "moves", "sings", "opens", "burns", "shines"]
 AT_ONCE = 20_000  # rows that are written together

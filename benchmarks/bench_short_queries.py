@@ -32,6 +32,11 @@ from reeltune.search.ingest import Choice, index
 from reeltune.search.query import may_match
 from train_lite_head import Flickr8k, lessons
 
+RUNS = [["--data", "../shared/data"]]
+FIGURES = {
+    "R@1": ("higher", "recall at 1"),
+}
+
 QUERIES = {
     "big_buck_bunny_0_30.webm|bigbuckbunny.mp4": "cartoon|rabbit|animated film|meadow|green hill",
     "bikes.mp4": "bicycle|cyclist|city traffic|man on bike|parked bike",

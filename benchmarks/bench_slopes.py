@@ -29,6 +29,9 @@ from reeltune.meltr.transformer import Config as Melter
 from reeltune.meltr.vectors import norm, plus
 from reeltune.models._univl.tasks import TASKS
 
+QUICK = ["tiny", "2", "0"]
+RUNS = [["tiny", "8", "0"], ["tiny", "8", "400"], ["full", "3", "0"]]
+
 LENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 Named = dict[str, Tensor]
 

@@ -19,6 +19,11 @@ from reeltune.cli.speaker import RATE
 from reeltune.search.channels.channel import Told
 from reeltune.search.channels.said import Said
 
+FIGURES = {
+    "word_error_rate": ("lower", "words wrong"),
+    "times_real_time": ("higher", "times real time of one core"),
+}
+
 FEW = 4  # words of a phrase that is looked for
 
 

@@ -7,6 +7,11 @@ from statistics import median
 
 from _line import emit
 
+QUICK: list[str] = []
+FIGURES = {
+    "help_seconds": ("lower", "seconds of `reeltune --help`"),
+}
+
 
 def seconds(*command: str) -> float:
     start = time.perf_counter()

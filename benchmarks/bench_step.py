@@ -28,6 +28,8 @@ from reeltune.runs.step import step_of
 from reeltune.training.settings import Settings
 from reeltune.types import Batch
 
+QUICK = ["--steps", "3"]
+
 TEXTS = ["a man plays the guitar on a stage", "two dogs run in the snow"]
 TRUE: dict[str, tuple[int, dict[str, Any]]] = {  # frames of a clip, and what the settings need
     "violet": (5, {}),

@@ -24,6 +24,11 @@ from reeltune.training.settings import Settings
 from reeltune.training.step import Contrast
 from reeltune.types import Batch
 
+FIGURES = {
+    "time/*": ("lower", "beside full fine-tuning, time of a step"),
+    "memory/*": ("lower", "beside full fine-tuning, memory of training"),
+}
+
 METHODS = (
     *("vop", "vop-p", "vop-c", "vop-f", "vop-fp", "vop-fc"),
     *("bias", "proj", "partial", "adapter-attn", "adapter-ffn", "lora"),

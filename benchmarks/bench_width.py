@@ -25,6 +25,11 @@ from reeltune import Library
 from reeltune.errors import ConfigError
 from reeltune.types import Matryoshka
 
+QUICK = ["--rows", "20000", "--queries", "50"]
+FIGURES = {
+    "recall_at_10": ("higher", "of the ten nearest moments by cut vectors"),
+}
+
 K = 10
 WIDTHS = (768, 512, 256, 128)
 FALLS = (0.0, 0.5, 1.0, 1.5)
@@ -77,7 +82,13 @@ def of_library(folder: Path, texts: Path) -> None:
     queries = library.embed_text([line for line in texts.read_text().splitlines() if line.strip()])
     for width, recall in recalls(moments, queries, model.widths).items():
         size = round(4e-6 * width * len(moments), 1)
-        emit("width", model=model.name, width=width, recall_at_10=recall, vectors_mb=size)
+        emit(
+            f"vectors of {model.name} cut to {width}",
+            model=model.name,
+            width=width,
+            recall_at_10=recall,
+            vectors_mb=size,
+        )
 
 
 def main() -> None:
@@ -97,7 +108,8 @@ def main() -> None:
         for width, recall in made.items():
             size = round(4e-6 * width * given.rows, 1)
             known = {"variance": round(share(fall, width), 3), "recall_at_10": recall}
-            emit("width", drawn=True, fall=fall, width=width, **known, vectors_mb=size)
+            what = f"drawn vectors cut to {width}, fall {fall:g}"
+            emit(what, fall=fall, width=width, **known, vectors_mb=size)
 
 
 if __name__ == "__main__":

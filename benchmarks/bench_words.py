@@ -30,6 +30,11 @@ from reeltune.search.store.gallery import Gallery
 from reeltune.search.store.schema import schema
 from reeltune.types import Channel, Phrase
 
+QUICK = ["--rows", "20000", "--phrases", "5000", "--queries", "20"]
+FIGURES = {
+    "*/processor_p50_ms": ("lower", "milliseconds of the processor at the median"),
+}
+
 K, KINDS, LONG, PER_FILE = 10, 20_000, 9, 40
 ALL: tuple[Channel, ...] = ("seen", "said", "shown")
 

@@ -29,6 +29,14 @@ from reeltune.evaluation.bootstrap import bounds, resampled_means, sums_by_group
 from reeltune.search.ingest import Choice, index
 from reeltune.types import Channel
 
+RUNS = [[], ["--clips", "../shared/data/clips"]]
+FIGURES = {
+    "said_right": ("higher", "phrases found of 25"),
+    "shown_right": ("higher", "phrases found of 25"),
+    "times_of_seen": ("lower", "beside indexing by what is seen alone, time"),
+    "gained": ("higher", "points of R@1 by words"),
+}
+
 FEW, NEAR, SLIDE = 4, 2.0, 4.0  # words of a query; s; s that a slide stays
 WORDS = Choice(hear=True, read=True)
 
