@@ -215,7 +215,8 @@ def cares(folder: Path, choice: Choice) -> Iterator[Care]:
     damaged = shutil.copytree(whole, folder / "damaged")
     table = damaged / _table.NAME
     words = max((damaged / _texts.NAME / "data").iterdir())
-    for file in (max((table / "data").iterdir()), manifests(table)[0][1], words):
+    for found in (max((table / "data").iterdir()), manifests(table)[0][1], words):
+        file = Path(str(found))
         content = file.read_bytes()
         middle = len(content) // 2
         file.write_bytes(content[:middle] + bytes(200) + content[middle + 200 :])

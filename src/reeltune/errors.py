@@ -8,6 +8,7 @@ ReeltuneError
 ├── CheckpointError   a model cannot be loaded, or is not the one expected
 └── LibraryError      a search library cannot be opened, read or written
     ├── NewerLibraryError  a newer Reeltune wrote it
+    ├── StoreError  an object store refuses what is asked of it, or cannot be reached
     └── NotInLibraryError  it has no such file or moment
 
 A message says what was got, what was wanted and what to do, in one sentence.
@@ -51,6 +52,10 @@ class LibraryError(ReeltuneError):
 
 class NewerLibraryError(LibraryError):
     """A search library was written by a newer Reeltune, which alone may change it."""
+
+
+class StoreError(LibraryError, OSError):
+    """An object store refuses what is asked of it, or cannot be reached."""
 
 
 class NotInLibraryError(LibraryError):

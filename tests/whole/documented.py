@@ -88,6 +88,7 @@ PARSED_ONLY = {  # lines that are not run here, and why; their options are check
     "library relocate ": "the same",
     "--in said,shown": "tests/search/test_words_in_libraries.py searches a library that has words",
     "play ": "it would open a player; tests/cli/test_hits.py has one that writes down its call",
+    "s3://": "they need a store; tests/search/test_library_in_store.py has a server of one",
     "mcp ": "it speaks with an assistant; tests/cli/test_mcp.py is one",
     "watch ": "it goes on for ever; tests/cli/test_watch.py ends it",
     "library reindex ": "tests/search/test_reindex.py does so, with two models",

@@ -1,15 +1,15 @@
 """Keeps what a command has found, for `play` and `cut`."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from reeltune.cli.terminal import say
 from reeltune.errors import in_short
 from reeltune.search.last_hits import remember
+from reeltune.storage.place import Place
 from reeltune.types import Hit
 
 
-def keep_hits(library: Path, query: str | None, hits: Sequence[Hit]) -> None:
+def keep_hits(library: Place, query: str | None, hits: Sequence[Hit]) -> None:
     """Remember hits; where that cannot be done, say so, as the search itself is none the worse."""
     try:
         remember(library, query, hits)

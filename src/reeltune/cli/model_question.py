@@ -10,19 +10,20 @@ from reeltune.cli.search_prompt import can_prompt
 from reeltune.cli.terminal import say
 from reeltune.models.opening.presets import DEFAULT, best_here, candidates, is_offered, presets
 from reeltune.storage.atomic_file import write_atomically
+from reeltune.storage.place import Place
 from reeltune.storage.settings_file import read_json
 
 REACH = 2.0  # seconds in which the hub must answer, or nothing is asked
 BETTER = "better_model"  # the answer's name in the file
 
 
-def model_for_new(library: Path, quiet: bool) -> str | None:
+def model_for_new(library: Place, quiet: bool) -> str | None:
     """The preset that a person wants for a new library; None for the default.
 
     Nothing is asked where a script runs, the library is there, the hub does not answer, or the
     answer is known.
     """
-    if quiet or not can_prompt() or (library.is_dir() and any(library.iterdir())):
+    if quiet or not can_prompt() or (library.is_dir() and any(library.glob("*"))):
         return None
     return preferred(lambda: input("Fetch it? [y/N] "), is_offered)
 

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from reeltune.cli.terminal import say, say_raw
 from reeltune.search.report import Report
 from reeltune.search.watching import Missing, News, Trouble
+from reeltune.storage.place import Place
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Teller:
     _missing: tuple[str, ...] = ()
     _trouble: str = ""
 
-    def begin(self, paths: Sequence[str], library: Path) -> None:
+    def begin(self, paths: Sequence[str], library: Place) -> None:
         """Say what is watched."""
         if not self.as_json:
             say(f"{library} is kept fresh from {', '.join(paths)}; Ctrl-C ends that", err=True)

@@ -8,14 +8,28 @@ import typer
 
 from reeltune.cli.completion import libraries
 from reeltune.cli.terminal import say_raw
+from reeltune.storage.place import Place, place
 
-LIBRARY = Path("reeltune.library")
+LIBRARY: Place = Path("reeltune.library")
 LibraryOption = Annotated[
-    Path,
-    typer.Option("--library", "-l", help="Folder of the library.", autocompletion=libraries),
+    Place,
+    typer.Option(
+        "--library",
+        "-l",
+        help="Folder of the library, or s3://bucket/name.",
+        parser=place,
+        metavar="PATH",
+        autocompletion=libraries,
+    ),
 ]
 LibraryArgument = Annotated[
-    Path, typer.Argument(help="Folder of the library.", autocompletion=libraries)
+    Place,
+    typer.Argument(
+        help="Folder of the library, or s3://bucket/name.",
+        parser=place,
+        metavar="[LIBRARY]",
+        autocompletion=libraries,
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 WithoutOption = Annotated[

@@ -1,12 +1,13 @@
 """Paths as programs give them: one, or several."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from reeltune.errors import ConfigError
+from reeltune.storage.object_path import ObjectPath
 
-Paths = str | Path | Sequence[str | Path]
+Paths = str | Path | ObjectPath | Sequence[str | Path | ObjectPath]
+SINGLE = (str, Path, ObjectPath)
 
 
 def each_of(paths: Paths) -> list[str]:
@@ -15,7 +16,7 @@ def each_of(paths: Paths) -> list[str]:
     Raises ConfigError for an empty text, which would mean the folder one is in, and for a
     text with a zero byte, which no system takes.
     """
-    listed = [os.fspath(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    listed = [str(paths)] if isinstance(paths, SINGLE) else [str(path) for path in paths]
     if "" in listed:
         raise ConfigError(
             "a path is empty, as that of a variable without a value; give a video or a folder"

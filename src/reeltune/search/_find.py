@@ -27,6 +27,7 @@ from reeltune.search.store.manifest import Manifest
 from reeltune.search.store.only import Only
 from reeltune.search.terms import Term
 from reeltune.search.texts import SWITCHES
+from reeltune.storage.place import Place
 from reeltune.types import Channel, Hit, Pixels
 
 QUERY_SAMPLING = "uniform 12"  # frames of a video that is itself a query
@@ -36,7 +37,7 @@ QUERY_SAMPLING = "uniform 12"  # frames of a video that is itself a query
 class Finder:
     """One version of a library, and what reads queries for it."""
 
-    folder: Path
+    folder: Place
     manifest: Manifest
     encoder: Encoder
     sentences: Sentences

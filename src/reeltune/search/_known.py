@@ -4,13 +4,13 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from pathlib import Path
 
 from reeltune.errors import DataError, MediaError
 from reeltune.media.files import Candidate
 from reeltune.search._places import is_below, place_of
 from reeltune.search.store.schema import kept_time
 from reeltune.search.store.table import open_table
+from reeltune.storage.place import Place
 
 ODD_TIME = "its time of change is not between 1678 and 2262; the nearer of these is kept"
 NOTHING = ""  # the content of a place that has no video now
@@ -70,7 +70,7 @@ class Known:
         self._owner: dict[str, str] = {}  # content -> the place that has it from now on
 
     @classmethod
-    def read(cls, folder: Path, paths: Sequence[str] = ()) -> "Known":
+    def read(cls, folder: Place, paths: Sequence[str] = ()) -> "Known":
         """What the newest version of a library's table holds; `paths` are those of the run."""
         names = ["video", "path", "location", "size", "modified_ns"]
         rows = open_table(folder).to_table(columns=names, filter="part = 0").to_pylist()

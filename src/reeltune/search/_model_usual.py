@@ -1,7 +1,5 @@
 """What scores are usual for a model, from pictures that it never learnt, kept in the library."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -11,6 +9,7 @@ from reeltune.search._background import digest, pictures
 from reeltune.search._rescore import indexed_columns
 from reeltune.search._usual import Baseline, Usual, usual
 from reeltune.storage.atomic_file import write_atomically
+from reeltune.storage.place import Place
 from reeltune.storage.settings_file import read_json
 from reeltune.types import DualEncoder
 
@@ -37,7 +36,7 @@ def usual_of(model: DualEncoder) -> Usual:
     return usual(*Baseline.of_model(model).of(seen), seen, np.arange(len(seen)))
 
 
-def usual_in(folder: Path, model: DualEncoder) -> Usual:
+def usual_in(folder: Place, model: DualEncoder) -> Usual:
     """What is usual for a library's model, as the last run of `index` left it in the library.
 
     It is measured anew where there is nothing yet, or only what is about another model or
@@ -46,14 +45,14 @@ def usual_in(folder: Path, model: DualEncoder) -> Usual:
     return _kept(folder, model) or usual_of(model)
 
 
-def keep_usual(folder: Path, model: DualEncoder) -> None:
+def keep_usual(folder: Place, model: DualEncoder) -> None:
     """Leave in a library what is usual for its model, unless it is there."""
     if _kept(folder, model) is None:
         kept = _Kept(fingerprint=model.fingerprint, background=digest(), usual=usual_of(model))
         write_atomically(folder / FILE_NAME, f"{kept.model_dump_json(indent=2)}\n".encode())
 
 
-def _kept(folder: Path, model: DualEncoder) -> Usual | None:
+def _kept(folder: Place, model: DualEncoder) -> Usual | None:
     try:
         kept = _Kept.model_validate(read_json(folder / FILE_NAME))
     except (OSError, ValueError):

@@ -16,6 +16,7 @@ from reeltune.media.progress import Progress
 from reeltune.search.engines.local import COMMIT_SECONDS
 from reeltune.search.report import Failed, Report, reason_of
 from reeltune.search.store import table as _table
+from reeltune.storage.place import Place
 
 
 @runtime_checkable
@@ -34,7 +35,7 @@ class Describes(Protocol):
 
 
 def caption_moments(
-    folder: Path, files: Sequence[Candidate], model: Describes, progress: Progress, report: Report
+    folder: Place, files: Sequence[Candidate], model: Describes, progress: Progress, report: Report
 ) -> None:
     """Give every moment of the files a caption by the model, where it has none by it.
 
@@ -53,7 +54,7 @@ def caption_moments(
 
 
 def _without(
-    folder: Path, files: Sequence[Candidate], by: str
+    folder: Place, files: Sequence[Candidate], by: str
 ) -> dict[Candidate, list[dict[str, Any]]]:
     """The moments of each file that have no caption by the model, in the order of time."""
     found: dict[str, list[dict[str, Any]]] = {}
@@ -66,7 +67,7 @@ def _without(
 class _Pending:
     """Captions that wait for the next commit."""
 
-    folder: Path
+    folder: Place
     by: str
     report: Report
     captions: dict[str, str] = field(default_factory=dict)

@@ -1,7 +1,5 @@
 """Makes an empty library, and settles with one that is there which model and frames it is of."""
 
-from pathlib import Path
-
 from reeltune.errors import LibraryError
 from reeltune.media.paths import each_of
 from reeltune.media.sampling import Sampling
@@ -16,10 +14,11 @@ from reeltune.search.store import table as _table
 from reeltune.search.store.lock import sole_writer
 from reeltune.search.store.manifest import FILE_NAME, Manifest
 from reeltune.storage.outputs import require_folder
+from reeltune.storage.place import Place, place
 
 
 def create(
-    folder: str | Path,
+    folder: str | Place,
     model: str | None = None,
     sampling: str | None = None,
     device: str | None = None,
@@ -32,7 +31,7 @@ def create(
     if there is a library in the folder, and ConfigError if nothing can be written there, or the
     model makes no vectors or none of this width.
     """
-    folder = Path(*each_of(folder)).expanduser()
+    folder = place(*each_of(str(folder)))
     _require_none(folder)
     require_folder(folder)
     encoder = encoder_for(folder, model, sampling, device, width)
@@ -44,14 +43,14 @@ def create(
     return encoder
 
 
-def manifest_of(folder: Path) -> Manifest | None:
+def manifest_of(folder: Place) -> Manifest | None:
     """The manifest of a library that is there; None where one is to be made."""
     is_there = (folder / FILE_NAME).exists() or _table.exists(folder)
     return Manifest.read(folder) if is_there else None
 
 
 def encoder_for(
-    folder: Path,
+    folder: Place,
     model: str | None,
     sampling: str | None,
     device: str | None = None,
@@ -67,7 +66,7 @@ def encoder_for(
     return Encoder.named(placed_name(given(model or DEFAULT)), device, width, stored)
 
 
-def settle(folder: Path, encoder: Encoder, model: str | None, sampling: str | None) -> Manifest:
+def settle(folder: Place, encoder: Encoder, model: str | None, sampling: str | None) -> Manifest:
     """Settings of the library, which is made if there is none; the caller holds its lock.
 
     `model` and `sampling` are what the user chose. Raises LibraryError where the library
@@ -120,7 +119,7 @@ def _otherwise(
     return "leave --model out, or " if helps else ""
 
 
-def _anew(folder: Path, encoder: Encoder, field: str) -> str:
+def _anew(folder: Place, encoder: Encoder, field: str) -> str:
     """The advice to make vectors anew: here where the model alone is another, else elsewhere."""
     model = f"{encoder.name}{option_of(encoder.model)}"
     if field in ("sampling", "segments"):
@@ -128,7 +127,7 @@ def _anew(folder: Path, encoder: Encoder, field: str) -> str:
     return f"read its videos again: reeltune library reindex {folder} --model {model}"
 
 
-def _require_none(folder: Path) -> None:
+def _require_none(folder: Place) -> None:
     if manifest_of(folder) is not None:
         raise LibraryError(
             f"{folder} is a library already; open it with reeltune.Library, or make the new one in "

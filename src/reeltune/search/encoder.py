@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from reeltune.search._model_usual import keep_usual, usual_in
 from reeltune.search._usual import Baseline, Usual
 from reeltune.search.store.manifest import FILE_NAME, Manifest
 from reeltune.settings.words import require_words
+from reeltune.storage.place import Place
 from reeltune.types import DualEncoder
 
 AT_ONCE = 256  # texts encoded together, to bound memory
@@ -34,7 +34,7 @@ class Encoder:
         self._usual: Usual | None = None
 
     @classmethod
-    def of_library(cls, folder: Path, manifest: Manifest, device: str | None = None) -> "Encoder":
+    def of_library(cls, folder: Place, manifest: Manifest, device: str | None = None) -> "Encoder":
         """The model that a library names, which whoever made the library chose."""
         return cls(manifest.model, partial(_open_stored, folder, manifest, device))
 
@@ -96,14 +96,14 @@ class Encoder:
                 self._baseline = Baseline.of_model(self.model)
             return self._baseline
 
-    def usual_in(self, folder: Path) -> Usual:
+    def usual_in(self, folder: Place) -> Usual:
         """What scores are usual for the model, as a library of it knows."""
         with self._lock:
             if self._usual is None:
                 self._usual = usual_in(folder, self.model)
             return self._usual
 
-    def keep_usual(self, folder: Path) -> None:
+    def keep_usual(self, folder: Place) -> None:
         """Leave in a library of the model what is usual for it, unless it is there."""
         with self._lock:
             keep_usual(folder, self.model)
@@ -118,7 +118,7 @@ def _open_cut(name: str, device: str | None, width: int | None, kept: int | None
     return model
 
 
-def _open_stored(folder: Path, manifest: Manifest, device: str | None) -> DualEncoder:
+def _open_stored(folder: Place, manifest: Manifest, device: str | None) -> DualEncoder:
     try:
         model = _open_cut(manifest.model, device, None, manifest.dim)
     except CheckpointError as error:

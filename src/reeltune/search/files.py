@@ -21,6 +21,7 @@ from reeltune.search.store.manifest import Manifest
 from reeltune.search.store.only import Only
 from reeltune.search.store.schema import TAKEN
 from reeltune.search.times import as_text
+from reeltune.storage.place import Place
 
 PLAIN = ("path", "location", "size", "duration", "width", "height", "note")
 COUNTED = ("parts", "modified", TAKEN)  # columns that a file has under other names
@@ -56,7 +57,7 @@ class Relocated:
         return 3 if self.kept else 0
 
 
-def list_files(folder: Path) -> list[File]:
+def list_files(folder: Place) -> list[File]:
     """Every file, in the order of paths."""
     Manifest.read(folder)
     table = _table.open_table(folder)
@@ -65,7 +66,7 @@ def list_files(folder: Path) -> list[File]:
     return sorted(map(_file, rows), key=lambda file: (file.path, file.location))
 
 
-def stored_file(folder: Path, id: str) -> Stored:
+def stored_file(folder: Place, id: str) -> Stored:
     """What a library knows of the place of a file, by its id; raises NotInLibraryError for an id
     that it does not have."""
     table = _table.open_table(folder)
@@ -87,7 +88,7 @@ def _file(row: dict[str, Any]) -> File:
     )
 
 
-def remove(folder: Path, paths: Paths) -> list[str]:
+def remove(folder: Place, paths: Paths) -> list[str]:
     """Take files out of a library, or those below folders, and leave them on disk; returns their
     paths.
 
@@ -105,7 +106,7 @@ def remove(folder: Path, paths: Paths) -> list[str]:
     return sorted(named.values())
 
 
-def contents_of(folder: Path, path: str) -> list[str]:
+def contents_of(folder: Place, path: str) -> list[str]:
     """Contents that a library holds of a file, or of all below a folder, which need not be on disk.
 
     Raises LibraryError for a path that names none.
@@ -113,7 +114,7 @@ def contents_of(folder: Path, path: str) -> list[str]:
     return [one.video for one in _named(folder, list(Known.read(folder).by_video.values()), path)]
 
 
-def _named(folder: Path, stored: Sequence[Stored], path: str) -> list[Stored]:
+def _named(folder: Place, stored: Sequence[Stored], path: str) -> list[Stored]:
     """The files that a path names: by where it is, or else as it was given at indexing."""
     place = place_of(path)
     if found := [one for one in stored if is_below(one.location, place)]:
@@ -126,7 +127,7 @@ def _named(folder: Path, stored: Sequence[Stored], path: str) -> list[Stored]:
     )
 
 
-def relocate(folder: Path, old: str, new: str) -> Relocated:
+def relocate(folder: Place, old: str, new: str) -> Relocated:
     """Tell a library that the files below a folder are now below another one.
 
     A file is taken to be there if one of the same size is; the next `index` run reads it if its
@@ -173,7 +174,7 @@ def _why_not(known: Known, stored: Stored, place: str) -> str:
     return "" if size == stored.size else f"{place} has {size} bytes, and it had {stored.size}"
 
 
-def _require_some(folder: Path, old: str, new: str, done: Relocated) -> None:
+def _require_some(folder: Place, old: str, new: str, done: Relocated) -> None:
     if not done.moved and not done.kept:
         raise LibraryError(
             f"{folder} has no file below {old}; give the folder as `location` has it in: "

@@ -41,6 +41,7 @@ from reeltune.search.store.manifest import Choices, Manifest
 from reeltune.search.tell_files import tell_files
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.outputs import require_folder
+from reeltune.storage.place import Place, place
 from reeltune.types import Pixels
 
 MANY_FRAGMENTS = 64  # a commit adds one; more than this slow every reader
@@ -82,7 +83,7 @@ class Options(TypedDict, total=False):
 
 def index(
     paths: Paths,
-    folder: str | Path,
+    folder: str | Place,
     choice: Choice = Choice(),
     progress: Progress | None = None,
     encoder: Encoder | None = None,
@@ -98,7 +99,7 @@ def index(
     by then stays sound), or if model or sampling differ from the library's; DataError if a path is
     not there.
     """
-    begun, paths, folder = time.monotonic(), each_of(paths), Path(*each_of(folder)).expanduser()
+    begun, paths, folder = time.monotonic(), each_of(paths), place(*each_of(str(folder)))
     is_told = choice.prune == "all"  # that what is not there is gone
     there = [path for path in paths if not is_told or Path(path).expanduser().exists()]
     stored = manifest_of(folder)
@@ -198,7 +199,7 @@ def _tell(run: Run, contents: Sequence[str], tellers: Sequence[Teller]) -> None:
     tell_files(run.folder, files, tellers, run.meter, run.report)
 
 
-def _clean_up(folder: Path) -> None:
+def _clean_up(folder: Place) -> None:
     """Take out texts of contents that are gone, and join the fragments of many commits."""
     _texts.sweep(folder)
     tables = filter(None, (_table.open_table(folder), _texts.open_texts(folder)))
@@ -207,7 +208,7 @@ def _clean_up(folder: Path) -> None:
 
 
 @contextmanager
-def _reported(folder: Path, report: Report, begun: float) -> Iterator[None]:
+def _reported(folder: Place, report: Report, begun: float) -> Iterator[None]:
     """Write the report when the run is done; where an error ended it, if it can be written."""
     try:
         yield
@@ -219,23 +220,23 @@ def _reported(folder: Path, report: Report, begun: float) -> Iterator[None]:
     _write(folder, report, begun)
 
 
-def _write(folder: Path, report: Report, begun: float) -> None:
+def _write(folder: Place, report: Report, begun: float) -> None:
     report.elapsed = time.monotonic() - begun
     write_atomically(folder / REPORT_NAME, json.dumps(report.as_dict(), indent=2).encode())
 
 
-def _prune(folder: Path, paths: Sequence[str], prune: Prune, report: Report) -> None:
+def _prune(folder: Place, paths: Sequence[str], prune: Prune, report: Report) -> None:
     stored = list(Known.read(folder, paths).by_video.values())
     gone, report.kept = gone_below(paths, stored, prune)
     _remove(folder, gone, report)
 
 
-def _remove(folder: Path, gone: Sequence[Stored], report: Report) -> None:
+def _remove(folder: Place, gone: Sequence[Stored], report: Report) -> None:
     _table.remove(folder, [one.video for one in gone])
     report.removed.extend(one.path for one in gone)
 
 
-def _remembering(folder: Path, manifest: Manifest, choices: Choices) -> Manifest:
+def _remembering(folder: Place, manifest: Manifest, choices: Choices) -> Manifest:
     """The manifest with what later runs do as well, which is written where that has changed."""
     if manifest.choices != choices:
         manifest = manifest.choosing(choices)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from reeltune.errors import DataError, in_short
 from reeltune.storage.atomic_file import replacing
+from reeltune.storage.place import Place as Folder
 from reeltune.storage.settings_file import read_json
 from reeltune.storage.state import state_folder
 from reeltune.types import Hit
@@ -63,10 +64,10 @@ class Place:
     end: float
 
 
-def remember(library: Path, query: str | None, hits: Sequence[Hit]) -> None:
+def remember(library: Folder, query: str | None, hits: Sequence[Hit]) -> None:
     """Keep hits for `recall`; raises OSError where that cannot be written."""
     kept = [_kept(hit) for hit in hits]
-    last = {"library": os.path.abspath(library), "query": query or "", "hits": kept}
+    last = {"library": str(library.absolute()), "query": query or "", "hits": kept}
     folder = state_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with replacing(folder / NAME) as half:

@@ -40,6 +40,7 @@ from reeltune.search.store.texts import open_texts
 from reeltune.search.terms import Term, terms
 from reeltune.search.texts import KeptPhrase, list_texts
 from reeltune.settings.words import each_text
+from reeltune.storage.place import Place, place
 from reeltune.types import DualEncoder, Hit, Moment
 
 
@@ -53,12 +54,12 @@ class Library:
     process.
     """
 
-    def __init__(self, folder: str | Path, device: str | None = None) -> None:
+    def __init__(self, folder: str | Place, device: str | None = None) -> None:
         """Open a library; raises LibraryError if there is none or it cannot be read.
 
         The model is opened when it is first needed, on `device` (such as `cuda`) if one is named.
         """
-        self.folder = Path(folder).expanduser()
+        self.folder = place(folder)
         self._device = device
         self.manifest = Manifest.read(self.folder)
         self._encoder = Encoder.of_library(self.folder, self.manifest, device)
@@ -72,7 +73,7 @@ class Library:
     @classmethod
     def create(
         cls,
-        folder: str | Path,
+        folder: str | Place,
         model: str | None = None,
         *,
         sampling: str | None = None,

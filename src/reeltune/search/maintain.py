@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -23,6 +22,7 @@ from reeltune.search.store.lock import sole_writer
 from reeltune.search.store.manifest import FILE_NAME, Manifest
 from reeltune.search.store.nearest import build_index, vectors_of
 from reeltune.search.store.schema import CAPTION, CAPTIONS, REST, SINCE_4, schema
+from reeltune.storage.place import Place
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Health:
     text_units: list[str] = field(default_factory=list)  # channels of words of files at fault
 
 
-def info(folder: Path) -> dict[str, object]:
+def info(folder: Place) -> dict[str, object]:
     """Size, settings and contents of a library."""
     manifest, table = Manifest.read(folder), _table.open_table(folder)
     firsts = table.to_table(columns=["duration", "size"], filter="part = 0")
@@ -65,7 +65,7 @@ def _captions(table: Table) -> dict[str, int]:
     return {"captions": table.count_rows(filter=f"{CAPTION} is not null")}
 
 
-def _phrases(folder: Path) -> dict[str, int]:
+def _phrases(folder: Place) -> dict[str, int]:
     """How many phrases of each channel there are, where words are stored."""
     table = _texts.open_texts(folder)
     if table is None:
@@ -74,7 +74,7 @@ def _phrases(folder: Path) -> dict[str, int]:
     return {f"phrases_{name}": table.count_rows(filter=some) for name, some in counts.items()}
 
 
-def verify(folder: Path) -> Health:
+def verify(folder: Place) -> Health:
     """Check that all is as it was written, that every file is there whole and once, and that every
     vector can be searched.
 
@@ -130,7 +130,7 @@ def _faults_of(rows: pa.Table) -> Faults:
         yield "has vectors whose rest is not finite", broken
 
 
-def _verify_texts(folder: Path, manifest: Manifest, health: Health) -> None:
+def _verify_texts(folder: Place, manifest: Manifest, health: Health) -> None:
     """Check the words of the library; where they cannot be opened, that is a fault of theirs."""
     try:
         table = _texts.open_texts(folder)
@@ -167,7 +167,7 @@ TEXTS = Kind(
 )
 
 
-def optimize(folder: Path) -> dict[str, object]:
+def optimize(folder: Place) -> dict[str, object]:
     """Join fragments, drop old versions, and build or extend the ANN index where it pays."""
     Manifest.read(folder)
     with sole_writer(folder):

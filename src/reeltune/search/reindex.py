@@ -6,9 +6,7 @@ names the table in use, is replaced in one step.
 """
 
 import os
-import shutil
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from reeltune.errors import LibraryError
 from reeltune.media.files import Candidate
@@ -25,6 +23,7 @@ from reeltune.search.store.lock import sole_writer
 from reeltune.search.store.manifest import Manifest
 from reeltune.search.store.nearest import build_index
 from reeltune.search.store.schema import CAPTION, CAPTIONED_BY, RIDING
+from reeltune.storage.place import Place, move, remove_tree
 
 PLACE = "reindex"  # the folder in a library where the new one grows
 
@@ -49,7 +48,7 @@ class Reindexed:
 
 
 def reindex(
-    folder: Path,
+    folder: Place,
     model: str,
     device: str | None = None,
     drop_missing: bool = False,
@@ -94,7 +93,7 @@ def reindex(
     return done
 
 
-def _require_other(folder: Path, old: Manifest, encoder: Encoder) -> None:
+def _require_other(folder: Place, old: Manifest, encoder: Encoder) -> None:
     """Raise LibraryError for the model that a library has already."""
     if (encoder.model.fingerprint, encoder.model.dim) == (old.fingerprint, old.dim):
         raise LibraryError(
@@ -103,17 +102,17 @@ def _require_other(folder: Path, old: Manifest, encoder: Encoder) -> None:
         )
 
 
-def _require_of_model(inner: Path, encoder: Encoder) -> None:
+def _require_of_model(inner: Place, encoder: Encoder) -> None:
     """Throw away what an earlier call made with another model."""
     try:
         begun = manifest_of(inner)
     except LibraryError:
         begun = None
     if begun is None or begun.fingerprint != encoder.model.fingerprint:
-        shutil.rmtree(inner, ignore_errors=True)
+        remove_tree(inner)
 
 
-def _settle_files(inner: Path, stored: dict[str, Stored]) -> None:
+def _settle_files(inner: Place, stored: dict[str, Stored]) -> None:
     """Leave in the new library only files of the old one, under the paths that these have."""
     made, places = Known.read(inner).by_video, {one.location for one in stored.values()}
     gone = [
@@ -130,7 +129,7 @@ def _settle_files(inner: Path, stored: dict[str, Stored]) -> None:
     )
 
 
-def _missing(inner: Path, stored: dict[str, Stored], report: Report) -> list[Failed]:
+def _missing(inner: Place, stored: dict[str, Stored], report: Report) -> list[Failed]:
     """Files of the old library that the new one has neither by content nor by place, and why."""
     made = Known.read(inner)
     why = {failed.path: failed.reason for failed in report.failed}
@@ -142,7 +141,7 @@ def _missing(inner: Path, stored: dict[str, Stored], report: Report) -> list[Fai
     ]
 
 
-def _carry_captions(folder: Path, inner: Path) -> int:
+def _carry_captions(folder: Place, inner: Place) -> int:
     """Give moments of the new library the captions of those of the same times; returns how many
     captions found none."""
     table = _table.open_table(folder)
@@ -165,7 +164,7 @@ def _moment(row: dict[str, object]) -> tuple[object, ...]:
     return row["location"], row["start"], row["end"]
 
 
-def _switch(folder: Path, inner: Path, old: Manifest) -> None:
+def _switch(folder: Place, inner: Place, old: Manifest) -> None:
     """Move the new table beside the old one, and have the library use it."""
     made, name = Manifest.read(inner), _table.next_name(folder)
     vectors = ("model", "fingerprint", "dim", "indexed", "sampling", "segments", "schema_version")
@@ -174,6 +173,6 @@ def _switch(folder: Path, inner: Path, old: Manifest) -> None:
     if table.count_rows() > ANN_ROWS:
         build_index(table)
     _table.open_table(inner).write_metadata({RIDING: new.as_json()})
-    os.rename(_table.path_of(inner), folder / name)
+    move(_table.path_of(inner), folder / name)
     replace_table(folder, new, "reindex")
-    shutil.rmtree(inner, ignore_errors=True)
+    remove_tree(inner)

@@ -1,12 +1,10 @@
 """Mends a library: keeps every row that can be read, and sets aside what it cannot use."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NoReturn
 
 import pyarrow as pa
@@ -21,6 +19,7 @@ from reeltune.search.store.dataset import Fragment, Table
 from reeltune.search.store.lock import sole_writer
 from reeltune.search.store.manifest import FILE_NAME, Manifest
 from reeltune.search.store.nearest import build_index
+from reeltune.storage.place import Place, copy, move
 
 ASIDE = "set_aside"  # a folder in the library, for what no command reads any more
 STEP = 128  # rows that are read, and lost, at once
@@ -54,7 +53,7 @@ TEXTS = _Kind(
 )
 
 
-def repair(folder: Path, go_back: bool = False) -> list[str]:
+def repair(folder: Place, go_back: bool = False) -> list[str]:
     """Mend what `verify` finds; returns what was done, in words.
 
     What a table needs beside its rows is put back from its copies or, as an index, made anew. Rows
@@ -100,7 +99,7 @@ def repair(folder: Path, go_back: bool = False) -> list[str]:
     return done
 
 
-def _readable_manifest(folder: Path) -> Manifest | None:
+def _readable_manifest(folder: Place) -> Manifest | None:
     """None where there is none, or a damaged one; raises NewerLibraryError."""
     try:
         return Manifest.read(folder)
@@ -110,7 +109,7 @@ def _readable_manifest(folder: Path) -> Manifest | None:
         return None
 
 
-def _restore_table(path: Path, kind: "_Kind", go_back: bool, done: list[str]) -> None:
+def _restore_table(path: Place, kind: "_Kind", go_back: bool, done: list[str]) -> None:
     """Bring back a table of a library that can be opened."""
     folder = path.parent
     version = _newest_sound(folder, path, done)
@@ -130,7 +129,7 @@ def _restore_table(path: Path, kind: "_Kind", go_back: bool, done: list[str]) ->
     done.append(f"went back to {left}, the newest that can be opened; {kind.all_again}")
 
 
-def _begin_anew(folder: Path, done: list[str]) -> None:
+def _begin_anew(folder: Place, done: list[str]) -> None:
     kept = _readable_manifest(folder) or _nothing_tells(folder)
     if (_table.path_of(folder)).exists():
         _set_aside(folder, _table.path_of(folder))
@@ -138,7 +137,7 @@ def _begin_anew(folder: Path, done: list[str]) -> None:
     done.append("made the missing table, empty; index the videos again")
 
 
-def _restore_texts(folder: Path, done: list[str]) -> None:
+def _restore_texts(folder: Place, done: list[str]) -> None:
     """Bring back words that can be read; as the next run finds what is missing of them, an older
     version will do without asking, and if need be none."""
     path = folder / _texts.NAME
@@ -158,7 +157,7 @@ def _restore_texts(folder: Path, done: list[str]) -> None:
     done.append(f"set aside {_texts.NAME}, of which no version can be used; {WORDS_AGAIN}")
 
 
-def _newest_sound(folder: Path, path: Path, done: list[str]) -> int:
+def _newest_sound(folder: Place, path: Place, done: list[str]) -> int:
     """The newest version that can be opened, once what it has copies of is put back."""
     sealed = seal.read(path)
     versions = {version for version, _ in seal.manifests(path)}
@@ -173,7 +172,7 @@ def _newest_sound(folder: Path, path: Path, done: list[str]) -> int:
     )
 
 
-def _put_back(folder: Path, path: Path, sealed: seal.Seal, done: list[str]) -> None:
+def _put_back(folder: Place, path: Place, sealed: seal.Seal, done: list[str]) -> None:
     """Put back what tells of the rows of a version, from its copies."""
     for name in sealed.broken(path, sealed.copies):
         if (path / name).exists():
@@ -189,7 +188,7 @@ def _restore_index(table: Table, done: list[str]) -> None:
         done.append("built the damaged index anew")
 
 
-def _opens(path: Path, version: int) -> bool:
+def _opens(path: Place, version: int) -> bool:
     try:
         Table.open(path, version).get_fragments()
     except LibraryError:
@@ -207,7 +206,7 @@ def _units_of(table: Table) -> int:
     return len(units)
 
 
-def _drop_damaged(folder: Path, table: Table, kind: "_Kind", done: list[str]) -> None:
+def _drop_damaged(folder: Place, table: Table, kind: "_Kind", done: list[str]) -> None:
     """Take out rows that cannot be read, or are not as they were written; their files, which go
     when old versions are dropped, are kept aside."""
     whole: list[int] = []
@@ -222,7 +221,7 @@ def _drop_damaged(folder: Path, table: Table, kind: "_Kind", done: list[str]) ->
             whole.append(part.fragment_id)
             lost += part.physical_rows
         if part.fragment_id in {*whole, *some}:
-            for file in filter(Path.exists, part.files()):
+            for file in (file for file in part.files() if file.exists()):
                 _set_aside(folder, file, _link)
     if whole or some:
         table.drop(whole, some)
@@ -246,21 +245,21 @@ def _damaged(places: list[int], rows: pa.Table | None) -> list[int]:
     return [place for place, bad in zip(places, differing(rows), strict=True) if bad]
 
 
-def _set_aside(folder: Path, path: Path, how: Callable[[Path, Path], object] = Path.rename) -> None:
+def _set_aside(folder: Place, path: Place, how: Callable[[Place, Place], object] = move) -> None:
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     (folder / ASIDE).mkdir(exist_ok=True)
     how(path, folder / ASIDE / f"{now}-{path.name}")
 
 
-def _link(path: Path, to: Path) -> None:
+def _link(path: Place, to: Place) -> None:
     """Give a file, which never changes, a second name."""
     try:
-        os.link(path, to)
-    except OSError:  # the file system has no links
-        shutil.copy2(path, to)
+        os.link(str(path), str(to))
+    except OSError:  # the file system has no links, or it is a store
+        copy(path, to)
 
 
-def _restore_manifest(folder: Path, done: list[str]) -> None:
+def _restore_manifest(folder: Place, done: list[str]) -> None:
     """Write the library's manifest from the table, where it is lost or says what the table does
     not."""
     kept, told = _readable_manifest(folder), _table.told(_table.open_table(folder))
@@ -279,7 +278,7 @@ def _restore_manifest(folder: Path, done: list[str]) -> None:
     )
 
 
-def _nothing_tells(folder: Path) -> NoReturn:
+def _nothing_tells(folder: Place) -> NoReturn:
     raise LibraryError(
         f"{folder} cannot be mended: neither {FILE_NAME} nor the table says what made it; "
         f"index again: reeltune index VIDEOS --library NEW"

@@ -10,18 +10,23 @@ from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from reeltune.errors import ReeltuneError
+from reeltune.errors import LibraryError, ReeltuneError
 from reeltune.search.report import Report
+from reeltune.storage.atomic_file import write_atomically
+from reeltune.storage.object_path import ObjectPath
+from reeltune.storage.place import Place
 
 LOG_NAME = "log.txt"
 SIZE, KEPT = 1 << 20, 3  # bytes of a file, and how many full ones are kept beside it
+FORMAT = logging.Formatter("%(asctime)s %(message)s")
 MESSAGES = logging.getLogger("reeltune")  # of decoders too, where `--verbose` lets them through
 
 
 @contextmanager
-def logged(folder: Path, paths: Sequence[str], report: Report) -> Iterator[None]:
+def logged(folder: Place, paths: Sequence[str], report: Report) -> Iterator[None]:
     """Write the beginning of a run, what its report says when it ends, and why it failed."""
-    log = _File(folder / LOG_NAME)
+    path = folder / LOG_NAME
+    log = _Object(path) if isinstance(path, ObjectPath) else _File(Path(str(path)))
     MESSAGES.addHandler(log)
     try:
         log.say(f"index {', '.join(map(repr, paths))}")
@@ -54,20 +59,8 @@ def _sentences(report: Report) -> Iterator[str]:
     yield f"{'stopped' if report.interrupted else 'done'}: {counts}, {len(report.failed)} failed"
 
 
-class _File(RotatingFileHandler):
-    """A file that costs no run when it cannot be written, as on a full disk."""
-
-    def __init__(self, path: Path) -> None:
-        is_other = os.path.lexists(path) and not path.is_file()  # a named pipe would be waited for
-        super().__init__(
-            os.devnull if is_other else path,
-            maxBytes=SIZE,
-            backupCount=KEPT,
-            encoding="utf-8",
-            delay=True,
-            errors="backslashreplace",
-        )
-        self.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+class _Log(logging.Handler):
+    """Lines that cost no run when they cannot be written, as on a full disk."""
 
     def say(self, said: str) -> None:
         """Write one line, whatever levels are let through."""
@@ -81,6 +74,49 @@ class _File(RotatingFileHandler):
         """One line, in which nothing acts on a terminal."""
         text = super().format(record)
         return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+class _Object(_Log):
+    """The log as an object of a store, which is written when a run begins and when it ends."""
+
+    def __init__(self, path: ObjectPath) -> None:
+        super().__init__()
+        self._path, self._lines, self._has_begun = path, b"", False
+        self.setFormatter(FORMAT)
+        with suppress(OSError):
+            self._lines, _ = path.read()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line; the first one, which tells of a run that is killed, is written at once."""
+        self._lines += f"{self.format(record)}\n".encode(errors="backslashreplace")
+        if not self._has_begun:
+            self._has_begun = True
+            self._write()
+
+    def close(self) -> None:
+        """Write what was kept."""
+        self._write()
+        super().close()
+
+    def _write(self) -> None:
+        with suppress(OSError, LibraryError):
+            write_atomically(self._path, self._lines[-SIZE:])
+
+
+class _File(_Log, RotatingFileHandler):
+    """The log as a file."""
+
+    def __init__(self, path: Path) -> None:
+        is_other = os.path.lexists(path) and not path.is_file()  # a named pipe would be waited for
+        super().__init__(
+            os.devnull if is_other else path,
+            maxBytes=SIZE,
+            backupCount=KEPT,
+            encoding="utf-8",
+            delay=True,
+            errors="backslashreplace",
+        )
+        self.setFormatter(FORMAT)
 
     def close(self) -> None:
         """Close the file, if it was opened."""

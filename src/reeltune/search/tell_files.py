@@ -20,6 +20,7 @@ from reeltune.search.engines.local import COMMIT_SECONDS, Meter
 from reeltune.search.engines.local_readers import has_changed
 from reeltune.search.report import Failed, Report, Worded, reason_of
 from reeltune.search.store import texts as _texts
+from reeltune.storage.place import Place
 from reeltune.types import Phrase
 
 MOST = 100_000  # phrases of one channel of a file
@@ -28,7 +29,7 @@ WORK = {"said": "hearing", "shown": "reading"}  # for people
 
 
 def tell_files(
-    folder: Path, files: Sequence[Stored], tellers: Sequence[Teller], meter: Meter, report: Report
+    folder: Place, files: Sequence[Stored], tellers: Sequence[Teller], meter: Meter, report: Report
 ) -> None:
     """Store what channels of the files hold, where it was not yet told so, one after the other.
 
@@ -62,7 +63,7 @@ def _tell_channel(files: Sequence[Stored], pending: "_Pending") -> None:
 class _Pending:
     """Texts of a channel that wait for the next commit."""
 
-    folder: Path
+    folder: Place
     teller: Teller
     meter: Meter
     report: Report

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import get_args
 
 import pyarrow as pa
@@ -12,6 +11,7 @@ from reeltune.search._known import Known, Stored
 from reeltune.search.channels.channel import Told, Words
 from reeltune.search.store import texts as _texts
 from reeltune.search.store.manifest import Manifest
+from reeltune.storage.place import Place
 from reeltune.types import Phrase
 
 SWITCHES: dict[Words, str] = {"said": "--hear", "shown": "--read"}  # of `index`
@@ -30,7 +30,7 @@ class KeptPhrase(Phrase):
     language: str  # BCP 47, empty where it is not known
 
 
-def list_texts(folder: Path, channel: Words | None = None) -> Iterator[KeptPhrase]:
+def list_texts(folder: Place, channel: Words | None = None) -> Iterator[KeptPhrase]:
     """What was heard and read, or one of these, in the order of paths, channels and time.
 
     They are those of this version, whatever is written meanwhile. Raises ConfigError, before the
@@ -47,7 +47,7 @@ def list_texts(folder: Path, channel: Words | None = None) -> Iterator[KeptPhras
     return _texts_of(rows.sort_by(ORDER), Known.read(folder).by_video)
 
 
-def why_none(folder: Path, channel: Words | None = None) -> str:
+def why_none(folder: Place, channel: Words | None = None) -> str:
     """Why a library has no words, or none of a channel, and what finds some."""
     manifest = Manifest.read(folder)
     wanted = [name for name in get_args(Words) if channel in (None, name)]
@@ -75,7 +75,7 @@ def _texts_of(rows: pa.Table, stored: Mapping[str, Stored]) -> Iterator[KeptPhra
             yield KeptPhrase(path=one.path, location=one.location, **fields)
 
 
-def words_of(folder: Path, video: str, channel: Words) -> Told | None:
+def words_of(folder: Place, video: str, channel: Words) -> Told | None:
     """What a library has of one channel of a content; None where that was not found out yet."""
     table = _texts.open_texts(folder)
     if table is None:

@@ -17,11 +17,12 @@ from reeltune.search.store.texts import NAME, missing
 from reeltune.search.tell_files import WORK, sound
 from reeltune.search.texts import words_of
 from reeltune.storage.content import content_hash
+from reeltune.storage.place import Place
 
 
 def transcript(
     video: str,
-    library: Path | None = None,
+    library: Place | None = None,
     speech: str | None = None,
     progress: Progress | None = None,
 ) -> Told:
@@ -57,7 +58,7 @@ def _heard(video: str, speech: str | None, progress: Progress) -> Told:
         teller.close()
 
 
-def _lost(library: Path) -> str:
+def _lost(library: Place) -> str:
     """That a library which was to know what is said has no words any more; empty if all is well."""
     manifest = Manifest.read(library)
     if "said" not in manifest.channels or not missing(library, manifest):
@@ -66,7 +67,7 @@ def _lost(library: Path) -> str:
     return f"{gone} is not there, so it was heard again; the next index run finds all words"
 
 
-def _kept(video: str, library: Path) -> Told | None:
+def _kept(video: str, library: Place) -> Told | None:
     """What a library has of a video, None where that was not heard."""
     Manifest.read(library)
     content = _content(place_of(video), Known.read(library))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reeltune.serve.tokens import Tokens
+from reeltune.storage.place import Place
 
 PORT = 8420
 
@@ -12,7 +13,7 @@ PORT = 8420
 class Settings:
     """A server's settings, which nothing that a client sends can change."""
 
-    library: Path
+    library: Place
     roots: tuple[Path, ...] = ()  # folders whose videos may be brought in; links are resolved
     runs: tuple[Path, ...] = ()  # folders whose training runs are shown
     device: str | None = None

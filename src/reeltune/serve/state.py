@@ -2,7 +2,6 @@
 
 import threading
 from contextlib import suppress
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -14,6 +13,7 @@ from reeltune.serve.errors import Refusal
 from reeltune.serve.jobs import Jobs
 from reeltune.serve.rate import Rate
 from reeltune.serve.settings import Settings
+from reeltune.storage.place import Place
 
 
 class State:
@@ -26,7 +26,7 @@ class State:
         self._library: Library | None = None
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> Place:
         """The folder of the library, which need not be there."""
         return self.settings.library
 

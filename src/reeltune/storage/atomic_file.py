@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from reeltune.storage.lease import require_held
+from reeltune.storage.object_path import ObjectPath
+from reeltune.storage.place import Place
+
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -25,9 +29,13 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a small file, and wait until the disk has it."""
-    with replacing(path) as half, half.open("wb") as file:
+def write_atomically(path: Place, content: bytes) -> None:
+    """Replace a small file, and wait until the disk, or the store, has it."""
+    if isinstance(path, ObjectPath):
+        require_held(path)
+        path.write(content)
+        return
+    with replacing(Path(str(path))) as half, half.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

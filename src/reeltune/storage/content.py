@@ -7,13 +7,14 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from reeltune.errors import MediaError
+from reeltune.errors import MediaError, in_short
+from reeltune.storage.place import Place
 from reeltune.storage.regular_file import opened
 
 CHUNK = 1 << 20
 
 
-def content_hash(location: str, told: Callable[[int], None] | None = None) -> str:
+def content_hash(location: str | Place, told: Callable[[int], None] | None = None) -> str:
     """BLAKE2b of a file's bytes, 32 hex digits; raises MediaError if it cannot be read.
 
     `told` is told how many bytes were read, again and again; it stops the reading by raising.
@@ -30,13 +31,13 @@ def content_hash(location: str, told: Callable[[int], None] | None = None) -> st
 
 
 @contextmanager
-def reading(location: str) -> Iterator[BinaryIO]:
+def reading(location: str | Place) -> Iterator[BinaryIO]:
     """A regular file, opened without waiting; raises MediaError if it is none or cannot be read."""
     try:
         with opened(location) as file:
             yield file
     except OSError as error:
-        raise MediaError(location, f"cannot be read: {error.strerror}") from error
+        raise MediaError(str(location), f"cannot be read: {in_short(error)}") from error
 
 
 def known_hash(path: Path) -> str:

@@ -10,9 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from reeltune.errors import ConfigError
+from reeltune.storage.object_path import ObjectPath
+from reeltune.storage.place import Place
 
 
-def require_folder(out: Path) -> None:
+def require_folder(out: Place) -> None:
     """Raise ConfigError unless `out` is a folder that can be written to, or can become one.
 
     A name that is not UTF-8 is refused as well: writers of weights and tables cannot take it.
@@ -21,7 +23,10 @@ def require_folder(out: Path) -> None:
         str(out).encode()
     except UnicodeEncodeError:
         raise ConfigError(f"the name {str(out)!r} is not UTF-8; give a place that is") from None
-    place = _nearest(out)
+    if isinstance(out, ObjectPath):
+        out.is_dir()  # says where the store cannot be reached
+        return
+    place = _nearest(Path(str(out)))
     if not place.is_dir():
         raise ConfigError(f"{place} is a file, and {out} is to be a folder; give another place")
     try:

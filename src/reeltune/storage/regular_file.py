@@ -6,25 +6,39 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO
+
+from reeltune.storage.object_path import ObjectPath
+from reeltune.storage.place import Place
+
+PIECE = 8 << 20  # bytes of an object that are in memory at a time
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[BinaryIO]:
-    """A regular file, open for reading.
+def opened(path: str | Path | Place) -> Iterator[BinaryIO]:
+    """A regular file, or an object of a store, open for reading.
 
     Raises OSError for one that cannot be opened, and for what is none, such as a named pipe, which
     `open` would wait for.
     """
-    with open(path, "rb", opener=_without_waiting) as file:
+    if isinstance(path, ObjectPath):
+        with TemporaryFile() as copied:
+            copied.writelines(path.pieces(PIECE))
+            copied.seek(0)
+            yield copied
+        return
+    with open(str(path), "rb", opener=_without_waiting) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         yield file
 
 
-def read_bytes(path: str | Path, at_most: int | None = None) -> bytes:
+def read_bytes(path: str | Path | Place, at_most: int | None = None) -> bytes:
     """The content of a regular file; raises OSError as `opened` does, and ValueError for a longer
     one."""
+    if isinstance(path, ObjectPath):
+        return path.read(at_most)[0]
     with opened(path) as file:
         content = file.read() if at_most is None else file.read(at_most + 1)
     if at_most is not None and len(content) > at_most:

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from reeltune.storage.place import Place
 from reeltune.storage.regular_file import read_bytes
 from reeltune.storage.text_file import decoded
 
@@ -17,7 +18,7 @@ MOST_YAML = 1 << 20  # bytes of YAML, which is read some hundred times slower
 TOO_DEEP = "it is nested too deeply"
 
 
-def read_json(path: Path, at_most: int | None = MOST) -> Any:
+def read_json(path: Place, at_most: int | None = MOST) -> Any:
     """What a JSON file holds; raises OSError as `read_bytes` does, and ValueError for another."""
     try:
         return json.loads(decoded(read_bytes(path, at_most)))

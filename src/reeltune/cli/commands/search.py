@@ -23,6 +23,7 @@ from reeltune.cli.options import (
     print_json,
 )
 from reeltune.cli.terminal import say
+from reeltune.storage.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -210,7 +211,7 @@ def search(
         "without": without or (),
     }
     given = {"text": text, "image": image, "video": video, "like": like}
-    place = Place(library, device, server)
+    place = Searched(library, device, server)
     find(place, given, wishes | span(channels, begin, end), as_json)
 
 
@@ -222,10 +223,10 @@ def span(channels: str | None, begin: str | None, end: str | None) -> dict[str, 
     return {"channels": [one for one in (channels or "").split(",") if one], "between": between}
 
 
-class Place(NamedTuple):
+class Searched(NamedTuple):
     """Where a search looks: a library here, or that of a server."""
 
-    library: Path
+    library: Place
     device: str | None
     server: str | None
 
@@ -248,7 +249,7 @@ class Place(NamedTuple):
 
 
 def find(
-    place: Place,
+    place: Searched,
     given: dict[str, Any],
     wishes: dict[str, Any],
     as_json: bool,

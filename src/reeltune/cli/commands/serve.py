@@ -64,7 +64,7 @@ def serve(
         trained = tuple(folders("--runs", runs, RUNS, "training runs"))
         taken = bound(host, port)
         settings = Settings(
-            library=library.expanduser().absolute(),
+            library=library.absolute(),
             roots=roots,
             runs=trained,
             device=device,

@@ -1,6 +1,5 @@
 """The command that writes down what is said in a video."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -8,6 +7,7 @@ import typer
 from reeltune.cli.loudness import QuietOption, VerboseOption
 from reeltune.cli.options import LIBRARY, JsonOption, print_json
 from reeltune.cli.terminal import say, say_row
+from reeltune.storage.place import Place, place
 
 PLACE = 12  # in `--help`
 app = typer.Typer()
@@ -21,8 +21,14 @@ def transcript(
         typer.Option(help="Plain lines, subtitles, or JSON as by --json."),
     ] = "txt",
     library: Annotated[
-        Path | None,
-        typer.Option("--library", "-l", help=f"Folder of the library; {LIBRARY} if it is there."),
+        Place | None,
+        typer.Option(
+            "--library",
+            "-l",
+            help=f"Folder of the library; {LIBRARY} if it is there.",
+            parser=place,
+            metavar="PATH",
+        ),
     ] = None,
     speech: Annotated[
         str | None, typer.Option(help="Hear it anew by this: a size of Whisper, or a folder.")

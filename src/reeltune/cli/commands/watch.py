@@ -44,7 +44,7 @@ def watch(
         from reeltune.search.library import Library
         from reeltune.search.watching import Watcher
 
-        is_new = manifest_of(library.expanduser()) is None
+        is_new = manifest_of(library) is None
         opened = (
             Library.create(library, model, device=device) if is_new else Library(library, device)
         )

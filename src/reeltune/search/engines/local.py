@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from reeltune.media.decoder import Frame
 from reeltune.media.files import Candidate
@@ -25,6 +24,7 @@ from reeltune.search.report import Failed, Indexed, Report, reason_of
 from reeltune.search.store import table as _table
 from reeltune.search.store.manifest import Manifest
 from reeltune.search.store.schema import Moments, VideoFile, to_table
+from reeltune.storage.place import Place
 
 COMMIT_SECONDS = 1.0  # work that a killed run may have to repeat, beside the files in hand
 
@@ -61,7 +61,7 @@ class Meter:
 class Run:
     """State of a run. `handle` takes one event; `store` commits what is complete."""
 
-    folder: Path
+    folder: Place
     manifest: Manifest
     gatherer: Gatherer
     meter: Meter

@@ -1,10 +1,8 @@
 """Remembers the version before the last change of a library, so that it can be taken back."""
 
 import json
-import shutil
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from reeltune.errors import LibraryError
 from reeltune.search.store import table as _table
@@ -13,6 +11,7 @@ from reeltune.search.store.lock import sole_writer
 from reeltune.search.store.manifest import FILE_NAME as MANIFEST
 from reeltune.search.store.manifest import Manifest
 from reeltune.storage.atomic_file import write_atomically
+from reeltune.storage.place import Place, remove_tree
 from reeltune.storage.settings_file import read_json
 
 FILE_NAME = "changes.json"
@@ -35,7 +34,7 @@ class Change:
         return self.before, self.texts
 
 
-def begin(folder: Path, what: str) -> None:
+def begin(folder: Place, what: str) -> None:
     """Note the versions that a command finds, which holds the lock and is about to write.
 
     A command that then writes nothing leaves the change before it the last one.
@@ -43,7 +42,7 @@ def begin(folder: Path, what: str) -> None:
     _write(folder, [*_last(folder), _found(folder, what)])
 
 
-def replace_table(folder: Path, manifest: Manifest, what: str) -> None:
+def replace_table(folder: Place, manifest: Manifest, what: str) -> None:
     """Put a library on another table, which is there, by its manifest, in one step; the table that
     it leaves is kept for `undo`."""
     now = Manifest.read(folder)
@@ -51,14 +50,14 @@ def replace_table(folder: Path, manifest: Manifest, what: str) -> None:
     manifest.write(folder)
 
 
-def drop_spare_tables(folder: Path) -> None:
+def drop_spare_tables(folder: Place) -> None:
     """Delete tables of moments that neither the library nor `undo` needs."""
     kept = {_table.path_of(folder).name, *(_left(one) for one in _last(folder) if one.manifest)}
     for name in set(_table.tables(folder)) - kept:
-        shutil.rmtree(folder / name)
+        remove_tree(folder / name)
 
 
-def undo(folder: Path) -> Change:
+def undo(folder: Place) -> Change:
     """Take the last change back, and return it; the next call takes that back.
 
     Raises LibraryError if there is none, or if the version before it is not kept any more.
@@ -79,7 +78,7 @@ def undo(folder: Path) -> Change:
     return last[0]
 
 
-def tidy(folder: Path) -> None:
+def tidy(folder: Place) -> None:
     """Join small fragments and drop versions that neither a reader nor `undo` may want."""
     last = _last(folder)
     _write(folder, last)  # so that what follows does not count as a change
@@ -89,12 +88,12 @@ def tidy(folder: Path) -> None:
     _texts.tidy(folder, keep=last[0].texts if last else None)
 
 
-def _write(folder: Path, changes: list[Change]) -> None:
+def _write(folder: Place, changes: list[Change]) -> None:
     text = json.dumps([asdict(change) for change in changes], indent=2)
     write_atomically(folder / FILE_NAME, text.encode())
 
 
-def _last(folder: Path) -> list[Change]:
+def _last(folder: Place) -> list[Change]:
     """The last change that wrote something, if one is noted."""
     try:
         noted = [Change(**fields) for fields in read_json(folder / FILE_NAME)]
@@ -119,7 +118,7 @@ def _wrote(change: Change, now: tuple[int, int]) -> bool:
     return 0 < change.before <= now[0] and change.found != now
 
 
-def _found(folder: Path, what: str) -> Change:
+def _found(folder: Place, what: str) -> Change:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     before, texts = _versions(folder)
     return Change(what, before, now, texts)
@@ -127,7 +126,7 @@ def _found(folder: Path, what: str) -> Change:
 
 def _manifest(change: Change) -> Manifest:
     """The manifest that a change found."""
-    return Manifest.parse((change.manifest or "").encode(), Path(MANIFEST))
+    return Manifest.parse((change.manifest or "").encode(), MANIFEST)
 
 
 def _left(change: Change) -> str:
@@ -135,5 +134,5 @@ def _left(change: Change) -> str:
     return _manifest(change).table or _table.NAME
 
 
-def _versions(folder: Path) -> tuple[int, int]:
+def _versions(folder: Place) -> tuple[int, int]:
     return _table.open_table(folder).version, _texts.version(folder)

@@ -16,8 +16,12 @@ from lance.file import LanceFileReader
 
 from reeltune.errors import LibraryError
 from reeltune.search.store import seal
+from reeltune.storage.lease import require_held
+from reeltune.storage.object_path import ObjectPath
+from reeltune.storage.place import Place, place
 
 PLACE = (1 << 32) - 1  # bits of a row's address that are its place in the files of its fragment
+STORE = re.compile(r"(Generic \S+ error: .*?)(?:, /|\n|$)")  # where the store refused
 SYSTEM = re.compile(r"\(os error (\d+)\)")  # in a message of Lance, where the system refused
 
 
@@ -32,12 +36,12 @@ class Table:
         self._dataset = dataset
 
     @staticmethod
-    def exists(path: Path) -> bool:
+    def exists(path: Place) -> bool:
         """Whether a first version of a table was committed there."""
         return bool(seal.manifests(path)) or (path / seal.NAME).exists()
 
     @classmethod
-    def open(cls, path: Path, version: int | None = None) -> "Table":
+    def open(cls, path: Place, version: int | None = None) -> "Table":
         """The newest version, or an older one."""
         with guarded(path):
             require_files(path)
@@ -48,7 +52,7 @@ class Table:
             return cls(dataset)
 
     @classmethod
-    def create(cls, path: Path, rows: pa.Table) -> "Table":
+    def create(cls, path: Place, rows: pa.Table) -> "Table":
         """A new table, in one commit."""
         with guarded(path):
             made = cls(lance.write_dataset(rows, str(path), data_storage_version="stable"))
@@ -56,9 +60,9 @@ class Table:
             return made
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Place:
         """The table's folder."""
-        return Path(self._dataset.uri)
+        return place(self._dataset.uri)
 
     @property
     def uri(self) -> str:
@@ -210,7 +214,10 @@ class Table:
 
     @contextmanager
     def _commit(self) -> Iterator[None]:
+        path = self.path
         with self._guarded():
+            if isinstance(path, ObjectPath):
+                require_held(path)
             yield
             self.seal()
 
@@ -221,7 +228,7 @@ class Table:
 class Scan:
     """A way through rows of a table."""
 
-    def __init__(self, scanner: Any, path: Path) -> None:
+    def __init__(self, scanner: Any, path: Place) -> None:
         self._scanner, self._path = scanner, path
 
     @property
@@ -256,7 +263,7 @@ class Scan:
 class Fragment:
     """A part of a table: data files and, where rows were taken out, a file that says which."""
 
-    def __init__(self, fragment: Any, path: Path) -> None:
+    def __init__(self, fragment: Any, path: Place) -> None:
         self._fragment, self._path = fragment, path
 
     @property
@@ -270,7 +277,7 @@ class Fragment:
         with guarded(self._path):
             return int(self._fragment.physical_rows)
 
-    def files(self) -> list[Path]:
+    def files(self) -> list[Place]:
         """The files that hold its rows."""
         with guarded(self._path):
             return [self._path / "data" / file.path for file in self._fragment.data_files()]
@@ -301,16 +308,16 @@ class Fragment:
 class Page:
     """Consecutive rows of a column in a file."""
 
-    path: Path
+    path: Place
     buffers: list[tuple[int, int]]  # where each begins and its size, in bytes
 
 
-def require_files(folder: Path) -> None:
+def require_files(folder: Place) -> None:
     """Raise LibraryError where anything below a table's folder is neither a file nor a folder, such
     as a named pipe, which Lance would wait for."""
-    if not folder.is_dir():
-        return  # which is said where it is opened
-    with os.scandir(folder) as entries:
+    if isinstance(folder, ObjectPath) or not folder.is_dir():
+        return  # a store has no pipes; where there is none, that is said where it is opened
+    with os.scandir(str(folder)) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 require_files(Path(entry.path))
@@ -319,7 +326,7 @@ def require_files(folder: Path) -> None:
 
 
 @contextmanager
-def guarded(path: Path) -> Iterator[None]:
+def guarded(path: Place) -> Iterator[None]:
     """Turn an error of Lance about the table at `path` into a LibraryError with its remedy."""
     try:
         yield
@@ -331,7 +338,9 @@ def guarded(path: Path) -> Iterator[None]:
         raise LibraryError(_said(path, error)) from error
 
 
-def _said(path: Path, error: BaseException) -> str:
+def _said(path: Place, error: BaseException) -> str:
+    if refused := STORE.search(str(error)):
+        return f"{path} cannot be used: {refused[1]}; see to the connection and try again"
     first = (str(error).splitlines() or [type(error).__name__])[0]
     number = SYSTEM.search(str(error))
     code = int(number[1]) if number else getattr(error, "errno", None)

@@ -3,7 +3,6 @@ layout."""
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from reeltune.errors import LibraryError, NewerLibraryError, in_short
 from reeltune.search.channels.channel import Words
 from reeltune.storage.atomic_file import write_atomically
+from reeltune.storage.place import Place
 from reeltune.storage.regular_file import read_bytes
 from reeltune.storage.settings_file import MOST
 
@@ -77,12 +77,12 @@ class Manifest(BaseModel):
         text = plain.model_dump_json(exclude_none=True, exclude=kept)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Place) -> None:
         """Write to a temporary name, flush to disk, rename: readers see all of it or none."""
         write_atomically(folder / FILE_NAME, f"{self.as_json(indent=2)}\n".encode())
 
     @classmethod
-    def read(cls, folder: Path) -> "Manifest":
+    def read(cls, folder: Place) -> "Manifest":
         """Read and check a library's manifest.
 
         Raises LibraryError where there is none and where it is damaged, and NewerLibraryError.
@@ -103,7 +103,7 @@ class Manifest(BaseModel):
             ) from error
 
     @classmethod
-    def parse(cls, text: bytes, source: Path) -> "Manifest":
+    def parse(cls, text: bytes, source: Place | str) -> "Manifest":
         """A manifest from its JSON, which was found in `source`.
 
         Raises ValueError or RecursionError for what is no manifest, and NewerLibraryError for one
@@ -122,7 +122,7 @@ class Manifest(BaseModel):
         return cls(**fields)
 
 
-def changed_at(folder: Path) -> int:
+def changed_at(folder: Place) -> int:
     """When a library's manifest was last written, in ns since 1970; 0 where there is none."""
     try:
         return (folder / FILE_NAME).stat().st_mtime_ns

@@ -11,11 +11,11 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from reeltune.errors import MediaError
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.content import content_hash
+from reeltune.storage.place import Place
 from reeltune.storage.regular_file import read_bytes
 from reeltune.storage.settings_file import read_json
 
@@ -36,23 +36,23 @@ class Seal:
     hashes: dict[str, str]
     copies: dict[str, bytes]  # of all but indices
 
-    def broken(self, table: Path, names: Iterable[str]) -> list[str]:
+    def broken(self, table: Place, names: Iterable[str]) -> list[str]:
         """Which of these files are not as they were."""
         return sorted(name for name in names if not self._fits(table, name))
 
-    def _fits(self, table: Path, name: str) -> bool:
+    def _fits(self, table: Place, name: str) -> bool:
         try:
-            return content_hash(str(table / name)) == self.hashes[name]
+            return content_hash(table / name) == self.hashes[name]
         except MediaError:
             return False
 
-    def put_back(self, table: Path, name: str) -> None:
+    def put_back(self, table: Place, name: str) -> None:
         """Write a file from its copy."""
         (table / name).parent.mkdir(exist_ok=True)
         write_atomically(table / name, self.copies[name])
 
 
-def read(table: Path) -> Seal | None:
+def read(table: Place) -> Seal | None:
     """The seal of a table; None where there is none, or none that can be trusted."""
     try:
         version, hashes, copies, told = read_json(table / NAME, MOST)
@@ -64,7 +64,7 @@ def read(table: Path) -> Seal | None:
         return None
 
 
-def write(table: Path, version: int, needed: Iterable[str]) -> None:
+def write(table: Place, version: int, needed: Iterable[str]) -> None:
     """Seal a version that was just written. Files other than manifests never change, so what was
     sealed of them before holds on."""
     before = read(table) or Seal(version, {}, {})
@@ -74,7 +74,7 @@ def write(table: Path, version: int, needed: Iterable[str]) -> None:
             hashes[name] = before.hashes[name]
             content = before.copies.get(name)
         else:
-            hashes[name] = content_hash(str(table / name))
+            hashes[name] = content_hash(table / name)
             content = None if name.startswith(INDICES) else read_bytes(table / name)
         if content is not None:
             copies[name] = b64encode(content).decode()
@@ -86,17 +86,17 @@ def _sum(*parts: object) -> str:
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 
-def manifests(table: Path) -> list[tuple[int, Path]]:
+def manifests(table: Place) -> list[tuple[int, Place]]:
     """The versions that are there, newest first, each with the file that is its manifest."""
     found = []
     for file in (table / VERSIONS).glob("*.manifest"):
         if file.stem.isdecimal():
             number = int(file.stem)  # newer layouts count down
             found.append((number if number < 1 << 63 else LAST - number, file))
-    return sorted(found, reverse=True)
+    return sorted(found, key=lambda one: one[0], reverse=True)
 
 
-def require_whole(table: Path, version: int | None) -> None:
+def require_whole(table: Place, version: int | None) -> None:
     """Raise OSError where what tells of the rows of a version, or of the newest, is not what was
     written: Lance would show other rows, panic, or end the process."""
     sealed = read(table)  # before versions are listed, which a writer may add to meanwhile

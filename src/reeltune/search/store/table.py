@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -23,12 +22,13 @@ from reeltune.search.store.schema import (
     SINCE_4,
     schema,
 )
+from reeltune.storage.place import Place
 
 NAME = "moments.lance"  # until a library is made anew with another model
 KEEP_OLD = timedelta(hours=1)  # a reader may still be on a version that was replaced since
 
 
-def path_of(folder: Path) -> Path:
+def path_of(folder: Place) -> Place:
     """The table that a library's manifest names; the newest one where none can be read."""
     try:
         return folder / (Manifest.read(folder).table or NAME)
@@ -36,12 +36,12 @@ def path_of(folder: Path) -> Path:
         return folder / max(tables(folder), key=_number, default=NAME)
 
 
-def tables(folder: Path) -> list[str]:
+def tables(folder: Place) -> list[str]:
     """Names of the tables in a library, of which one is in use."""
     return [path.name for path in folder.glob("moments*.lance") if re.match(TABLES, path.name)]
 
 
-def next_name(folder: Path) -> str:
+def next_name(folder: Place) -> str:
     """A name for a table that comes after those that are there."""
     return f"moments-{max(map(_number, [NAME, *tables(folder)])) + 1}.lance"
 
@@ -50,17 +50,17 @@ def _number(name: str) -> int:
     return int("".join(filter(str.isdecimal, name)) or 1)
 
 
-def exists(folder: Path) -> bool:
+def exists(folder: Place) -> bool:
     """Whether a first version of the table was committed."""
     return Table.exists(path_of(folder))
 
 
-def create(folder: Path, manifest: Manifest) -> None:
+def create(folder: Place, manifest: Manifest) -> None:
     """Commit an empty table."""
     Table.create(path_of(folder), schema(manifest).empty_table())
 
 
-def open_table(folder: Path) -> Table:
+def open_table(folder: Place) -> Table:
     """The newest version; raises LibraryError, naming the remedy, if it cannot be opened."""
     return Table.open(path_of(folder))
 
@@ -77,7 +77,7 @@ def told(table: Table) -> Manifest | None:
         return None
 
 
-def keep(folder: Path, manifest: Manifest) -> None:
+def keep(folder: Place, manifest: Manifest) -> None:
     """Write a library's manifest, and then into its table as well, for `repair` and `undo`."""
     manifest.write(folder)
     table = open_table(folder)
@@ -85,7 +85,7 @@ def keep(folder: Path, manifest: Manifest) -> None:
         table.write_metadata({RIDING: manifest.as_json()})
 
 
-def upgrade(folder: Path, manifest: Manifest) -> Manifest:
+def upgrade(folder: Place, manifest: Manifest) -> Manifest:
     """Bring a library of an older version to the layout that is written today.
 
     The manifest goes first, so a table of this version may lack columns until the next run.
@@ -118,13 +118,13 @@ def _change(table: Table, rows: pa.Table) -> None:
     table.merge(new.append_column(old.schema.field(CHECKSUM), sums))
 
 
-def append(folder: Path, files: Sequence[pa.Table]) -> None:
+def append(folder: Place, files: Sequence[pa.Table]) -> None:
     """Add the rows of files, all or none of them; their contents must not be there yet."""
     if files:
         open_table(folder).append(with_checksums(pa.concat_tables(files)))
 
 
-def uncaptioned(folder: Path, by: str) -> list[dict[str, Any]]:
+def uncaptioned(folder: Place, by: str) -> list[dict[str, Any]]:
     """Moments without a caption that the model of fingerprint `by` wrote, in the order of time.
 
     A table that has no room for captions is given it.
@@ -136,7 +136,7 @@ def uncaptioned(folder: Path, by: str) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["location"], row["start"], row["id"]))
 
 
-def write_captions(folder: Path, captions: Mapping[str, str], by: str) -> None:
+def write_captions(folder: Place, captions: Mapping[str, str], by: str) -> None:
     """Give moments, by their ids, captions that the model of fingerprint `by` wrote."""
     columns = {
         "id": list(captions),
@@ -146,7 +146,7 @@ def write_captions(folder: Path, captions: Mapping[str, str], by: str) -> None:
     _change(open_table(folder), pa.table(columns))
 
 
-def place(folder: Path, files: Mapping[str, Candidate]) -> None:
+def place(folder: Place, files: Mapping[str, Candidate]) -> None:
     """Say in which file each of these contents is now, all or none of them."""
     if not files:
         return
@@ -164,18 +164,18 @@ def place(folder: Path, files: Mapping[str, Candidate]) -> None:
     _change(table, pa.table(columns))
 
 
-def remove(folder: Path, videos: Sequence[str]) -> None:
+def remove(folder: Place, videos: Sequence[str]) -> None:
     """Take out all moments of these contents."""
     if videos:
         open_table(folder).delete(is_one_of("video", videos))
 
 
-def remove_units(folder: Path, units: Iterable[str]) -> None:
+def remove_units(folder: Place, units: Iterable[str]) -> None:
     """Take out all moments of these units of work."""
     open_table(folder).delete(is_one_of("unit", units))
 
 
-def restore(folder: Path, version: int) -> None:
+def restore(folder: Place, version: int) -> None:
     """Make an older version the newest; what the library remembers beside its rows is that of then,
     if it has changed since. Raises LibraryError if that version is not kept or not whole."""
     now = told(open_table(folder))
@@ -185,7 +185,7 @@ def restore(folder: Path, version: int) -> None:
         Manifest.read(folder).choosing(then.choices).write(folder)
 
 
-def restored(folder: Path, path: Path, version: int) -> None:
+def restored(folder: Place, path: Place, version: int) -> None:
     """Make an older version of a table of a library the newest.
 
     Raises LibraryError if that version is not kept or not whole.
@@ -201,6 +201,6 @@ def restored(folder: Path, path: Path, version: int) -> None:
         ) from error
 
 
-def tidy(folder: Path, keep: int | None = None) -> None:
+def tidy(folder: Place, keep: int | None = None) -> None:
     """Join small fragments, and drop versions before `keep` that no reader can still be on."""
     open_table(folder).tidy(KEEP_OLD, keep)

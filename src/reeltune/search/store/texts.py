@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from reeltune.search.store.checksum import with_checksums
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.manifest import Manifest
 from reeltune.search.store.schema import CHECKSUM, fixed
+from reeltune.storage.place import Place
 
 NAME = "texts.lance"
 WIDTH = 384  # of the sentence encoder, whatever the library's model is
@@ -63,7 +63,7 @@ def unit_of(video: str, channel: Words, fingerprint: str, beside: str) -> str:
     return f"{video}-{hashlib.blake2b(rest, digest_size=8).hexdigest()}"
 
 
-def open_texts(folder: Path) -> Table | None:
+def open_texts(folder: Place) -> Table | None:
     """The newest version of a library's texts; None where it has none.
 
     Raises LibraryError, naming the remedy, if there is one that cannot be opened.
@@ -72,27 +72,27 @@ def open_texts(folder: Path) -> Table | None:
     return Table.open(path) if Table.exists(path) else None
 
 
-def missing(folder: Path, manifest: Manifest) -> str:
+def missing(folder: Place, manifest: Manifest) -> str:
     """Why there are no words at all though a library is to have some; empty if all is well."""
     if not manifest.channels or Table.exists(folder / NAME):
         return ""
     return f"{NAME} is not there; the next index run finds all words"
 
 
-def version(folder: Path) -> int:
+def version(folder: Place) -> int:
     """The newest version of the texts, 0 where there are none."""
     table = open_texts(folder)
     return table.version if table else 0
 
 
-def seal(folder: Path) -> None:
+def seal(folder: Place) -> None:
     """Seal the texts where a run was killed before it could."""
     table = open_texts(folder)
     if table is not None and not table.is_sealed():
         table.seal()
 
 
-def units(folder: Path, channel: Words) -> dict[str, str]:
+def units(folder: Place, channel: Words) -> dict[str, str]:
     """The unit of work by which each content has its texts of a channel, by the content."""
     table = open_texts(folder)
     if table is None:
@@ -101,7 +101,7 @@ def units(folder: Path, channel: Words) -> dict[str, str]:
     return dict(zip(rows["video"].to_pylist(), rows["unit"].to_pylist(), strict=True))
 
 
-def write(folder: Path, texts: Sequence[Texts], vectors: Float[np.ndarray, "N 384"]) -> None:
+def write(folder: Place, texts: Sequence[Texts], vectors: Float[np.ndarray, "N 384"]) -> None:
     """Store what channels of videos hold in place of what was stored of them, in one commit.
 
     `vectors` are those of all phrases, in their order. The table is made where there is none.
@@ -135,7 +135,7 @@ def of_contents(videos: Iterable[str], channel: Words) -> str:
     return f"channel = '{channel}' AND {is_one_of('video', videos)}"
 
 
-def sweep(folder: Path) -> None:
+def sweep(folder: Place) -> None:
     """Take out the texts of contents of which the library has no moments any more."""
     table = open_texts(folder)
     if table is None:
@@ -149,20 +149,20 @@ def _videos(table: Table) -> set[str]:
     return set(table.to_table(columns=["video"], filter="part = 0")["video"].to_pylist())
 
 
-def remove_units(folder: Path, units: Iterable[str]) -> None:
+def remove_units(folder: Place, units: Iterable[str]) -> None:
     """Take out these units of work."""
     if table := open_texts(folder):
         table.delete(is_one_of("unit", units))
 
 
-def restore(folder: Path, version: int) -> None:
+def restore(folder: Place, version: int) -> None:
     """Make an older version the newest; the first one, which is empty, stands for none."""
     table = open_texts(folder)
     if table is not None and table.version != version:
         _table.restored(folder, folder / NAME, max(version, 1))
 
 
-def tidy(folder: Path, keep: int | None = None) -> None:
+def tidy(folder: Place, keep: int | None = None) -> None:
     """Join small fragments, and drop versions before `keep` that no reader can still be on."""
     if table := open_texts(folder):
         table.tidy(_table.KEEP_OLD, keep if keep is None else max(keep, 1))  # see `restore`

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from reeltune.errors import LibraryError
 from reeltune.search.store.dataset import Fragment, Table
 from reeltune.search.store.nearest import vectors_of
+from reeltune.storage.object_path import ObjectPath
 
 MAPPED_FROM = 256 << 20  # bytes of vectors; fewer are copied, so that a lost disk is an error
 FRAGMENT = 32  # bits by which the number of its fragment is shifted in the address of a row
@@ -67,10 +68,11 @@ def copied(dataset: Table, column: str) -> Vectors:
 def mapped(dataset: Table, column: str, addresses: Int[np.ndarray, " N"]) -> Vectors | None:
     """A column of vectors as it lies in the table's files.
 
-    None where it does not lie there as plain numbers, of which a row of each part is compared, and
-    on Windows, where a map would keep old versions from being deleted.
+    None where it does not lie there as plain numbers, of which a row of each part is compared, in a
+    store of objects, and on Windows, where a map would keep old versions from being
+    deleted.
     """
-    if os.name == "nt":
+    if os.name == "nt" or isinstance(dataset.path, ObjectPath):
         return None
     width = _width(dataset, column)
     parts: list[Matrix] = []
@@ -102,7 +104,7 @@ def _parts(dataset: Table, fragment: Fragment, column: str, width: int) -> Itera
         if others or size % (4 * width):
             return
         shape = (size // (4 * width), width)
-        yield np.memmap(page.path, "<f4", "r", offset=offset, shape=shape)
+        yield np.memmap(str(page.path), "<f4", "r", offset=offset, shape=shape)
 
 
 def _are_the_same(vectors: Vectors, dataset: Table, column: str) -> bool:
