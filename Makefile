@@ -1,5 +1,7 @@
 # One Makefile for everything. Every target first makes .venv from nothing if it is not there.
 # PYTHON=python3.12 chooses the interpreter and TORCH=torch==2.14.1 a build of torch; .venv keeps both.
+# Bytecode is kept, also in a container that sets this: each start of a process compiled torch anew.
+export PYTHONDONTWRITEBYTECODE :=
 PYTHON ?= python3
 BIN := .venv/bin
 SUITE := -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
