@@ -1,20 +1,27 @@
 """Shapes that annotations state are checked while tests run.
 
 Functions that state none are left as they are: their types are plain, and mypy reads those.
+A call whose shapes, dtypes and types are all those of one that passed is not checked again.
 """
 
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import cache, partial, wraps
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
+import numpy as np
+import torch
 from beartype import beartype
 from jaxtyping import AbstractArray, jaxtyped
 
 PACKAGE = "reeltune"
+ARRAYS = {torch.Tensor, torch.nn.Parameter, np.ndarray, np.memmap}  # not what a tracer has instead
+WHOLE = {str, bytes, range}  # which have parts that no check looks at
+MOST = 64  # parts of a container that are looked at in each call
 Compile = Callable[[bytes, str], CodeType]
 
 
@@ -41,11 +48,76 @@ def is_checked(member: Any) -> bool:
     return any(map(states_shape, inspect.get_annotations(inner).values()))
 
 
+class Unlike(Exception):
+    """Another value of this type may be one that a check refuses."""
+
+
+def kind_of(value: Any) -> Hashable:
+    """What a check sees of a value: its type, and shape and dtype of each array in it.
+
+    `Unlike` is raised for values of which it may see more."""
+    kind = type(value)
+    if kind in ARRAYS:
+        return kind, value.dtype, tuple(value.shape)
+    if kind in (tuple, list, dict) and len(value) <= MOST:
+        parts = (*value, *value.values()) if kind is dict else value
+        return kind, *map(kind_of, parts)
+    if isinstance(value, Iterable) and kind not in WHOLE:
+        raise Unlike
+    return kind
+
+
+def takes_some(annotation: Any) -> bool:
+    """Whether an annotation takes some values of a type and not others."""
+    return get_origin(annotation) is Literal or any(map(takes_some, get_args(annotation)))
+
+
+def checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, each call of which is checked unless one that was alike has passed."""
+    full = cache(partial(jaxtyped, function, typechecker=beartype))
+    passed: dict[Hashable, set[Hashable]] = {}  # kinds of answers, by those of arguments
+
+    @wraps(function)
+    def call(*args: Any, **named: Any) -> Any:
+        __tracebackhide__ = True
+        try:
+            asked = kind_of(args), *named, kind_of(named)
+        except Unlike:
+            return full()(*args, **named)
+        is_new = asked not in passed
+        answer = (full() if is_new else function)(*args, **named)
+        try:
+            kind = kind_of(answer)
+        except Unlike:
+            kind = None
+        if not is_new and (kind is None or kind not in passed[asked]):
+            # An axis of arguments and answer has one size, so that they are checked together.
+            jaxtyped(wraps(function)(lambda *_, **__: answer), typechecker=beartype)(*args, **named)
+        if kind is None:
+            passed.pop(asked, None)
+        else:
+            passed.setdefault(asked, set()).add(kind)
+        return answer
+
+    return call
+
+
+def with_checks(member: Any) -> Any:
+    """A function, method or property that checks its calls."""
+    if isinstance(member, property):
+        return property(with_checks(member.fget), member.fset, member.fdel)
+    if isinstance(member, (classmethod, staticmethod)):
+        return type(member)(with_checks(member.__func__))
+    if any(map(takes_some, inspect.get_annotations(inspect.unwrap(member)).values())):
+        return jaxtyped(member, typechecker=beartype)
+    return checked(member)
+
+
 def check(owner: ModuleType | type, within: str) -> None:
     """Check the calls of what a module, or a class, defines; `within` is its full name."""
     for name, member in list(vars(owner).items()):
         if is_checked(member):
-            setattr(owner, name, jaxtyped(member, typechecker=beartype))
+            setattr(owner, name, with_checks(member))
         elif isinstance(member, type) and full_name(member) == f"{within}.{name}":
             check(member, f"{within}.{name}")
 
