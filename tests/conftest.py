@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: real footage where it lies at hand, and small real files."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -40,6 +41,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole paths come first: their files take longest, and none is left to one worker at the
     end."""
     items.sort(key=lambda item: item.path.parent.name != "whole")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Modules and tests stay to the end, so the collector of garbage never looks at them."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_sessionfinish() -> None:
