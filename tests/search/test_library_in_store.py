@@ -1,4 +1,4 @@
-"""Libraries in an object store: a real S3 server on the loopback interface, nothing mocked."""
+"""Libraries and videos in an object store: a real S3 server on the loopback interface."""
 
 import json
 import subprocess
@@ -15,19 +15,22 @@ from typer.testing import CliRunner
 import reeltune
 from conftest import write_videos
 from reeltune.cli.app import app
-from reeltune.errors import ConfigError, LibraryError, StoreError
+from reeltune.errors import ConfigError, DataError, LibraryError, StoreError
+from reeltune.search.files import relocate
 from reeltune.search.maintain import info
 from reeltune.search.repair import repair
 from reeltune.search.store.changes import undo
 from reeltune.search.store.lock import OWNER, sole_writer
 from reeltune.search.store.table import open_table, path_of
+from reeltune.search.watching import Watcher
 from reeltune.storage.lease import HeldError, lease, require_held
 from reeltune.storage.object_path import ObjectPath
 from reeltune.storage.place import move, place, remove_tree
-from search.s3_server import s3_server
+from search.s3_server import s3_server, upload
 
 HOLD = """
 import sys
+from reeltune.search.watching import Watcher
 from reeltune.storage.lease import lease
 from reeltune.storage.object_path import ObjectPath
 owner = {"process": 7, "host": "elsewhere", "since": "yesterday"}
@@ -177,6 +180,102 @@ def test_objects_are_written_on_a_condition_and_folders_are_their_names(bucket: 
     assert not other.is_dir()
     with pytest.raises(FileNotFoundError, match="is not there"):
         one.stat()
+
+
+class Noting:
+    """Progress that notes which files were read to recognise them."""
+
+    def __init__(self) -> None:
+        self.recognised: set[str] = set()
+
+    def begin(self, files: int, size: int, work: str = "") -> None:
+        pass
+
+    def advance(self, path: str, size: int) -> None:
+        pass
+
+    def recognise(self, path: str, done: int, size: int) -> None:
+        self.recognised.add(path)
+
+
+@pytest.fixture(scope="module")
+def films(bucket: str, clips: Path) -> str:
+    """A place in the bucket with three clips, a broken one and what is no video."""
+    for path in clips.iterdir():
+        upload(path, f"{bucket}/clips/{path.name}")
+    for name, content in (("broken.mp4", b"no video"), ("a.txt", b"text"), (".hidden.mp4", b"")):
+        ObjectPath.of(f"{bucket}/clips/{name}").write(content)
+    return f"{bucket}/clips"
+
+
+@pytest.fixture(scope="module")
+def indexed(films: str, model: str, tmp_path_factory: pytest.TempPathFactory) -> reeltune.Library:
+    made = reeltune.Library.create(tmp_path_factory.mktemp("films") / "library", model)
+    report = made.index(films)
+    assert {one.path: one.reason[:4] for one in report.failed} == {f"{films}/broken.mp4": "text"}
+    assert {one.reason: one.count for one in report.passed_over} == {".txt": 1, "hidden": 1}
+    return made
+
+
+def test_videos_in_a_store_are_those_of_a_folder_and_are_fetched_once(
+    indexed: reeltune.Library, films: str, clips: Path, model: str, tmp_path: Path
+) -> None:
+    local = reeltune.Library.create(tmp_path / "library", model)
+    local.index(clips)
+    here, there = ({one["id"]: one for one in rows_of(library)} for library in (indexed, local))
+    assert here.keys() == there.keys()
+    assert all(here[id]["vector"] == there[id]["vector"] for id in here)
+    assert {one.location for one in indexed.search("red", k=9)} == {
+        f"{films}/{path.name}" for path in clips.iterdir()
+    }
+    noting = Noting()
+    assert len(indexed.index(films, progress=noting).unchanged) == 3
+    assert noting.recognised <= {f"{films}/broken.mp4"}
+    assert not indexed.verify().remarks
+
+
+def test_objects_that_move_change_or_go_are_followed(
+    indexed: reeltune.Library, films: str, clips: Path
+) -> None:
+    move(place(f"{films}/red.mp4"), place(f"{films}/later/red.mp4"))
+    report = indexed.index(films, exclude="broken.mp4")
+    assert (report.moved, report.failed) == ([f"{films}/later/red.mp4"], [])
+    upload(clips / "green.mp4", f"{films}/two.mp4")
+    time.sleep(1.1)  # times of objects are whole seconds
+    upload(clips / "two.mp4", f"{films}/two.mp4")
+    place(f"{films}/green.mp4").unlink()
+    report = indexed.index(films, prune="gone")
+    assert report.removed == [f"{films}/green.mp4"]
+    assert sorted(file.path for file in indexed.files()) == [
+        f"{films}/later/red.mp4",
+        f"{films}/two.mp4",
+    ]
+    move(place(f"{films}/later/red.mp4"), place(f"{films}/red.mp4"))
+    upload(clips / "green.mp4", f"{films}/green.mp4")
+    assert indexed.index(films).exit_code == 0
+
+
+def test_hits_in_a_store_are_cut_out_and_what_cannot_be_done_is_said(
+    indexed: reeltune.Library, films: str, tmp_path: Path
+) -> None:
+    def run(*words: str) -> Any:
+        return CliRunner().invoke(app, [*words])
+
+    assert run("search", "red", "--library", str(indexed.folder)).exit_code == 0
+    done = run("cut", "1", "-o", str(tmp_path / "clip.mp4"))
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "clip.mp4").stat().st_size > 500
+    refused = run("play", "1")
+    assert refused.exit_code == 1
+    said = " ".join(refused.output.split())
+    assert "is in an object store, where no player can begin at a moment; cut it out" in said
+    assert "reeltune cut 1 -o clip.mp4" in said
+    with pytest.raises(ConfigError, match="cannot be told to have moved; index the new place"):
+        relocate(indexed.folder, films, "elsewhere")
+    with pytest.raises(ConfigError, match="gives no notice of changes; run reeltune index"):
+        Watcher(indexed, films, print).run()
+    with pytest.raises(DataError, match=r"s3://films/none is not there; give a video"):
+        indexed.index("s3://films/none")
 
 
 def test_what_cannot_be_a_library_in_a_store_is_said(

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from reeltune.errors import ConfigError, DataError, in_short
 from reeltune.media._excluded import IGNORE_FILE, Excluded
+from reeltune.media._in_store import EXCLUDED, kinds_below
 from reeltune.media._passed_over import content_kind, folder_kind, name_kind, suffix_kind
 from reeltune.media.names import suffix_of
 from reeltune.media.paths import Paths, each_of
 from reeltune.settings.words import each_text, require_words
+from reeltune.storage.fetched import is_in_store
+from reeltune.storage.object_path import ObjectPath
 from reeltune.types import LeftOut, collect_left_out
 
-EXCLUDED = "excluded"
 OUT = "out of the folder (followed with --follow)"
 ANYWAY = "to a folder that is looked at where it lies"
 CALLED = {"file": "other file", "folder": "other folder", "link": "link"}  # in sentences
@@ -94,7 +96,8 @@ def said_of(passed_over: Iterable[LeftOut]) -> list[str]:
 def find(paths: Paths, scope: Scope = Scope()) -> Listing:
     """Videos named by `paths`, in a stable order; a folder stands for the videos below it.
 
-    A file given by name is taken whatever it is called and holds. In folders a video is known by
+    A file given by name is taken whatever it is called and holds. Objects of a store below a place
+    such as `s3://bucket/films` are known by their names alone. In folders a video is known by
     its suffix, or else by its first bytes. Links to files within the folders are followed, others
     as the scope says. Raises DataError for a path that is not there, and ConfigError for an empty
     one or a pattern that is none.
@@ -110,7 +113,9 @@ class _Search:
     """One search over all paths, which remembers what it met."""
 
     def __init__(self, paths: Sequence[str], scope: Scope) -> None:
-        self._roots = [os.path.realpath(Path(path).expanduser()) for path in paths]
+        self._roots = [
+            os.path.realpath(Path(path).expanduser()) for path in paths if not is_in_store(path)
+        ]
         self._scope = scope
         self._files: dict[str, Candidate] = {}  # by location
         self._passed: dict[str, list[tuple[str, str]]] = {what: [] for what in CALLED}
@@ -131,6 +136,9 @@ class _Search:
 
     def all_below(self, given: str) -> None:
         """Take a file, or the videos of a folder; notes where a folder has none."""
+        if is_in_store(given):
+            self._all_in_store(ObjectPath.of(given))
+            return
         path = Path(given).expanduser()
         try:
             is_folder = stat.S_ISDIR(path.stat().st_mode)
@@ -147,6 +155,31 @@ class _Search:
             self._take(file, str(path))
         if not files and noted == len(self._faults) + len(self._excluded):
             self._faults[given] = "holds no video"
+
+    def _all_in_store(self, root: ObjectPath) -> None:
+        """Take an object, or those below a place of a store whose names are those of videos."""
+        if root.is_file():
+            self._take_object(root, root.parent)
+            return
+        found, has_any = False, False
+        for path, kind in kinds_below(root, self._scope.exclude, self._scope.everything):
+            has_any = True
+            if kind:
+                self._passed["file"].append((str(path), kind))
+                if kind == EXCLUDED:
+                    self._excluded[str(path)] = None
+            else:
+                found = True
+                self._take_object(path, root)
+        if not has_any:
+            raise DataError(f"{root} is not there; give a video or a place with videos")
+        if not found:
+            self._faults[str(root)] = "holds no video"
+
+    def _take_object(self, path: ObjectPath, root: ObjectPath) -> None:
+        state, location = path.stat(), str(path)
+        made = Candidate(location, location, state.st_size, state.st_mtime_ns, str(root))
+        self._files.setdefault(location, made)
 
     def _below(self, root: str) -> Iterator[str]:
         excluded = Excluded(root, self._scope.exclude)

@@ -1,13 +1,12 @@
 """Knows what a library already holds, and settles which content each place on disk has now."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from reeltune.errors import DataError, MediaError
 from reeltune.media.files import Candidate
-from reeltune.search._places import is_below, place_of
+from reeltune.search._places import is_below, place_of, status_of
 from reeltune.search.store.schema import kept_time
 from reeltune.search.store.table import open_table
 from reeltune.storage.place import Place
@@ -129,7 +128,7 @@ class Known:
     def _holds(self, stored: Stored, content: Content) -> bool:
         """Whether a content is still at its place, which need not be one of the files to judge."""
         try:
-            status = os.stat(stored.location)
+            status = status_of(stored.location)
             time = kept_time(status.st_mtime_ns)
             file = Candidate(stored.path, stored.location, status.st_size, time)
             return self._content(file, content) == stored.video

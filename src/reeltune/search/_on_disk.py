@@ -1,8 +1,8 @@
 """Compares what a library says of a file with the file on disk, without reading it."""
 
-import os
-
+from reeltune.errors import in_short
 from reeltune.search._known import Stored
+from reeltune.search._places import status_of
 from reeltune.search._prune import is_absent
 from reeltune.search.store.schema import kept_time
 
@@ -14,9 +14,9 @@ def remark_on(stored: Stored) -> str:
     if is_absent(place):
         return f"{place} is gone; reeltune index DIR --prune takes it out"
     try:
-        status = os.stat(place)
+        status = status_of(place)
     except OSError as error:
-        return f"{place} cannot be looked at ({error.strerror})"
+        return f"{place} cannot be looked at ({in_short(error)})"
     found = status.st_size, kept_time(status.st_mtime_ns)
     if found == (stored.size, stored.modified_ns):
         return ""

@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from reeltune.errors import in_short
 from reeltune.search._known import Stored
-from reeltune.search._places import is_below, place_of
+from reeltune.search._places import is_below, place_of, status_of
 from reeltune.search.report import Failed
+from reeltune.storage.fetched import is_in_store
+from reeltune.storage.object_path import ObjectPath
 
 Prune = Literal["gone", "all"]
 ADVICE = "is its drive mounted? --prune=all takes out what is gone for good"
@@ -46,6 +49,9 @@ def gone_below(
 def is_absent(location: str) -> bool:
     """Whether the system says that no file is there; False if it cannot say."""
     try:
+        if is_in_store(location):
+            status_of(location)
+            return False
         return stat.S_ISDIR(os.stat(location).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return True
@@ -70,9 +76,18 @@ def _doubts(root: str, absent: Sequence[Stored], files: int) -> dict[str, str]:
 
 def _doubt(folder: str) -> str:
     """Why a folder may not show what it holds; empty if it does."""
+    if is_in_store(folder):
+        return _doubt_of_store(folder)
     try:
         return "" if os.listdir(folder) else "is empty"
     except (FileNotFoundError, NotADirectoryError):
         return "is not there"
     except OSError as error:
         return f"cannot be listed ({error.strerror})"
+
+
+def _doubt_of_store(folder: str) -> str:
+    try:
+        return "" if ObjectPath.of(folder).is_dir() else "is empty"
+    except OSError as error:
+        return f"cannot be listed ({in_short(error)})"

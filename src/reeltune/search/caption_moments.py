@@ -16,6 +16,7 @@ from reeltune.media.progress import Progress
 from reeltune.search.engines.local import COMMIT_SECONDS
 from reeltune.search.report import Failed, Report, reason_of
 from reeltune.search.store import table as _table
+from reeltune.storage.fetched import on_disk
 from reeltune.storage.place import Place
 
 
@@ -86,7 +87,8 @@ def _caption(
 ) -> None:
     try:
         spans = [(moment["start"], moment["end"]) for moment in moments]
-        written = model.parts(Path(file.location), spans)
+        with on_disk(file.location) as path:
+            written = model.parts(path, spans)
     except DataError as error:
         reason = f"no captions: {reason_of(error)}"
         pending.report.uncaptioned.append(Failed(file.path, reason))

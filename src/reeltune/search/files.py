@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reeltune.errors import LibraryError, NotInLibraryError
+from reeltune.errors import ConfigError, LibraryError, NotInLibraryError, in_short
 from reeltune.media.files import Candidate
 from reeltune.media.paths import Paths, each_of
 from reeltune.search._known import Known
 from reeltune.search._known import Stored as Stored
-from reeltune.search._places import is_below, place_of
+from reeltune.search._places import is_below, place_of, status_of
 from reeltune.search.report import Failed
 from reeltune.search.store import table as _table
 from reeltune.search.store import texts as _texts
@@ -21,6 +21,7 @@ from reeltune.search.store.manifest import Manifest
 from reeltune.search.store.only import Only
 from reeltune.search.store.schema import TAKEN
 from reeltune.search.times import as_text
+from reeltune.storage.fetched import is_in_store
 from reeltune.storage.place import Place
 
 PLAIN = ("path", "location", "size", "duration", "width", "height", "note")
@@ -136,6 +137,11 @@ def relocate(folder: Place, old: str, new: str) -> Relocated:
     """
     Manifest.read(folder)
     old, new = each_of([old, new])
+    for given in filter(is_in_store, (old, new)):
+        raise ConfigError(
+            f"{given} is in an object store, where files cannot be told to have moved; index the "
+            "new place, which recognises them by their content"
+        )
     before, now = Path(old).expanduser().absolute(), Path(new).expanduser()
     with sole_writer(folder):
         known, done = Known.read(folder), Relocated()
@@ -168,9 +174,9 @@ def _why_not(known: Known, stored: Stored, place: str) -> str:
     if any(other.video != stored.video for other in known.by_location.get(place, ())):
         return f"the library has another content at {place}"
     try:
-        size = os.stat(place).st_size
+        size = status_of(place).st_size
     except OSError as error:
-        return f"it is not at {place} ({error.strerror})"
+        return f"it is not at {place} ({in_short(error)})"
     return "" if size == stored.size else f"{place} has {size} bytes, and it had {stored.size}"
 
 

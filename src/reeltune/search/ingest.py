@@ -6,12 +6,10 @@ One file is one unit of work, so a killed run resumes.
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from reeltune.errors import ConfigError
 from reeltune.media.decoder import Decoder
@@ -29,7 +27,7 @@ from reeltune.search.channels.tellers import tellers_of
 from reeltune.search.creation import encoder_for, manifest_of, settle
 from reeltune.search.encoder import Encoder
 from reeltune.search.engines.local import Meter, Run
-from reeltune.search.engines.local_readers import Readers
+from reeltune.search.engines.local_readers import LocalWorker, Readers, Worker
 from reeltune.search.report import Failed, Report, reason_of
 from reeltune.search.run_log import logged
 from reeltune.search.shots import MomentSettings
@@ -44,6 +42,7 @@ from reeltune.storage.outputs import require_folder
 from reeltune.storage.place import Place, place
 from reeltune.types import Pixels
 
+Engine = Literal["local", "ray"]
 MANY_FRAGMENTS = 64  # a commit adds one; more than this slow every reader
 REPORT_NAME = "last_run.json"
 
@@ -65,6 +64,8 @@ class Choice:
     read: bool | None = None  # whether words that are shown are found, also in later runs
     speech: str | None = None  # what hears speech: a size of Whisper or a folder; kept as well
     settled: float = 0.0  # s; a file that changed less long ago may still be written, and waits
+    engine: Engine = "local"  # where files are read: on this machine, or on a cluster of Ray
+    address: str | None = None  # of a cluster that runs; None: one of this machine alone
 
 
 class Options(TypedDict, total=False):
@@ -79,6 +80,8 @@ class Options(TypedDict, total=False):
     read: bool | None
     speech: str | None
     settled: float
+    engine: Engine
+    address: str | None
 
 
 def index(
@@ -99,9 +102,11 @@ def index(
     by then stays sound), or if model or sampling differ from the library's; DataError if a path is
     not there.
     """
+    if choice.address is not None and choice.engine != "ray":
+        raise ConfigError("an address is that of a cluster of Ray; add --engine ray")
     begun, paths, folder = time.monotonic(), each_of(paths), place(*each_of(str(folder)))
     is_told = choice.prune == "all"  # that what is not there is gone
-    there = [path for path in paths if not is_told or Path(path).expanduser().exists()]
+    there = [path for path in paths if not is_told or place(path).exists()]
     stored = manifest_of(folder)
     exclude = merged_patterns(stored.exclude if stored else (), choice.exclude)
     found = find(there, Scope(choice.everything, choice.follow, exclude=exclude))
@@ -126,7 +131,7 @@ def index(
         begin(folder, "index")
         manifest = _remembering(folder, manifest, chosen)
         run = Run(folder, manifest, gatherer, Meter(progress or Silent()), report)
-        contents = _bring_in(run, paths, found, encoder.model.pixels)
+        contents = _bring_in(run, paths, found, choice, encoder.model.pixels)
         if choice.prune and not report.interrupted:
             _prune(folder, paths, choice.prune, report)
         if choice.caption is not None and not report.interrupted:
@@ -176,7 +181,9 @@ def _from_anywhere(name: str) -> str:
     return os.path.abspath(name) if os.path.isdir(name) else name
 
 
-def _bring_in(run: Run, paths: Sequence[str], found: Listing, pixels: Pixels) -> list[str]:
+def _bring_in(
+    run: Run, paths: Sequence[str], found: Listing, choice: Choice, pixels: Pixels
+) -> list[str]:
     """Take out what is excluded now, and bring in what is new; returns the contents of the files
     that were found."""
     known = Known.read(run.folder, paths)
@@ -185,8 +192,8 @@ def _bring_in(run: Run, paths: Sequence[str], found: Listing, pixels: Pixels) ->
         known = Known.read(run.folder, paths)
     progress = run.meter.progress
     progress.begin(len(found.files), sum(file.size for file in found.files))
-    decoder = partial(Decoder, pixels, Sampling.parse(run.manifest.sampling))
-    run.all(Readers(found.files, known, decoder, _threads(), progress))
+    with _workers(run, choice, pixels) as (count, worker):
+        run.all(Readers(found.files, known, worker, count, progress))
     return known.contents(found.files)
 
 
@@ -242,6 +249,21 @@ def _remembering(folder: Place, manifest: Manifest, choices: Choices) -> Manifes
         manifest = manifest.choosing(choices)
         _table.keep(folder, manifest)
     return manifest
+
+
+@contextmanager
+def _workers(
+    run: Run, choice: Choice, pixels: Pixels
+) -> Iterator[tuple[int, Callable[[], Worker]]]:
+    """How many workers read files, and what makes one."""
+    if choice.engine == "ray":
+        from reeltune.search.engines.ray import crew
+
+        with crew(run.folder, run.manifest, choice.device, choice.address) as workers:
+            yield workers
+        return
+    sampling = Sampling.parse(run.manifest.sampling)
+    yield _threads(), lambda: LocalWorker(Decoder(pixels, sampling))
 
 
 def _threads() -> int:

@@ -8,12 +8,12 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from reeltune.errors import DataError, in_short
+from reeltune.search._places import status_of
 from reeltune.storage.atomic_file import replacing
 from reeltune.storage.place import Place as Folder
 from reeltune.storage.settings_file import read_json
@@ -59,7 +59,7 @@ class LastHits(BaseModel):
 class Place:
     """A moment in a video that is there as it was when it was found."""
 
-    video: Path
+    video: str  # a path, or a URL of an object store
     start: float  # s
     end: float
 
@@ -95,7 +95,7 @@ def recall(number: int) -> Place:
             f"{location} {why}; bring the library {os.fsdecode(last.library)} up to date by "
             "reeltune index, and search again"
         )
-    return Place(Path(location), hit.start, hit.end)
+    return Place(location, hit.start, hit.end)
 
 
 def _last() -> LastHits:
@@ -120,7 +120,7 @@ def _kept(hit: Hit) -> dict[str, object]:
 def _stamp(location: str) -> tuple[int, int]:
     """Size and time of change of a file; -1 each where it is not there."""
     try:
-        status = os.stat(location)
+        status = status_of(location)
     except OSError:
         return -1, -1
     return status.st_size, status.st_mtime_ns

@@ -5,13 +5,13 @@ killed goes on. When it is whole, its table is moved beside the old one, and the
 names the table in use, is replaced in one step.
 """
 
-import os
 from dataclasses import dataclass, field
 
 from reeltune.errors import LibraryError
 from reeltune.media.files import Candidate
 from reeltune.media.progress import Progress
 from reeltune.search._known import Known, Stored
+from reeltune.search._prune import is_absent
 from reeltune.search.creation import encoder_for, manifest_of
 from reeltune.search.encoder import Encoder
 from reeltune.search.ingest import Choice, index
@@ -72,7 +72,7 @@ def reindex(
         drop_spare_tables(folder)
         _require_of_model(inner, encoder)
         stored = Known.read(folder).by_video
-        there = [one.location for one in stored.values() if os.path.isfile(one.location)]
+        there = [one.location for one in stored.values() if not is_absent(one.location)]
         if not there:
             raise LibraryError(
                 f"none of the {len(stored)} files of {folder} is on disk now, and all would be read"

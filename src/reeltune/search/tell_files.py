@@ -20,6 +20,7 @@ from reeltune.search.engines.local import COMMIT_SECONDS, Meter
 from reeltune.search.engines.local_readers import has_changed
 from reeltune.search.report import Failed, Report, Worded, reason_of
 from reeltune.search.store import texts as _texts
+from reeltune.storage.fetched import on_disk
 from reeltune.storage.place import Place
 from reeltune.types import Phrase
 
@@ -91,7 +92,8 @@ class _Pending:
         """Find out what a file holds; whatever goes wrong costs its texts alone."""
         try:
             done = partial(self.meter.share, file.path, file.size)
-            told = sound(self.teller.tell(Path(file.location), done))
+            with on_disk(file.location) as path:
+                told = sound(self.teller.tell(path, done))
         except Exception as error:
             self._fail(file.path, error)
             return

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import watchfiles
 
-from reeltune.errors import ReeltuneError, in_short
+from reeltune.errors import ConfigError, ReeltuneError, in_short
 from reeltune.media.paths import Paths, each_of
 from reeltune.search._places import is_below, place_of
 from reeltune.search.library import Library
 from reeltune.search.report import Report
+from reeltune.storage.fetched import is_in_store
 
 SETTLED = 3.0  # s without a change, after which a file is taken to be complete
 PATIENCE = 60.0  # s of changes without end, after which is looked all the same
@@ -66,6 +67,11 @@ class Watcher:
 
     def run(self) -> None:
         """Watch until `stop` is set; raises KeyboardInterrupt on Ctrl-C."""
+        for path in filter(is_in_store, each_of(self.paths)):
+            raise ConfigError(
+                f"{path} is in an object store, which gives no notice of changes; run reeltune "
+                "index again and again instead, as by cron"
+            )
         while not self.stop.is_set():
             there = self._there()
             self._due, self._since = 0.0, math.inf

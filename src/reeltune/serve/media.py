@@ -19,6 +19,7 @@ from reeltune.media.names import TYPES
 from reeltune.search.files import Stored
 from reeltune.search.store.schema import kept_time
 from reeltune.serve.errors import Refusal
+from reeltune.storage.fetched import is_in_store
 from reeltune.storage.regular_file import opened
 
 PIECE = 1 << 18  # bytes that are read at once
@@ -114,6 +115,12 @@ def type_of(path: str) -> str:
 def unchanged(stored: Stored) -> Iterator[BinaryIO]:
     """The file of a library, open for reading; raises Refusal where it is another one by now."""
     with ExitStack() as held:
+        if is_in_store(stored.location):
+            raise Refusal(
+                410,
+                "FileInStore",
+                f"the file is in an object store, at {stored.location}; it is not sent from here",
+            )
         try:
             if os.path.realpath(stored.location) != stored.location:
                 raise FileNotFoundError

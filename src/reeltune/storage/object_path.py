@@ -237,7 +237,8 @@ class ObjectPath:
 
 def _stamp(meta: Mapping[str, Any]) -> Stamp:
     since = meta["last_modified"] - datetime(1970, 1, 1, tzinfo=UTC)
-    return Stamp(meta["size"], (since // timedelta(microseconds=1)) * 1000, _mark(meta))
+    seconds = since // timedelta(seconds=1)  # lists have parts of them, other answers do not
+    return Stamp(meta["size"], seconds * 10**9, _mark(meta))
 
 
 def _mark(meta: Mapping[str, Any]) -> dict[str, Any]:

@@ -90,11 +90,18 @@ def play(
 
     from reeltune.cli.player import command_for
     from reeltune.cli.player import play as run
+    from reeltune.errors import DataError
     from reeltune.search.last_hits import recall
     from reeltune.search.times import clock
+    from reeltune.storage.fetched import is_in_store
 
     found = recall(number)
-    command, starts_there = command_for(found.video, found.start)
+    if is_in_store(found.video):
+        raise DataError(
+            f"{found.video} is in an object store, where no player can begin at a moment; cut "
+            f"it out and play that: reeltune cut {number} -o clip.mp4"
+        )
+    command, starts_there = command_for(Path(found.video), found.start)
     if not only_print:
         run(command)
     if as_json:
@@ -132,10 +139,11 @@ def cut(
     from reeltune.cli.bars import Spinner
     from reeltune.media.cut import cut as run
     from reeltune.search.last_hits import recall
+    from reeltune.storage.fetched import on_disk
 
     found = recall(number)
-    with Spinner("cutting", hidden=as_json):
-        clip = run(found.video, found.start, found.end, out, exact=exact, force=force)
+    with Spinner("cutting", hidden=as_json), on_disk(found.video) as video:
+        clip = run(video, found.start, found.end, out, exact=exact, force=force)
     if as_json:
         print_json(asdict(clip))
         return

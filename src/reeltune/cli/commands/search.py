@@ -47,6 +47,9 @@ ExcludeOption = Annotated[
 SamplingOption = Annotated[
     str | None, typer.Option(help="gap S, keyframe, fps R, uniform N or shot.")
 ]
+EverythingOption = Annotated[
+    bool, typer.Option("--all", help="Also hidden files, bins, and previews of cameras.")
+]
 CaptionOption = Annotated[
     str | None, typer.Option(help="A model that writes captions: one for each moment.")
 ]
@@ -61,6 +64,12 @@ ReadOption = Annotated[
 SpeechOption = Annotated[
     str | None,
     typer.Option(help="A size of Whisper, a folder, or none: subtitles alone; kept too."),
+]
+EngineOption = Annotated[
+    Literal["local", "ray"], typer.Option(help="Where files are read: here, or on a Ray cluster.")
+]
+AddressOption = Annotated[
+    str | None, typer.Option(help="Of a Ray cluster that runs; without it, one of this machine.")
 ]
 ServerOption = Annotated[
     str | None, typer.Option(help="Ask a `reeltune serve` instead: http://nas:8420.")
@@ -94,15 +103,15 @@ def index(
     sampling: SamplingOption = None,
     prune: PruneOption = None,
     exclude: ExcludeOption = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Also hidden files, bins, and previews of cameras.")
-    ] = False,
+    everything: EverythingOption = False,
     follow: FollowOption = False,
     caption: CaptionOption = None,
     hear: HearOption = None,
     read: ReadOption = None,
     speech: SpeechOption = None,
     device: DeviceOption = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -124,7 +133,6 @@ def index(
         from reeltune.search.ingest import Choice
         from reeltune.search.ingest import index as run
 
-        writer = None if caption is None else writer_of(caption, device)
         choice = Choice(
             model=model,
             width=width,
@@ -133,11 +141,13 @@ def index(
             exclude=tuple(exclude or ()),
             everything=everything,
             follow=follow,
-            caption=writer,
+            caption=None if caption is None else writer_of(caption, device),
             hear=hear,
             read=read,
             speech=speech,
             device=device,
+            engine=engine,
+            address=address,
         )
         report = run(paths, library, choice, bar)
     print_json(report.as_dict()) if as_json else show_report(report)

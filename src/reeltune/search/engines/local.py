@@ -16,6 +16,7 @@ from reeltune.search.engines.local_readers import (
     Event,
     Frames,
     Growing,
+    Made,
     Opened,
     Readers,
     Settled,
@@ -104,6 +105,9 @@ class Run:
             case Ended(file, note):
                 self.gatherer.end(file, note)
                 self.meter.done(file.path, file.size)
+            case Made(candidate, outcome):
+                self._take([outcome])
+                self.meter.done(candidate.path, candidate.size)
             case Growing(candidate):
                 self.gatherer.drop(candidate.location)
                 self.report.waiting.append(candidate.path)

@@ -2,18 +2,19 @@
 
 A file whose place is stored as that of another content waits until all files are judged, because
 that content may be found at another place.
-Each decoding thread owns one sandboxed decoder process. Queues are short, so memory stays flat
-and decoding runs just ahead of the encoder.
+Each decoding thread owns one worker: a sandboxed decoder process, or an actor of a cluster (see
+`ray.py`). Queues are short, so memory stays flat and decoding runs just ahead of the encoder. An
+object of a store is fetched to the disk when it is judged, and is there until it is decoded: at
+most two for each thread, and the one that is judged.
 """
 
-import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from reeltune.errors import MediaError
 from reeltune.media.decoder import Decoder, Frame, MediaInfo
@@ -21,12 +22,15 @@ from reeltune.media.files import Candidate
 from reeltune.media.first_bytes import require_container
 from reeltune.media.progress import Progress
 from reeltune.search._known import Judged, Known, Stored, Verdict
-from reeltune.search.report import reason_of
-from reeltune.search.store.schema import VideoFile, kept_time
+from reeltune.search._places import status_of
+from reeltune.search.report import Failed, reason_of
+from reeltune.search.store.schema import Moments, VideoFile, kept_time
 from reeltune.storage.content import content_hash
+from reeltune.storage.fetched import is_in_store, on_disk
 
 CHUNK = 16  # frames handed over at a time
 AHEAD = 8  # chunks that may wait for the encoder
+ATTEMPTS = 3  # at a file, each of which its worker did not survive
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,77 @@ class Growing:
     candidate: Candidate
 
 
-Event = Growing | Settled | AllJudged | Opened | Frames | Ended | Broken
+@dataclass(frozen=True)
+class Made:
+    """The file was read and encoded elsewhere: its moments, or why it has none."""
+
+    candidate: Candidate
+    outcome: Moments | Failed
+
+
+Event = Growing | Settled | AllJudged | Opened | Frames | Ended | Broken | Made
+
+
+class Worker(Protocol):
+    """Reads files, one at a time, for one thread."""
+
+    def open(self) -> None:
+        """Be ready to read, again after a `LostWorkerError`; raises what ends the run."""
+
+    def read(self, judged: Judged, copy: Path | None) -> Iterator[Event]:
+        """Events of one file, of which there may be a copy on this disk; an error costs the file
+        alone."""
+        ...
+
+    def interrupt(self) -> None:
+        """Have `read` end soon; any thread may ask for it, again and again."""
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+
+
+class LocalWorker:
+    """Reads with a decoder of its own."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+
+    def open(self) -> None:
+        """Nothing, as a decoder begins with its first file."""
+
+    def read(self, judged: Judged, copy: Path | None = None) -> Iterator[Event]:
+        """The frames of a file."""
+        candidate = judged.file
+        file = VideoFile(
+            path=candidate.path,
+            location=candidate.location,
+            size=candidate.size,
+            modified_ns=candidate.modified_ns,
+            video=judged.video,
+        )
+        with (
+            nullcontext(copy) if copy else on_disk(file.location) as path,
+            self._decoder.open(path) as reading,
+        ):
+            yield Opened(file, reading.info)
+            chunk: list[Frame] = []
+            for frame in reading:
+                chunk.append(frame)
+                if len(chunk) == CHUNK:
+                    yield Frames(file, chunk)
+                    chunk = []
+            yield Frames(file, chunk)
+            if has_changed(candidate):
+                raise MediaError(file.location, "is still being written")
+            yield Ended(file, "; ".join(filter(None, [judged.note, reading.note])))
+
+    def interrupt(self) -> None:
+        """End the file that is being read."""
+        self._decoder.interrupt()
+
+    def close(self) -> None:
+        """End the decoder."""
+        self._decoder.close()
 
 
 class Readers:
@@ -94,13 +168,14 @@ class Readers:
         self,
         files: Sequence[Candidate],
         known: Known,
-        decoder: Callable[[], Decoder],
+        worker: Callable[[], Worker],
         threads: int,
         progress: Progress,
     ) -> None:
-        self._files, self._known, self._decoder = files, known, decoder
+        self._files, self._known, self._worker = files, known, worker
         self._progress = progress
-        self._decoders: list[Decoder] = []  # those in use
+        self._copies = _Copies()
+        self._workers: list[Worker] = []  # those in use
         self._work: queue.Queue[Judged | None] = queue.Queue(maxsize=threads)
         self._events: queue.Queue[Event | BaseException | None] = queue.Queue(maxsize=AHEAD)
         self._stop = threading.Event()
@@ -119,9 +194,10 @@ class Readers:
         self._stop.set()
         for thread in self._threads:
             while thread.is_alive():
-                for decoder in self._decoders:  # again and again, as one may have just begun a file
-                    decoder.interrupt()
+                for worker in self._workers:  # again and again, as one may have just begun a file
+                    worker.interrupt()
                 thread.join(0.05)
+        self._copies.close()
 
     def __iter__(self) -> Iterator[Event]:
         running = len(self._threads)
@@ -138,7 +214,7 @@ class Readers:
         try:
             work()
             self._put(self._events, None)
-        except _StoppedError:
+        except StoppedError:
             pass
         except BaseException as error:  # handed to the consumer, which raises it
             self._put_quietly(error)
@@ -152,6 +228,7 @@ class Readers:
                 self._fail(candidate, error)
                 continue
             if judged.contested:
+                self._copies.drop(judged.file.location)
                 waiting.append(judged)
             else:
                 self._pass_on(judged)
@@ -167,60 +244,53 @@ class Readers:
         if judged.verdict is Verdict.NEW:
             self._put(self._work, judged)
         else:
+            self._copies.drop(judged.file.location)
             self._put(self._events, Settled(judged))
 
     def _content(self, file: Candidate) -> str:
         """The hash of a file that begins as a video, found unless the run is stopped before."""
-        require_container(file.location)
 
         def told(done: int) -> None:
             if self._stop.is_set():
-                raise _StoppedError
+                raise StoppedError
             if done > file.size:
                 raise MediaError(file.location, "is still being written")
             self._progress.recognise(file.path, done, file.size)
 
-        content = content_hash(file.location, told)
+        path = str(self._copies.fetched(file.location, told))
+        require_container(path)
+        content = content_hash(path, told)
         if has_changed(file):
             raise MediaError(file.location, "is still being written")
         return content
 
     def _decode(self) -> None:
-        with self._decoder() as decoder:
-            self._decoders.append(decoder)
+        worker = self._worker()
+        self._workers.append(worker)
+        try:
             while (judged := self._get()) is not None:
-                try:
-                    self._read(decoder, judged)
-                except Exception as error:  # whatever it is, it costs this file alone
-                    self._fail(judged.file, error)
+                with self._copies.taken(judged.file.location) as copy:
+                    self._read(worker, judged, copy)
+        finally:
+            worker.close()
+
+    def _read(self, worker: Worker, judged: Judged, copy: Path | None) -> None:
+        for _ in range(ATTEMPTS):
+            worker.open()
+            try:
+                for event in worker.read(judged, copy):
+                    self._put(self._events, event)
+                return
+            except LostWorkerError:
+                continue
+            except Exception as error:  # whatever it is, it costs this file alone
+                self._fail(judged.file, error)
+                return
+        reason = f"ended the process that read it, {ATTEMPTS} times"
+        self._put(self._events, Broken(judged.file, reason))
 
     def _fail(self, file: Candidate, error: Exception) -> None:
-        self._put(
-            self._events, Growing(file) if has_changed(file) else Broken(file, reason_of(error))
-        )
-
-    def _read(self, decoder: Decoder, judged: Judged) -> None:
-        candidate = judged.file
-        file = VideoFile(
-            path=candidate.path,
-            location=candidate.location,
-            size=candidate.size,
-            modified_ns=candidate.modified_ns,
-            video=judged.video,
-        )
-        with decoder.open(Path(file.location)) as reading:
-            self._put(self._events, Opened(file, reading.info))
-            chunk: list[Frame] = []
-            for frame in reading:
-                chunk.append(frame)
-                if len(chunk) == CHUNK:
-                    self._put(self._events, Frames(file, chunk))
-                    chunk = []
-            self._put(self._events, Frames(file, chunk))
-            if has_changed(candidate):
-                raise MediaError(file.location, "is still being written")
-            note = "; ".join(filter(None, [judged.note, reading.note]))
-            self._put(self._events, Ended(file, note))
+        self._put(self._events, failed(file, error))
 
     def _put(self, to: "queue.Queue[Any]", item: object) -> None:
         while not self._stop.is_set():
@@ -228,10 +298,10 @@ class Readers:
                 return to.put(item, timeout=0.1)
             except queue.Full:
                 continue
-        raise _StoppedError
+        raise StoppedError
 
     def _put_quietly(self, error: BaseException) -> None:
-        with suppress(_StoppedError):
+        with suppress(StoppedError):
             self._put(self._events, error)
 
     def _get(self) -> Judged | None:
@@ -240,19 +310,61 @@ class Readers:
                 return self._work.get(timeout=0.1)
             except queue.Empty:
                 continue
-        raise _StoppedError
+        raise StoppedError
+
+
+class _Copies:
+    """Objects of a store that were fetched to be recognised, until they are decoded."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, tuple[ExitStack, Path]] = {}
+
+    def fetched(self, location: str, told: Callable[[int], None]) -> Path:
+        """A file on this disk, which for an object is a copy that is kept until it is let go."""
+        if not is_in_store(location):
+            return Path(location)
+        held = ExitStack()
+        path = held.enter_context(on_disk(location, told))
+        self._held[location] = held, path
+        return path
+
+    @contextmanager
+    def taken(self, location: str) -> Iterator[Path | None]:
+        """The copy of an object, if there is one, which is gone afterwards."""
+        held, path = self._held.pop(location, (ExitStack(), None))
+        with held:
+            yield path
+
+    def drop(self, location: str) -> None:
+        """Let go of a copy, if there is one."""
+        with self.taken(location):
+            pass
+
+    def close(self) -> None:
+        """Let go of all."""
+        for location in list(self._held):
+            self.drop(location)
+
+
+def failed(file: Candidate, error: Exception) -> Growing | Broken:
+    """What is said of a file that could not be read."""
+    return Growing(file) if has_changed(file) else Broken(file, reason_of(error))
 
 
 def has_changed(file: Candidate | Stored) -> bool:
     """Whether a file is there and not as it was when its folder was listed, as one that is still
     being written."""
     try:
-        status = os.stat(file.location)
+        status = status_of(file.location)
     except OSError:
         return False
     now = status.st_size, kept_time(status.st_mtime_ns)
     return now != (file.size, kept_time(file.modified_ns))
 
 
-class _StoppedError(BaseException):
+class LostWorkerError(Exception):
+    """A worker ended without an answer, as its process or its machine did."""
+
+
+class StoppedError(BaseException):
     """The consumer left; the thread should end."""

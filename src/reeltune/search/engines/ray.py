@@ -1,0 +1,197 @@
+"""Spreads the work on files over the machines of a Ray cluster.
+
+Each worker is an actor that decodes a file on its CPU, in the sandbox as ever, and encodes it there
+or on its share of a GPU. It has one file at a time and sends back moments, so neither its memory
+nor that of the run grows with the library. Judging files and writing stay with the run, which is
+the one writer. What an actor that died was at is given to another one.
+"""
+
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from reeltune.errors import ConfigError, LibraryError, in_short
+from reeltune.media.decoder import Decoder
+from reeltune.media.sampling import Sampling
+from reeltune.search._gather import Gatherer
+from reeltune.search._known import Judged
+from reeltune.search.encoder import Encoder
+from reeltune.search.engines.local_readers import (
+    ATTEMPTS,
+    Ended,
+    Event,
+    Frames,
+    LocalWorker,
+    LostWorkerError,
+    Made,
+    Opened,
+    StoppedError,
+    failed,
+)
+from reeltune.search.shots import MomentSettings
+from reeltune.search.store.manifest import Manifest
+from reeltune.storage.place import Place, place
+
+PATIENCE = 300.0  # s in which the cluster must have room for an actor
+BEAT = 0.2  # s between looks at whether the run was stopped
+OBJECTS = 256 << 20  # bytes of memory that a cluster of this machine alone has for results
+
+
+@contextmanager
+def crew(
+    folder: Place, manifest: Manifest, device: str | None, address: str | None
+) -> Iterator[tuple[int, Callable[[], "RemoteWorker"]]]:
+    """How many workers a cluster has room for, and what makes one.
+
+    They are of the library at `folder`. The cluster is that at `address`, or one of this machine
+    alone, which is started and ended here. Raises ConfigError where Ray is absent, or the cluster
+    cannot be joined or has no CPU.
+    """
+    with _cluster(address) as ray:
+        there = ray.cluster_resources()
+        count = int(there.get("CPU", 0))
+        if count < 1:
+            raise ConfigError(f"the cluster at {address} has no CPU; start a worker: ray start")
+        graphics = min(there.get("GPU", 0) / count, 1.0)
+        room = {"num_cpus": 1, "num_gpus": int(graphics * 100) / 100, "max_restarts": 0}
+        actor = ray.remote(**room)(_Actor)
+        given = str(folder.absolute()), manifest, device
+        yield count, lambda: RemoteWorker(ray, lambda: actor.remote(*given))
+
+
+@contextmanager
+def _cluster(address: str | None) -> Iterator[Any]:
+    """Ray, connected; as it was afterwards."""
+    os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads it when it is imported
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise ConfigError(
+            "the engine is ray, and Ray is absent; get it with: pip install 'reeltune[ray]', "
+            "or leave --engine out"
+        ) from error
+    if ray.is_initialized():  # by the program that calls
+        yield ray
+        return
+    alone: dict[str, Any] = {
+        "address": "local",
+        "dashboard_host": "127.0.0.1",
+        "_node_ip_address": "127.0.0.1",  # its other servers then listen there alone as well
+        "object_store_memory": OBJECTS,
+        "num_cpus": os.cpu_count(),
+    }
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    try:
+        with warnings.catch_warnings():  # whoever is forked becomes a program of Ray's at once
+            warnings.filterwarnings("ignore", message="lance is not fork-safe")
+            ray.init(**({"address": address} if address else alone), **quiet)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        raise ConfigError(
+            f"the Ray cluster {address or 'of this machine'} cannot be used ({in_short(error)}); "
+            "see to its address, and give its token by RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
+        ) from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+class _Actor:
+    """What runs in a process of the cluster."""
+
+    def __init__(self, folder: str, manifest: Manifest, device: str | None) -> None:
+        self._manifest = manifest
+        self._encoder = Encoder.of_library(place(folder), manifest, device)
+
+    def open(self) -> None:
+        """Open the model; raises as `Encoder.model` does, such as where it is not on this node."""
+        sampling = Sampling.parse(self._manifest.sampling)
+        _ = self._encoder.baseline
+        self._worker = LocalWorker(Decoder(self._encoder.model.pixels, sampling))
+
+    def read(self, judged: Judged) -> list[Event]:
+        """What became of one file."""
+        gatherer = Gatherer(self._encoder.model, self._encoder.baseline, MomentSettings())
+        try:
+            for event in self._worker.read(judged):
+                match event:
+                    case Opened(file, info):
+                        gatherer.open(file, info)
+                    case Frames(file, frames):
+                        gatherer.add(file, frames)
+                    case Ended(file, note):
+                        gatherer.end(file, note)
+        except Exception as error:  # whatever it is, it costs this file alone
+            return [failed(judged.file, error)]
+        return [Made(judged.file, done) for done in gatherer.ready(flush=True)]
+
+
+class RemoteWorker:
+    """Stands for an actor, and for another one where that died; used by one thread."""
+
+    def __init__(self, ray: Any, start: Callable[[], Any]) -> None:
+        self._ray, self._start = ray, start
+        self._actor: Any = None
+        self._stop = threading.Event()
+
+    def open(self) -> None:
+        """Have an actor that is ready; raises what its model raises, and LibraryError where the
+        cluster has no room for it."""
+        lost: Exception | None = None
+        for _ in range(ATTEMPTS):
+            if self._actor is not None:
+                return
+            actor = self._start()
+            try:
+                self._answer(actor.open.remote(), PATIENCE)
+                self._actor = actor
+            except LostWorkerError as error:
+                lost = error
+        if self._actor is None:
+            raise LibraryError(
+                f"workers of the cluster end as they begin ({lost}); see to its nodes"
+            )
+
+    def read(self, judged: Judged, copy: Path | None) -> Iterator[Event]:
+        """Have a file read, where it lies, as another machine has no use for a copy here."""
+        try:
+            yield from self._answer(self._actor.read.remote(judged))
+        except LostWorkerError:
+            self._actor = None
+            raise
+
+    def interrupt(self) -> None:
+        """Have `read` end soon; any thread may ask for it."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """End the actor, so that another worker has its room."""
+        if self._actor is not None:
+            with suppress(Exception):  # it, or the cluster, may be gone
+                self._ray.kill(self._actor)
+
+    def _answer(self, asked: Any, patience: float | None = None) -> Any:
+        """What an actor answers, or raises."""
+        from ray.exceptions import RayActorError, RayTaskError
+
+        waited = 0.0
+        while not self._ray.wait([asked], timeout=BEAT)[0]:
+            waited += BEAT
+            if self._stop.is_set():
+                raise StoppedError
+            if patience is not None and waited > patience:
+                raise LibraryError(
+                    f"the cluster had no room for a worker in {patience:.0f} s; see to its nodes, "
+                    "and run the command again, which goes on"
+                )
+        try:
+            return self._ray.get(asked)
+        except RayTaskError as error:
+            raise error.cause from error
+        except RayActorError as error:  # its process or its node is gone
+            raise LostWorkerError(in_short(error)) from error
