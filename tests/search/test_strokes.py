@@ -7,7 +7,16 @@ import pytest
 from PIL import Image
 
 from reeltune.cli.written_clip import FILES, Slide, drawn
-from reeltune.search.channels._strokes import SIDE, has_changed, has_strokes, in_grey, is_same_line
+from reeltune.search.channels._looking import COARSE, Looking
+from reeltune.search.channels._strokes import (
+    AROUND,
+    SIDE,
+    has_changed,
+    has_strokes,
+    in_grey,
+    is_same_line,
+    place_of_strokes,
+)
 
 SIZE = (960, 540)
 
@@ -33,6 +42,43 @@ def test_letters_are_seen_on_slides_and_over_pictures(font: str, height: int) ->
     for behind in ((), (smooth(),)):
         slide = Slide(lines=("seven boats",), seconds=1.0, height=height, font=font, behind=behind)  # type: ignore[arg-type]
         assert has_strokes(in_grey(coded(drawn(slide, SIZE))))
+
+
+def test_the_place_of_strokes_holds_all_letters_and_little_more() -> None:
+    slide = Slide(lines=("seven boats",), seconds=1.0, height=20, behind=(smooth(),))
+    picture = np.asarray(drawn(slide, SIZE))
+    rows, columns = np.nonzero((picture.astype(int) != smooth()).any(axis=2))
+    place = place_of_strokes(in_grey(picture))
+    assert place is not None
+    left, top, right, bottom = (share * side for share, side in zip(place, 2 * SIZE, strict=True))
+    assert left <= columns.min() <= columns.max() < right <= columns.max() + 6 * AROUND
+    assert top <= rows.min() <= rows.max() < bottom <= rows.max() + 6 * AROUND
+
+
+class Blind:
+    """Finds no line, and keeps how large what it looked at was."""
+
+    def __init__(self) -> None:
+        self.sides: list[int] = []
+
+    def find(self, picture: np.ndarray, side: int) -> list[np.ndarray]:
+        self.sides.append(side)
+        return []
+
+    def read(self, picture: np.ndarray, lines: list[np.ndarray]) -> list[tuple[str, float]]:
+        assert not lines, "there is nothing to read"
+        return []
+
+
+def test_strokes_that_are_no_letters_are_looked_at_closely_in_their_place_alone() -> None:
+    fence, grid = smooth(), smooth()
+    fence[200:240, 300:400:6] = 255
+    grid[:, ::6] = 255
+    for picture, sides in ((smooth(), [COARSE]), (fence, [None, COARSE]), (grid, [SIDE])):
+        blind = Blind()
+        assert Looking(blind).lines(0.0, picture) == []
+        assert [one if one in (COARSE, SIDE) else None for one in blind.sides] == sides
+        assert blind.sides[0] <= (SIDE if sides == [SIDE] else COARSE)
 
 
 def test_pictures_without_letters_have_no_strokes() -> None:

@@ -8,13 +8,21 @@ import numpy as np
 
 from reeltune.search.channels._lines import Box, Line, overlap
 from reeltune.search.channels._ocr import Corners, Picture
-from reeltune.search.channels._strokes import Grey, has_changed, has_strokes, in_grey, is_same_line
+from reeltune.search.channels._strokes import (
+    Grey,
+    Place,
+    has_changed,
+    in_grey,
+    is_same_line,
+    place_of_strokes,
+)
 from reeltune.search.channels.plain import plain
 
 SIDE = 480  # pixels of the longer side in which lines are looked for
 FINE = 736  # and again where the lines are low
 LOW = 24  # pixels of a view, height of such lines
-COARSE = 224  # and where nothing has sharp strokes, at first, for letters that are large or pale
+COARSE = 224  # and at first, for letters that are large or pale
+MOST = 0.5  # share of a frame, which is looked at whole where sharp strokes take more of it
 EVERY = 2.0  # s until the next look of a kind that found nothing
 SURE = 0.8  # score from which a line counts
 SHORT, SURER = 4, 0.9  # letters of a line that must be surer, and how sure
@@ -56,13 +64,27 @@ class Looking:
         grey = in_grey(pixels)
         if not has_changed(self._grey, grey):
             return self._lines
-        sharp = has_strokes(grey)
+        place = place_of_strokes(grey)
+        sharp = place is not None
         if not self._lines and time - self._in_vain[sharp] < EVERY:
             return []
-        is_there = sharp or self._lines or self._ocr.find(pixels, COARSE)  # a text may still stand
+        is_there = self._lines or self._has_some(pixels, place)  # a text may still stand
         lines = self._keep(grey, self._read(time, pixels, grey) if is_there else [])
         self._in_vain[sharp] = -np.inf if lines else time
         return lines
+
+    def _has_some(self, pixels: Picture, place: Place | None) -> bool:
+        """Whether lines may be there: at sharp strokes, or anywhere if they are large or pale."""
+        if place is not None:
+            height, width = pixels.shape[:2]
+            left, right = (round(width * side) for side in place[::2])
+            top, bottom = (round(height * side) for side in place[1::2])
+            if (right - left) * (bottom - top) > MOST * width * height:
+                return True
+            share = max(right - left, bottom - top) / max(width, height)
+            if self._ocr.find(pixels[top:bottom, left:right], round(share * SIDE)):
+                return True
+        return bool(self._ocr.find(pixels, COARSE))
 
     def _keep(self, grey: Grey, seen: list[Seen]) -> list[Line]:
         self._grey, self._seen = grey, seen

@@ -14,10 +14,12 @@ WINDOW = (33, 9)  # width and height in pixels of the part of a line that is jud
 DENSE = 40  # of 255: share of a window that edges of strokes fill
 TILE = 16  # pixels, side of a part of the picture that may change by itself
 CHANGE = 6.0  # mean difference of a tile, in levels of grey, that coding alone does not make
+AROUND = 24  # pixels around strokes that belong to their place
 ALIKE = 0.8  # correlation of two pictures of the same letters, over whatever background
 FLAT = 6.0  # standard deviation in levels of grey of what shows no letters
 
 Grey = UInt8[np.ndarray, "_ _"]
+Place = tuple[float, float, float, float]  # left, top, right and bottom, as shares of a picture
 
 
 def in_grey(pixels: UInt8[np.ndarray, "H W 3"]) -> Grey:
@@ -29,7 +31,13 @@ def in_grey(pixels: UInt8[np.ndarray, "H W 3"]) -> Grey:
 
 
 def has_strokes(grey: Grey) -> bool:
-    """Whether sharp thin strokes stand side by side somewhere, as those of small letters do.
+    """Whether sharp thin strokes stand side by side somewhere, as those of small letters do."""
+    return place_of_strokes(grey) is not None
+
+
+def place_of_strokes(grey: Grey) -> Place | None:
+    """The place that holds all sharp thin strokes that stand side by side, and a little around it;
+    None where there are none.
 
     A stroke is an edge up and one down (or the reverse) within a few pixels of a row.
     """
@@ -39,7 +47,17 @@ def has_strokes(grey: Grey) -> bool:
     for apart in range(1, REACH + 1):
         before, after = np.s_[:, :-apart], np.s_[:, apart:]
         edges[after] |= (up[after] & down[before]) | (down[after] & up[before])
-    return bool(cv2.blur(edges.view(np.uint8) * 255, WINDOW).max(initial=0) > DENSE)
+    dense = cv2.blur(edges.view(np.uint8) * 255, WINDOW) > DENSE
+    rows, columns = np.flatnonzero(dense.any(axis=1)), np.flatnonzero(dense.any(axis=0))
+    if not len(rows):
+        return None
+    (height, width), reach = grey.shape, AROUND
+    return (
+        max(0, int(columns[0]) - reach) / width,
+        max(0, int(rows[0]) - reach) / height,
+        min(width, int(columns[-1]) + 1 + reach) / width,
+        min(height, int(rows[-1]) + 1 + reach) / height,
+    )
 
 
 def has_changed(before: Grey, now: Grey) -> bool:
