@@ -6,10 +6,11 @@ nor that of the run grows with the library. Judging files and writing stay with 
 the one writer. What an actor that died was at is given to another one.
 """
 
+import math
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from reeltune.search.shots import MomentSettings
 from reeltune.search.store.manifest import Manifest
 from reeltune.storage.place import Place, place
 
-PATIENCE = 300.0  # s in which the cluster must have room for an actor
+PATIENCE = 300.0  # s in which the cluster must have room for an actor, where none is at work
 BEAT = 0.2  # s between looks at whether the run was stopped
 OBJECTS = 256 << 20  # bytes of memory that a cluster of this machine alone has for results
 
@@ -52,20 +53,33 @@ def crew(
     cannot be joined or has no CPU.
     """
     with _cluster(address) as ray:
-        there = ray.cluster_resources()
-        count = int(there.get("CPU", 0))
-        if count < 1:
+        shares = shares_in(ray.nodes())
+        if not shares:
             raise ConfigError(f"the cluster at {address} has no CPU; start a worker: ray start")
-        graphics = min(there.get("GPU", 0) / count, 1.0)
-        room = {"num_cpus": 1, "num_gpus": int(graphics * 100) / 100, "max_restarts": 0}
-        actor = ray.remote(**room)(_Actor)
         given = str(folder.absolute()), manifest, device
-        yield count, lambda: RemoteWorker(ray, lambda: actor.remote(*given))
+        alive: set[int] = set()
+
+        def make() -> RemoteWorker:
+            kind = ray.remote(num_cpus=1, num_gpus=shares.pop(), max_restarts=0)(_Actor)
+            return RemoteWorker(ray, lambda: kind.remote(*given), alive)
+
+        yield len(shares), make
+
+
+def shares_in(nodes: Sequence[Mapping[str, Any]]) -> list[float]:
+    """The share of a GPU that each worker has, of whom there is one for each CPU of the nodes, as
+    Ray lists these."""
+    found: list[float] = []
+    for node in nodes:
+        cpus = int(node["Resources"].get("CPU", 0)) if node["Alive"] else 0
+        graphics = float(node["Resources"].get("GPU", 0))
+        found += [math.floor(100 * min(graphics / cpus, 1.0)) / 100] * cpus if cpus else []
+    return sorted(found)  # the largest are taken first
 
 
 @contextmanager
 def _cluster(address: str | None) -> Iterator[Any]:
-    """Ray, connected; as it was afterwards."""
+    """Ray, connected, and let go of afterwards."""
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads it when it is imported
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -81,7 +95,6 @@ def _cluster(address: str | None) -> Iterator[Any]:
     alone: dict[str, Any] = {
         "address": "local",
         "dashboard_host": "127.0.0.1",
-        "_node_ip_address": "127.0.0.1",  # its other servers then listen there alone as well
         "object_store_memory": OBJECTS,
         "num_cpus": os.cpu_count(),
     }
@@ -90,7 +103,7 @@ def _cluster(address: str | None) -> Iterator[Any]:
         with warnings.catch_warnings():  # whoever is forked becomes a program of Ray's at once
             warnings.filterwarnings("ignore", message="lance is not fork-safe")
             ray.init(**({"address": address} if address else alone), **quiet)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # Ray has no class of its own for what goes wrong here
         raise ConfigError(
             f"the Ray cluster {address or 'of this machine'} cannot be used ({in_short(error)}); "
             "see to its address, and give its token by RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
@@ -134,8 +147,9 @@ class _Actor:
 class RemoteWorker:
     """Stands for an actor, and for another one where that died; used by one thread."""
 
-    def __init__(self, ray: Any, start: Callable[[], Any]) -> None:
-        self._ray, self._start = ray, start
+    def __init__(self, ray: Any, start: Callable[[], Any], alive: set[int]) -> None:
+        """`alive` has a number for every worker of the crew that has an actor now."""
+        self._ray, self._start, self._alive = ray, start, alive
         self._actor: Any = None
         self._stop = threading.Event()
 
@@ -150,6 +164,7 @@ class RemoteWorker:
             try:
                 self._answer(actor.open.remote(), PATIENCE)
                 self._actor = actor
+                self._alive.add(id(self))
             except LostWorkerError as error:
                 lost = error
         if self._actor is None:
@@ -163,6 +178,7 @@ class RemoteWorker:
             yield from self._answer(self._actor.read.remote(judged))
         except LostWorkerError:
             self._actor = None
+            self._alive.discard(id(self))
             raise
 
     def interrupt(self) -> None:
@@ -171,20 +187,21 @@ class RemoteWorker:
 
     def close(self) -> None:
         """End the actor, so that another worker has its room."""
+        self._alive.discard(id(self))
         if self._actor is not None:
             with suppress(Exception):  # it, or the cluster, may be gone
                 self._ray.kill(self._actor)
 
     def _answer(self, asked: Any, patience: float | None = None) -> Any:
         """What an actor answers, or raises."""
-        from ray.exceptions import RayActorError, RayTaskError
+        from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
 
         waited = 0.0
         while not self._ray.wait([asked], timeout=BEAT)[0]:
             waited += BEAT
             if self._stop.is_set():
                 raise StoppedError
-            if patience is not None and waited > patience:
+            if patience is not None and waited > patience and not self._alive:
                 raise LibraryError(
                     f"the cluster had no room for a worker in {patience:.0f} s; see to its nodes, "
                     "and run the command again, which goes on"
@@ -193,5 +210,5 @@ class RemoteWorker:
             return self._ray.get(asked)
         except RayTaskError as error:
             raise error.cause from error
-        except RayActorError as error:  # its process or its node is gone
+        except (RayActorError, ObjectLostError) as error:  # its process or its node is gone
             raise LostWorkerError(in_short(error)) from error
