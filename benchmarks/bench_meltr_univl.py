@@ -4,7 +4,9 @@ One unit is a step of multi-task learning: forward and backward of the plain sum
 losses, and Adam. `melted` is the same with MELTR in the place of the sum. The others take a meta
 step before it: ours, by each way to the slopes c, and `double backward` as the released code does
 it, by second derivatives of the whole backbone. All have the regulariser: on the batch that judges
-and with its direct term, as the recipes, or on that of the melted loss, as the paper. Variants
+and with its direct term, as the recipes, or on that of the melted loss, as the paper; or none of
+them has it (`none`, MELTR- of the paper). Where it does not read the batch that judges, each of
+them computes the primary loss alone there. Variants
 take turns in one run; a figure is the median of the ratios to the multi-task steps beside it, in
 seconds of the processor, and an overhead at K is that of one meta step in K steps. Memory is
 measured in a process for each variant: the highest resident set over a step, with the weights and
@@ -13,6 +15,7 @@ all of Adam's state.
     python benchmarks/bench_meltr_univl.py tiny 15   # 78 thousand weights, Toybox's captions
     python benchmarks/bench_meltr_univl.py full 5    # the released sizes, random weights
     python benchmarks/bench_meltr_univl.py tiny 15 lower   # the regulariser as in the paper
+    python benchmarks/bench_meltr_univl.py tiny 15 none    # without it
 """
 
 import json
@@ -33,7 +36,7 @@ from _line import emit
 from reeltune.data._toybox.language import caption
 from reeltune.data._toybox.world import draw_scripts
 from reeltune.meltr.combiner import Total
-from reeltune.meltr.hypergradient import Hypergradient, Problem, Regularise
+from reeltune.meltr.hypergradient import Hypergradient, Problem
 from reeltune.meltr.losses import losses_of
 from reeltune.meltr.outer import HeldOut
 from reeltune.meltr.scheme import Scheme
@@ -55,6 +58,7 @@ FIGURES = {
 }
 
 Size = Literal["tiny", "full"]
+Regularised = Literal["upper", "lower", "none"]  # the batch of the regulariser
 Step = Callable[[Batch], object]
 SHAPES: dict[Size, tuple[int, int]] = {"tiny": (16, 16), "full": (4, 12)}  # B and T
 OURS = ("jvp", "vjp", "difference")
@@ -67,17 +71,19 @@ def double_backward(problem: Problem) -> Hypergradient:
 
     The regulariser shares the graph of its batch.
     """
-    lower, weights = problem.lower[-1], list(problem.weights.values())
+    lower, judging = problem.lower[-1], problem.upper
+    weights = list(problem.weights.values())
     phi = dict(problem.combiner.named_parameters())
     with sdpa_kernel(SDPBackend.MATH):  # the others have no second derivative
-        upper = losses_of(lower.model, problem.upper.batch, lower.tasks)
+        upper = losses_of(judging.model, judging.batch, judging.tasks, judging.function)
         losses = torch.stack(losses_of(lower.model, lower.batch, lower.tasks))
         melted = problem.combiner(losses)
-        judged = upper[lower.tasks.index(problem.primary)]
+        judged = upper[judging.tasks.index(problem.primary)]
         pulled = (melted, losses)
-        if problem.regularise == "upper":
+        if problem.gamma and problem.regularise == "upper":
             pulled = (problem.combiner(torch.stack(upper)), torch.stack(upper))
-        judged = judged + problem.gamma * regulariser(*pulled)
+        if problem.gamma:
+            judged = judged + problem.gamma * regulariser(*pulled)
         wanted: dict[str, Any] = {"allow_unused": True, "materialize_grads": True}
         total = [torch.zeros_like(parameter) for parameter in phi.values()]
         if problem.direct_term:
@@ -112,7 +118,7 @@ def model_of(size: Size) -> Univl:
 
 
 def step_of(
-    variant: str, model: Univl, held_out: list[Batch], regularise: Regularise = "upper"
+    variant: str, model: Univl, held_out: list[Batch], regularise: Regularised = "upper"
 ) -> Meltr:
     """A step of the loop; those that are to be meta steps have one on every call but the first."""
 
@@ -124,13 +130,15 @@ def step_of(
         return Meltr(model, Total(TASKS), scheme, HeldOut(epoch), Settings())
     as_recipes = regularise == "upper"
     ways: dict[str, Any] = {"regularise": regularise, "direct_term": as_recipes}
+    if regularise == "none":
+        ways = {"gamma": 0.0}
     if variant in OURS:
         ways["along"] = variant
     rarely = 10**9 if variant == "melted" else 1
     scheme = aid_fp_lite.Config().build()
     if variant == "double backward":
         scheme = Scheme(variant, double_backward)
-    combiner = Melter(tasks=TASKS, residual=as_recipes).build()
+    combiner = Melter(tasks=TASKS, residual=regularise != "lower").build()
     return Meltr(model, combiner, scheme, HeldOut(epoch), Settings(every=rarely, **ways))
 
 
@@ -147,7 +155,7 @@ def adam(model: Univl) -> torch.optim.Adam:
     return torch.optim.Adam([w for w in model.parameters() if w.requires_grad], 1e-5)
 
 
-def times(size: Size, rounds: int, regularise: Regularise) -> dict[str, float]:
+def times(size: Size, rounds: int, regularise: Regularised) -> dict[str, float]:
     """Cost of a step of each variant, beside the multi-task steps before and after it."""
     torch.manual_seed(0)
     model = model_of(size)
@@ -167,7 +175,7 @@ def times(size: Size, rounds: int, regularise: Regularise) -> dict[str, float]:
     return cost
 
 
-def peak(size: Size, variant: str, regularise: Regularise) -> dict[str, float]:
+def peak(size: Size, variant: str, regularise: Regularised) -> dict[str, float]:
     """Highest resident set in MB while this process trains a step, after a first one."""
     torch.manual_seed(0)
     model = model_of(size)
@@ -180,7 +188,7 @@ def peak(size: Size, variant: str, regularise: Regularise) -> dict[str, float]:
     return {"MB": int(rows["VmHWM"].split()[0]) / 1024}
 
 
-def peaks(size: Size, regularise: Regularise) -> dict[str, float]:
+def peaks(size: Size, regularise: Regularised) -> dict[str, float]:
     """Peak memory of every variant, beside multi-task; free memory is given back at once."""
     eager = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
     found = {}
@@ -197,7 +205,7 @@ def overheads(cost: dict[str, float], every: int) -> dict[str, float]:
     return {n: round(plain - 1 + (cost[n] - plain) / every, 3) for n in cost if n != "melted"}
 
 
-def main(size: Size = "tiny", rounds: str = "15", regularise: Regularise = "upper") -> None:
+def main(size: Size = "tiny", rounds: str = "15", regularise: Regularised = "upper") -> None:
     # In this order: both are large.
     memory, cost = peaks(size, regularise), times(size, int(rounds), regularise)
     best = min(OURS, key=cost.__getitem__)

@@ -169,6 +169,21 @@ def test_it_is_the_step_of_our_own_loop_to_the_bit(scheme: str) -> None:
     assert torch.equal(found[1], phi(ours))
 
 
+def test_a_function_for_the_primary_loss_alone_saves_work_and_changes_nothing() -> None:
+    asked = []
+
+    def which(model: Any, batch: Any) -> Tensor:
+        asked.append(batch)
+        x, label, _ = in_order(batch)
+        return F.cross_entropy(model(x)[0], label)
+
+    batches, found = [batch_of(number) for number in range(5)], []
+    for ways in ({}, {"primary_loss": which}):
+        found.append(trained(melt_of(net(), gamma=0.0, direct_term=False, **ways), batches))
+    assert len(asked) == 2, "a meta step after every second step"
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
 def test_a_loss_of_ones_own_is_the_same_and_update_moves_meltr_after_k_steps() -> None:
     model, other = net(dropout=0.0), net(dropout=0.0)
     melt, stepped, moved = melt_of(model), melt_of(other), []
@@ -351,6 +366,10 @@ def test_making_meltr_draws_nothing_from_training() -> None:
         ({"evry": 3}, r"MELTR got evry=3: there is no such setting; its settings are every, lr"),
         ({"every": 0}, r"MELTR got every=0: Input should be greater than 0; its settings"),
         ({"scheme": "lite"}, r"no scheme named 'lite'; there are: aid-fp-lite,"),
+        (
+            {"primary_loss": lambda model, batch: torch.ones(())},
+            r"got primary_loss, and gamma=0.1 with regularise=\"upper\" reads all losses .*gamma=0",
+        ),
     ],
 )
 def test_what_is_wrong_in_the_call_is_named(wrong: dict[str, Any], message: str) -> None:

@@ -96,6 +96,57 @@ def test_gradients_are_those_of_the_melted_loss() -> None:
     assert all(p.grad is None for p in step.combiner.parameters())
 
 
+class Alone(Model):
+    """A model that can compute its primary loss alone, and counts how often it does."""
+
+    asked = 0
+
+    def primary_loss(self, batch: Batch) -> Tensor:
+        self.asked += 1
+        return self.losses(batch)["match"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "calls"),
+    [
+        ({"gamma": 0.0}, 3),
+        ({"gamma": 0.1, "regularise": "lower"}, 3),
+        ({"gamma": 0.1, "regularise": "upper", "direct_term": True}, 0),
+    ],
+)
+def test_the_batch_that_judges_is_read_for_the_primary_loss_alone_where_that_is_enough(
+    settings: dict[str, Any], calls: int
+) -> None:
+    """MELTR and weights have the bits that they have with all losses."""
+    found = []
+    for kind in (Model, Alone):
+        torch.manual_seed(0)
+        model = kind(dropout=0.3)
+        step = step_of(model, every=1, lr=0.1, **settings)
+        for number in range(4):
+            step(batch_of(number))
+        gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
+        found.append((phi(step), flat(gradients), getattr(model, "asked", 0)))
+    (wanted, trained, _), (got, melted_by, asked) = found
+    assert torch.equal(got, wanted)
+    assert torch.equal(melted_by, trained)
+    assert asked == calls
+
+
+def test_a_primary_loss_of_the_model_is_not_asked_for_where_another_one_judges() -> None:
+    torch.manual_seed(0)
+    model, combiner = Alone(), Config.tiny(TASKS).build()
+    settings, scheme = Settings(every=1, gamma=0.0), aid_fp_lite.Config().build()
+    step = Meltr(model, combiner, scheme, held_out(), settings, primary="size")
+    step(batch_of(0))
+    step(batch_of(1))
+    assert model.asked == 0
+    with torch.no_grad():
+        upper = model.losses(batch_of(1000))["size"].item()
+    assert step.facts["size"] > 0
+    assert step.teacher.said["meta loss"] == pytest.approx(upper, rel=1e-5)
+
+
 def test_facts_name_each_loss_and_its_slope() -> None:
     model = model_of()
     step, batch = step_of(model), batch_of(0)

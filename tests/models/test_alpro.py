@@ -33,14 +33,14 @@ def scene_of(model: Alpro, chances: Tensor, video: list[int] | None = None) -> S
     batch, source = batch_for(model, video), torch.Generator().manual_seed(5)
     tokens = batch.tokens
     torch.manual_seed(6)
+    masked = mask_words(tokens.ids, inner(tokens), model.words.mask, len(model.words), 0.4, source)
+    crops = Crops(draw_crops(len(TEXTS), 2).flatten(1), chances)
     return Scene(
         network=model.network,
-        text=model.read_text(tokens),
+        tokens=tokens,
         clip=model.read_video(batch.frames, batch.mask),
-        masked=mask_words(
-            tokens.ids, inner(tokens), model.words.mask, len(model.words), 0.4, source
-        ),
-        crops=Crops(draw_crops(len(TEXTS), 2).flatten(1), chances),
+        hide=lambda: masked,
+        crop=lambda: crops,
         video=batch.video,
         confident=0.4,
     )
@@ -64,13 +64,12 @@ def test_every_loss_equals_its_slow_version() -> None:
         ids = model.tokenize(TEXTS).ids
         words, masked, labels = (
             [row[mine].tolist() for row, mine in zip(part, real, strict=True)]
-            for part in (ids, scene.masked.ids, scene.masked.labels)
+            for part in (ids, scene.hide().ids, scene.hide().labels)
         )
         texts = [slow.read_words(model.network, row) for row in words]
         hidden = [slow.read_words(model.network, row) for row in masked]
         shown = list(scene.clip.states)
-        assert scene.crops is not None
-        inside = scene.crops.inside.tolist()
+        inside = scene.crop().inside.tolist()
         expected = {
             "vtc": slow.slow_vtc(model.network, texts, shown),
             "vtm": slow.slow_vtm(model.network, texts, shown, wrong_clips, wrong_texts),

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ from torch import Tensor, nn
 from reeltune.errors import ConfigError, DataError
 from reeltune.meltr.combiner import Total, ordered
 from reeltune.meltr.diary import Diary
-from reeltune.meltr.losses import called, lowered_to, read, require_whole
+from reeltune.meltr.losses import Function, called, lowered_to, read, require_whole
 from reeltune.meltr.modes import MODES, settings_of
 from reeltune.meltr.outer import HeldOut, Outer
 from reeltune.meltr.scheme import Scheme, scheme_of
-from reeltune.meltr.step import Meltr, tasks_in
+from reeltune.meltr.settings import Settings
+from reeltune.meltr.step import Meltr, reads_all, tasks_in
 from reeltune.meltr.transformer import Config
 from reeltune.nn.draw import Draw
 from reeltune.objectives.named import device_of, scalars
@@ -36,6 +38,9 @@ class Melt:
     scheme: how MELTR's gradient is computed: a name of meltr/schemes, or a `Scheme`.
     mode: how MELTR starts and is taught, a name of `MODES`.
     combiner: what melts in the place of a transformer, such as a `LinearCombiner`.
+    primary_loss: a function of the model and a batch, which returns the primary loss alone, where
+        that is less work than all `losses`. Without a regulariser (gamma=0), or with one on the
+        training batch (regularise="lower"), no other loss of the batch that judges is read.
     settings: those of `Settings` that differ from the mode's, such as every=5.
 
     `facts` has the last losses, and how strongly each was trained. With several processes each
@@ -51,6 +56,7 @@ class Melt:
         scheme: str | Scheme = "aid-fp-lite",
         mode: str = "residual",
         combiner: nn.Module | None = None,
+        primary_loss: Callable[[Any, Any], Tensor] | None = None,
         **settings: Any,
     ) -> None:
         if not callable(losses):
@@ -68,6 +74,7 @@ class Melt:
         self.outer = judge_on if isinstance(judge_on, Outer) else HeldOut(judge_on)
         self.scheme, self.settings = scheme_of(scheme), settings_of(mode, settings)
         self._sizes, self._given = MODES[mode].sizes, combiner
+        self._alone = _named(primary, primary_loss, self.settings)
         self._step: Meltr | None = None  # until the losses have names
         self._diary: Diary | None = None
 
@@ -163,8 +170,32 @@ class Melt:
             self.settings,
             self.losses,
             self.primary,
+            self._alone,
         )
         return self._step
+
+
+def _named(
+    primary: str, primary_loss: Callable[[Any, Any], Tensor] | None, settings: Settings
+) -> Function | None:
+    """The function that returns the primary loss alone, under its name.
+
+    Errors: `ConfigError` where nothing would call it.
+    """
+    if primary_loss is None:
+        return None
+    if reads_all(settings):
+        raise ConfigError(
+            f'Melt got primary_loss, and gamma={settings.gamma:g} with regularise="upper" reads '
+            'all losses of the batch that judges; give gamma=0 or regularise="lower", or leave '
+            "primary_loss out"
+        )
+
+    @wraps(primary_loss)
+    def named(model: Any, batch: Any) -> dict[str, Tensor]:
+        return {primary: primary_loss(model, batch)}
+
+    return named
 
 
 def _require_finite(step: Meltr) -> None:

@@ -25,7 +25,7 @@ from reeltune.meltr.settings import Settings
 from reeltune.meltr.teacher import Teacher
 from reeltune.nn.draw import Draw
 from reeltune.nn.tree import tensor_text, text_tensor
-from reeltune.objectives.named import device_of, own_losses, primary_of
+from reeltune.objectives.named import device_of, own_losses, primary_alone, primary_of
 
 
 class Meltr:
@@ -38,7 +38,9 @@ class Meltr:
     as flat tensors.
 
     Losses are read by `losses` of a model and a batch, and judged by the one called `primary`;
-    by default these are the model's own.
+    by default these are the model's own. Where the regulariser does not read all losses of the
+    batch that judges, `alone` is called for the primary one there: by default a model's own
+    `primary_loss`, if it has one.
     """
 
     reads = frozenset({"precision"})  # of the settings of training, as any step says
@@ -52,11 +54,13 @@ class Meltr:
         settings: Settings,
         losses: Function = own_losses,
         primary: str | None = None,
+        alone: Function | None = None,
     ) -> None:
         _require_kinds(combiner, scheme, outer)
         self.model, self.combiner, self.scheme, self.outer = model, combiner, scheme, outer
         self.settings, self.tasks = settings, tuple(combiner.tasks)  # type: ignore[arg-type]
         self.losses, self.primary = losses, primary_of(model) if primary is None else primary
+        self.alone = alone or _own_alone(model, losses, self.primary)
         self._require_something_to_learn()
         same_on_all_ranks(combiner)
         combiner.train(settings.dropout)
@@ -164,7 +168,7 @@ class Meltr:
             *earlier, _ = (seen * wanted)[-wanted:]
             lower = [self._losses(one, lowered) for one in earlier]
             lower.append(self._losses(batch, lowered, draw))
-            upper = self._losses(self.outer.draw(batch), lowered)
+            upper = self._judging(self.outer.draw(batch), lowered)
         weights = unwrapped(self.model).named_parameters()
         return Problem(
             weights={n: w for n, w in weights if w.requires_grad},
@@ -182,6 +186,13 @@ class Meltr:
 
     def _losses(self, batch: Any, lowered: torch.dtype | None, draw: Draw | None = None) -> Losses:
         return Losses(self.model, batch, self.tasks, lowered, draw, self.losses)
+
+    def _judging(self, batch: Any, lowered: torch.dtype | None) -> Losses:
+        """What is read of the batch that judges: all losses where the regulariser is taken on it,
+        and the primary loss alone otherwise."""
+        if self.alone is None or reads_all(self.settings):
+            return self._losses(batch, lowered)
+        return Losses(self.model, batch, (self.primary,), lowered, function=self.alone)
 
     def _require_something_to_learn(self) -> None:
         learned = any(True for _ in self.combiner.parameters())
@@ -223,6 +234,17 @@ class Meltr:
         self._since, self.teacher.steps, self._slopes = int(since), int(done), int(slopes)
         self._share = 0.0
         self.teacher.said = {"meta loss": loss, "meta gradient": norm}
+
+
+def reads_all(settings: Settings) -> bool:
+    """Whether all losses of the batch that judges are read: the regulariser is taken on it."""
+    return settings.gamma > 0 and settings.regularise == "upper"
+
+
+def _own_alone(model: Any, losses: Function, primary: str) -> Function | None:
+    """The model's own `primary_loss`, where it is the one of these losses."""
+    own = losses is own_losses and getattr(model, "primary", None) == primary
+    return primary_alone if own and callable(getattr(model, "primary_loss", None)) else None
 
 
 def tasks_in(state: Mapping[str, Tensor]) -> tuple[str, ...]:

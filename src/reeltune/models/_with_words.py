@@ -23,7 +23,7 @@ from reeltune.models.opening.weights import (
     write_card,
 )
 from reeltune.storage.tensors import write_tensors
-from reeltune.types import Tokens
+from reeltune.types import Batch, Tokens
 
 
 class WithWords(Answering):
@@ -32,6 +32,8 @@ class WithWords(Answering):
     component: str
     config: Any  # of a class of its own, which has `words`: tokens of a text at most
     network: nn.Module
+    primary: str
+    tasks: tuple[str, ...]
     words: WordPieces
     _known: tuple[int, str] | None = None  # versions of the weights, their fingerprint
 
@@ -43,6 +45,24 @@ class WithWords(Answering):
     @abstractmethod
     def facts(self) -> dict[str, object]:
         """What else than weights changes what the model makes of texts and videos."""
+
+    @abstractmethod
+    def losses_of(self, batch: Batch, wanted: list[str]) -> dict[str, Tensor]:
+        """Losses by name, computed in the order in which they are `wanted`."""
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The losses by name, in the order of `tasks`.
+
+        What is hidden, cropped or paired wrongly is drawn anew at each call from torch's global
+        generator, for the primary loss first.
+        """
+        found = self.losses_of(batch, sorted(self.tasks, key=lambda name: name != self.primary))
+        return {name: found[name] for name in self.tasks}
+
+    def primary_loss(self, batch: Batch) -> Tensor:
+        """The loss that the model is judged by, without the work of the others; in the same draw it
+        is the one among `losses`."""
+        return self.losses_of(batch, [self.primary])[self.primary]
 
     def pinned(self) -> Asked:
         """The settings as they are kept: with the fingerprint of a frozen model beside it."""

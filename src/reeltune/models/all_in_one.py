@@ -7,6 +7,7 @@ draws another order for each frame; rows of the same video are no wrong answers 
 hidden frames are never seen, and the ring of the temporal roll is as long as the clip.
 """
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -32,7 +33,7 @@ from reeltune.models._released_keys import KeyReport
 from reeltune.models._with_words import WithWords, opened
 from reeltune.models.opening.material import Material, Started
 from reeltune.nn.precise import precise
-from reeltune.objectives.masked_language import mask_words
+from reeltune.objectives.masked_language import Masked, mask_words
 from reeltune.types import Batch, Pixels, Tokens
 
 WEIGHTS_FROM = "a folder that training or `reeltune convert all-in-one` wrote"
@@ -159,25 +160,27 @@ class AllInOne(WithWords):
         summary = self.network.summary(*self._beside(self.read_text(tokens), chosen))
         return chosen.mean(precise(self.network.answering(summary)))
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The losses by name, first that of answers where the model is asked; of one view of each
-        clip, drawn anew at each call, as are hidden words and wrong pairs, from torch's global
-        generator."""
+    def losses_of(self, batch: Batch, wanted: list[str]) -> dict[str, Tensor]:
+        """Losses by name, of one view of each clip, drawn anew at each call; hidden words and wrong
+        pairs are drawn for those that are wanted."""
         views = drawn_view(self.read_video(batch.frames, batch.mask))
         asked = self.asked_losses(batch, views)
         text = Tokens(batch.tokens.ids.to(self.device), batch.tokens.mask.to(self.device))
+
+        def hide() -> Masked:
+            chance, words = self.config.mask_chance, self.words
+            return mask_words(text.ids, inner(text), words.mask, len(words), chance)
+
         scene = Scene(
             network=self.network,
-            text=self.read_text(text),
-            clip=self._embedded(views),
-            masked=mask_words(
-                text.ids, inner(text), self.words.mask, len(self.words), self.config.mask_chance
-            ),
+            tokens=text,
+            views=partial(self._embedded, views),
+            hide=hide,
             video=batch.video.to(self.device),
             temperature=self.config.temperature,
             negatives=self.config.negatives,
         )
-        return {**asked, **scene_losses(scene, self.config.losses)}
+        return {**asked, **scene_losses(scene, wanted)}
 
     def _embedded(self, views: Views) -> Clips:
         """The real views of all clips, one behind another."""

@@ -9,6 +9,7 @@ have any number of frames.
 """
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -32,7 +33,7 @@ from reeltune.models._frames_there import require_frames
 from reeltune.models._released_keys import KeyReport
 from reeltune.models._with_words import WithWords, opened
 from reeltune.models.opening.material import Material, Started
-from reeltune.objectives.masked_language import mask_words
+from reeltune.objectives.masked_language import Masked, mask_words
 from reeltune.types import Batch, Pixels, Tokens
 
 WEIGHTS_FROM = "a folder that training or `reeltune convert alpro` wrote"
@@ -181,36 +182,30 @@ class Alpro(WithWords):
         first = self.network.text_encoder.fuse_first(self.read_text(tokens), clips)
         return self.network.get_submodule("classifier")(first)
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The losses by name, first that of answers where the model is asked.
-
-        What is hidden and cropped, and which wrong pairs are shown, is drawn anew at each call from
-        torch's global generator.
-        """
+    def losses_of(self, batch: Batch, wanted: list[str]) -> dict[str, Tensor]:
+        """Losses by name; hidden words, crops and wrong pairs are drawn for those that are
+        wanted."""
         clip = self.read_video(batch.frames, batch.mask)
         asked = self.asked_losses(batch, clip)
-        ids, mask = batch.tokens.ids.to(self.device), batch.tokens.mask.to(self.device)
+        text = Tokens(batch.tokens.ids.to(self.device), batch.tokens.mask.to(self.device))
+
+        def hide() -> Masked:
+            chance, words = self.config.mask_chance, self.words
+            return mask_words(text.ids, inner(text), words.mask, len(words), chance)
+
         scene = Scene(
             network=self.network,
-            text=self.network.read_text(ids, mask),
+            tokens=text,
             clip=clip,
-            masked=mask_words(
-                ids,
-                inner(Tokens(ids, mask)),
-                self.words.mask,
-                len(self.words),
-                self.config.mask_chance,
-            ),
-            crops=self._crops(batch),
+            hide=hide,
+            crop=partial(self._crops, batch),
             video=batch.video.to(self.device),
             confident=self.config.confident,
         )
-        return {**asked, **scene_losses(scene, self.tasks)}
+        return {**asked, **scene_losses(scene, wanted)}
 
-    def _crops(self, batch: Batch) -> Crops | None:
+    def _crops(self, batch: Batch) -> Crops:
         """A crop of each clip, and what the prompter says of it."""
-        if "pem" not in self.config.tasks:
-            return None
         if self._prompter is None or not self.config.entities:
             raise ConfigError(
                 "config.tasks has pem, and there is no prompter or nothing that it chooses from; "

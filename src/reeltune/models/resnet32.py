@@ -159,7 +159,15 @@ class Resnet32(nn.Module):
         return precise(self.network.linear(video))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The losses by name, each of all pictures of the batch.
+        """The losses by name, each of all pictures of the batch."""
+        return self._losses(batch, self.tasks)
+
+    def primary_loss(self, batch: Batch) -> Tensor:
+        """The loss of the class alone; in the same draw it is the one among `losses`."""
+        return self._losses(batch, (self.primary,))[self.primary]
+
+    def _losses(self, batch: Batch, wanted: Sequence[str]) -> dict[str, Tensor]:
+        """The losses that are wanted, in that order.
 
         In training pictures are varied; with whom they are mixed and how they are turned is drawn
         anew at each call. All is drawn from torch's global generator.
@@ -170,14 +178,14 @@ class Resnet32(nn.Module):
             pictures = varied(pictures)
         label = target_in(batch, "label").to(self.device)[mask.nonzero()[:, 0]]
         found = {"action": answering(self.classify(self.network(pictures)), label)}
-        if "mixup" in self.tasks:
+        if "mixup" in wanted:
             mixed = mix(pictures, label, self.config.alpha)
             found["mixup"] = mixup(self.classify(self.network(mixed.pictures)), mixed)
-        if "rotation" in self.tasks:
+        if "rotation" in wanted:
             turns = draw_turns(len(pictures))
             states = self.network(turned(pictures, turns))
             found["rotation"] = rotation(precise(self.network.turn_scores(states)), turns)
-        return {name: found[name] for name in self.tasks}
+        return {name: found[name] for name in wanted}
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write weights, statistics and settings."""

@@ -27,7 +27,7 @@ from reeltune.models._univl.beam import beam_search
 from reeltune.models._univl.network import Network, pooled_text, pooled_video, rows_of
 from reeltune.models._univl.pretrained import RELEASE as RELEASE
 from reeltune.models._univl.settings import Settings
-from reeltune.models._univl.targets import Caption, text_read, what_is_hidden
+from reeltune.models._univl.targets import Caption, Hidden, text_read, what_is_hidden
 from reeltune.models._univl.tasks import TASKS as TASKS
 from reeltune.models._univl.tasks import Scene, task_losses
 from reeltune.models._univl.writing import Writing
@@ -213,26 +213,29 @@ class Univl(WithWords):
         clips = rows_of(video, rows.to(self.device))
         return head(self.network.cross.summary(self.read_text(tokens), clips))
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The losses of `tasks` by name; `_univl/targets.py` says what a batch may bring."""
+    def losses_of(self, batch: Batch, wanted: list[str]) -> dict[str, Tensor]:
+        """Losses by name; `_univl/targets.py` says what a batch may bring."""
         features, mask = self._features(batch.frames, batch.mask)
         text = text_read(batch, self.config.reads, self.words)
         text = Tokens(text.ids.to(self.device), text.mask.to(self.device))
         caption = Tokens(batch.tokens.ids.to(self.device), batch.tokens.mask.to(self.device))
         padded = self.config.words if self.config.trains_padding else None
-        hidden = what_is_hidden(batch, text, mask, self.words, self.config.mask_chance)
+
+        def hide() -> Hidden:
+            return what_is_hidden(batch, text, mask, self.words, self.config.mask_chance)
+
         scene = Scene(
             network=self.network,
             text=text,
             features=features,
             mask=mask,
             caption=Caption.of(caption, self.words.pad, padded),
-            hidden=hidden,
+            hide=hide,
             video=batch.video.to(self.device),
             margin=self.config.margin,
         )
-        asked = self.asked_losses(batch, scene.read[1])
-        return {**asked, **task_losses(scene, self.config.losses)}
+        asked = {} if self.config.task is None else self.asked_losses(batch, scene.read[1])
+        return {**asked, **task_losses(scene, wanted)}
 
     def pinned(self) -> Settings:
         """The settings with the fingerprint of the encoder, where there is one."""

@@ -131,8 +131,8 @@ class Violet(WithWords):
         """What the head for questions makes of each text with its clip."""
         return self.network.answer(self.read_text(tokens), video.rows(rows.to(self.device)))
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The losses by name, that of a question first."""
+    def losses_of(self, batch: Batch, wanted: list[str]) -> dict[str, Tensor]:
+        """Losses by name, of clips as the model reads them."""
         clips, seen = self._clips(batch.frames, batch.mask)
         scene = Scene(
             network=self.network,
@@ -146,7 +146,7 @@ class Violet(WithWords):
             ),
         )
         asked = {} if self.config.task is None else self.asked_losses(batch, scene.read)
-        return {**asked, **task_losses(scene, self.config.losses)}
+        return {**asked, **task_losses(scene, wanted)}
 
     def _clips(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Clips on the model's device, and which of their frames are real."""

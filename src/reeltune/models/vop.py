@@ -249,6 +249,10 @@ class Vop(nn.Module):
         """Losses of the vectors of a batch."""
         return batch_losses(self, batch)
 
+    def primary_loss(self, batch: Batch) -> Tensor:
+        """The contrastive loss alone: neither order nor distillation is computed."""
+        return batch_losses(self, batch)[self.primary]
+
     def save_pretrained(self, folder: Path | str) -> None:
         """Write the prompts, under 1 MB for plain VoP, and say which CLIP they belong to."""
         stored = self.trained() if self.config.base else dict(self.named_parameters())

@@ -32,6 +32,12 @@ def own_losses(model: Any, batch: Any) -> Any:
     return model.losses(batch)
 
 
+def primary_alone(model: Any, batch: Any) -> Any:
+    """The loss that a model is judged by, under its name, without the work of the others: what its
+    method `primary_loss` returns."""
+    return {primary_of(model): model.primary_loss(batch)}
+
+
 def scalars(found: Any, whose: str) -> dict[str, Tensor]:
     """Losses by name, in float32 or finer; `whose` they are is for the message.
 

@@ -6,8 +6,9 @@ itm   does a text belong to a clip, of pairs and of wrong pairs (VTM in 2303.130
 mlm   hidden words, guessed from the rest and the clip
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, get_args
 
 import torch
@@ -22,6 +23,7 @@ from reeltune.nn.precise import precise
 from reeltune.objectives.info_nce import info_nce
 from reeltune.objectives.masked_language import IGNORED, Masked, masked_language
 from reeltune.objectives.wrong_pairs import draw_wrong
+from reeltune.types import Tokens
 
 Task = Literal["vtc", "itm", "mlm"]
 TASKS: tuple[Task, ...] = get_args(Task)
@@ -29,15 +31,25 @@ TASKS: tuple[Task, ...] = get_args(Task)
 
 @dataclass(frozen=True)
 class Scene:
-    """A batch as the losses see it."""
+    """A batch as the losses see it; what several of them need is computed once, at first use."""
 
     network: Network
-    text: Sequence
-    clip: Clips
-    masked: Masked
+    tokens: Tokens
+    views: Callable[[], Clips]  # embeds the view of each clip
+    hide: Callable[[], Masked]  # draws the hidden words
     video: Int[Tensor, " B"]  # equal where two rows show the same video
     temperature: float
     negatives: int
+
+    @cached_property
+    def text(self) -> Sequence:
+        """Embeddings of the words as they are."""
+        return self.network.read_text(self.tokens.ids, self.tokens.mask)
+
+    @cached_property
+    def clip(self) -> Clips:
+        """The clips as they are."""
+        return self.views()
 
     def vtc(self) -> Tensor:
         """Cross-entropies of texts over clips and of clips over texts, both added, as in the
@@ -56,11 +68,12 @@ class Scene:
         return (_cross_entropy(right, 1) + _cross_entropy(wrong, 0)) / 2
 
     def mlm(self) -> Tensor:
-        words = self.network.read_text(self.masked.ids, self.text.mask)
-        guessed = self.masked.labels != IGNORED
+        masked = self.hide()
+        words = self.network.read_text(masked.ids, self.tokens.mask)
+        guessed = masked.labels != IGNORED
         states = self.network.transformer.fuse(words, self.clip)[guessed]
         logits = self.network.mlm_score(states[None])
-        return masked_language(precise(logits), self.masked.labels[guessed][None])
+        return masked_language(precise(logits), masked.labels[guessed][None])
 
     def _logits(self, text: Sequence, clip: Clips) -> Float[Tensor, "B 2"]:
         return self.network.itm_score(self.network.summary(text, clip))
@@ -77,6 +90,6 @@ LOSSES: dict[Task, Callable[[Scene], Tensor]] = {
 }
 
 
-def scene_losses(scene: Scene, tasks: Collection[str]) -> dict[str, Tensor]:
-    """The asked losses by name, in the order of `TASKS`."""
-    return {task: LOSSES[task](scene) for task in TASKS if task in tasks}
+def scene_losses(scene: Scene, wanted: list[str]) -> dict[str, Tensor]:
+    """Those of the losses above that are wanted, computed in that order."""
+    return {task: LOSSES[task](scene) for task in wanted if task in LOSSES}

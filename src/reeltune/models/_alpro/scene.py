@@ -6,7 +6,7 @@ mlm   hidden words, guessed from the rest and the clip
 pem   which entities a part of the picture shows, as a frozen prompter says of that part alone
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,13 +16,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reeltune.models._alpro.network import Network
-from reeltune.models._alpro.settings import TASKS, Task
+from reeltune.models._alpro.settings import Task
 from reeltune.models._bert.sequence import Sequence
 from reeltune.nn.precise import precise
 from reeltune.objectives.hard_negatives import NONE, draw_hard_negatives
 from reeltune.objectives.info_nce import info_nce
 from reeltune.objectives.masked_language import IGNORED, Masked, masked_language
 from reeltune.objectives.soft_labels import soft_labels
+from reeltune.types import Tokens
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,17 @@ class Scene:
     """A batch as the losses see it; what several of them need is computed once, at first use."""
 
     network: Network
-    text: Sequence
+    tokens: Tokens
     clip: Sequence
-    masked: Masked
-    crops: Crops | None  # none where `pem` is not asked for
+    hide: Callable[[], Masked]  # draws the hidden words
+    crop: Callable[[], Crops]  # draws the crops
     video: Int[Tensor, " B"]  # equal where two rows show the same video
     confident: float
+
+    @cached_property
+    def text(self) -> Sequence:
+        """Embeddings of the words as they are."""
+        return self.network.read_text(self.tokens.ids, self.tokens.mask)
 
     @cached_property
     def logits(self) -> Float[Tensor, "B B"]:
@@ -76,17 +82,16 @@ class Scene:
         return F.cross_entropy(scores, belongs)
 
     def mlm(self) -> Tensor:
-        words = self.network.read_text(self.masked.ids, self.text.mask)
+        masked = self.hide()
+        words = self.network.read_text(masked.ids, self.tokens.mask)
         states = self.network.text_encoder.fuse(words, self.clip)[:, : words.mask.shape[1]]
-        guessed = self.masked.labels != IGNORED
+        guessed = masked.labels != IGNORED
         logits = self.network.text_encoder.cls(states[guessed][None])
-        return masked_language(precise(logits), self.masked.labels[guessed][None])
+        return masked_language(precise(logits), masked.labels[guessed][None])
 
     def pem(self) -> Tensor:
         """Soft cross-entropy of entities, guessed from the mean fused state inside each crop."""
-        crops = self.crops
-        if crops is None:
-            raise RuntimeError("a scene without crops has no pem")
+        crops = self.crop()
         patches = self.fused[:, self.text.mask.shape[1] + 1 :]  # behind the summary token
         inside = crops.inside[..., None].to(patches)
         logits = self.network.get_submodule("mpm_head")((patches * inside).sum(1) / inside.sum(1))
@@ -101,6 +106,6 @@ LOSSES: dict[Task, Callable[[Scene], Tensor]] = {
 }
 
 
-def scene_losses(scene: Scene, tasks: Collection[str]) -> dict[str, Tensor]:
-    """The asked losses by name, in the order of `TASKS`."""
-    return {task: LOSSES[task](scene) for task in TASKS if task in tasks}
+def scene_losses(scene: Scene, wanted: list[str]) -> dict[str, Tensor]:
+    """Those of the losses above that are wanted, computed in that order."""
+    return {task: LOSSES[task](scene) for task in wanted if task in LOSSES}

@@ -9,7 +9,7 @@ decoder               the caption, word by word; primary of captioning
 m_decoder             the same, from text and video with parts hidden
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
@@ -41,7 +41,7 @@ class Scene:
     features: Float[Tensor, "B T F"]
     mask: Bool[Tensor, "B T"]
     caption: Caption
-    hidden: Hidden
+    hide: Callable[[], Hidden]  # draws what is hidden
     video: Int[Tensor, " B"]  # equal where two rows show the same video
     margin: float
 
@@ -50,6 +50,11 @@ class Scene:
         """Text and video as they are."""
         words = self.network.read_text(self.text.ids, self.text.mask)
         return words, self.network.read_video(self.features, self.mask)
+
+    @cached_property
+    def hidden(self) -> Hidden:
+        """What the masked losses hide."""
+        return self.hide()
 
     @cached_property
     def read_masked(self) -> tuple[Sequence, Sequence]:
@@ -99,6 +104,6 @@ LOSSES: dict[Task, Callable[[Scene], Tensor]] = {
 }
 
 
-def task_losses(scene: Scene, tasks: Collection[str] = TASKS) -> dict[str, Tensor]:
-    """The asked losses by name, in the order of the release."""
-    return {task: LOSSES[task](scene) for task in TASKS if task in tasks}
+def task_losses(scene: Scene, wanted: list[str]) -> dict[str, Tensor]:
+    """Those of the losses above that are wanted, computed in that order."""
+    return {task: LOSSES[task](scene) for task in wanted if task in LOSSES}

@@ -8,7 +8,7 @@ The first reads clips and texts as they are; the other two share a pass over cli
 places and texts with hidden words.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol, get_args, runtime_checkable
@@ -105,6 +105,6 @@ LOSSES: dict[Task, Callable[[Scene], Tensor]] = {
 }
 
 
-def task_losses(scene: Scene, tasks: Collection[str] = TASKS) -> dict[str, Tensor]:
-    """The asked losses by name, in the order of the release."""
-    return {task: LOSSES[task](scene) for task in TASKS if task in tasks}
+def task_losses(scene: Scene, wanted: list[str]) -> dict[str, Tensor]:
+    """Those of the losses above that are wanted, computed in that order."""
+    return {task: LOSSES[task](scene) for task in wanted if task in LOSSES}
