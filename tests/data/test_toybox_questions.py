@@ -2,13 +2,16 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from reeltune.data._toybox.language import MOTION_WORDS, REMARKS, TIMES, VALENCE, WARMTH, mood
 from reeltune.data._toybox.make import tasks
@@ -29,6 +32,7 @@ from reeltune.data.toybox import Config
 from reeltune.errors import DataError
 
 LOOK = Look(background=(30, 40, 50), grain=3, shift=(0.01, -0.02))
+EPOCHS = 12  # of learning from poses
 CHOOSE = {"action": actions, "transition": transitions}
 Choose = Callable[[Clips], list[Asked]]
 
@@ -197,6 +201,71 @@ def test_a_single_frame_leaves_an_observer_at_chance(choose: Choose) -> None:
         return asked.text.split()[-3], option.split()[-2:], poses, sorted(about)
 
     assert guessed(choose, key) < 0.26
+
+
+def test_who_learns_from_a_single_frame_stays_at_chance_and_from_many_does_not(
+    choose: Choose,
+) -> None:
+    """A network of the poses in the middle frame, and of those in thirteen frames."""
+    assert learned(choose, [0.5]) < 0.26
+    assert learned(choose, np.linspace(0.02, 0.98, 13).tolist()) > 0.7
+
+
+def learned(choose: Choose, times: Sequence[float]) -> float:
+    """Accuracy on test of a network that scores each option beside the poses and the question."""
+    torch.manual_seed(0)
+    some = choose(clips_of("base", "train"))
+    words = sorted({w for one in some for text in (one.text, *one.options) for w in text.split()})
+    train, test = (read_by(choose, part, times, words) for part in ("train", "test"))
+    std, mean = torch.std_mean(train[0], dim=0)
+    shown, said = nn.Linear(len(mean), 128), nn.Linear(len(words), 128, bias=False)
+    offered = nn.Linear(len(words), 128, bias=False)
+    last = nn.Sequential(nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 1))
+
+    def scores(poses: Tensor, question: Tensor, options: Tensor) -> Tensor:
+        known = shown((poses - mean) / (std + 0.1)) + said(question)
+        return last(known[:, None] + offered(options)).squeeze(-1)  # (N, 5)
+
+    parts = (shown, said, offered, last)
+    optimizer = torch.optim.Adam([w for part in parts for w in part.parameters()], 2e-3)
+    for _ in range(EPOCHS):
+        for places in torch.randperm(len(some)).split(64):
+            *given, right = (tensor[places] for tensor in train)
+            F.cross_entropy(scores(*given), right).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    with torch.no_grad():
+        *given, right = test
+        return float((scores(*given).argmax(dim=1) == right).float().mean())
+
+
+def read_by(choose: Choose, part: Part, times: Sequence[float], words: list[str]) -> list[Tensor]:
+    """What is shown (N, P), the words of questions (N, W) and of options (N, 5, W), and which
+    option is right (N,)."""
+    clips = clips_of("base", part)
+    asked = choose(clips)
+
+    def of(text: str) -> list[bool]:
+        return [word in text.split() for word in words]
+
+    return [
+        torch.tensor([poses(clips[one.clip], times) for one in asked]).float(),
+        torch.tensor([of(one.text) for one in asked]).float(),
+        torch.tensor([[of(option) for option in one.options] for one in asked]).float(),
+        torch.tensor([one.options.index(str(one.answer)) for one in asked]),
+    ]
+
+
+def poses(script: Script, times: Sequence[float]) -> list[float]:
+    """Which things there are, and where and how each of them is seen at some times."""
+    found: list[float] = []
+    for time in times:
+        for event, _, progress in sorted(stage(script, time), key=lambda shown: shown[0].thing):
+            at = pose(event, progress)
+            colours = [float(event.colour == colour) for colour in sorted(WARMTH)]
+            found += [at.x, at.y, at.size, at.angle % 0.25, float(at.seen)]
+            found += [*colours, float(event.shape == "square")]
+    return found
 
 
 def guessed(choose: Choose, key: Callable[[Script, Asked, str], object]) -> float:
