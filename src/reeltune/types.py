@@ -124,6 +124,7 @@ class Split:
     pairs: tuple[Pair, ...]
     captions: Literal["single", "multiple", "paragraph"]  # how captions of a video are used
     left_out: tuple[LeftOut, ...] = ()  # what the folder lacks, and what no annotation names
+    wrong: tuple[Pair, ...] = ()  # whose caption a person called wrong; no pairs, but of use beside
 
     @property
     def videos(self) -> int:

@@ -83,6 +83,8 @@ PARSED_ONLY = {  # lines that are not run here, and why; their options are check
     "table meltr ": "it trains a model for every row; test_table_meltr_rows.py has its rows",
     "library list LIBRARY": "tests/search/test_library_files.py lists the files of one",
     "library texts LIBRARY": "tests/search/test_tell_files.py has what is listed",
+    "library marks ": "tests/search/test_marks.py lists those of one and makes captions",
+    "tune captions.csv --model lite --out": "tests/serve/test_teaching.py tunes by marks",
     "library remove ": "tests/search/test_library_files.py does so, with what undoes it",
     "library undo ": "the same",
     "library relocate ": "the same",

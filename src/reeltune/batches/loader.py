@@ -182,7 +182,9 @@ class Loader:
 
     `targets` are what some losses want of each pair beside frames and words, by name; `texts`
     likewise, tokenised: `NAME` has the ids, padded to the longest of a batch, `NAME_mask` is true
-    at real tokens.
+    at real tokens. With `by_caption`, rows of a batch with the very same caption have one number,
+    as rows of the same video do: none is a wrong answer for another. An order without
+    `every_caption` has each video once in a batch.
     """
 
     def __init__(
@@ -193,11 +195,13 @@ class Loader:
         threads: int = 2,
         targets: Mapping[str, Target] | None = None,
         texts: Mapping[str, Text] | None = None,
+        by_caption: bool = False,
     ) -> None:
         self._reader, self.order, self._tokenize, self._threads = reader, order, tokenize, threads
         self._targets, self._texts = targets or {}, texts or {}
-        ids = {pair.video: number for number, pair in enumerate(order.pairs)}
-        self._group = [ids[pair.video] for pair in order.pairs]
+        keys = [pair.caption if by_caption else pair.video for pair in order.pairs]
+        ids = {key: number for number, key in enumerate(keys)}
+        self._group = [ids[key] for key in keys]
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         """Batches of an epoch from batch `start` on."""

@@ -2,8 +2,9 @@
 
 import os
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -23,7 +24,7 @@ from reeltune.data.splits.by_place import refuse_leak, split_by_place
 from reeltune.data.splits.part import PARTS, Part, split_named
 from reeltune.errors import DataError, NoSplitError
 from reeltune.settings.existing import ExistingPath
-from reeltune.types import Caption, Pair, Split
+from reeltune.types import Caption, LeftOut, Pair, Split, collect_left_out
 
 HOW = """\
 folder: your own videos. Nothing to download; you write one file.
@@ -39,12 +40,14 @@ captions.csv has a header, then a line per caption (captions.jsonl: one JSON obj
   beach/children.mp4,children build a castle of sand,,
   cat.mov,"a cat sleeps, then stretches",3.5,9
 
-path      of the video, from FOLDER
+path      of the video, from FOLDER; or absolute, anywhere
 caption   what is to be seen; a video may have several lines
 start     optional, seconds; where the moment begins
 end       optional, seconds; where it ends
 split     optional, train, val or test; in all lines or in none
 tags      optional, words; reports show the lines of each tag also alone
+label     optional, right or wrong; wrong says that the caption is none of this moment: it is
+          learned and tested as no caption, and `reeltune tune` pushes the two apart
 
 Other columns are passed over. Tables of spreadsheets are read as they save them: with commas,
 semicolons or tabs between cells (.csv, .tsv, .txt), in UTF-8 or UTF-16, with decimal points or
@@ -73,6 +76,7 @@ class Line(Row):
     end: Seconds | None = None  # None: to the end of the file
     split: Part | None = None
     tags: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
+    label: Literal["right", "wrong"] = "right"
 
     @model_validator(mode="after")
     def _ends_after_start(self) -> "Line":
@@ -104,12 +108,14 @@ class Config(BaseModel):
         split = split_named(split)
         require_folder(self.folder, "folder")
         source = self.captions or find_file(self.folder, NAMES, "folder")
-        there = _files(self.folder)
         lines = _lines(source, self.folder)
+        there = _files(self.folder) | _elsewhere(lines)
+        _refuse_both(lines, source)
         named = {name for name, _ in lines}
         originals = find_originals({name: there[name] for name in named & there.keys()})
         parts = _parts(lines, originals, source)
-        chosen = [(name, line) for name, line in lines if parts[name] == split]
+        of_split = [(name, line) for name, line in lines if parts[name] == split]
+        chosen = [(name, line) for name, line in of_split if line.label == "right"]
         if not chosen:
             raise NoSplitError(
                 f"{source} has no line whose split is {split}; give some, or leave the column out"
@@ -117,19 +123,27 @@ class Config(BaseModel):
         unnamed = [name for name in there if is_video(name) and name not in named]
         taken = [(originals.get(name, name), line) for name, line in chosen]
         pairs = tuple(_pair(name, line, there[name]) for name, line in taken if name in there)
+        wrong = [
+            _pair(name, line, there[name])
+            for name, line in ((originals.get(name, name), line) for name, line in of_split)
+            if line.label == "wrong" and name in there
+        ]
         if not pairs:
             wanted = [name for name, _ in chosen]
             raise DataError(_none_there(wanted, unnamed, split, source, self.folder))
-        absent = (name for name, _ in chosen if name not in there)
+        absent = [name for name, _ in of_split if name not in there]
         return Split(
             pairs=pairs,
             captions=one_caption_each(
                 [Caption(line.moment(name), line.caption) for name, line in taken]
             ),
             left_out=(
-                *left_out(absent, unnamed, self.folder),
-                *note_copies((name for name, _ in chosen), originals),
+                *left_out((n for n in absent if not os.path.isabs(n)), unnamed, self.folder),
+                *collect_left_out("video", ((n, "not there") for n in absent if os.path.isabs(n))),
+                *note_copies((name for name, _ in of_split), originals),
+                *_note_wrong(wrong),
             ),
+            wrong=tuple(wrong),
         )
 
     @classmethod
@@ -163,14 +177,41 @@ def _lines(source: Path, folder: Path) -> list[tuple[str, Line]]:
 
 
 def _name(path: str, folder: Path, place: str) -> str:
-    """The path from the folder, in one spelling: accents composed (NFC), forward slashes."""
+    """The path from the folder, or an absolute one outside of it, in one spelling: accents composed
+    (NFC), forward slashes."""
     absolute = os.path.abspath(folder / path)
     relative = Path(os.path.relpath(absolute, os.path.abspath(folder))).as_posix()
     if relative.split("/")[0] == "..":
-        raise DataError(
-            f"{place}, path: {path!r} is not inside {folder}; name the folder that holds all videos"
-        )
+        if not os.path.isabs(path):
+            raise DataError(
+                f"{place}, path: {path!r} is not inside {folder}; name the folder that holds all "
+                "videos, or write absolute paths"
+            )
+        relative = Path(absolute).as_posix()
     return unicodedata.normalize("NFC", relative)
+
+
+def _elsewhere(lines: list[tuple[str, Line]]) -> dict[str, Path]:
+    """Files outside of the folder that lines name by absolute paths, by name, if they are there."""
+    paths = {name: Path(line.path) for name, line in lines if os.path.isabs(name)}
+    return {name: path for name, path in paths.items() if path.is_file()}
+
+
+def _refuse_both(lines: list[tuple[str, Line]], source: Path) -> None:
+    """Raise DataError for a caption that is right and wrong for one moment."""
+    labels: dict[tuple[str, str], str] = {}
+    for name, line in lines:
+        if labels.setdefault((line.moment(name), line.caption), line.label) != line.label:
+            raise DataError(
+                f"{source}: {line.caption!r:.60} is labelled right and wrong for "
+                f"{line.moment(name)}; keep one of the lines"
+            )
+
+
+def _note_wrong(wrong: Sequence[Pair]) -> Sequence[LeftOut]:
+    """The note about captions that were called wrong."""
+    told = ((pair.caption, "labelled wrong, so no caption of its moment") for pair in wrong)
+    return collect_left_out("caption", told, missing=False)
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -28,6 +28,7 @@ class Inputs:
     clips: ClipReader
     targets: Mapping[str, Target] = field(default_factory=dict)
     texts: dict[str, Text] = field(default_factory=dict)
+    by_caption: bool = False  # whether clips of the same caption are no wrong answers for another
 
     def taken(self, split: Split, place: RunPlace, learned: bool = False) -> Split:
         """The split without clips that cannot be read; it names them, and captions that the model
@@ -39,7 +40,12 @@ class Inputs:
     def loader(self, order: Order) -> Loader:
         """Batches in this order, as the losses of the model want them."""
         return Loader(
-            self.clips, order, self.model.tokenize, targets=self.targets, texts=self.texts
+            self.clips,
+            order,
+            self.model.tokenize,
+            targets=self.targets,
+            texts=self.texts,
+            by_caption=self.by_caption,
         )
 
     def loader_of(self, split: Split, settings: Settings) -> Loader:

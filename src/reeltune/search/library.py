@@ -26,6 +26,7 @@ from reeltune.search.encoder import Encoder
 from reeltune.search.files import File, list_files, remove
 from reeltune.search.ingest import Choice, Options, index
 from reeltune.search.maintain import Health, verify
+from reeltune.search.marks import Mark, Verdict, list_marks, remove_mark, write_mark
 from reeltune.search.moments import Embedded, embedded_moments, list_moments
 from reeltune.search.query import Ask, Wishes
 from reeltune.search.reindex import Reindexed, reindex
@@ -245,6 +246,28 @@ class Library:
         """Small pictures of moments, by the ids of these or of hits: bytes of a JPEG, whose longer
         side has at most 320 pixels. Ids that the library does not have are left out."""
         return thumbnails(self._newest(), each_text(ids))
+
+    def mark(self, moment: str, text: str, verdict: Verdict = "right") -> Mark:
+        """Keep that words are right or wrong for a moment (its id), or that they are a caption
+        that a person wrote for it; `reeltune library marks` makes captions of marks to tune by.
+
+        A later verdict on the same words and moment takes its place. Raises LibraryError for a
+        moment that the library has not, and ConfigError for words that cannot be kept.
+        """
+        found = self.gallery.moment(moment.removeprefix("#"))
+        return write_mark(self.folder, (found.video, found.start, found.end), text, verdict)
+
+    def marks(self) -> list[Mark]:
+        """Every mark, in the order in which they were made.
+
+        Those of a file that the library has no more are kept, and come without its `path`.
+        """
+        return list_marks(self.folder)
+
+    def unmark(self, mark: str) -> Mark:
+        """Take a mark back (its id), and return it; raises LibraryError for one that is not
+        there."""
+        return remove_mark(self.folder, mark)
 
     def embed_text(self, texts: str | Sequence[str]) -> Float[np.ndarray, "N E"]:
         """Vectors of N texts: float32 (N, E), each of length 1.

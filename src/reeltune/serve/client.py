@@ -17,6 +17,7 @@ from reeltune.media.progress import Progress, Silent
 from reeltune.search.channels.channel import Words
 from reeltune.search.files import File
 from reeltune.search.ingest import Options
+from reeltune.search.marks import Mark, Verdict
 from reeltune.search.query import Ask, Wishes
 from reeltune.search.report import Report
 from reeltune.search.texts import KeptPhrase
@@ -169,6 +170,19 @@ class Client:
             except errors.NotInLibraryError:
                 continue
         return found
+
+    def mark(self, moment: str, text: str, verdict: Verdict = "right") -> Mark:
+        """Keep what is said of a moment, as `Library.mark`."""
+        wanted = {"moment": moment, "text": text, "verdict": verdict}
+        return _all(Mark, [self._json("POST", "/api/marks", json=wanted)])[0]
+
+    def marks(self) -> list[Mark]:
+        """Every mark, in the order in which they were made."""
+        return [*self._pages(Mark, "/api/marks", {})]
+
+    def unmark(self, mark: str) -> Mark:
+        """Take a mark back, and return it."""
+        return _all(Mark, [self._json("DELETE", f"/api/marks/{mark}")])[0]
 
     def _answer(self, asked: Mapping[str, Any], picture: bytes | None) -> Any:
         """A page of hits."""

@@ -11,7 +11,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from reeltune.errors import ReeltuneError, in_short
@@ -55,7 +56,65 @@ def index(wanted: dict[str, Any], tell: Outlet) -> dict[str, Any]:
     return {"result": report.as_dict(), "stopped": report.interrupted}
 
 
-KINDS = {"index": index}
+class Steps:
+    """Sees a training run, and tells of it on."""
+
+    def __init__(self, tell: Outlet) -> None:
+        self._told, self.said = Told(tell), list[str]()
+        self._figures: dict[str, float] = {}
+
+    def prepare(self, what: str, done: int, total: int) -> None:
+        """Tell how far something before the training is."""
+        self._tell(what, done, total, is_last=done == total)
+
+    def say(self, sentence: str) -> None:
+        """Keep a sentence for the result."""
+        self.said.append(sentence)
+
+    def begin(self, done: int, steps: int) -> None:
+        """Tell that training begins."""
+        self._tell("training", done, steps, is_last=True)
+
+    def step(self, facts: dict[str, float]) -> None:
+        """Tell of a step."""
+        self._figures["loss"] = facts["loss"]
+        now = self._told.state
+        self._tell("training", now["done"] + 1, now["size"])
+
+    def epoch(self, facts: dict[str, float]) -> None:
+        """Tell of an epoch and its validation."""
+        self._figures |= {name: facts[name] for name in ("epoch", "t2v R@1") if name in facts}
+        self._tell("training", self._told.state["done"], self._told.state["size"], is_last=True)
+
+    def _tell(self, work: str, done: int, size: int, is_last: bool = False) -> None:
+        now = {"work": work, "files": size, "size": size, "done": done, "path": ""}
+        self._told.state = now | {"figures": dict(self._figures)}
+        if is_last:
+            self._told.last = 0.0
+        self._told.advance("", 0)
+
+
+def tune(wanted: dict[str, Any], tell: Outlet) -> dict[str, Any]:
+    """Tune a model by the captions in its folder; the verdict and the figures that it stands on."""
+    from reeltune.runs.place import RunPlace
+    from reeltune.runs.tune import tune as run
+
+    out, watcher = Path(wanted["out"]), Steps(tell)
+    place = RunPlace(out=out, device=wanted["device"], watcher=watcher)
+    found = run(out / "captions.csv", out, wanted["model"], place)
+    return {"result": found.as_dict() | {"run": wanted["run"], "said": watcher.said}}
+
+
+def reindex(wanted: dict[str, Any], tell: Outlet) -> dict[str, Any]:
+    """Make the library anew with another model; what became of it."""
+    from reeltune.search.reindex import reindex as run
+
+    library, model = Path(wanted["library"]), wanted["model"]
+    done = run(library, model, wanted["device"], wanted["drop_missing"], Told(tell))
+    return {"result": asdict(done), "stopped": done.interrupted}
+
+
+KINDS = {"index": index, "tune": tune, "reindex": reindex}
 
 
 def main() -> None:

@@ -33,11 +33,17 @@ ENDED: tuple[JobState, ...] = ("done", "failed", "stopped")
 class Progress(BaseModel):
     """How far a job is."""
 
-    work: str = Field(default="", description="`hearing` or `reading` while words are found.")
+    work: str = Field(
+        default="",
+        description="`hearing` or `reading` while words are found; `decoding` or `training`.",
+    )
     files: int = Field(default=0, description="How many files there are to do.")
-    size: int = Field(default=0, description="Their bytes.")
-    done: int = Field(default=0, description="Of these bytes, how many are done.")
+    size: int = Field(default=0, description="Their bytes; of `tune`, clips or steps.")
+    done: int = Field(default=0, description="Of these, how many are done.")
     path: str = Field(default="", description="The file that was worked on last.")
+    figures: dict[str, float] = Field(
+        default={}, description="Of `tune`: those of the last step and the last epoch."
+    )
 
 
 class Job(BaseModel):
@@ -49,7 +55,9 @@ class Job(BaseModel):
     state: JobState = "waiting"
     progress: Progress = Progress()
     result: dict[str, Any] | None = Field(
-        default=None, description="Of `index`: the report, with the files that failed and why."
+        default=None,
+        description="Of `index`: the report, with the files that failed and why; of `tune`: the "
+        "verdict and the figures before and after; of `reindex`: what became of the library.",
     )
     error: str | None = None
     created: str

@@ -42,6 +42,12 @@ def library(request: Request) -> Response:
     return templates.TemplateResponse(request, "library.html", {})
 
 
+@router.get("/teach")
+def teach(request: Request) -> Response:
+    """What was marked, and the tuning by it."""
+    return templates.TemplateResponse(request, "teach.html", {})
+
+
 @router.get(ENTER)
 def enter(request: Request) -> Response:
     """Where the token is asked for."""

@@ -13,6 +13,7 @@ from reeltune.serve.pages import templates
 from reeltune.serve.routes.runs import compared_of
 from reeltune.serve.schemas import MOST, RunId
 from reeltune.serve.state import Held
+from reeltune.serve.teaching import run_folders
 from reeltune.serve.training_runs import compared, listed, log_of, placed, whole
 
 PAGE = 50  # runs
@@ -41,8 +42,8 @@ def index(
     request: Request, held: Held, start: Annotated[int, Query(ge=0, le=MOST)] = 0
 ) -> Response:
     """The list of runs."""
-    found = listed(held.settings.runs, start, PAGE)
-    facts = {"found": found, "start": start, "page": PAGE, "folders": held.settings.runs}
+    found = listed(run_folders(held), start, PAGE)
+    facts = {"found": found, "start": start, "page": PAGE, "folders": run_folders(held)}
     return templates.TemplateResponse(request, "runs.html", facts)
 
 
@@ -56,7 +57,7 @@ def compare(
         if run is None or len(run) != 2:
             count = len(run or ())
             raise Refusal(400, "NotTwo", f"{count} runs are chosen; choose two in the list")
-        a, b = (placed(held.settings.runs, id) for id in run)
+        a, b = (placed(run_folders(held), id) for id in run)
         facts["cards"] = tuple((one.name, whole(one).protocol) for one in (a, b))
         facts["found"] = compared_of(compared(a, b))
     except (Refusal, ReeltuneError) as error:
@@ -67,7 +68,7 @@ def compare(
 @router.get("/{run}")
 def one(request: Request, held: Held, run: RunId) -> Response:
     """A run with its curves and tables."""
-    place = placed(held.settings.runs, run)
+    place = placed(run_folders(held), run)
     found, lines = whole(place), log_of(place, []).whole
     drawn = ((curve, series_of(lines, curve)) for curve in CURVES)
     names = dict.fromkeys(name for line in found.history for name in line if name != "step")

@@ -195,11 +195,15 @@ def _places(roots: Sequence[Path], unread: list[str]) -> list[Place]:
     return found
 
 
+def run_id(folder: Path) -> str:
+    """The opaque id of the run in a folder, which need not be there yet."""
+    return hashlib.blake2b(os.fsencode(folder), digest_size=16).hexdigest()
+
+
 def _place(root: Path, folder: Path) -> Place:
-    id = hashlib.blake2b(os.fsencode(folder), digest_size=16).hexdigest()
     name = sayable(str(root.name / folder.relative_to(root)))
     times = [_written(folder / name) for name in (LOG, METRICS)]
-    return Place(id, name, folder, max(times))
+    return Place(run_id(folder), name, folder, max(times))
 
 
 def _written(path: Path) -> float:

@@ -1,6 +1,7 @@
 """Retrieval by a model that reads texts and videos apart: vectors, scores, report."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 from reeltune.batches.in_order import clip_batches, gallery_of, text_batches
 from reeltune.batches.loader import ClipReader, Text
 from reeltune.evaluation.beside import NOTHING, Asked, Scored, with_asked
+from reeltune.evaluation.equal_captions import shares_captions, without_equals
 from reeltune.evaluation.protocols import Named, ProtocolCard, split_hash
 from reeltune.evaluation.retrieval import Report, retrieval_report
 from reeltune.registry import find
@@ -49,6 +51,7 @@ class AsReleased(Protocol):
         ...
 
 
+ONE_EACH = "similarity; videos that have the very same caption do not compete"  # of a card
 OWN_RANGES = "similarity, each part by its range in this matrix"  # of a card: as a release has it
 
 
@@ -59,10 +62,13 @@ def evaluate(
     named: Named,
     settle: bool = False,
     asked: Asked = NOTHING,
+    by_caption: bool = False,
 ) -> Report:
     """Retrieval figures of a model on a split, each clip read as `reader` reads it.
 
-    `settle` lets a model that normalises its scores learn their ranges here; for validation.
+    `settle` lets a model that normalises its scores learn their ranges here; for validation. With
+    `by_caption`, other videos that have the very same caption do not compete with the one that is
+    looked for, and where there are any, the card says so.
     """
     gallery, clips = gallery_of(split.pairs)
     text = encode_texts(model, [pair.caption for pair in split.pairs])
@@ -72,6 +78,9 @@ def evaluate(
     both = text, video
     scores = similarity(model, text, video)
     card = card_of(model, reader, split, gallery, named)
+    if by_caption and shares_captions(split.pairs):
+        scores = without_equals(scores, split.pairs, gallery)
+        card = replace(card, scores=ONE_EACH)
     report = retrieval_report(scores, split.pairs, gallery, card)
     scored = Scored(
         scores,

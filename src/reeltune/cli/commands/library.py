@@ -1,6 +1,7 @@
 """Commands that look after a library."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -106,6 +107,38 @@ def library_texts(
     print_json([asdict(text) for text in texts]) if as_json else show_texts(texts)
     if not texts:
         say(why_none(library, channel), err=True)
+
+
+@app.command("marks")
+def library_marks(
+    library: LibraryArgument = LIBRARY,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write captions there, .csv or .jsonl.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what was marked right or wrong and the captions; or make captions of it for `tune`.
+
+    Example: `reeltune library marks holidays -o captions.csv`
+    """
+    from dataclasses import asdict
+
+    from reeltune.cli.shown_marks import show_mark_captions, show_marks
+    from reeltune.search.mark_captions import captions_of
+    from reeltune.search.marks import placed, read_marks
+
+    kept = read_marks(library)
+    if out is not None:
+        captions = captions_of(library, kept)
+        captions.write(out)
+        print_json(captions.facts() | {"bad": kept.bad}) if as_json else show_mark_captions(
+            captions, out
+        )
+    else:
+        marks = placed(library, kept.marks)
+        print_json([asdict(mark) for mark in marks]) if as_json else show_marks(marks)
+    if kept.bad:
+        say(f"{kept.bad} lines of the marks of {library} are none, and are passed over", err=True)
 
 
 @app.command("remove")

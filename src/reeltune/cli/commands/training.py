@@ -185,9 +185,10 @@ def tune(
         place = RunPlace(out=out, device=device, watcher=bar)
         tuning = run(captions, videos, model, place, seed)
     if as_json:
-        found = {"verdict": tuning.verdict(), **tuning.comparison.as_dict()}
-        print_json({"folder": str(out), **found})
+        print_json(tuning.as_dict())
     else:
         verdict = tuning.verdict()
+        if tuning.wrong is not None:
+            say(tuning.wrong.sentence())
         show_tuning(out, tuning.after, tuning.comparison, verdict, tuning.is_better)
     exit_incomplete(tuning.after.protocol.incomplete)

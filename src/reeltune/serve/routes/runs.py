@@ -10,6 +10,7 @@ from reeltune.serve.curves import Curve, drawn, series_of
 from reeltune.serve.errors import Refusal, problems
 from reeltune.serve.schemas import MOST, Page, RunId, page_of
 from reeltune.serve.state import Held
+from reeltune.serve.teaching import run_folders
 from reeltune.serve.training_runs import (
     Runs,
     WholeRun,
@@ -47,13 +48,13 @@ def compared_of(found: Comparison) -> Compared:
 @router.get("/runs", summary="List the training runs", responses=problems())
 def runs(held: Held, start: Start = 0, count: Annotated[int, Query(ge=1, le=100)] = 50) -> Runs:
     """Those below the folders that the server was started with, the newest first."""
-    return listed(held.settings.runs, start, count)
+    return listed(run_folders(held), start, count)
 
 
 @router.get("/runs/{run}", summary="Look into a run", responses=problems(404))
 def run(held: Held, run: RunId) -> WholeRun:
     """Its recipe, epochs, figures and protocol card; of one that goes on, as far as it is."""
-    return whole(placed(held.settings.runs, run))
+    return whole(placed(run_folders(held), run))
 
 
 @router.get("/runs/{run}/steps", summary="List the steps of a run", responses=problems(404))
@@ -61,7 +62,7 @@ def steps(
     held: Held, run: RunId, start: Start = 0, count: Annotated[int, Query(ge=1, le=1000)] = 200
 ) -> Page[dict[str, float]]:
     """The losses, rates and speed of each, as the log has them."""
-    lines = log_of(placed(held.settings.runs, run), []).whole
+    lines = log_of(placed(run_folders(held), run), []).whole
     every = [numbers_of(line) for line in lines if line["kind"] == "step"]
     return page_of(every[start : start + count], start, len(every))
 
@@ -74,7 +75,7 @@ def steps(
 )
 def curve(held: Held, run: RunId, curve: Curve, dark: bool = False) -> Response:
     """An SVG, for a light page or a `dark` one."""
-    series = series_of(log_of(placed(held.settings.runs, run), []).whole, curve)
+    series = series_of(log_of(placed(run_folders(held), run), []).whole, curve)
     if not series:
         raise Refusal(404, "NoCurve", f"the log of this run has nothing of its {curve} by now")
     headers = {"content-security-policy": SVG_POLICY}
@@ -84,5 +85,5 @@ def curve(held: Held, run: RunId, curve: Curve, dark: bool = False) -> Response:
 @router.get("/runs/{run}/against/{other}", summary="Compare two runs", responses=problems(404, 409))
 def against(held: Held, run: RunId, other: RunId) -> Compared:
     """`run` against `other`; refused where their protocols differ, with the fields that do."""
-    places = (placed(held.settings.runs, id) for id in (other, run))
+    places = (placed(run_folders(held), id) for id in (other, run))
     return compared_of(compared(*places))

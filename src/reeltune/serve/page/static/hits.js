@@ -37,7 +37,7 @@ export function card(hit, actions) {
     make("span", { "aria-hidden": "true" }, "\u2248"),
   );
   const similar = hit.similar ? make("span", { class: "similar" }, `and ${hit.similar.toLocaleString("en")} more like it`) : null;
-  return make("li", { class: "hit", "data-id": hit.id }, play, like, similar);
+  return make("li", { class: "hit", "data-id": hit.id }, play, like, similar, actions.marks?.(hit));
 }
 
 const grid = (hits, actions) => make("ol", { class: "grid" }, ...hits.map((hit) => card(hit, actions)));

@@ -3,6 +3,7 @@
 import { get, save, search, thumbnail } from "./api.js";
 import { $, base, count, make, problem } from "./dom.js";
 import { all, neighbour } from "./hits.js";
+import { marker } from "./marks.js";
 import { pictures } from "./picture.js";
 import { close, play } from "./player.js";
 import { remember, show as showRecent } from "./recent.js";
@@ -178,6 +179,7 @@ const actions = {
     scrollTo({ top: 0 });
     form.words.focus();
   },
+  marks: (hit) => marker(hit, picture || form.dataset.like ? "" : form.words.value),
   inside: (hit) => {
     list(form.inside, hit.file, `Only ${base(hit.path)}`);
     form.inside.value = hit.file;
