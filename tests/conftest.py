@@ -3,8 +3,6 @@
 import gc
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -14,6 +12,7 @@ import av
 import hypothesis
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from shapes import check_shapes
 
@@ -89,7 +88,9 @@ def draws() -> None:
     """A test draws the same whichever ran before it, and not what `model` was drawn from."""
     import torch
 
-    torch.manual_seed(1)
+    torch.default_generator.manual_seed(1)
+    if torch.cuda.is_available():  # or else torch keeps a stack trace of each call, for later
+        torch.cuda.manual_seed_all(1)
 
 
 Clip = Callable[..., Path]
@@ -148,19 +149,30 @@ def videos(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory, model: str) -> Path:
     """A library of three clips, made by the command line from beside them; not to be changed."""
+    from reeltune.cli.app import app
+
     folder = tmp_path_factory.mktemp("library")
     write_videos(folder / "videos")
-    command = [sys.executable, "-m", "reeltune", "index", "videos", "-l", "lib", "--model", model]
-    subprocess.run(command, cwd=folder, capture_output=True, check=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        done = CliRunner().invoke(app, ["index", "videos", "-l", "lib", "--model", model])
+    assert done.exit_code == 0, done.output
     return folder / "lib"
 
 
 @pytest.fixture(scope="session")
-def toybox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all processes of this run, for what is made once behind a lock."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def toybox(common: Path) -> Path:
     """The smallest Toybox, 44 clips; not to be changed."""
     from reeltune.data._toybox.make import make_toybox
 
-    return make_toybox(tmp_path_factory.mktemp("toybox"), "tiny", 0)
+    return make_toybox(common / "toybox", "tiny", 0)
 
 
 @pytest.fixture
