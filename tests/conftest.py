@@ -76,10 +76,12 @@ def ctrl_c() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder of their own for what commands remember, not that of whoever runs the tests."""
+    """Folders of their own for what commands remember and keep, not those of whoever runs the
+    tests."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("state")
         patch.setenv("REELTUNE_STATE", str(folder))
+        patch.setenv("REELTUNE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield folder
 
 

@@ -13,13 +13,14 @@ from reeltune._version import __version__
 
 if TYPE_CHECKING:
     from reeltune.models.opening.open import load
+    from reeltune.records import Hit, Moment
     from reeltune.runs.ask import ask
     from reeltune.runs.caption import caption
+    from reeltune.search.choice import Choice
     from reeltune.search.files import File
-    from reeltune.search.ingest import Choice, index
+    from reeltune.search.ingest import index
     from reeltune.search.library import Library
     from reeltune.serve.client import Client
-    from reeltune.types import Hit, Moment
 
 __all__ = [
     "Choice",
@@ -37,12 +38,12 @@ __all__ = [
 
 # Loaded at first use, so that `import reeltune` and `reeltune --help` do not wait for torch.
 _HOMES = {
-    "Choice": ("reeltune.search.ingest", "Choice"),
+    "Choice": ("reeltune.search.choice", "Choice"),
     "Client": ("reeltune.serve.client", "Client"),
     "File": ("reeltune.search.files", "File"),
-    "Hit": ("reeltune.types", "Hit"),
+    "Hit": ("reeltune.records", "Hit"),
     "Library": ("reeltune.search.library", "Library"),
-    "Moment": ("reeltune.types", "Moment"),
+    "Moment": ("reeltune.records", "Moment"),
     "ask": ("reeltune.runs.ask", "ask"),
     "caption": ("reeltune.runs.caption", "caption"),
     "index": ("reeltune.search.ingest", "index"),

@@ -14,7 +14,6 @@ OF_OURS = {  # files of this package or another, and those that this program alo
     "features/concepts.py",
     "media/_media.py",  # within the sandbox
     "models/_lite/conse.py",
-    "models/opening/packaged.py",
     "models/opening/hub.py",
     "recipes/read.py",
     "search/_background.py",

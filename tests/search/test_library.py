@@ -25,7 +25,7 @@ from reeltune.errors import (
 )
 from reeltune.media.files import merged_patterns
 from reeltune.media.progress import Silent
-from reeltune.models.opening.open import open_encoder
+from reeltune.search import _by_torch
 from reeltune.search import encoder as _encoder
 from reeltune.search.library import Library
 from reeltune.search.store import table as _table
@@ -259,7 +259,7 @@ def test_texts_are_embedded_as_the_model_does(
 ) -> None:
     model = full.model
     texts = ["a dog", "a cat on a mat", "rain"]
-    monkeypatch.setattr(_encoder, "AT_ONCE", 2)
+    monkeypatch.setattr(_by_torch, "AT_ONCE", 2)
     vectors = full.embed_text(texts)
     assert (vectors.dtype, vectors.shape) == (np.float32, (3, model.dim))
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
@@ -316,13 +316,12 @@ def test_thumbnails_are_small_pictures_by_id(full: Library) -> None:
 def test_many_threads_may_use_one_library_from_its_first_call_on(
     full: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = []
-    monkeypatch.setattr(
-        _encoder, "open_encoder", lambda *a, **k: opened.append(a) or open_encoder(*a, **k)
-    )
     queries = [f"{colour} thing {n * 'long ' * 60}" for n in range(2) for colour in ("red", "blue")]
     filters = ["duration > 3", None]
-    expected = [full.search(query, where=where) for query in queries for where in filters]
+    alone = Library(full.folder)  # which reads words as the shared one does, without torch
+    expected = [alone.search(query, where=where) for query in queries for where in filters]
+    opened, tower_of = [], _encoder._tower_of
+    monkeypatch.setattr(_encoder, "_tower_of", lambda *a: opened.append(a) or tower_of(*a))
     shared, begin = Library(full.folder), threading.Barrier(8)
 
     def ask(_: int) -> list[Any]:

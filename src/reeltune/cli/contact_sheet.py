@@ -19,13 +19,13 @@ from reeltune.cli.letters import (
 )
 from reeltune.cli.terminal import shown
 from reeltune.errors import ConfigError
+from reeltune.records import Hit
 from reeltune.search.library import Library
 from reeltune.search.pictures import pictures
 from reeltune.search.query import matches_well, may_match
 from reeltune.search.times import clock
 from reeltune.storage.atomic_file import replacing
 from reeltune.storage.outputs import require_file
-from reeltune.types import Hit
 
 KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}  # Pillow's names
 PER_ROW = 4

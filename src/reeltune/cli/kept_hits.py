@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from reeltune.cli.terminal import say
 from reeltune.errors import in_short
+from reeltune.records import Hit
 from reeltune.search.last_hits import remember
 from reeltune.storage.place import Place
-from reeltune.types import Hit
 
 
 def keep_hits(library: Place, query: str | None, hits: Sequence[Hit]) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from reeltune.cli.terminal import say
 from reeltune.errors import ConfigError, ReeltuneError
-from reeltune.types import Hit
+from reeltune.records import Hit
 
 NUMBER = re.compile(r"(?<!\S)#(\d{1,4})(?!\S)")
 PROMPT = "search: "

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from reeltune.types import LeftOut
+from reeltune.records import LeftOut
 
 BySplit = Mapping[str, Sequence[LeftOut]]  # of the split measured, and of those trained on
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from reeltune.evaluation.comparison import Comparison
 from reeltune.evaluation.left_out import BySplit
-from reeltune.types import LeftOut
+from reeltune.records import LeftOut
 
 
 @runtime_checkable

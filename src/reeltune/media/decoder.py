@@ -21,7 +21,7 @@ from reeltune.media._wire import WireError
 from reeltune.media.limits import Limits
 from reeltune.media.sampling import Sampling
 from reeltune.media.spoken import Sound, Subtitles
-from reeltune.types import Pixels
+from reeltune.records import Pixels
 
 
 @dataclass(frozen=True)

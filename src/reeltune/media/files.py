@@ -12,10 +12,10 @@ from reeltune.media._in_store import EXCLUDED, kinds_below
 from reeltune.media._passed_over import content_kind, folder_kind, name_kind, suffix_kind
 from reeltune.media.names import suffix_of
 from reeltune.media.paths import Paths, each_of
+from reeltune.records import LeftOut, collect_left_out
 from reeltune.settings.words import each_text, require_words
 from reeltune.storage.fetched import is_in_store
 from reeltune.storage.object_path import ObjectPath
-from reeltune.types import LeftOut, collect_left_out
 
 OUT = "out of the folder (followed with --follow)"
 ANYWAY = "to a folder that is looked at where it lies"

@@ -6,7 +6,7 @@ from PIL import Image
 
 from reeltune.errors import DataError
 from reeltune.media._pixels import fit
-from reeltune.types import Pixels
+from reeltune.records import Pixels
 
 
 def squares(frames: Shaped[np.ndarray, "..."], pixels: Pixels) -> UInt8[np.ndarray, "T 3 S S"]:

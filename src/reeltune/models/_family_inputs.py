@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reeltune.models._clean_text import cleaned
+from reeltune.models.text_towers.clip import CLEANING, Cleaning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,18 +16,23 @@ class TextRule:
     """How a family was trained to read text."""
 
     padding: Literal["longest", "max_length"]
-    clean: Callable[[str], str]  # before the text is split into tokens
+    cleaning: Cleaning  # before the text is split into tokens
     masked: bool  # is padding hidden from attention
+
+    @property
+    def clean(self) -> Callable[[str], str]:
+        """What brings a text into the form in which it is split into tokens."""
+        return CLEANING[self.cleaning]
 
 
 # CLIP and MetaCLIP 2 read their vector at the end token and attend to the left only, so padding,
 # which stands to the right of it, changes nothing and is kept short. A SigLIP reads its vector at
 # the last position and attends to all of them, so its padding to full length is part of the input.
 RULES: dict[str, TextRule] = {
-    "clip": TextRule(padding="longest", clean=cleaned, masked=True),
-    "metaclip_2": TextRule(padding="longest", clean=str, masked=True),
-    "siglip": TextRule(padding="max_length", clean=str.lower, masked=False),
-    "siglip2": TextRule(padding="max_length", clean=str.lower, masked=False),
+    "clip": TextRule(padding="longest", cleaning="clip", masked=True),
+    "metaclip_2": TextRule(padding="longest", cleaning="none", masked=True),
+    "siglip": TextRule(padding="max_length", cleaning="lower", masked=False),
+    "siglip2": TextRule(padding="max_length", cleaning="lower", masked=False),
 }
 
 

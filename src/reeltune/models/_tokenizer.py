@@ -67,6 +67,22 @@ def marked_tokenizer(marks: Sequence[str], form: str, pad: str, end: str) -> Any
     )
 
 
+def cut_and_padded(tokenizer: Any, context: int, padded: bool) -> str:
+    """The JSON of a tokenizer of transformers as one of `tokenizers`, which cuts texts to `context`
+    tokens by itself, and fills them up to as many where they are to be `padded`."""
+    made = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    made.enable_truncation(context, direction=tokenizer.truncation_side)
+    made.no_padding()
+    if padded:
+        made.enable_padding(
+            direction=tokenizer.padding_side,
+            pad_id=tokenizer.pad_token_id,
+            pad_token=tokenizer.pad_token,
+            length=context,
+        )
+    return made.to_str()
+
+
 def _unreadable(folder: Path, why: str) -> CheckpointError:
     return CheckpointError(
         f"{folder} has no tokenizer that transformers can read ({why}); "

@@ -16,7 +16,6 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models._by_frames import ByFrames, unit
-from reeltune.models._clean_text import cleaned
 from reeltune.models._device import device_named, precision_named
 from reeltune.models._family_inputs import RULES, seen
 from reeltune.models._preprocessor import (
@@ -25,9 +24,10 @@ from reeltune.models._preprocessor import (
     usual_preprocessor,
     write_preprocessor,
 )
-from reeltune.models._tokenizer import byte_tokenizer, read_tokenizer
+from reeltune.models._tokenizer import byte_tokenizer, cut_and_padded, read_tokenizer
 from reeltune.models.opening.towers import (
     FAMILIES,
+    OLD_END,
     PROJECTED,
     quiet,
     read_settings,
@@ -35,6 +35,9 @@ from reeltune.models.opening.towers import (
     require_fit,
     shared_width,
 )
+from reeltune.models.opening.weights import WEIGHTS
+from reeltune.models.text_towers import clip as text
+from reeltune.models.text_towers.layers import ACTIVATIONS
 from reeltune.types import Tokens
 
 Family = Literal["clip", "metaclip_2", "siglip", "siglip2"]
@@ -168,10 +171,11 @@ class Clip(ByFrames):
         self.context: int = towers.config.text_config.max_position_embeddings
         self.patch: int = towers.config.vision_config.patch_size
         self.dim = shared_width(towers.config)
+        self.folder: Path | None = None  # from which it was read
 
     def facts(self) -> dict[str, object]:
         """What shapes a vector beside the weights, for the fingerprint."""
-        cleaning = {"text": "ftfy, HTML"} if self.rule.clean is cleaned else {}
+        cleaning = {"text": "ftfy, HTML"} if self.rule.cleaning == "clip" else {}
         return super().facts() | cleaning
 
     @property
@@ -216,6 +220,30 @@ class Clip(ByFrames):
             parts.append(unit(read.pooler_output))
         return torch.cat(parts)
 
+    def text_tower(self) -> tuple[text.Facts, str] | None:
+        """How texts are read without torch; None where the weights are not in one plain file, or
+        the tokenizer is none of the library tokenizers."""
+        settings, words = self.towers.config.text_config, self.tokenizer
+        file = None if self.folder is None else self.folder / WEIGHTS
+        is_known = settings.hidden_act in ACTIVATIONS and hasattr(words, "backend_tokenizer")
+        if file is None or not file.is_file() or not is_known:
+            return None
+        is_projected = self.family in PROJECTED
+        is_old = self.family == "clip" and settings.eos_token_id == OLD_END
+        end = words.eos_token_id if is_old else settings.eos_token_id
+        facts = text.Facts(
+            weights=file.absolute(),
+            layers=settings.num_hidden_layers,
+            heads=settings.num_attention_heads,
+            eps=settings.layer_norm_eps,
+            activation=settings.hidden_act,
+            cleaning=self.rule.cleaning,
+            causal=is_projected,
+            end=end if is_projected else None,
+            projection="text_projection" if is_projected else "text_model.head",
+        )
+        return facts, cut_and_padded(words, self.context, self.rule.padding == "max_length")
+
     def vectors_of(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B D"]:
         """Vectors of a few frames, as the image tower makes them."""
         colours = self.normalize(frames).to(self.towers.dtype)
@@ -251,4 +279,5 @@ def load(folder: Path | str | None, device: str | None = None, dtype: str | None
     tokenizer = read_tokenizer(folder)
     require_fit(folder, settings, preprocessor.pixels, tokenizer)
     model = Clip(read_towers(folder, settings), tokenizer, preprocessor, str(folder))
+    model.folder = folder
     return model.move(place, precision).eval()

@@ -31,6 +31,7 @@ from reeltune.models.opening.weights import (
     load_weights,
     write_card,
 )
+from reeltune.models.text_towers import lite as text
 from reeltune.storage.tensors import write_tensors
 from reeltune.types import Tokens
 
@@ -64,6 +65,7 @@ class Lite(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
+        self.head_file: Path | None = None  # from which the head was read
         self.dim = config.dim + WIDTH
         self.frames = FrameNetwork()
         self.sentences = SentenceEncoder()
@@ -84,6 +86,12 @@ class Lite(nn.Module):
     def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
         sentences = self.sentences(tokens.ids, tokens.mask)
         return self.beside(self.head.text(sentences), sentences)
+
+    def text_tower(self) -> tuple[text.Facts, str] | None:
+        """How texts are read without torch; None where the head is in no file of its own."""
+        if self.head_file is None or not self.head_file.is_file():
+            return None
+        return text.Facts(head=self.head_file.absolute(), conse=self.config.conse), ""
 
     def encode_frames(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B F"]:
         """Frozen features, which the head turns into vectors when frames are pooled."""
@@ -138,4 +146,5 @@ def load(folder: Path | None, device: str | None = None, dtype: str | None = Non
     shipped = files("reeltune.models._lite").joinpath("head.safetensors")
     with as_file(shipped) if folder is None else nullcontext(folder / WEIGHTS) as path:
         load_weights(model.head, path)
+        model.head_file = path
     return model.to(device_named(device)).eval()

@@ -18,6 +18,7 @@ from reeltune.models._lite.frame_network import CLASSES, PIXELS, FrameNetwork
 from reeltune.models._lite.sentence_encoder import WIDTH, SentenceEncoder
 from reeltune.models._lite.weights import FRAME_WEIGHTS, SENTENCE_WEIGHTS
 from reeltune.models.opening.weights import fingerprint, write_card
+from reeltune.models.text_towers import lite as text
 from reeltune.types import Tokens
 
 
@@ -62,6 +63,10 @@ class LiteZero(nn.Module):
 
     def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
         return self.sentences(tokens.ids, tokens.mask)
+
+    def text_tower(self) -> tuple[text.Facts, str]:
+        """How texts are read without torch."""
+        return text.Facts(), ""
 
     def encode_frames(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B F"]:
         """Class logits."""

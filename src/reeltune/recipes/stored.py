@@ -10,9 +10,8 @@ from pydantic import ValidationError
 from reeltune.errors import CheckpointError, in_short
 from reeltune.recipes.recipe import Recipe
 from reeltune.settings.faults import first_fault
+from reeltune.storage.run_log import RECIPE as RECIPE
 from reeltune.storage.settings_file import read_yaml
-
-RECIPE = "recipe.yaml"
 
 
 def as_stored(recipe: Recipe) -> dict[str, Any]:

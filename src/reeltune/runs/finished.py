@@ -8,11 +8,10 @@ from reeltune.errors import CheckpointError
 from reeltune.evaluation.protocols import split_hash
 from reeltune.evaluation.report import AnyReport
 from reeltune.recipes.stored import RECIPE, as_stored, stored_recipe, write_recipe
+from reeltune.storage.run_log import BEFORE as BEFORE
+from reeltune.storage.run_log import METRICS as METRICS
 from reeltune.tasks.finding.reports import read_report
 from reeltune.types import Split
-
-METRICS = "metrics.json"
-BEFORE = "before.json"  # of a tuning: the report of the model that was tuned
 
 
 def write_run(out: Path, settings: Mapping[str, Any], card: str, report: AnyReport) -> None:

@@ -14,6 +14,7 @@ from reeltune.media.decoder import Decoder
 from reeltune.media.paths import each_of
 from reeltune.media.sampling import Sampling
 from reeltune.models.opening.sentences import Sentences
+from reeltune.records import Channel, Hit, Pixels
 from reeltune.search._composed import Part, composed, slope
 from reeltune.search._confidence import confidence, kind_of
 from reeltune.search._rescore import score_of
@@ -28,7 +29,6 @@ from reeltune.search.store.only import Only
 from reeltune.search.terms import Term
 from reeltune.search.texts import SWITCHES
 from reeltune.storage.place import Place
-from reeltune.types import Channel, Hit, Pixels
 
 QUERY_SAMPLING = "uniform 12"  # frames of a video that is itself a query
 
@@ -58,7 +58,8 @@ class Finder:
         own = None
         if self.manifest.indexed and len(terms) == len(words) == 1:
             own = score_of(self.encoder.model, vectors[words[0]])
-        usual = self.encoder.usual_in(self.folder).halfway_to(self.gallery.usual)
+        usual = self.encoder.usual_in(self.folder, self.manifest.fingerprint)
+        usual = usual.halfway_to(self.gallery.usual)
         vector, kind, usual = composed(parts, usual)
         chance: Chance | None = None if own else partial(confidence, usual=usual, kind=kind)
         evidence = self._evidence(words, len(terms), ask, (1 / slope(kind, usual), usual.texts))
@@ -66,13 +67,14 @@ class Finder:
         return answer(self.gallery, vector, ask, chance, own, evidence, only)
 
     def _part(self, term: Term, vectors: Mapping[Term, Float[np.ndarray, " D"]]) -> Part:
-        width, pixels = self.manifest.width, self.encoder.model.pixels
+        width = self.manifest.width
         if term.kind == "words":
             return Part(vectors[term][:width], kind_of(term.value), term.counts)
         if term.kind == "moment":
             vector = self.gallery.moment(term.value).vector
             return Part(vector, kind_of(None), term.counts)
-        frames = (_picture if term.kind == "picture" else _frames)(pixels, term.value)
+        read = _picture if term.kind == "picture" else _frames
+        frames = read(self.encoder.model.pixels, term.value)
         return Part(self.encoder.clip(frames)[:width], kind_of(None), term.counts)
 
     def _evidence(

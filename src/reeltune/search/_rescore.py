@@ -1,12 +1,13 @@
 """Models whose own score of a text and a moment is more than the cosine that is indexed."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
-from reeltune.types import DualEncoder, Rescored
+if TYPE_CHECKING:
+    from reeltune.types import DualEncoder
 
 AT_ONCE = 4096  # moments scored together, to bound memory
 DIGITS = 9  # after the point; what float64 is wrong by must not decide between equal moments
@@ -14,13 +15,17 @@ DIGITS = 9  # after the point; what float64 is wrong by must not decide between 
 Score = Callable[[Float[np.ndarray, "M D"]], Float[np.ndarray, " M"]]
 
 
-def indexed_columns(model: DualEncoder) -> int:
+def indexed_columns(model: "DualEncoder") -> int:
     """How many columns of a vector are indexed, from the first on."""
+    from reeltune.types import Rescored
+
     return model.indexed if isinstance(model, Rescored) else model.dim
 
 
-def score_of(model: DualEncoder, text: Float[np.ndarray, " D"]) -> Score:
+def score_of(model: "DualEncoder", text: Float[np.ndarray, " D"]) -> Score:
     """The model's similarity of one text, as a function of the whole vectors of moments."""
+    import torch  # late, as few models have a score of their own
+
     query = torch.from_numpy(text).double()[None]  # (1, D)
 
     @torch.inference_mode()

@@ -1,16 +1,17 @@
 """What scores of texts and pictures are usual: those of what has nothing to do with each other."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import torch
 from jaxtyping import Float, Shaped
 from pydantic import Field
 
 from reeltune.search._background import captions
 from reeltune.search._rescore import indexed_columns
-from reeltune.types import DualEncoder
+
+if TYPE_CHECKING:
+    from reeltune.types import DualEncoder
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,10 @@ class Baseline:
         self._texts = texts
 
     @classmethod
-    def of_model(cls, model: DualEncoder) -> "Baseline":
+    def of_model(cls, model: "DualEncoder") -> "Baseline":
         """Encode the captions once."""
+        import torch  # late, as a search needs figures alone
+
         with torch.inference_mode():
             vectors = model.encode_text(model.tokenize(captions()))
         return cls(vectors[:, : indexed_columns(model)].float().cpu().numpy())

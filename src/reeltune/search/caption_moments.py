@@ -7,32 +7,17 @@ one goes on with the moments that have none by the same model.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from reeltune.errors import DataError
 from reeltune.media.files import Candidate
 from reeltune.media.progress import Progress
+from reeltune.search.choice import Describes as Describes
 from reeltune.search.engines.local import COMMIT_SECONDS
 from reeltune.search.report import Failed, Report, reason_of
 from reeltune.search.store import table as _table
 from reeltune.storage.fetched import on_disk
 from reeltune.storage.place import Place
-
-
-@runtime_checkable
-class Describes(Protocol):
-    """A model that captions parts of videos."""
-
-    @property
-    def fingerprint(self) -> str:
-        """That of the model's weights."""
-        ...
-
-    def parts(self, path: Path, spans: Sequence[tuple[float, float]]) -> list[str]:
-        """A caption of each part of a video, from and to so many seconds; raises DataError for a
-        video that cannot be read."""
-        ...
 
 
 def caption_moments(

@@ -1,42 +1,59 @@
-"""The model of a library, for all who search it, index into it and compare with it."""
+"""The model of a library, for all who search it, index into it and compare with it.
 
+It is opened by torch, which takes seconds. A few words are read without it where the user's cache
+knows the model that the library names (see `models.text_towers`).
+"""
+
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from jaxtyping import Float, UInt8
+from safetensors import SafetensorError
 
-from reeltune.errors import CheckpointError, ConfigError, LibraryError
-from reeltune.models.opening.open import open_encoder
-from reeltune.models.opening.width import cut_as_stored, cut_to, option_of
-from reeltune.search._model_usual import keep_usual, usual_in
+from reeltune.errors import ConfigError
+from reeltune.models.text_towers.known import TextTower, stored
+from reeltune.search._kept_usual import kept_usual
 from reeltune.search._usual import Baseline, Usual
-from reeltune.search.store.manifest import FILE_NAME, Manifest
+from reeltune.search.store.manifest import Manifest
 from reeltune.settings.words import require_words
 from reeltune.storage.place import Place
-from reeltune.types import DualEncoder
 
-AT_ONCE = 256  # texts encoded together, to bound memory
+if TYPE_CHECKING:
+    from reeltune.types import DualEncoder
+
+FEW = 32  # texts that a tower in numpy reads; many are faster in torch
+MESSAGES = logging.getLogger(__name__)
 
 
 class Encoder:
     """A model that is opened when it is first needed. Any thread may ask it; it encodes for one of
     them at a time, because tokenizers, and models that load their weights late, are no safer."""
 
-    def __init__(self, name: str, open_model: Callable[[], DualEncoder]) -> None:
-        """`name` is that by which a library knows the model."""
-        self.name, self._open_model = name, open_model
+    def __init__(
+        self,
+        name: str,
+        open_model: "Callable[[], DualEncoder]",
+        open_tower: Callable[[], TextTower | None] = lambda: None,
+    ) -> None:
+        """`name` is that by which a library knows the model, and `open_tower` opens what reads its
+        texts without torch, where there is that."""
+        self.name, self._open_model, self._open_tower = name, open_model, open_tower
         self._lock = threading.RLock()
         self._model: DualEncoder | None = None
+        self._tower: TextTower | None = None
+        self._has_looked = False  # for a tower
         self._baseline: Baseline | None = None
         self._usual: Usual | None = None
 
     @classmethod
     def of_library(cls, folder: Place, manifest: Manifest, device: str | None = None) -> "Encoder":
         """The model that a library names, which whoever made the library chose."""
-        return cls(manifest.model, partial(_open_stored, folder, manifest, device))
+        tower = partial(_tower_of, manifest) if device in (None, "cpu") else lambda: None
+        return cls(manifest.model, partial(_open_stored, folder, manifest, device), tower)
 
     @classmethod
     def named(
@@ -48,7 +65,7 @@ class Encoder:
         return cls(name, partial(_open_cut, name, device, width, kept))
 
     @property
-    def model(self) -> DualEncoder:
+    def model(self) -> "DualEncoder":
         """The model itself.
 
         Raises CheckpointError, with the file that names it, if it cannot be opened, and
@@ -57,9 +74,20 @@ class Encoder:
         with self._lock:
             if self._model is None:
                 self._model = self._open_model()
+                _remember(self.name, self._model)
             return self._model
 
-    @torch.inference_mode()
+    def prepare(self) -> None:
+        """Open what reads texts; raises as `model` does."""
+        with self._lock:
+            if not self._has_looked and self._model is None:
+                self._tower, self._has_looked = self._open_tower(), True
+                MESSAGES.debug(
+                    "words are read %s torch", "by" if self._tower is None else "without"
+                )
+        if self._tower is None:
+            _ = self.model
+
     def texts(self, texts: Sequence[str]) -> Float[np.ndarray, "N D"]:
         """Vectors of texts, all D columns; raises ConfigError for an empty one, and for one that is
         not UTF-8."""
@@ -67,21 +95,20 @@ class Encoder:
             if not text.strip():
                 raise ConfigError("the query is empty; describe what should be seen in the video")
             require_words("the query", text)
-        model = self.model
-        parts = [np.empty((0, model.dim), np.float32)]
-        for at in range(0, len(texts), AT_ONCE):
-            with self._lock:
-                tokens = model.tokenize(texts[at : at + AT_ONCE])
-                parts.append(model.encode_text(tokens).float().cpu().numpy())
-        return np.concatenate(parts)
+        self.prepare()
+        with self._lock:
+            if self._tower is not None and 0 < len(texts) <= FEW:
+                return np.stack([self._tower.read(text) for text in texts])
+            from reeltune.search._by_torch import vectors_of
 
-    @torch.inference_mode()
+            return vectors_of(self.model, texts)
+
     def clip(self, frames: UInt8[np.ndarray, "T 3 S S"]) -> Float[np.ndarray, " D"]:
         """The vector of T frames that belong together, all D columns."""
-        mask = torch.ones(1, len(frames), dtype=torch.bool)
+        from reeltune.search._by_torch import vector_of
+
         with self._lock:
-            vector = self.model.encode_video(torch.from_numpy(frames)[None], mask)[0]
-        return vector.float().cpu().numpy()
+            return vector_of(self.model, frames)
 
     @property
     def baseline(self) -> Baseline:
@@ -90,52 +117,59 @@ class Encoder:
         A picture is encoded first, so that a model that reads only stored features, or cannot score
         single queries, says so before it has a library.
         """
+        from reeltune.search._by_torch import try_a_picture
+
         with self._lock:
             if self._baseline is None:
-                _try_a_picture(self.model)
+                try_a_picture(self.model)
                 self._baseline = Baseline.of_model(self.model)
             return self._baseline
 
-    def usual_in(self, folder: Place) -> Usual:
-        """What scores are usual for the model, as a library of it knows."""
+    def usual_in(self, folder: Place, fingerprint: str) -> Usual:
+        """What scores are usual for the model, which has this fingerprint, as a library of it
+        knows; it is measured anew where the library does not."""
         with self._lock:
             if self._usual is None:
-                self._usual = usual_in(folder, self.model)
+                self._usual = kept_usual(folder, fingerprint)
+            if self._usual is None:
+                from reeltune.search._model_usual import usual_of
+
+                self._usual = usual_of(self.model)
             return self._usual
 
     def keep_usual(self, folder: Place) -> None:
         """Leave in a library of the model what is usual for it, unless it is there."""
+        from reeltune.search._model_usual import keep_usual
+
         with self._lock:
             keep_usual(folder, self.model)
 
 
-def _open_cut(name: str, device: str | None, width: int | None, kept: int | None) -> DualEncoder:
-    model = open_encoder(name, device=device)
-    if width is not None:
-        cut_to(model, width)
-    elif kept is not None:
-        cut_as_stored(model, kept)
-    return model
-
-
-def _open_stored(folder: Place, manifest: Manifest, device: str | None) -> DualEncoder:
+def _tower_of(manifest: Manifest) -> TextTower | None:
+    """What reads texts as the model of a library, if the model's files are those that it was made
+    of; None where it must be opened whole."""
+    known = stored(manifest.model, manifest.fingerprint)
+    if known is None or known.dim != manifest.dim or not known.is_current():
+        return None
     try:
-        model = _open_cut(manifest.model, device, None, manifest.dim)
-    except CheckpointError as error:
-        raise CheckpointError(f"{folder / FILE_NAME}: {error}") from error
-    if model.fingerprint != manifest.fingerprint:
-        raise LibraryError(
-            f"{folder} was made with model {manifest.model} of fingerprint "
-            f"{manifest.fingerprint}, here it is {model.fingerprint}; get the former weights, or "
-            f"read its videos again: reeltune library reindex {folder} --model {manifest.model}"
-            f"{option_of(model)}"
-        )
-    return model
+        return known.opened()
+    except (SafetensorError, OSError, ValueError, KeyError):
+        return None  # of a file in the cache that is damaged
 
 
-@torch.inference_mode()
-def _try_a_picture(model: DualEncoder) -> None:
-    side = model.pixels.size
-    picture = torch.zeros(1, 1, 3, side, side, dtype=torch.uint8)
-    video = model.encode_video(picture, torch.ones(1, 1, dtype=torch.bool))
-    model.similarity(video, video)
+def _remember(name: str, model: "DualEncoder") -> None:
+    from reeltune.models.text_towers.remember import remember
+
+    remember(name, model)
+
+
+def _open_cut(name: str, device: str | None, width: int | None, kept: int | None) -> "DualEncoder":
+    from reeltune.search._by_torch import open_cut
+
+    return open_cut(name, device, width, kept)
+
+
+def _open_stored(folder: Place, manifest: Manifest, device: str | None) -> "DualEncoder":
+    from reeltune.search._by_torch import open_stored
+
+    return open_stored(folder, manifest, device)

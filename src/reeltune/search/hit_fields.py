@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from reeltune.types import Hit
+from reeltune.records import Hit
 
 
 def fields_of(hit: Hit) -> dict[str, Any]:

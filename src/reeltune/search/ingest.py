@@ -8,8 +8,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Literal, TypedDict
 
 from reeltune.errors import ConfigError
 from reeltune.media.decoder import Decoder
@@ -17,13 +15,17 @@ from reeltune.media.files import Listing, Scope, find, merged_patterns
 from reeltune.media.paths import Paths, each_of
 from reeltune.media.progress import Progress, Silent
 from reeltune.media.sampling import Sampling
+from reeltune.records import Pixels
 from reeltune.search._excluded import left_out_by
 from reeltune.search._gather import Gatherer
 from reeltune.search._known import Known, Stored
 from reeltune.search._prune import Prune, gone_below
-from reeltune.search.caption_moments import Describes, caption_moments
+from reeltune.search.caption_moments import caption_moments
 from reeltune.search.channels.channel import Teller, Words
 from reeltune.search.channels.tellers import tellers_of
+from reeltune.search.choice import Choice as Choice
+from reeltune.search.choice import Engine as Engine
+from reeltune.search.choice import Options as Options
 from reeltune.search.creation import encoder_for, manifest_of, settle
 from reeltune.search.encoder import Encoder
 from reeltune.search.engines.local import Meter, Run
@@ -40,48 +42,9 @@ from reeltune.search.tell_files import tell_files
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.outputs import require_folder
 from reeltune.storage.place import Place, place
-from reeltune.types import Pixels
 
-Engine = Literal["local", "ray"]
 MANY_FRAGMENTS = 64  # a commit adds one; more than this slow every reader
 REPORT_NAME = "last_run.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """The user's choices; None takes what the library has, or the default in a new one."""
-
-    model: str | None = None
-    sampling: str | None = None
-    device: str | None = None
-    width: int | None = None  # to which vectors of a model that was trained for it are cut
-    prune: Prune | None = None  # take out files below the given paths that are gone from disk
-    exclude: str | Sequence[str] = ()  # patterns that are added to those of the library
-    everything: bool = False  # also hidden files, and what systems and cameras keep for themselves
-    follow: bool = False  # links that lead out of the given paths
-    caption: Describes | None = None  # captions each moment; None: captions stay as they are
-    hear: bool | None = None  # whether words that are said are found, also in later runs
-    read: bool | None = None  # whether words that are shown are found, also in later runs
-    speech: str | None = None  # what hears speech: a size of Whisper or a folder; kept as well
-    settled: float = 0.0  # s; a file that changed less long ago may still be written, and waits
-    engine: Engine = "local"  # where files are read: on this machine, or on a cluster of Ray
-    address: str | None = None  # of a cluster that runs; None: one of this machine alone
-
-
-class Options(TypedDict, total=False):
-    """The choices of a run into a library that is there, see `Choice`."""
-
-    prune: Prune | None
-    exclude: str | Sequence[str]
-    everything: bool
-    follow: bool
-    caption: Describes | None
-    hear: bool | None
-    read: bool | None
-    speech: str | None
-    settled: float
-    engine: Engine
-    address: str | None
 
 
 def index(

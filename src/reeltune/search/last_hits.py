@@ -13,12 +13,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from reeltune.errors import DataError, in_short
+from reeltune.records import Hit
 from reeltune.search._places import status_of
 from reeltune.storage.atomic_file import replacing
 from reeltune.storage.place import Place as Folder
 from reeltune.storage.settings_file import read_json
 from reeltune.storage.state import state_folder
-from reeltune.types import Hit
 
 NAME = "last_hits.json"
 AT_MOST = 1 << 24  # bytes; a search for ten thousand moments has 3 MB

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Unpack, overload
+from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -18,18 +18,17 @@ from reeltune.media.paths import Paths, each_of
 from reeltune.media.progress import Progress
 from reeltune.media.squares import squares
 from reeltune.models.opening.sentences import Sentences
+from reeltune.records import Hit, Moment
 from reeltune.registry import given
 from reeltune.search._find import Finder
 from reeltune.search.channels.channel import Words
-from reeltune.search.creation import create
+from reeltune.search.choice import Choice, Options
 from reeltune.search.encoder import Encoder
 from reeltune.search.files import File, list_files, remove
-from reeltune.search.ingest import Choice, Options, index
 from reeltune.search.maintain import Health, verify
 from reeltune.search.marks import Mark, Verdict, list_marks, remove_mark, write_mark
 from reeltune.search.moments import Embedded, embedded_moments, list_moments
 from reeltune.search.query import Ask, Wishes
-from reeltune.search.reindex import Reindexed, reindex
 from reeltune.search.report import Report
 from reeltune.search.script import Script
 from reeltune.search.store import table as _table
@@ -42,7 +41,10 @@ from reeltune.search.terms import Term, terms
 from reeltune.search.texts import KeptPhrase, list_texts
 from reeltune.settings.words import each_text
 from reeltune.storage.place import Place, place
-from reeltune.types import DualEncoder, Hit, Moment
+
+if TYPE_CHECKING:
+    from reeltune.search.reindex import Reindexed
+    from reeltune.types import DualEncoder
 
 
 class Library:
@@ -89,6 +91,8 @@ class Library:
         LibraryError if the folder has a library already, ConfigError if nothing can be written
         there or there is no such width, and CheckpointError if the model cannot be opened.
         """
+        from reeltune.search.creation import create  # late, as torch comes with it
+
         encoder = create(folder, model, sampling, device, width)
         library = cls(folder, device)
         library._encoder = encoder  # which is open
@@ -104,6 +108,8 @@ class Library:
         `everything`, `follow`, `caption`, `hear`, `read`, `speech` and `settled` (see `Choice`).
         `progress` is told how far the run is. Raises as `reeltune.index`.
         """
+        from reeltune.search.ingest import index  # late, as torch comes with it
+
         return index(paths, self.folder, Choice(**options), progress, self._encoder)
 
     def add(self, paths: Paths, *, progress: Progress | None = None) -> Report:
@@ -140,7 +146,7 @@ class Library:
         width: int | None = None,
         drop_missing: bool = False,
         progress: Progress | None = None,
-    ) -> Reindexed:
+    ) -> "Reindexed":
         """Read all videos again with another model, or for vectors of another `width`, as the
         command `library reindex` does.
 
@@ -151,6 +157,8 @@ class Library:
         files is there, or where another process writes, and CheckpointError for a model that cannot
         be opened.
         """
+        from reeltune.search.reindex import reindex  # late, as torch comes with it
+
         done = reindex(self.folder, given(model), self._device, drop_missing, progress, width)
         if done.in_use:
             with self._lock:
@@ -226,8 +234,10 @@ class Library:
         wanted += [Term("moment", like.removeprefix("#"))] if like is not None else []
         for one in each_text(without):
             wanted += [replace(term, counts=-term.counts) for term in terms(one)]
-        if any(term.kind != "moment" for term in wanted):
+        if any(term.kind in ("picture", "video") for term in wanted):
             _ = self.model  # which is said first where it cannot be opened
+        elif any(term.kind == "words" for term in wanted):
+            self._encoder.prepare()
         return self._finder().find(wanted, Ask(**wishes))
 
     def _finder(self) -> Finder:
@@ -292,7 +302,7 @@ class Library:
         return verify(self.folder)
 
     @property
-    def model(self) -> DualEncoder:
+    def model(self) -> "DualEncoder":
         """The model that made the vectors; raises LibraryError if it is not the same any more."""
         return self._encoder.model
 
@@ -312,8 +322,10 @@ class Library:
         return [f"what is seen alone is searched: {missing}"] if missing else []
 
     def prepare(self) -> None:
-        """Open the model and the newest version now, so that the first search does not wait."""
-        _ = self.model, self._finder()
+        """Open what reads words and the newest version now, so that the first search by words does
+        not wait."""
+        self._encoder.prepare()
+        self._finder()
 
     def _newest(self) -> Table:
         """The newest version; raises LibraryError where the folder has another library by now."""

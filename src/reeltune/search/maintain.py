@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reeltune.errors import LibraryError
+from reeltune.models.text_towers import known
 from reeltune.search._inspection import Faults, Kind, inspect, not_of_length
 from reeltune.search._known import Known
 from reeltune.search._on_disk import remark_on
@@ -98,6 +99,7 @@ def verify(folder: Place) -> Health:
         units=found.units,
     )
     _verify_texts(folder, manifest, health)
+    _verify_model(manifest, health)
     if not found.whole:
         return health
     remarks = (remark_on(stored) for stored in Known.read(folder).by_video.values())
@@ -117,9 +119,9 @@ def _refused(manifest: Manifest, table: Table) -> str:
 
 def _has_layout(found: pa.Schema, manifest: Manifest) -> bool:
     """Whether a table has the columns of its library; those of later versions may be absent."""
-    known = {field.name: field for field in (*schema(manifest), *CAPTIONS)}
-    needed = known.keys() - {field.name for field in (*SINCE_4, *CAPTIONS)}
-    return needed <= set(found.names) and all(known.get(field.name) == field for field in found)
+    fields = {field.name: field for field in (*schema(manifest), *CAPTIONS)}
+    needed = fields.keys() - {field.name for field in (*SINCE_4, *CAPTIONS)}
+    return needed <= set(found.names) and all(fields.get(field.name) == field for field in found)
 
 
 def _faults_of(rows: pa.Table) -> Faults:
@@ -146,6 +148,18 @@ def _verify_texts(folder: Place, manifest: Manifest, health: Health) -> None:
     health.remarks.extend(found.remarks)
     health.text_units = found.units
     health.phrases = table.count_rows(filter=_texts.PHRASES) if not found.faults else 0
+
+
+def _verify_model(manifest: Manifest, health: Health) -> None:
+    """Read the files of the model whole, where searches take it for what it was; a model that is
+    not here is no matter of the library."""
+    found = known.stored(manifest.model, manifest.fingerprint)
+    if found is not None and not found.is_current(anew=True):
+        known.forget(found)
+        health.remarks.append(
+            f"the files of model {manifest.model} are not as they were when its fingerprint was "
+            "taken; the next search opens it whole and says whether it is still the same"
+        )
 
 
 def _refused_texts(table: Table) -> str:

@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
 
+from reeltune.records import Moment
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.filtered import scan
 from reeltune.search.store.nearest import vectors_of
 from reeltune.search.store.only import Only
 from reeltune.search.store.schema import CAPTION, TAKEN
 from reeltune.search.times import as_text
-from reeltune.types import Moment
 
 PLAIN = ("id", "path", "location", "start", "end", "duration")
 ORDER = [(name, "ascending") for name in ("path", "location", "start", "id")]

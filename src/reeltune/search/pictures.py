@@ -11,8 +11,8 @@ from PIL import Image
 from reeltune.errors import MediaError
 from reeltune.media.decoder import Decoder
 from reeltune.media.sampling import Sampling
+from reeltune.records import Moment, Pixels
 from reeltune.search.library import Library
-from reeltune.types import Moment, Pixels
 
 LEAST = 0.04  # s of a video that are looked at, also where a moment has no length
 

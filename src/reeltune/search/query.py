@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from reeltune.errors import ConfigError, LibraryError
+from reeltune.records import Channel, Hit
 from reeltune.search._confidence import POOR, kind_of
 from reeltune.search._fold import Chosen, choose
 from reeltune.search._rescore import Score
@@ -18,7 +19,6 @@ from reeltune.search.store.gallery import Found, Gallery, not_finite
 from reeltune.search.store.only import Only
 from reeltune.search.times import as_text
 from reeltune.settings.words import each_text
-from reeltune.types import Channel, Hit
 
 FIRST_LOOK, PER_ANSWER = 256, 16  # moments compared in detail at first, in all and per answer
 WIDER = 8  # times as many, when they fold into too few

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass, field
 from typing import get_args
 
 from reeltune.errors import MediaError, ReeltuneError
+from reeltune.records import LeftOut
 from reeltune.search.channels.channel import Words
-from reeltune.types import LeftOut
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int
 
+from reeltune.records import Channel, Hit, Quoted
 from reeltune.search.channels.channel import Words
 from reeltune.search.channels.phrases import Phrases, Weighed, together
 from reeltune.search.channels.question import Question
@@ -24,7 +25,6 @@ from reeltune.search.store.gain import Gain
 from reeltune.search.store.gallery import Found, Gallery
 from reeltune.search.store.nearest import vectors_of
 from reeltune.search.store.texts import PHRASES
-from reeltune.types import Channel, Hit, Quoted
 
 TELLING = 1.0  # natural logarithm of a ratio from which on words are a reason for a hit
 LITERALLY = 0.5  # the least confidence where every word of a query is said or shown as it is

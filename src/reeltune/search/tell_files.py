@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from reeltune.models.opening.sentences import Sentences
+from reeltune.records import Phrase
 from reeltune.search._known import Stored
 from reeltune.search.channels.channel import Teller, Told
 from reeltune.search.channels.plain import plain
@@ -22,7 +23,6 @@ from reeltune.search.report import Failed, Report, Worded, reason_of
 from reeltune.search.store import texts as _texts
 from reeltune.storage.fetched import on_disk
 from reeltune.storage.place import Place
-from reeltune.types import Phrase
 
 MOST = 100_000  # phrases of one channel of a file
 LONGEST = 1000  # characters of a phrase

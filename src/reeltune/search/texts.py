@@ -7,12 +7,12 @@ from typing import get_args
 import pyarrow as pa
 
 from reeltune.errors import ConfigError
+from reeltune.records import Phrase
 from reeltune.search._known import Known, Stored
 from reeltune.search.channels.channel import Told, Words
 from reeltune.search.store import texts as _texts
 from reeltune.search.store.manifest import Manifest
 from reeltune.storage.place import Place
-from reeltune.types import Phrase
 
 SWITCHES: dict[Words, str] = {"said": "--hear", "shown": "--read"}  # of `index`
 PLAIN = ("start", "end", "text", "source", "language")

@@ -6,7 +6,7 @@ Formats are SubRip (srt), WebVTT (vtt, https://www.w3.org/TR/webvtt1) and plain 
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from reeltune.types import Phrase
+from reeltune.records import Phrase
 
 Format = Literal["txt", "srt", "vtt"]
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}  # what WebVTT reads as more than a letter

@@ -16,10 +16,10 @@ from pydantic import BaseModel, Field
 
 from reeltune._version import __version__
 from reeltune.errors import ReeltuneError
+from reeltune.records import Hit, Moment
 from reeltune.search.files import File
 from reeltune.search.library import Library
 from reeltune.search.times import clock
-from reeltune.types import Hit, Moment
 
 MOST = 50  # moments of one search
 AT_ONCE = 200  # moments or phrases that are listed by one call

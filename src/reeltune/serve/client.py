@@ -14,9 +14,10 @@ from reeltune import errors
 from reeltune.errors import ConfigError, DataError, LibraryError, MediaError, ReeltuneError
 from reeltune.media.paths import Paths, each_of
 from reeltune.media.progress import Progress, Silent
+from reeltune.records import Hit, Moment
 from reeltune.search.channels.channel import Words
+from reeltune.search.choice import Options
 from reeltune.search.files import File
-from reeltune.search.ingest import Options
 from reeltune.search.marks import Mark, Verdict
 from reeltune.search.query import Ask, Wishes
 from reeltune.search.report import Report
@@ -24,7 +25,6 @@ from reeltune.search.texts import KeptPhrase
 from reeltune.serve.jobs import ENDED
 from reeltune.settings.words import each_text
 from reeltune.storage.regular_file import read_bytes
-from reeltune.types import Hit, Moment
 
 PAGE = 200  # hits, and other items, that are asked for at once
 PAUSE = 0.3  # s between two questions about a job

@@ -5,12 +5,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.rcsetup import cycler
 
-from reeltune.objectives.named import IN_THE_LOG
 from reeltune.serve.training_runs import numbers_of
 
 Curve = Literal["loss", "validation", "rate"]
@@ -44,6 +40,8 @@ def series_of(lines: Lines, curve: Curve) -> Series:
 
 
 def _belongs(name: str, curve: Curve) -> bool:
+    from reeltune.objectives.named import IN_THE_LOG  # late, as torch comes with it
+
     is_rate = name == "lr" or name.startswith("lr ")
     if curve == "rate":
         return is_rate
@@ -62,6 +60,10 @@ def said(series: Series, curve: Curve) -> str:
 
 def drawn(series: Series, curve: Curve, dark: bool) -> bytes:
     """The SVG of a panel, without a background."""
+    import matplotlib as mpl  # late, as few servers show curves
+    from matplotlib.figure import Figure
+    from matplotlib.rcsetup import cycler
+
     ink = INK[dark]
     style: Any = {
         "text.color": ink,

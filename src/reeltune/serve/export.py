@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Literal
 
+from reeltune.records import Hit
 from reeltune.search.hit_fields import fields_of
-from reeltune.types import Hit
 
 Format = Literal["json", "csv"]
 PLAIN = ("path", "location", "start", "end", "score", "confidence", "date", "caption")

@@ -4,9 +4,9 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from reeltune.records import Channel, Hit
 from reeltune.search.query import Sort
 from reeltune.serve.export import Format
-from reeltune.types import Channel, Hit
 
 Item = TypeVar("Item")
 MOMENT = r"^#?[0-9a-f]{24}$"

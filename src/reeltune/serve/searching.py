@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reeltune.errors import ConfigError, NotInLibraryError
+from reeltune.records import Hit
 from reeltune.search.files import File
 from reeltune.search.library import Library
 from reeltune.search.query import Wishes, may_match
 from reeltune.search.terms import terms
 from reeltune.serve.schemas import Answer, Pair, Part, Search
-from reeltune.types import Hit
 
 _searching = threading.BoundedSemaphore(os.cpu_count() or 1)  # more only hinder each other
 

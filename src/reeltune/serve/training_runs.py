@@ -19,16 +19,12 @@ from reeltune.errors import DataError, ReeltuneError, in_short
 from reeltune.evaluation.compare import compare
 from reeltune.evaluation.comparison import Comparison
 from reeltune.evaluation.left_out import sentences
-from reeltune.evaluation.protocols import card_rows
 from reeltune.evaluation.report import AnyReport
-from reeltune.recipes.stored import RECIPE, as_stored, stored_recipe
-from reeltune.runs.finished import BEFORE, METRICS
 from reeltune.search.times import as_text
 from reeltune.serve.errors import Refusal
 from reeltune.serve.schemas import Page
 from reeltune.storage.regular_file import read_bytes
-from reeltune.storage.run_log import LOG
-from reeltune.tasks.finding.reports import read_report
+from reeltune.storage.run_log import BEFORE, LOG, METRICS, RECIPE
 from reeltune.training.log import Lines, lines_of
 
 MOST = 20_000  # folders that are looked through for runs
@@ -236,6 +232,8 @@ def _content(place: Place, name: str, problems: list[str]) -> bytes | None:
 def _report(place: Place, name: str, problems: list[str]) -> AnyReport | None:
     if _content(place, name, problems) is None:
         return None
+    from reeltune.tasks.finding.reports import read_report  # late, as torch comes with it
+
     try:
         report = read_report(place.folder / name)
         _measured(report)
@@ -251,6 +249,8 @@ def _report(place: Place, name: str, problems: list[str]) -> AnyReport | None:
 def _recipe(place: Place, problems: list[str]) -> dict[str, Any] | None:
     if _content(place, RECIPE, problems) is None:
         return None
+    from reeltune.recipes.stored import as_stored, stored_recipe  # late, as torch comes with it
+
     try:
         recipe = stored_recipe(place.folder)
     except ReeltuneError as error:
@@ -270,6 +270,8 @@ def sayable(text: str) -> str:
 
 
 def _measured(report: AnyReport) -> dict[str, Any]:
+    from reeltune.evaluation.protocols import card_rows  # late, as torch comes with it
+
     card = report.protocol
     return {
         "figures": _finite(report.values()),

@@ -1,9 +1,12 @@
-"""The name and the lines of the log that a run leaves in its folder."""
+"""The names of the files that a run leaves in its folder, and the lines of its log."""
 
 import json
 from collections.abc import Mapping
 
 LOG = "log.jsonl"
+RECIPE = "recipe.yaml"
+METRICS = "metrics.json"
+BEFORE = "before.json"  # of a tuning: the report of the model that was tuned
 
 
 def line_of(kind: str, step: int, facts: Mapping[str, float | str]) -> str:

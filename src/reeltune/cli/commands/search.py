@@ -28,10 +28,10 @@ from reeltune.storage.place import Place
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from reeltune.records import Hit
     from reeltune.runs.caption import Captioner
     from reeltune.search.library import Library
     from reeltune.serve.client import Client
-    from reeltune.types import Hit
 
 PLACE = 10  # in `--help`
 GOES_ON = ("index",)  # where they stopped, when they are called again
@@ -269,7 +269,7 @@ def find(
     from reeltune.cli.search_prompt import can_prompt, prompt
 
     with Spinner(hidden=as_json):
-        from reeltune.cli.output import show_hits
+        from reeltune.cli.shown_hits import show_hits
         from reeltune.search.hit_fields import fields_of
         from reeltune.search.library import Library
 

@@ -19,7 +19,6 @@ from reeltune.types import Tokens
 WIDTH = 384
 LONGEST = 128  # tokens of a text that are read
 AT_ONCE = 256  # texts
-FIRST_WORD, COMMONEST, RARE = 1995, 20, 40_000  # the number before "the"; ranks
 
 
 class SentenceEncoder(nn.Module):
@@ -57,15 +56,6 @@ class SentenceEncoder(nn.Module):
             self._tokenizer.enable_truncation(LONGEST)
             self._tokenizer.enable_padding()
         return self._tokenizer
-
-    def ranks(self, words: Sequence[str]) -> list[int]:
-        """How common words are in English, from the commonest on, 20 for any of the first 20.
-
-        The tokenizer's vocabulary has whole words in that order, after single letters; a word that
-        it does not have is rare.
-        """
-        numbers = (self.tokenizer.token_to_id(word) for word in words)
-        return [RARE if n is None else max(n - FIRST_WORD, COMMONEST) for n in numbers]
 
     @torch.no_grad()
     def forward(self, ids: Int[Tensor, "B L"], mask: Bool[Tensor, "B L"]) -> Float[Tensor, "B 384"]:

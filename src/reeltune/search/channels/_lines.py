@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
 
+from reeltune.records import Phrase
 from reeltune.search.channels.plain import plain
-from reeltune.types import Phrase
 
 Box = tuple[float, float, float, float]  # left, top, right and bottom, in pixels
 ALIKE = 0.7  # share of letters that two readings of one line have in common

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from reeltune.types import Phrase
+from reeltune.records import Phrase
 
 Words = Literal["said", "shown"]  # the channels that are words
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from reeltune.errors import ConfigError
 from reeltune.media.decoder import Decoder
 from reeltune.media.sampling import Sampling
+from reeltune.records import Pixels
 from reeltune.search.channels._lines import Following
 from reeltune.search.channels._weights import DETECTOR, RECOGNISER
 from reeltune.search.channels.channel import Told, Words
-from reeltune.types import Pixels
 
 if TYPE_CHECKING:  # it opens the packages of the extra
     from reeltune.search.channels._ocr import Ocr

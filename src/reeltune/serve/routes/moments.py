@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from reeltune.errors import NotInLibraryError
+from reeltune.records import Moment
 from reeltune.search.files import stored_file
 from reeltune.search.moments import page_of_moments
 from reeltune.search.store.table import open_table
@@ -13,7 +14,6 @@ from reeltune.serve.errors import Documented, problems
 from reeltune.serve.routes.files import Count, Start
 from reeltune.serve.schemas import FileId, MomentId, Page, Second, page_of
 from reeltune.serve.state import Held
-from reeltune.types import Moment
 
 router = APIRouter(prefix="/moments", tags=["moments"])
 Where = Annotated[str | None, Query(max_length=2000, description="A filter, as that of a search.")]

@@ -1,0 +1,88 @@
+"""Layers of a transformer in numpy, for one text at a time, so that nothing is padded or masked.
+
+Letters in shapes: L tokens, W width, O outputs. Weights are (O, W), as torch keeps them.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+Weights = Mapping[str, Float32[np.ndarray, "..."]]  # by the names that they have in a file
+Activation = Callable[[Float[np.ndarray, "L W"]], Float[np.ndarray, "L W"]]
+
+
+def linear(x: Float[np.ndarray, "*L W"], of: Weights, name: str) -> Float[np.ndarray, "*L O"]:
+    """A linear layer, with a bias if it has one."""
+    made = x @ of[f"{name}.weight"].T
+    return made + of[f"{name}.bias"] if f"{name}.bias" in of else made
+
+
+def layer_norm(
+    x: Float[np.ndarray, "L W"], of: Weights, name: str, eps: float
+) -> Float[np.ndarray, "L W"]:
+    """Each token at mean 0 and variance 1, then scaled and moved as was learnt."""
+    centred = x - x.mean(axis=-1, keepdims=True)
+    scale = np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + np.float32(eps))
+    return centred / scale * of[f"{name}.weight"] + of[f"{name}.bias"]
+
+
+def attention(
+    query: Float[np.ndarray, "L W"],
+    key: Float[np.ndarray, "L W"],
+    value: Float[np.ndarray, "L W"],
+    heads: int,
+    causal: bool,
+) -> Float[np.ndarray, "L W"]:
+    """Attention of all tokens to all, or where it is `causal` only to those before."""
+    length, width = query.shape
+
+    def apart(x: Float[np.ndarray, "L W"]) -> Float[np.ndarray, "H L V"]:
+        return x.reshape(length, heads, width // heads).transpose(1, 0, 2)
+
+    scores = apart(query) @ apart(key).transpose(0, 2, 1) / np.float32(math.sqrt(width // heads))
+    if causal:
+        scores = np.where(np.tri(length, dtype=bool), scores, np.float32(-np.inf))  # (H, L, L)
+    shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    shares /= shares.sum(axis=-1, keepdims=True)
+    return (shares @ apart(value)).transpose(1, 0, 2).reshape(length, width)
+
+
+def unit(vector: Float[np.ndarray, " D"]) -> Float32[np.ndarray, " D"]:
+    """A vector brought to length 1."""
+    return (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
+
+
+def gelu(x: Float[np.ndarray, "L W"]) -> Float[np.ndarray, "L W"]:
+    """x times the normal distribution function of x."""
+    return x * (1 + _erf(x / np.float32(math.sqrt(2)))) / 2
+
+
+def gelu_tanh(x: Float[np.ndarray, "L W"]) -> Float[np.ndarray, "L W"]:
+    """The approximation of `gelu` by a hyperbolic tangent."""
+    inner = np.float32(math.sqrt(2 / math.pi)) * (x + np.float32(0.044715) * x**3)
+    return x * (1 + np.tanh(inner)) / 2
+
+
+def quick_gelu(x: Float[np.ndarray, "L W"]) -> Float[np.ndarray, "L W"]:
+    """x times the logistic function of 1.702 x, as CLIP was trained."""
+    return x / (1 + np.exp(np.minimum(np.float32(-1.702) * x, np.float32(80))))
+
+
+ACTIVATIONS: dict[str, Activation] = {  # by the names of transformers
+    "gelu": gelu,
+    "quick_gelu": quick_gelu,
+    "gelu_pytorch_tanh": gelu_tanh,
+    "gelu_new": gelu_tanh,
+}
+
+
+def _erf(x: Float[np.ndarray, "L W"]) -> Float[np.ndarray, "L W"]:
+    """The error function, at most 1.5e-7 off (Abramowitz and Stegun, 7.1.26); numpy has none."""
+    size = np.abs(x)
+    t = 1 / (1 + np.float32(0.3275911) * size)
+    total = np.zeros_like(t)
+    for factor in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592):
+        total = (total + np.float32(factor)) * t
+    return np.sign(x) * (1 - total * np.exp(-np.square(size)))
