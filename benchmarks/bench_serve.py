@@ -3,13 +3,15 @@
     python benchmarks/bench_serve.py --rows 100000 --clients 50 --seconds 60
 
 `reeltune serve` runs as a process of its own on a library of synthetic moments with vectors as wide
-as those of `lite`, which encodes the queries: three words each, drawn at random. Clients are tasks
-of this process on the same machine, and each asks again as soon as it is answered. Times are from
-the request to the last byte of the answer, 20 hits.
+as those of `lite`, which encodes the queries. Clients are tasks of this process on the same
+machine, and each asks again as soon as it is answered. Times are from the request to the last byte
+of the answer, 20 hits. Queries are three words, drawn at random: "repeated" ones are 1,210, which
+come again and again, and "distinct" ones also have a number of their own.
 """
 
 import argparse
 import asyncio
+import os
 import random
 import re
 import subprocess
@@ -32,6 +34,8 @@ QUICK = ["--rows", "20000", "--clients", "10", "--seconds", "5"]
 FIGURES = {
     "p50_ms": ("lower", "milliseconds at the median"),
     "p95_ms": ("lower", "milliseconds at the 95th percentile"),
+    "searches_per_s": ("higher", "searches a second"),
+    "server_ms_a_search": ("lower", "milliseconds of processor a search"),
 }
 
 NOUNS = ["dog", "cat", "car", "beach", "child", "tree", "boat", "horse", "snow", "street", "river"]
@@ -49,22 +53,25 @@ def make_library(folder: Path, rows: int) -> None:
         append(folder, [pa.Table.from_arrays(arrays, schema=layout)])
 
 
-def query(chance: random.Random) -> dict[str, object]:
-    """A search for three words."""
-    return {"words": f"a {chance.choice(NOUNS)} {chance.choice(DOES)} {chance.choice(NOUNS)}"}
+def query(chance: random.Random, is_distinct: bool = False) -> dict[str, object]:
+    """A search for three words, to which none before is equal if it `is_distinct`."""
+    words = f"a {chance.choice(NOUNS)} {chance.choice(DOES)} {chance.choice(NOUNS)}"
+    return {"words": f"{words} {chance.randrange(10**6)}" if is_distinct else words}
 
 
-async def ask(client: httpx.AsyncClient, chance: random.Random) -> tuple[float, int]:
+async def ask(client: httpx.AsyncClient, wanted: dict[str, object]) -> tuple[float, int]:
     """Seconds and status of one search."""
     begun = time.perf_counter()
     try:
-        answer = await client.post("/api/search", json=query(chance))
+        answer = await client.post("/api/search", json=wanted)
     except httpx.HTTPError:
         return time.perf_counter() - begun, 0
     return time.perf_counter() - begun, answer.status_code
 
 
-async def load(url: str, clients: int, seconds: float) -> list[tuple[float, int]]:
+async def load(
+    url: str, clients: int, seconds: float, is_distinct: bool
+) -> list[tuple[float, int]]:
     """What searches took that so many clients made one after the other, for so long."""
     end = time.perf_counter() + seconds
     limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
@@ -73,7 +80,7 @@ async def load(url: str, clients: int, seconds: float) -> list[tuple[float, int]
     async def one(client: httpx.AsyncClient, seed: int) -> None:
         chance = random.Random(seed)
         while time.perf_counter() < end:
-            found.append(await ask(client, chance))
+            found.append(await ask(client, query(chance, is_distinct)))
 
     async with httpx.AsyncClient(base_url=url, limits=limits, timeout=60) as client:
         await asyncio.gather(*(one(client, seed) for seed in range(clients)))
@@ -91,15 +98,40 @@ def figures(found: list[tuple[float, int]]) -> dict[str, float]:
     }
 
 
+def processor(pid: int) -> float:
+    """Seconds of processor that a process has had (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(url: str, pid: int, clients: int, seconds: float, rows: int) -> None:
+    """Print what so many clients at once wait for, by distinct and by repeated queries."""
+    for kind in ("distinct", "repeated"):
+        before, begun = processor(pid), time.perf_counter()
+        found = asyncio.run(load(url, clients, seconds, kind == "distinct"))
+        wall, used = time.perf_counter() - begun, processor(pid) - before
+        emit(
+            f"search over HTTP, {kind} queries",
+            rows=rows,
+            clients=clients,
+            **figures(found),
+            searches_per_s=round(len(found) / wall, 1),
+            server_ms_a_search=round(1000 * used / len(found), 2),
+            server_cores=round(used / wall, 2),
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--library", type=Path, help="made where it is not there, and kept")
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60)
     chosen = parser.parse_args()
     with TemporaryDirectory() as name:
-        folder = Path(name) / "library"
-        make_library(folder, chosen.rows)
+        folder = chosen.library or Path(name) / "library"
+        if not folder.is_dir():
+            make_library(folder, chosen.rows)
         command = [sys.executable, "-m", "reeltune", "serve", str(folder), "--port", "0"]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
@@ -107,17 +139,9 @@ def main() -> None:
             found = re.search(r"http://[\d.:]+", line)
             if found is None:
                 raise SystemExit(f"the server does not start: {line}")
-            asyncio.run(load(found[0], 1, 1.0))  # which waits for the model
-            alone = figures(asyncio.run(load(found[0], 1, min(10.0, chosen.seconds))))
-            emit("search over HTTP, one client", rows=chosen.rows, **alone)
-            many = figures(asyncio.run(load(found[0], chosen.clients, chosen.seconds)))
-            emit(
-                "search over HTTP, many clients",
-                rows=chosen.rows,
-                clients=chosen.clients,
-                seconds=chosen.seconds,
-                **many,
-            )
+            asyncio.run(load(found[0], 1, 1.0, True))  # which waits for the model
+            measure(found[0], server.pid, 1, min(10.0, chosen.seconds), chosen.rows)
+            measure(found[0], server.pid, chosen.clients, chosen.seconds, chosen.rows)
         finally:
             server.terminate()
             server.wait()

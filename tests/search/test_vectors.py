@@ -45,14 +45,14 @@ def addresses(dataset: Table) -> np.ndarray:
 
 def test_mapped_copied_and_read_are_the_same(dataset: Table) -> None:
     told = vectors_of(dataset.to_table(columns=["vector"]))
-    query = np.random.default_rng(1).standard_normal(WIDE)
+    queries = np.random.default_rng(1).standard_normal((3, WIDE))
     wanted = np.random.default_rng(2).permutation(len(told))
     map_of_files = mapped(dataset, "vector", addresses(dataset))
     assert map_of_files is not None
     assert all(isinstance(part, np.memmap) for part in map_of_files.parts)
     for vectors in (map_of_files, copied(dataset, "vector")):
         np.testing.assert_array_equal(vectors[wanted], told[wanted])
-        np.testing.assert_allclose(vectors.scores(query), told @ query, atol=1e-4)
+        np.testing.assert_allclose(vectors.scores(queries), queries @ told.T, atol=1e-4)
         assert vectors[wanted[:0]].shape == (0, WIDE)
 
 
@@ -84,4 +84,4 @@ def test_a_table_without_rows_can_be_mapped(tmp_path: Path) -> None:
     dataset = Table.create(tmp_path / "t.lance", empty)
     found = mapped(dataset, "vector", addresses(dataset))
     assert found is not None
-    assert found.scores(np.zeros(WIDE)).shape == (0,)
+    assert found.scores(np.zeros((2, WIDE))).shape == (2, 0)

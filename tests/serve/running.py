@@ -10,6 +10,8 @@ import uvicorn
 from reeltune.serve.run import bound, server_of
 from reeltune.serve.settings import Settings
 
+WAIT = 120  # s for an answer, where many tests run at once
+
 
 @contextmanager
 def running(settings: Settings) -> Iterator[httpx.Client]:
@@ -20,7 +22,8 @@ def running(settings: Settings) -> Iterator[httpx.Client]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
     thread.start()
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{taken.getsockname()[1]}") as client:
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with httpx.Client(base_url=address, timeout=WAIT) as client:
             yield client
     finally:
         server.should_exit = True

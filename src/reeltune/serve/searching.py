@@ -1,7 +1,5 @@
 """Holds a query of a client against the library; no part of it can name a file of the server."""
 
-import os
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +12,6 @@ from reeltune.search.query import Wishes, may_match
 from reeltune.search.terms import terms
 from reeltune.serve.schemas import Answer, Pair, Part, Search
 
-_searching = threading.BoundedSemaphore(os.cpu_count() or 1)  # more only hinder each other
-
 
 def answer(library: Library, wanted: Search, image: Path | None = None) -> Answer:
     """The page of hits that is asked for; `image` is a file of ours with a picture that a client
@@ -25,10 +21,9 @@ def answer(library: Library, wanted: Search, image: Path | None = None) -> Answe
         require_no_paths(text)
     skipped, top = (wanted.page - 1) * wanted.top, wanted.top
     asked = wishes(library, wanted, skipped + top + 1)
-    with _searching:
-        found = library.search(
-            wanted.words, image=image, like=wanted.like, without=wanted.without, **asked
-        )
+    found = library.search(
+        wanted.words, image=image, like=wanted.like, without=wanted.without, **asked
+    )
     hits = in_order(found[skipped : skipped + top], wanted.sort)
     return Answer(
         hits=hits,

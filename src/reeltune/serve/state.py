@@ -1,10 +1,13 @@
 """What a running server holds: its settings, and the library as it is now."""
 
+import asyncio
 import threading
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
 
 from reeltune.errors import ReeltuneError
 from reeltune.search.library import Library
@@ -15,15 +18,25 @@ from reeltune.serve.rate import Rate
 from reeltune.serve.settings import Settings
 from reeltune.storage.place import Place
 
+SEARCHES = 16  # that go on at once; they share what they would each do alike (see `Together`)
+Found = TypeVar("Found")
+
 
 class State:
     """One for each server; any number of threads may use it at once."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.jobs = settings, Jobs(self.warm)
+        self._searches = asyncio.Semaphore(SEARCHES)
         self.wrong_tokens = Rate(per_second=0.2, at_once=10)
         self._lock = threading.Lock()  # over what follows
         self._library: Library | None = None
+
+    async def in_turn(self, search: Callable[[], Found]) -> Found:
+        """What a search finds, in a thread, as soon as not too many others go on; who waits for
+        that takes no thread from pictures and videos."""
+        async with self._searches:
+            return await run_in_threadpool(search)
 
     @property
     def folder(self) -> Place:
@@ -54,7 +67,7 @@ class State:
             self.library().prepare()
 
 
-def _state(request: Request) -> State:
+async def _state(request: Request) -> State:  # as a plain function it would take a thread
     return request.app.state.held
 
 

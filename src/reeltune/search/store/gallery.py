@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int, UInt64
 
 from reeltune.errors import LibraryError, NotInLibraryError
+from reeltune.search._together import Together
 from reeltune.search._usual import Usual, usual
 from reeltune.search.store._sql import is_one_of
 from reeltune.search.store.dataset import Table
@@ -232,6 +233,7 @@ class _Held:
     row_ids: UInt64[np.ndarray, " N"]
     groups: Groups
     filters: dict[tuple[str | None, str | None], Bool[np.ndarray, " N"]]
+    scores: Together[Float[np.ndarray, " D"], Float[np.ndarray, " N"]]  # of one query
 
     @classmethod
     def read(cls, dataset: Table) -> "_Held":
@@ -241,15 +243,15 @@ class _Held:
         addresses = rows["_rowaddr"].to_numpy().astype(np.int64)
         vectors = {name: vectors_in(dataset, name, addresses) for name in wide}
         videos = rows["video"].combine_chunks().dictionary_encode().indices.to_numpy()
-        row_ids = rows["_rowid"].to_numpy()
         return cls(
             dataset=dataset,
             vectors=vectors["vector"],
             rest=vectors.get(REST),
             rows=rows.drop_columns(["_rowid", "_rowaddr"]).combine_chunks(),
-            row_ids=row_ids,
+            row_ids=rows["_rowid"].to_numpy(),
             groups=Groups.of(videos),
             filters={},
+            scores=Together(lambda queries: vectors["vector"].scores(np.stack(queries))),
         )
 
     def passing(self, filter: str | None, also: str | None = None) -> Bool[np.ndarray, " N"] | None:
@@ -278,7 +280,7 @@ class _ByAll:
         gain: Gain | None = None,
     ) -> None:
         self._held, self._query, self._gain = held, query, gain
-        scores = held.vectors.scores(query)  # (N,)
+        scores = held.scores(query)  # (N,)
         if len(scores) and not np.isfinite(scores.sum()):
             raise LibraryError(not_finite(held.dataset.uri))
         scores = scores if gain is None else gain.to_all(scores)

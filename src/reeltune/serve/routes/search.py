@@ -19,29 +19,40 @@ FILES: Documented = {200: {"content": {kind.split(";")[0]: {} for kind in KINDS.
 @router.post(
     "/search",
     summary="Find the moments that match words, or are like another one",
+    response_model=Answer,
     responses=problems(404, 409, 413, 422, 503),
 )
-def search(held: Held, wanted: Search) -> Answer:
+async def search(held: Held, wanted: Search) -> Response:
     """What counts is what is seen, said and shown; each hit says why it is one."""
-    return answer(held.library(), wanted)
+    return await held.in_turn(lambda: _as_json(answer(held.library(), wanted)))
 
 
 @router.post(
     "/search/picture",
     summary="Find the moments that look like a picture",
+    response_model=Answer,
     responses=problems(404, 409, 413, 422, 503),
 )
-def search_by_picture(
+async def search_by_picture(
     held: Held,
     picture: Annotated[UploadFile, File(description="A JPEG, PNG, WebP, BMP or GIF.")],
     query: Annotated[
         Json[Search] | None, Form(description="What else counts, as of /api/search.")
     ] = None,
-) -> Answer:
+) -> Response:
     """The picture and what the query names count together. It is not kept."""
-    library = held.library()
-    with kept(picture.file) as image:
-        return answer(library, query or Search.model_validate({}), image)
+
+    def found() -> Response:
+        library = held.library()
+        with kept(picture.file) as image:
+            return _as_json(answer(library, query or Search.model_validate({}), image))
+
+    return await held.in_turn(found)
+
+
+def _as_json(answered: Answer) -> Response:
+    """An answer as it is: FastAPI would check again what was made here."""
+    return Response(answered.model_dump_json(), media_type="application/json")
 
 
 @router.post(
@@ -60,9 +71,9 @@ def score(held: Held, wanted: Pairs) -> Scores:
     response_class=Response,
     responses=FILES | problems(404, 409, 413, 422, 503),
 )
-def export(held: Held, wanted: Export) -> Response:
+async def export(held: Held, wanted: Export) -> Response:
     """The page of hits that a search has, as JSON (what `reeltune search --json` prints) or CSV."""
-    found = answer(held.library(), wanted.query)
+    found = await held.in_turn(lambda: answer(held.library(), wanted.query))
     named = {"Content-Disposition": f'attachment; filename="moments.{wanted.format}"'}
     kind = KINDS[wanted.format]
     return Response(exported(found.hits, wanted.format), media_type=kind, headers=named)

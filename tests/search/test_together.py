@@ -1,0 +1,50 @@
+"""Calls of several threads that are answered in one go."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from reeltune.search._together import Together
+
+CALLS, MOST = 40, 8
+
+
+def test_those_who_come_meanwhile_share_the_next_round() -> None:
+    rounds: list[list[int]] = []
+    began, go_on = threading.Event(), threading.Event()
+
+    def doubled(numbers: list[int]) -> list[int]:
+        rounds.append(numbers)
+        began.set()
+        assert go_on.wait(30)
+        return [2 * number for number in numbers]
+
+    together = Together(doubled, MOST)
+    with ThreadPoolExecutor(CALLS) as pool:
+        first = pool.submit(together, 0)
+        assert began.wait(30)
+        others = [pool.submit(together, number) for number in range(1, CALLS)]
+        while len(together._waiting) < CALLS - 1:
+            threading.Event().wait(0.005)
+        go_on.set()
+        assert [call.result() for call in (first, *others)] == [2 * n for n in range(CALLS)]
+    assert rounds[0] == [0]
+    assert [len(numbers) for numbers in rounds[1:]] == [MOST] * 4 + [CALLS - 1 - 4 * MOST]
+
+
+def test_an_error_reaches_all_of_its_round_and_nobody_else() -> None:
+    def even(numbers: list[int]) -> list[int]:
+        if any(number % 2 for number in numbers):
+            raise ValueError(f"{numbers} has an odd one")
+        return numbers
+
+    together = Together(even, 1)
+    with ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(together, number) for number in range(CALLS)]
+    for number, call in enumerate(calls):
+        if number % 2:
+            with pytest.raises(ValueError, match=rf"\[{number}\] has an odd one"):
+                call.result()
+        else:
+            assert call.result() == number
