@@ -47,8 +47,8 @@ def cluster() -> Iterator[Any]:
         head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": 80 << 20}
         running = Cluster(initialize_head=True, head_node_args=head)
         for _ in range(2):
-            running.add_node(num_cpus=1, object_store_memory=80 << 20)
-        running.wait_for_nodes()
+            running.add_node(wait=False, num_cpus=1, object_store_memory=80 << 20)
+        running.wait_for_nodes(timeout=300)  # a busy machine takes longer than Ray's own 30 s
         yield running
         running.shutdown()
 
