@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from reeltune.cli.output import clock
+from reeltune.cli.shown_hits import clock
 from reeltune.cli.terminal import is_terminal, say, say_row
 from reeltune.search.mark_captions import MarkCaptions
 from reeltune.search.marks import Mark
