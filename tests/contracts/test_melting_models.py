@@ -96,7 +96,8 @@ def double(model: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return model.double()
 
 
-CLOSE = {"jvp": 1e-10, "vjp": 1e-10, "difference": 1e-6}
+# Relative to the largest number; ALPRO by vjp comes to 3e-9 on some processors.
+CLOSE = {"jvp": 1e-10, "vjp": 1e-8, "difference": 1e-6}
 
 
 @pytest.mark.parametrize("way", CLOSE)

@@ -3,7 +3,6 @@
 import os
 import shutil
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from reeltune.search._known import Known
 from reeltune.search._prune import gone_below
 from reeltune.search._usual import Baseline
 from reeltune.search.engines.local import Meter, Run
-from reeltune.search.engines.local_readers import Readers
+from reeltune.search.engines.local_readers import LocalWorker, Readers
 from reeltune.search.maintain import verify
 from reeltune.search.report import Report
 from reeltune.search.shots import MomentSettings
@@ -43,6 +42,13 @@ changes = st.lists(
     ),
     max_size=14,
 )
+
+
+class Shared(LocalWorker):
+    """Reads with a decoder that the next run has as well."""
+
+    def close(self) -> None:
+        """Nothing: the decoder is not its own."""
 
 
 @dataclass
@@ -110,8 +116,8 @@ class World:
         files, report = find([root]).files, Report(str(library))
         gatherer = Gatherer(self.model, self.baseline, MomentSettings())
         run = Run(library, manifest, gatherer, Meter(Silent()), report)
-        shared = lambda: nullcontext(self.decoder)  # noqa: E731
-        run.all(Readers(files, Known.read(library, [root]), shared, 1, Silent()))  # type: ignore[arg-type]
+        shared = Shared(self.decoder)
+        run.all(Readers(files, Known.read(library, [root]), lambda: shared, 1, Silent()))
         if prune:
             gone, _ = gone_below([root], list(Known.read(library).by_video.values()), "all")
             _table.remove(library, [one.video for one in gone])

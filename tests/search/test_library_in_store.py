@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 import reeltune
-from conftest import write_videos
+from media.own_videos import write_videos
 from reeltune.cli.app import app
 from reeltune.errors import ConfigError, DataError, LibraryError, StoreError
 from reeltune.search.files import relocate

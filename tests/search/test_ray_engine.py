@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import reeltune
-from conftest import write_clip
+from media.own_videos import write_clip
 from reeltune.errors import ConfigError
 from reeltune.media.files import find
 from reeltune.media.progress import Silent

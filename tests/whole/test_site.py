@@ -43,6 +43,6 @@ def test_pages_load_nothing_from_elsewhere(site: Path) -> None:
 def test_the_reference_has_signatures_and_docstrings(site: Path) -> None:
     page = (site / "reference" / "search" / "index.html").read_text(encoding="utf-8")
     text = " ".join(re.sub(r"<[^>]+>", "", page).split())
-    assert "Library(folder: str | Path, device: str | None = None)" in text
+    assert "Library(folder: str | Place, device: str | None = None)" in text
     assert "Moments that best match a query, best first, or of these the newest first." in text
     assert "_gather" not in text

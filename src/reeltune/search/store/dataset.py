@@ -339,7 +339,7 @@ def guarded(path: Place) -> Iterator[None]:
 
 
 def _said(path: Place, error: BaseException) -> str:
-    if refused := STORE.search(str(error)):
+    if isinstance(path, ObjectPath) and (refused := STORE.search(str(error))):
         return f"{path} cannot be used: {refused[1]}; see to the connection and try again"
     first = (str(error).splitlines() or [type(error).__name__])[0]
     number = SYSTEM.search(str(error))
