@@ -60,6 +60,15 @@ def test_lists_come_in_pages(server: httpx.Client) -> None:
         assert found == whole["items"]
 
 
+def test_the_first_moment_of_each_video_can_be_listed(server: httpx.Client, library: Path) -> None:
+    found = server.get("/api/moments", params={"first": True}).json()
+    every: dict[str, str] = {}
+    for moment in Library(library).moments():
+        every.setdefault(moment.file, moment.id)
+    assert [moment["id"] for moment in found["items"]] == [*every.values()]
+    assert found["total"] == len(every)
+
+
 def test_moments_pass_a_filter(server: httpx.Client, library: Path) -> None:
     found = server.get("/api/moments", params={"where": "duration > 3"}).json()
     assert [one["id"] for one in found["items"]] == [

@@ -101,6 +101,7 @@ def test_what_the_package_holds_is_asked_for_again_but_not_sent_again(
         ("POST", "/api/score", 422, 422),
         ("POST", "/api/export", 422, 422),
         ("POST", "/api/search/picture", 422, 422),
+        ("POST", "/api/export/picture", 422, 422),
         ("GET", "/api/jobs", 200, 200),
         ("POST", "/api/jobs", 403, 422),
         ("DELETE", "/api/jobs/1", 403, 404),
@@ -119,6 +120,11 @@ def test_tokens_allow_what_they_are_for(
     status = 303 if path == "/" else 401
     assert [without.status_code, wrong.status_code] == [status, status]
     assert path == "/" or without.headers["www-authenticate"] == "Bearer"
+
+
+def test_who_asks_is_told_what_the_token_allows(open_server: httpx.Client) -> None:
+    for headers, may_write in ((READ, False), (WRITE, True)):
+        assert open_server.get("/api/library", headers=headers).json()["may_write"] is may_write
 
 
 def test_what_needs_no_token_tells_nothing(open_server: httpx.Client) -> None:

@@ -187,6 +187,12 @@ def test_a_picture_is_dropped_to_search_by(page: Page) -> None:
         page.dispatch_event("body", "drop", {"dataTransfer": dropped})
     assert answer.value.ok
     expect(page.get_by_text("Like this picture", exact=True)).to_be_visible()
+    expect(page.locator(".hit").first).to_contain_text("% sure")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="JSON").click()
+    assert [hit["id"] for hit in json.loads(saved.value.path().read_text())] == [
+        hit["id"] for hit in answer.value.json()["hits"]
+    ]
     expect(page.locator(".hit")).not_to_have_count(0)
 
 

@@ -21,6 +21,7 @@ from reeltune.recipes.read import read_recipe
 from reeltune.recipes.stored import as_stored, write_recipe
 from reeltune.serve.settings import Settings
 from reeltune.training.log import Log
+from serve.browsing import chromium, grave_findings
 from serve.running import running
 
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -224,6 +225,28 @@ def test_curves_are_pictures_for_light_and_dark_pages(client: httpx.Client) -> N
     assert 'alt="Validation by step: t2v R@1 from 20 to 40"' in page
     nothing = client.get(f"/api/runs/{ids(client)['runs/broken']}/curves/more")
     assert nothing.status_code == 422
+
+
+def test_pages_of_runs_need_no_javascript(client: httpx.Client) -> None:
+    runs = client.get("/api/runs").json()["items"]
+    for address in ("/runs", "/runs/compare", *(f"/runs/{run['id']}" for run in runs)):
+        assert "needs JavaScript" not in client.get(address).text
+    for run in runs:
+        follows = "does not follow the run" in client.get(f"/runs/{run['id']}").text
+        assert follows is (run["state"] == "running")
+
+
+def test_pages_of_runs_keep_nobody_out(client: httpx.Client) -> None:
+    runs = client.get("/api/runs").json()["items"]
+    ended = [run["id"] for run in runs if run["state"] == "finished"][:2]
+    addresses = ["/runs", "/runs/compare?" + "&".join(f"run={one}" for one in ended)]
+    addresses += [f"/runs/{run['id']}" for run in runs[:3]]
+    with chromium() as browser:
+        for scheme in ("light", "dark"):
+            page = browser.new_page(base_url=str(client.base_url), color_scheme=scheme)
+            for address in addresses:
+                page.goto(address)
+                assert grave_findings(page) == [], (scheme, address)
 
 
 def test_a_server_without_runs_says_how_they_are_shown(tmp_path: Path) -> None:

@@ -42,6 +42,18 @@ def near(hit: dict[str, Any]) -> dict[str, Any]:
     return hit | numbers | {"parts": parts}
 
 
+def test_what_a_picture_finds_is_saved(server: httpx.Client, picture: Path) -> None:
+    files = {"picture": picture.read_bytes()}
+    data = {"query": json.dumps({"words": "red", "top": 2})}
+    found = server.post("/api/search/picture", files=files, data=data).json()["hits"]
+    assert server.post("/api/export/picture", files=files, data=data).json() == found
+    saved = server.post("/api/export/picture", files=files, data=data | {"format": "csv"})
+    assert saved.headers["content-disposition"] == 'attachment; filename="moments.csv"'
+    assert [row["id"] for row in csv.DictReader(io.StringIO(saved.text))] == [
+        hit["id"] for hit in found
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "status", "kind"),
     [

@@ -11,7 +11,6 @@ from reeltune.records import Moment
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.filtered import scan
 from reeltune.search.store.nearest import vectors_of
-from reeltune.search.store.only import Only
 from reeltune.search.store.schema import CAPTION, TAKEN
 from reeltune.search.times import as_text
 
@@ -41,11 +40,11 @@ def list_moments(table: Table, where: str | None = None) -> Iterator[Moment]:
 
 
 def page_of_moments(
-    table: Table, where: str | None, file: str | None, start: int, count: int
+    table: Table, where: str | None, also: str | None, start: int, count: int
 ) -> tuple[list[Moment], int]:
     """So many moments from one on, in the order of `list_moments`, and how many there are in all;
-    of one file, by its id, if that is given."""
-    rows = _rows(table, where, None if file is None else Only(videos=(file,)).sql())
+    those that pass a filter of ours `also`, if one is given."""
+    rows = _rows(table, where, also)
     return [*_moments(rows.slice(start, count))], len(rows)
 
 

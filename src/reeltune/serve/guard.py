@@ -23,10 +23,11 @@ FOR_ALL = frozenset((ENTER, "/api/health"))
 STATIC = "/static/"
 READING = ("GET", "HEAD", "OPTIONS")  # but for addresses that show more than the library
 WRITES = ("/api/folders",)
-READS = frozenset(("/api/search", "/api/search/picture", "/api/score", "/api/export"))
+PICTURES = ("/api/search/picture", "/api/export/picture")
+READS = frozenset(("/api/search", "/api/score", "/api/export", *PICTURES))
 REQUESTS = 100  # a second, from one address
 LARGEST = 1 << 20  # bytes of a request's body
-LARGER = {"/api/search/picture": 32 << 20}
+LARGER = dict.fromkeys(PICTURES, 32 << 20)
 POLICY = "; ".join(
     (
         "default-src 'none'",

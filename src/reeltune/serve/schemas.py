@@ -163,6 +163,10 @@ class LibraryFacts(BaseModel):
     sampling: str | None = None
     channels: list[str] = Field(default=[], description="Of these, words are found in new files.")
     folders: list[Folder] = []
+    remarks: list[str] = Field(
+        default=[], description="What should be known of searches, such as that words are lost."
+    )
+    may_write: bool = Field(description="Whether who asks may bring in and take out videos.")
     roots: list[str] = Field(default=[], description="Folders whose videos may be brought in.")
 
 

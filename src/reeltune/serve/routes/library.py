@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from reeltune.search.maintain import info
 from reeltune.serve.errors import problems
@@ -20,12 +20,14 @@ def health() -> Health:
 
 
 @router.get("/library", summary="What is in the library", responses=problems(409))
-def library(held: Held) -> LibraryFacts:
+def library(held: Held, request: Request) -> LibraryFacts:
     """Also where there is none yet."""
+    may_write = request.scope["scope"] == "write"
     roots = [str(root) for root in held.settings.roots]
     if not held.has_library():
-        return LibraryFacts(there=False, folder=str(held.folder), roots=roots)
+        return LibraryFacts(there=False, folder=str(held.folder), roots=roots, may_write=may_write)
     folders = Counter(os.path.dirname(file.location) for file in held.library().files())
     listed = [Folder(path=path, files=files) for path, files in sorted(folders.items())]
-    there = {"there": True, "folder": str(held.folder), "roots": roots, "folders": listed}
+    said = {"there": True, "may_write": may_write, "remarks": held.library().remarks}
+    there = said | {"folder": str(held.folder), "roots": roots, "folders": listed}
     return LibraryFacts.model_validate(info(held.folder) | there)

@@ -8,6 +8,7 @@ from reeltune.errors import NotInLibraryError
 from reeltune.records import Moment
 from reeltune.search.files import stored_file
 from reeltune.search.moments import page_of_moments
+from reeltune.search.store.only import Only
 from reeltune.search.store.table import open_table
 from reeltune.serve.clips import cut_out
 from reeltune.serve.errors import Documented, problems
@@ -27,12 +28,14 @@ def moments(
     held: Held,
     where: Where = None,
     file: FileId | None = None,
+    first: Annotated[bool, Query(description="Only the first moment of each video.")] = False,
     start: Start = 0,
     count: Count = 100,
 ) -> Page[Moment]:
     """In the order of paths and of time; those of one file, or that pass a filter."""
     held.library()
-    found, total = page_of_moments(open_table(held.folder), where, file, start, count)
+    wanted = Only(videos=None if file is None else (file,), firsts=first)
+    found, total = page_of_moments(open_table(held.folder), where, wanted.sql(), start, count)
     return page_of(found, start, total)
 
 

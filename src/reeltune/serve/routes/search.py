@@ -6,13 +6,15 @@ from fastapi import APIRouter, File, Form, Response, UploadFile
 from pydantic import Json
 
 from reeltune.serve.errors import Documented, problems
-from reeltune.serve.export import KINDS, exported
+from reeltune.serve.export import KINDS, Format, exported
 from reeltune.serve.pictures import kept
 from reeltune.serve.schemas import Answer, Export, Pairs, Scores, Search
 from reeltune.serve.searching import answer, scores_of
-from reeltune.serve.state import Held
+from reeltune.serve.state import Held, State
 
 router = APIRouter(tags=["search"])
+Picture = Annotated[UploadFile, File(description="A JPEG, PNG, WebP, BMP or GIF.")]
+Beside = Annotated[Json[Search] | None, Form(description="What else counts, as of /api/search.")]
 FILES: Documented = {200: {"content": {kind.split(";")[0]: {} for kind in KINDS.values()}}}
 
 
@@ -33,21 +35,9 @@ async def search(held: Held, wanted: Search) -> Response:
     response_model=Answer,
     responses=problems(404, 409, 413, 422, 503),
 )
-async def search_by_picture(
-    held: Held,
-    picture: Annotated[UploadFile, File(description="A JPEG, PNG, WebP, BMP or GIF.")],
-    query: Annotated[
-        Json[Search] | None, Form(description="What else counts, as of /api/search.")
-    ] = None,
-) -> Response:
+async def search_by_picture(held: Held, picture: Picture, query: Beside = None) -> Response:
     """The picture and what the query names count together. It is not kept."""
-
-    def found() -> Response:
-        library = held.library()
-        with kept(picture.file) as image:
-            return _as_json(answer(library, query or Search.model_validate({}), image))
-
-    return await held.in_turn(found)
+    return await held.in_turn(lambda: _as_json(_like_picture(held, picture, query)))
 
 
 def _as_json(answered: Answer) -> Response:
@@ -73,7 +63,31 @@ def score(held: Held, wanted: Pairs) -> Scores:
 )
 async def export(held: Held, wanted: Export) -> Response:
     """The page of hits that a search has, as JSON (what `reeltune search --json` prints) or CSV."""
-    found = await held.in_turn(lambda: answer(held.library(), wanted.query))
-    named = {"Content-Disposition": f'attachment; filename="moments.{wanted.format}"'}
-    kind = KINDS[wanted.format]
-    return Response(exported(found.hits, wanted.format), media_type=kind, headers=named)
+    return await held.in_turn(lambda: _as_file(answer(held.library(), wanted.query), wanted.format))
+
+
+@router.post(
+    "/export/picture",
+    summary="Find the moments that look like a picture, as a file",
+    response_class=Response,
+    responses=FILES | problems(404, 409, 413, 422, 503),
+)
+async def export_by_picture(
+    held: Held,
+    picture: Picture,
+    query: Beside = None,
+    format: Annotated[Format, Form()] = "json",
+) -> Response:
+    """The page of hits that a search by picture has, as JSON or CSV."""
+    return await held.in_turn(lambda: _as_file(_like_picture(held, picture, query), format))
+
+
+def _like_picture(held: State, picture: UploadFile, query: Search | None) -> Answer:
+    library = held.library()
+    with kept(picture.file) as image:
+        return answer(library, query or Search.model_validate({}), image)
+
+
+def _as_file(found: Answer, form: Format) -> Response:
+    named = {"Content-Disposition": f'attachment; filename="moments.{form}"'}
+    return Response(exported(found.hits, form), media_type=KINDS[form], headers=named)

@@ -29,16 +29,28 @@ export const get = async (path, more) => (await answered(path, more)).json();
 export const remove = async (path) => (await answered(path, { method: "DELETE" })).json();
 export const post = async (path, body, more) => (await answered(path, asJson(body, more))).json();
 
-export async function search(query, picture, signal) {
-  if (!picture) return post("/api/search", query, { signal });
+function asForm(query, picture, more) {
   const form = new FormData();
   form.set("picture", picture);
   form.set("query", JSON.stringify(query));
-  return (await answered("/api/search/picture", { method: "POST", body: form, signal })).json();
+  for (const [name, value] of Object.entries(more)) form.set(name, value);
+  return { method: "POST", body: form };
 }
 
-export async function save(path, body, name) {
-  const answer = await answered(path, body === null ? undefined : asJson(body));
+export async function search(query, picture, signal) {
+  if (!picture) return post("/api/search", query, { signal });
+  return (await answered("/api/search/picture", { ...asForm(query, picture, {}), signal })).json();
+}
+
+// The hits of a search as a file, json or csv.
+export async function saveHits(query, picture, format) {
+  const asked = picture ? ["/api/export/picture", asForm(query, picture, { format })] : ["/api/export", asJson({ query, format })];
+  await keep(await answered(...asked), `moments.${format}`);
+}
+
+export const save = async (path, name) => keep(await answered(path), name);
+
+async function keep(answer, name) {
   const address = URL.createObjectURL(await answer.blob());
   const link = document.createElement("a");
   link.href = address;

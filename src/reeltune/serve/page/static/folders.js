@@ -12,7 +12,8 @@ export async function chooser(place, started) {
     }
     await enter(top.folders.length === 1 ? top.folders[0] : null, place, started);
   } catch (error) {
-    place.replaceChildren(problem(error));
+    const said = "There is no library yet, and this token may only read. Enter with the one for writing to choose a folder.";
+    place.replaceChildren(error.kind === "ReadOnly" ? make("p", {}, said) : problem(error));
   }
 }
 

@@ -7,9 +7,12 @@ import { watch, watchAll } from "./jobs.js";
 
 const PAGE = 100;
 let next = 0;
+let mayWrite = true; // until the server says that this token is for reading alone
 
 async function facts() {
   const said = await get("/api/library");
+  mayWrite = said.may_write;
+  $("#remarks").replaceChildren(...said.remarks.map((remark) => make("p", { class: "notice" }, remark)));
   const words = [["phrase", said.phrases_said, "said"], ["phrase", said.phrases_shown, "shown"]];
   const parts = [count(said.files, "video"), count(said.moments, "moment"), `${clock(said.seconds)} in all`];
   for (const [one, number, how] of words) if (number) parts.push(`${count(number, one)} ${how}`);
@@ -23,7 +26,7 @@ function video(file) {
     "li",
     {},
     make("div", {}, make("a", { href: `/?inside=${file.id}` }, name(base(file.path))), make("p", { class: "quiet" }, name(file.path)), make("p", { class: "quiet" }, about.join(" \u00b7 ")), file.note ? make("p", { class: "note" }, file.note) : null),
-    make("button", { class: "plain", type: "button", "aria-label": `Remove ${file.path}`, onclick: () => takeOut(file, row) }, "Remove"),
+    mayWrite && make("button", { class: "plain", type: "button", "aria-label": `Remove ${file.path}`, onclick: () => takeOut(file, row) }, "Remove"),
   );
   return row;
 }
@@ -66,6 +69,10 @@ async function refresh() {
 }
 
 $("#more").addEventListener("click", () => videos(true));
-chooser($("#folders"), (job) => watch(job, $("#jobs"), refresh));
-watchAll($("#jobs"), refresh).catch(() => {});
-refresh();
+await refresh();
+if (mayWrite) {
+  chooser($("#folders"), (job) => watch(job, $("#jobs"), refresh));
+  watchAll($("#jobs"), refresh).catch(() => {});
+} else {
+  $("#folders").closest("section").hidden = true;
+}

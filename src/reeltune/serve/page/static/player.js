@@ -47,7 +47,7 @@ function saver(hit, exact, label, title) {
   button.addEventListener("click", async () => {
     button.disabled = true;
     try {
-      await save(clip(hit.id, exact), null, `${file} ${hit.start.toFixed(1)}-${hit.end.toFixed(1)} s.mp4`);
+      await save(clip(hit.id, exact), `${file} ${hit.start.toFixed(1)}-${hit.end.toFixed(1)} s.mp4`);
     } catch (error) {
       button.closest(".player").append(problem(error));
     }

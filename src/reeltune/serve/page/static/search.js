@@ -1,6 +1,6 @@
 // The search: what is wanted stands in the address, so that going back and bookmarks work.
 
-import { get, save, search, thumbnail } from "./api.js";
+import { get, saveHits, search, thumbnail } from "./api.js";
 import { $, base, count, make, problem } from "./dom.js";
 import { all, neighbour } from "./hits.js";
 import { marker } from "./marks.js";
@@ -130,7 +130,6 @@ function showAnswer(answer, isMore) {
   hits.classList.toggle("faint", !answer.matches_well);
   more.hidden = !answer.more;
   tools.hidden = !found.length;
-  $(".export").hidden = Boolean(picture);
   draw();
   if (isMore) cards()[before]?.focus();
 }
@@ -148,7 +147,7 @@ async function browse(own) {
   showRecent($("#recent"), (words) => { form.words.value = words; run(true); });
   const { inside, where } = query();
   const isFile = FILE.test(inside || "");
-  const wanted = new URLSearchParams({ count: 500, ...(where && { where }), ...(isFile && { file: inside }) });
+  const wanted = new URLSearchParams({ count: 500, first: !isFile, ...(where && { where }), ...(isFile && { file: inside }) });
   try {
     const [facts, { items }] = await Promise.all([get("/api/library"), get(`/api/moments?${wanted}`, { signal: own.signal })]);
     if (own !== going) return;
@@ -216,8 +215,8 @@ async function fillFolders() {
 }
 
 function exporting(format) {
-  const body = { query: { ...query(), page: 1, top: Math.min(200, found.length) }, format };
-  return save("/api/export", body, `moments.${format}`).catch((error) => notice.replaceChildren(problem(error)));
+  const wanted = { ...query(), page: 1, top: Math.min(200, found.length) };
+  return saveHits(wanted, picture, format).catch((error) => notice.replaceChildren(problem(error)));
 }
 
 let waiting;

@@ -1,0 +1,201 @@
+"""Does a server survive broken and false media files, and does it say what became of each?
+
+    python benchmarks/bench_mutated.py --files 500
+
+Clips, made here or those below `--clips`, are cut, flipped, emptied, given the head of another file
+or replaced by what is no video, always the same for one seed. `reeltune serve` brings them in, and
+is asked for the media, the thumbnail and clips of each file that it took. A file must be in the
+library or be named with a reason; nothing may answer with a status of 500 or more, and nothing may
+hold a word of a file that lies outside the library, to which some of the false ones lead.
+"""
+
+import argparse
+import random
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+from PIL import Image, ImageDraw
+
+from _line import emit
+from reeltune.cli.encoded_clip import encode_pictures
+
+QUICK = ["--files", "20"]
+FIGURES = {
+    "unaccounted": ("lower", "files neither indexed nor named with a reason"),
+    "server_errors": ("lower", "answers of status 500 or more"),
+    "leaks": ("lower", "answers with a word of a file outside the library"),
+}
+
+SECRET = b"what lies outside the library stays there"
+HEAD = 4096  # bytes
+SIZE, LENGTH = (160, 90), 50  # pixels and frames of the clips that are made here
+ENDED = ("done", "failed", "stopped")
+Mutation = Callable[[bytes, bytes, random.Random], bytes]  # of a clip, beside another one
+
+
+def cut_short(clip: bytes, other: bytes, chance: random.Random) -> bytes:
+    return clip[: chance.randrange(len(clip))]
+
+
+def flipped(clip: bytes, other: bytes, chance: random.Random) -> bytes:
+    found = bytearray(clip)
+    for _ in range(chance.choice((1, 16, 256))):
+        found[chance.randrange(len(found))] ^= 1 << chance.randrange(8)
+    return bytes(found)
+
+
+def emptied(clip: bytes, other: bytes, chance: random.Random) -> bytes:
+    start = chance.randrange(len(clip))
+    length = min(chance.choice((64, HEAD, 1 << 16)), len(clip) - start)
+    return clip[:start] + bytes(length) + clip[start + length :]
+
+
+def with_other_head(clip: bytes, other: bytes, chance: random.Random) -> bytes:
+    length = chance.randrange(8, HEAD)
+    return other[:length] + clip[length:]
+
+
+def joined(clip: bytes, other: bytes, chance: random.Random) -> bytes:
+    at = chance.randrange(len(clip))
+    return clip[:at] + other + clip[at:]
+
+
+MUTATIONS: dict[str, Mutation] = {
+    one.__name__: one for one in (cut_short, flipped, emptied, with_other_head, joined)
+}
+
+
+def false_ones(secret: Path) -> dict[str, bytes]:
+    """What is no video, some of which would lead to a file elsewhere."""
+    place = str(secret)
+    return {
+        "nothing": b"",
+        "text": b"no video " * 100,
+        "zip": b"PK\x03\x04" + bytes(200),
+        "concat": f"ffconcat version 1.0\nfile '{place}'\n".encode(),
+        "m3u8": f"#EXTM3U\n#EXTINF:1,\nfile://{place}\n#EXT-X-ENDLIST\n".encode(),
+        "sdp": b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nm=video 5004 RTP/AVP 96\n",
+        "dash": f"<MPD><Period><BaseURL>{place}</BaseURL></Period></MPD>".encode(),
+        "markup": b"<script>alert(1)</script>",
+    }
+
+
+def make_clips(folder: Path) -> list[Path]:
+    """Three small clips in three containers."""
+    paths = [folder / f"clip.{suffix}" for suffix in ("mp4", "mkv", "mov")]
+    for number, path in enumerate(paths):
+        pictures = [Image.new("RGB", SIZE, (40 * number, 90, 160)) for _ in range(LENGTH)]
+        for at, picture in enumerate(pictures):
+            ImageDraw.Draw(picture).rectangle((at, 20, at + 30, 60), (220, 60, 20))
+        encode_pictures(pictures, path, size=SIZE)
+    return paths
+
+
+def write_mutated(root: Path, clips: list[Path], count: int, secret: Path, seed: int) -> Counter:
+    """So many files, every fifth of which is a false one; how many there are of each kind."""
+    chance, kinds = random.Random(seed), Counter[str]()
+    contents, false = {clip: clip.read_bytes() for clip in clips}, [*false_ones(secret).items()]
+    for number in range(count):
+        clip, other = chance.choice(clips), chance.choice(clips)
+        if number % 5 == 4:
+            kind, content = false[number // 5 % len(false)]
+        else:
+            kind, mutation = chance.choice([*MUTATIONS.items()])
+            content = mutation(contents[clip], contents[other], chance)
+        kinds[kind] += 1
+        (root / f"{number:04} {kind}{clip.suffix}").write_bytes(content)
+    return kinds
+
+
+@contextmanager
+def serving(library: Path, root: Path) -> Iterator[httpx.Client]:
+    """A client of a server of its own."""
+    command = [sys.executable, "-m", "reeltune", "serve", str(library), "--root", str(root)]
+    server = subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True)
+    try:
+        found = re.search(r"http://[\d.:]+", server.stdout.readline() if server.stdout else "")
+        if found is None:
+            raise SystemExit("the server does not start")
+        with httpx.Client(base_url=found[0], timeout=300) as client:
+            yield client
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def brought_in(client: httpx.Client, root: Path) -> dict[str, list]:
+    """The report of a job that brings in a folder."""
+    job = client.post("/api/jobs", json={"kind": "index", "paths": [str(root)]}).json()
+    while job["state"] not in ENDED:
+        time.sleep(0.5)
+        job = client.get(f"/api/jobs/{job['id']}").json()
+    if job["state"] != "done":
+        raise SystemExit(f"the job is {job['state']}: {job['error']}")
+    return job["result"]
+
+
+def addresses(client: httpx.Client) -> Iterator[str]:
+    """All that can be asked of the files and their first moments."""
+    for file in client.get("/api/files", params={"count": 500}).json()["items"]:
+        yield f"/api/files/{file['id']}/media"
+    for moment in client.get("/api/moments?first=true&count=500").json()["items"]:
+        yield f"/api/moments/{moment['id']}/thumbnail"
+        yield f"/api/moments/{moment['id']}/clip"
+        yield f"/api/moments/{moment['id']}/clip?exact=true"
+
+
+def accounted(report: dict[str, list]) -> dict[str, str]:
+    """The files that a report tells of, each with what became of it."""
+    found = {one["path"]: "indexed" for one in report["indexed"]}
+    found |= {one["path"]: "failed" for one in report["failed"] if one["reason"].strip()}
+    return found | dict.fromkeys(report["copies"], "copy")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--files", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--clips", type=Path, help="a folder of clips in place of those made here")
+    chosen = parser.parse_args()
+    with TemporaryDirectory() as name:
+        place = Path(name).resolve()
+        root, secret = place / "root", place / "secret.txt"
+        root.mkdir()
+        secret.write_bytes(SECRET)
+        given = sorted(chosen.clips.rglob("*.*")) if chosen.clips else []
+        clips = [clip for clip in given if clip.suffix in (".mp4", ".mkv", ".avi", ".webm")]
+        clips = clips or make_clips(place)
+        kinds = write_mutated(root, clips, chosen.files, secret, chosen.seed)
+        with serving(place / "library", root) as client:
+            told = accounted(brought_in(client, root))
+            answers = [client.get(address) for address in addresses(client)]
+            answers.append(client.get("/api/health"))
+        unaccounted = [path.name for path in sorted(root.iterdir()) if str(path) not in told]
+    found = {
+        "unaccounted": len(unaccounted),
+        "server_errors": sum(answer.status_code >= 500 for answer in answers),
+        "leaks": sum(SECRET in answer.content for answer in answers),
+    }
+    emit(
+        "broken and false media files",
+        files=chosen.files,
+        seed=chosen.seed,
+        kinds=dict(sorted(kinds.items())),
+        became=dict(Counter(told.values())),
+        answers=dict(sorted(Counter(str(one.status_code) for one in answers).items())),
+        **found,
+        unnamed=unaccounted[:10],
+    )
+    return int(any(found.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
