@@ -6,6 +6,7 @@ ReeltuneError
 │   ├── MediaError    a video or image cannot be decoded
 │   └── NoSplitError  a dataset has no such split, by its files or by what was set
 ├── CheckpointError   a model cannot be loaded, or is not the one expected
+├── RankError         another of the processes that train together has ended
 └── LibraryError      a search library cannot be opened, read or written
     ├── NewerLibraryError  a newer Reeltune wrote it
     ├── StoreError  an object store refuses what is asked of it, or cannot be reached
@@ -44,6 +45,10 @@ class NoSplitError(DataError):
 
 class CheckpointError(ReeltuneError):
     """A model cannot be loaded, or is not the one expected."""
+
+
+class RankError(ReeltuneError):
+    """Another of the processes that train together has ended."""
 
 
 class LibraryError(ReeltuneError):

@@ -83,8 +83,9 @@ def test_ranks_are_disjoint_and_together_the_batches_of_one_process(
     world: int, batch: int, every: bool, seed: int
 ) -> None:
     pairs = pairs_of(30)
-    ranks = [Order(pairs, batch, seed, every, rank, world).epoch(3) for rank in range(world)]
-    alone = Order(pairs, batch * world, seed, every).epoch(3)
+    size = batch * world
+    ranks = [Order(pairs, size, seed, every, rank, world).epoch(3) for rank in range(world)]
+    alone = Order(pairs, size, seed, every).epoch(3)
     assert len({len(epoch) for epoch in ranks}) == 1
     joined = [np.concatenate(parts) for parts in zip(*ranks, strict=True)]
     assert flat(joined) == flat(alone)
@@ -164,14 +165,20 @@ def test_a_last_batch_that_is_not_full_is_left_out() -> None:
 
 
 def test_too_few_videos_for_a_batch_are_refused() -> None:
-    message = (
-        r"2 videos, each once, fill no batch of 4 on each of 2 processes; "
-        r"give --set training\.batch=1 or less"
-    )
+    message = r"^2 videos, each once, fill no batch of 4; give --set training\.batch=2 or less"
     with pytest.raises(DataError, match=message):
         Order(pairs_of(2), 4, 0, world=2)
     with pytest.raises(DataError, match=r"^6 captions fill no batch of 7; give .*batch=6 or less"):
         Order(pairs_of(2), 7, 0, every_caption=True)
+
+
+def test_a_batch_that_processes_cannot_share_evenly_is_refused() -> None:
+    message = (
+        r"^a batch of 4 cannot be shared evenly by 3 processes; "
+        r"give --set training\.batch=6, or start another number of processes$"
+    )
+    with pytest.raises(DataError, match=message):
+        Order(pairs_of(9), 4, 0, world=3)
 
 
 def test_batches_hold_the_frames_captions_and_groups_of_their_pairs(

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[2] / "src" / "reeltune"
 ORDER = (
     "cli > papers serve > runs > recipes > tasks training search"
     " > data models meltr compress evaluation > batches features > media"
-    " > objectives nn storage settings registry types > errors records _version"
+    " > objectives nn storage settings registry types > errors ranks records _version"
 )
 ROWS = [row.split() for row in ORDER.split(" > ")]
 LEVEL = {room: level for level, row in enumerate(reversed(ROWS)) for room in row}

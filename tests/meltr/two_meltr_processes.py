@@ -144,7 +144,8 @@ def started(rank: int) -> Tensor:
 
 def main(out: str) -> None:
     torch.set_num_threads(1)
-    rank, world = distributed.start()
+    ranks = distributed.start()
+    rank, world = ranks.rank, ranks.world
     found = {
         "world": world,
         "hypergradients": hypergradients(slice(rank, None, world)),

@@ -79,7 +79,7 @@ SMALL = {  # what is set so that a line takes a second; by how the line begins
 }
 PARSED_ONLY = {  # lines that are not run here, and why; their options are checked all the same
     "convert ": "they read released files, which are made small in tests/cli/test_convert.py",
-    "torchrun ": "two processes train in tests/training/test_distributed.py",
+    "torchrun ": "two processes train in tests/whole/test_torchrun.py",
     "table meltr ": "it trains a model for every row; test_table_meltr_rows.py has its rows",
     "library list LIBRARY": "tests/search/test_library_files.py lists the files of one",
     "library texts LIBRARY": "tests/search/test_tell_files.py has what is listed",

@@ -99,7 +99,9 @@ class FrameReader:
 
 @dataclass
 class Order:
-    """Which pairs are in which batch; a function of seed, epoch and rank alone.
+    """Which pairs are in which batch; a function of seed and epoch alone.
+
+    `batch` is that of all processes together: of `world` processes number `rank` has its part.
 
     In an epoch every video appears once, with one of its captions, so a batch holds no two
     captions of a video unless `every_caption` says that every pair appears. Videos that stand
@@ -122,26 +124,30 @@ class Order:
             of_video.setdefault(pair.video, []).append(number)
         self._captions = list(of_video.values())
         if self.batches == 0:
-            many = f" on each of {self.world} processes" if self.world > 1 else ""
             what = "captions" if self.every_caption else "videos, each once,"
             raise DataError(
-                f"{self._each} {what} fill no batch of {self.batch}{many}; "
-                f"give --set training.batch={self._each // self.world} or less"
+                f"{self._each} {what} fill no batch of {self.batch}; "
+                f"give --set training.batch={self._each} or less"
+            )
+        if self.batch % self.world:
+            raise DataError(
+                f"a batch of {self.batch} cannot be shared evenly by {self.world} processes; give "
+                f"--set training.batch={-(-self.batch // self.world) * self.world}, or start "
+                "another number of processes"
             )
 
     @property
     def batches(self) -> int:
         """Batches per epoch; a last one that is not full is left out."""
-        return self._each // (self.batch * self.world)
+        return self._each // self.batch
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """Pairs that do not fill a last batch; each epoch leaves out others."""
-        count = self._each - self.batches * self.batch * self.world
+        count = self._each - self.batches * self.batch
         if count == 0:
             return ()
-        size = self.batch * self.world
-        reason = f"too few for another batch of {size}, so each epoch leaves out some"
+        reason = f"too few for another batch of {self.batch}, so each epoch leaves out some"
         what = "caption" if self.every_caption else "video"
         return (LeftOut(what=what, reason=reason, count=count, missing=False),)
 
@@ -160,8 +166,8 @@ class Order:
             drawn = source.random(len(videos))
             captions = (self._captions[video] for video in videos)
             chosen = np.array([c[int(d * len(c))] for c, d in zip(captions, drawn, strict=True)])
-        whole = chosen[: self.batches * self.batch * self.world]
-        return list(whole.reshape(self.batches, self.world, self.batch)[:, self.rank])
+        whole = chosen[: self.batches * self.batch]
+        return list(whole.reshape(self.batches, self.world, -1)[:, self.rank])
 
 
 def shuffled(count: int, together: int, source: np.random.Generator) -> Int[np.ndarray, " N"]:

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from reeltune.cli.options import print_json
+from reeltune.cli.ranked import is_mine_to_say
 from reeltune.cli.stopping import STOPPED, was_stopped
 from reeltune.cli.terminal import say
 from reeltune.errors import ConfigError, ReeltuneError
@@ -67,7 +68,9 @@ def end(context: Any, error: BaseException) -> NoReturn:
     if was_stopped(error):
         goes_on = context.invoked_subcommand in goes_on_again()
         more = "run the same command again to go on where it stopped" if goes_on else ""
-        say("; ".join(filter(None, ["stopped", more])), err=True)
+        said = "; ".join(filter(None, ["stopped", more]))
+        if is_mine_to_say(said):
+            say(said, err=True)
         # Once one came within exec, Python ends by the signal unless another exec ends well.
         exec("")
         raise SystemExit(STOPPED) from error
@@ -85,7 +88,9 @@ def leave(context: Any, code: int, said: str, cause: Exception) -> NoReturn:
 
     The line goes to the error stream; with `--json` it is an object on standard output.
     """
-    if context.meta[AS_JSON]:
+    if not is_mine_to_say(said):
+        pass
+    elif context.meta[AS_JSON]:
         print_json({"error": said, "kind": type(cause).__name__, "exit_code": code})
     else:
         say(f"error: {said}", err=True)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from reeltune.errors import ConfigError, DataError
 from reeltune.nn.tree import device_in, mapped, on_device, pack, unpack
+from reeltune.ranks.ranks import ALONE, everyone, sharing
 
 Epoch = Callable[[int, int], Iterable[Any]]  # batches of an epoch from one on, as `Loader.epoch`
 
@@ -116,13 +117,16 @@ def _epochs(batches: Any) -> Epoch:
 class Recent:
     """One of the last training batches, each with the same chance, as in the released code.
 
-    They are kept on the CPU, and are part of the state of a run. With several processes, each
-    has its own; a resumed run gives all of them those of the process that wrote the state.
+    They are kept on the CPU, and are part of the state of a run. Of several processes each has its
+    own part, and all draw the same batch. Where they share batches (`ranks.shared_batch`), a state
+    has the whole ones, of which each takes its part again, as many as they then are; elsewhere it
+    has those of the process that wrote it.
     """
 
     def __init__(self, size: int = 10) -> None:
         self._size, self._batches = size, list[Any]()
         self._stored: list[dict[str, Tensor]] = []  # of a state, until a batch lends its classes
+        self._ranks = ALONE  # who shared batches when it was read
 
     def see(self, batch: Any) -> None:
         """Keep the batch; raises DataError for one that no state of a run could hold."""
@@ -136,7 +140,8 @@ class Recent:
         kept = self._kept(like)
         if not kept:
             raise DataError("no training batch was seen yet; see one before drawing")
-        return on_device(kept[int(torch.randint(len(kept), ()))], device_in(like))
+        chosen = everyone().of_first(torch.randint(len(kept), ()))
+        return on_device(kept[int(chosen)], device_in(like))
 
     def batches(self, like: Any) -> list[Any]:
         """All of them, the most recent one last, on the device of `like`."""
@@ -144,11 +149,14 @@ class Recent:
 
     def _kept(self, like: Any) -> list[Any]:
         if self._stored:
-            self._batches, self._stored = [unpack(one, like) for one in self._stored], []
+            whole = [unpack(one, like) for one in self._stored]
+            self._batches, self._stored = [mapped(self._ranks.part, one) for one in whole], []
         return self._batches
 
     def state_dict(self) -> dict[str, Tensor]:
-        packed = self._stored or [pack(batch) for batch in self._batches]
+        ranks = sharing()
+        whole = [mapped(ranks.gather_padded, batch) for batch in self._batches]
+        packed = self._stored or [pack(batch) for batch in whole]
         return {
             f"{number}/{name}": tensor.clone()  # others may keep the same batch
             for number, one in enumerate(packed)
@@ -161,3 +169,4 @@ class Recent:
             number, name = key.split("/", 1)
             parts.setdefault(int(number), {})[name] = tensor
         self._batches, self._stored = [], [parts[number] for number in sorted(parts)]
+        self._ranks = sharing()

@@ -10,24 +10,22 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from reeltune.ranks.ranks import everyone
+
 
 def leads() -> bool:
     """Whether this process writes what all of them would write."""
-    return not dist.is_initialized() or dist.get_rank() == 0
+    return everyone().leads
 
 
 def mean_over_ranks(tensor: Tensor) -> Tensor:
     """The mean of the tensors of all processes, with the same bits on each."""
-    if not dist.is_initialized() or dist.get_world_size() == 1:
-        return tensor
-    total = tensor.clone(memory_format=torch.contiguous_format)
-    dist.all_reduce(total)
-    return total / dist.get_world_size()
+    return everyone().mean(tensor)
 
 
 def mean_of_each(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Mean over ranks of a vector in pieces, sent in one message."""
-    if not dist.is_initialized() or dist.get_world_size() == 1 or not tensors:
+    if everyone().world == 1 or not tensors:
         return dict(tensors)
     flat = mean_over_ranks(torch.cat([tensor.flatten() for tensor in tensors.values()]))
     parts = flat.split([tensor.numel() for tensor in tensors.values()])
@@ -39,6 +37,6 @@ def mean_of_each(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def same_on_all_ranks(module: torch.nn.Module) -> None:
     """Give every process the weights of the first."""
-    if dist.is_initialized() and dist.get_world_size() > 1:
+    if everyone().world > 1:
         for weight in module.parameters():
             dist.broadcast(weight.data, 0)

@@ -7,6 +7,7 @@ from torch import Tensor
 from reeltune.nn.precise import precise
 from reeltune.objectives.contrastive.info_nce import scaled
 from reeltune.objectives.objective import Objective
+from reeltune.ranks.ranks import sharing
 from reeltune.types import Batch, Contrasted
 
 HIGHEST_SCALE = 4.6052  # log 100, where CLIP stops
@@ -43,7 +44,8 @@ def scale_of(model: Contrasted) -> Float[Tensor, ""]:
 
 
 def batch_losses(model: Contrasted, batch: Batch) -> dict[str, Tensor]:
-    """Losses of a batch, by name."""
+    """Losses of a batch, by name; those of all processes that share it."""
     text = model.encode_text(batch.tokens)
     video = model.encode_video(batch.frames, batch.mask)
-    return model.vector_losses(text, video, batch.video.to(text.device))
+    group = batch.video.to(text.device)
+    return model.vector_losses(*map(sharing().gather, (text, video, group)))

@@ -19,6 +19,7 @@ from reeltune.objectives.distillation import distillation
 from reeltune.objectives.frame_order import frame_order, halves, with_halves_swapped
 from reeltune.objectives.hardest_matching import hardest_matching
 from reeltune.objectives.objective import Objective
+from reeltune.ranks.ranks import sharing
 from reeltune.types import Batch
 
 Auxiliary = Literal["matching", "order", "distillation"]
@@ -35,7 +36,7 @@ def near_frozen(frozen: Clip, batch: Batch) -> Objective:
     with torch.no_grad():
         text = frozen.encode_text(batch.tokens)
         video = frozen.encode_video(batch.frames, batch.mask)
-        taught = precise(frozen.similarity(text, video))
+        taught = precise(frozen.similarity(*map(sharing().gather, (text, video))))
 
     def near(cosines: Tensor, scale: Tensor, group: Tensor) -> Tensor:
         return distillation(scale * cosines, scale * taught.to(cosines.dtype))

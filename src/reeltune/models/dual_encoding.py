@@ -47,6 +47,7 @@ from reeltune.models.opening.weights import (
 from reeltune.objectives.concepts import concepts
 from reeltune.objectives.jaccard import jaccard
 from reeltune.objectives.triplet import triplet
+from reeltune.ranks.ranks import sharing
 from reeltune.storage.tensors import write_tensors
 from reeltune.types import Batch, Pixels, Tokens
 
@@ -280,9 +281,10 @@ class DualEncoding(nn.Module):
         """`triplet_latent`; with concepts `triplet_concept`; with their targets, which are
         `batch.targets["concepts"]`, `concepts_video` and `concepts_text`."""
         video, text = self._watch(batch.frames, batch.mask), self._read(batch.tokens)
-        found = {"triplet_latent": self._triplet(text.latent @ video.latent.T, batch)}
+        every = sharing().gather
+        found = {"triplet_latent": self._triplet(every(text.latent) @ every(video.latent).T, batch)}
         if self.config.concepts:
-            both = jaccard(text.logits.sigmoid(), video.logits.sigmoid())
+            both = jaccard(every(text.logits).sigmoid(), every(video.logits).sigmoid())
             found["triplet_concept"] = self._triplet(both, batch)
             targets = batch.targets.get("concepts")
             if targets is not None:
@@ -312,7 +314,8 @@ class DualEncoding(nn.Module):
         return Hybrid(self.config.latent, self.config.alpha, self.config.normalisation)
 
     def _triplet(self, scores: Tensor, batch: Batch) -> Tensor:
-        same = None if self.config.same_video_is_negative else batch.video.to(scores.device)
+        group = sharing().gather(batch.video.to(scores.device))
+        same = None if self.config.same_video_is_negative else group
         settings = self.config
         return triplet(scores, margin=settings.margin, reduction=settings.reduction, group=same)
 

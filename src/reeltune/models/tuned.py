@@ -125,6 +125,12 @@ class Tuned(nn.Module):
         self._known = (versions(self), stored)
         return self
 
+    def layers(self) -> list[list[nn.Module]]:
+        """Stacks of layers whose weights several processes may share out; none unless all weights
+        are trained."""
+        towers = (self.clip.towers.text_model, self.clip.towers.vision_model)
+        return [list(t.encoder.layers) for t in towers] if self.config.method == "full" else []
+
     def trained(self) -> dict[str, Tensor]:
         """Weights that training changes, by name."""
         weights = dict(self.named_parameters())

@@ -38,6 +38,7 @@ from reeltune.models._prompts import Rows
 from reeltune.models._vop_auxiliary import Auxiliary, near_frozen, of_hardest, order_loss
 from reeltune.models.opening.material import Material, Started
 from reeltune.models.opening.weights import fingerprint
+from reeltune.ranks.ranks import sharing
 from reeltune.types import Batch, Tokens
 
 WEIGHTS_FROM = "a folder that training wrote"
@@ -273,9 +274,9 @@ class Taught(Vop):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """`vector_losses`, and those named in `auxiliary` beside them."""
-        text = self.encode_text(batch.tokens)
-        video = self.encode_video(batch.frames, batch.mask)
-        group = batch.video.to(text.device)
+        encoded = self.encode_text(batch.tokens), self.encode_video(batch.frames, batch.mask)
+        group = batch.video.to(encoded[0].device)
+        text, video, group = map(sharing().gather, (*encoded, group))
         found = self.vector_losses(text, video, group)
         if self.order is not None:
             found["order"] = order_loss(self.frame_vectors, self.order, batch)

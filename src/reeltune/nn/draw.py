@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 import torch
 
+from reeltune.ranks.ranks import everyone
+
 
 class Draw:
     """The states of the generators of the CPU and of one device when this object is made."""
@@ -40,3 +42,21 @@ class Draw:
             yield
         finally:
             before.begin()
+
+
+@contextmanager
+def alike(device: torch.device) -> Iterator[None]:
+    """Inside the block all processes of a run draw what the first draws; alone, a process draws as
+    ever."""
+    ranks = everyone()
+    if ranks.world == 1:
+        yield
+        return
+    told = Draw(device)
+    told._cpu = ranks.of_first(told._cpu)
+    told._cuda = None if told._cuda is None else ranks.of_first(told._cuda)
+    if ranks.leads:
+        yield
+    else:
+        with told.again():
+            yield

@@ -6,6 +6,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from reeltune.ranks.ranks import sharing
+
 
 def concepts(
     logits: Float[Tensor, "B K"],
@@ -18,4 +20,4 @@ def concepts(
     to 0 is not finite.
     """
     mean = F.binary_cross_entropy_with_logits(logits, targets)
-    return mean if reduction == "mean" else len(logits) * mean
+    return mean if reduction == "mean" else sharing().world * len(logits) * mean

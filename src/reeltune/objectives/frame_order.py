@@ -5,6 +5,8 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
+from reeltune.ranks.ranks import sharing
+
 
 def with_halves_swapped(
     frames: Shaped[Tensor, "B T ..."], mask: Bool[Tensor, "B T"], swapped: Bool[Tensor, " B"]
@@ -35,7 +37,7 @@ def frame_order(
     """Mean binary cross-entropy of "the halves are swapped", over videos of two frames or more."""
     counted = frames > 1
     cost = F.binary_cross_entropy_with_logits(logits, swapped.to(logits), reduction="none")
-    return cost.masked_fill(~counted, 0).sum() / counted.sum().clamp(min=1)
+    return sharing().share_of_mean(cost.masked_fill(~counted, 0).sum(), counted.sum())
 
 
 def _mean(states: Tensor, mask: Tensor) -> Tensor:

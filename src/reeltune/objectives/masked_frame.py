@@ -5,6 +5,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from reeltune.objectives.masked_language import choose
+from reeltune.ranks.ranks import sharing
 
 
 def mask_frames(
@@ -19,18 +20,20 @@ def mask_frames(
 
 def masked_frame(
     guess: Float[Tensor, "B T F"],
-    truth: Float[Tensor, "B T F"],
-    mask: Bool[Tensor, "B T"],
+    truth: Float[Tensor, "N M F"],
+    mask: Bool[Tensor, "N M"],
     hidden: Bool[Tensor, "B T"],
+    first: int = 0,
 ) -> Float[Tensor, ""]:
     """Mean over hidden frames of the cross-entropy of the true frame among all real frames.
 
     A logit is the product of a guess and a frame as it truly is; `mask` is true at real frames.
-    0 where no frame is hidden.
+    0 where no frame is hidden. The first of B rows is row `first` of the N whose frames are picked
+    among.
     """
-    if not hidden.any():
-        return 0 * guess.sum()
     logits = guess[hidden] @ truth.flatten(0, 1).T  # (hidden frames, B T)
     logits = logits.masked_fill(~mask.flatten(), float("-inf"))
-    place = hidden.flatten().nonzero().squeeze(1)  # (hidden frames,)
-    return F.cross_entropy(logits, place)
+    row, time = hidden.nonzero(as_tuple=True)
+    place = (first + row) * truth.shape[1] + time  # (hidden frames,)
+    summed = F.cross_entropy(logits, place, reduction="sum")
+    return sharing().share_of_mean(summed, len(place))

@@ -7,6 +7,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from reeltune.ranks.ranks import sharing
+
 IGNORED = -1  # label of a word that need not be guessed
 
 
@@ -60,6 +62,6 @@ def masked_language(
     logits: Float[Tensor, "B L V"], labels: Int[Tensor, "B L"]
 ) -> Float[Tensor, ""]:
     """Mean cross-entropy over the words to be guessed; 0 where there is none."""
-    if not (labels != IGNORED).any():
-        return 0 * logits.sum()
-    return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+    guesses, wanted = logits.flatten(0, 1), labels.flatten()
+    summed = F.cross_entropy(guesses, wanted, ignore_index=IGNORED, reduction="sum")
+    return sharing().share_of_mean(summed, (wanted != IGNORED).sum())

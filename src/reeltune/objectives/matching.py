@@ -7,15 +7,16 @@ from torch.nn import functional as F
 
 
 def matching(
-    scores: Float[Tensor, "B B"], video: Int[Tensor, " B"] | None = None
+    scores: Float[Tensor, "R B"], video: Int[Tensor, " B"] | None = None, first: int = 0
 ) -> Float[Tensor, ""]:
     """Mean cross-entropy of each text's own video among all videos, in this direction only.
 
-    Entry i, j of `scores` is text i against video j. Where `video` is equal in two rows they
-    show the same video, so the other row is left out of the denominator.
+    Entry i, j of `scores` is text `first` + i against video j. Where `video` is equal in two rows
+    they show the same video, so the other row is left out of the denominator.
     """
-    target = torch.arange(len(scores), device=scores.device)
+    target = first + torch.arange(len(scores), device=scores.device)  # (R,)
     if video is not None:
-        same = (video[:, None] == video) & (target[:, None] != target)  # (B, B)
+        column = torch.arange(len(video), device=scores.device)
+        same = (video[target][:, None] == video) & (target[:, None] != column)  # (R, B)
         scores = scores.masked_fill(same, float("-inf"))
     return F.cross_entropy(scores, target)

@@ -5,6 +5,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from reeltune.ranks.ranks import sharing
+
 QUARTERS = 4
 
 
@@ -23,4 +25,5 @@ def turned(
 
 def rotation(scores: Float[Tensor, "N 4"], turns: Int[Tensor, " N"]) -> Float[Tensor, ""]:
     """Mean cross entropy of the quarters by which pictures were turned."""
-    return F.cross_entropy(scores, turns.to(scores.device))
+    summed = F.cross_entropy(scores, turns.to(scores.device), reduction="sum")
+    return sharing().share_of_mean(summed, len(scores))

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reeltune.ranks.ranks import sharing
+
 
 def soft_labels(
     logits: Float[Tensor, "B C"], chances: Float[Tensor, "B C"], at_least: float = 0.0
@@ -12,4 +14,4 @@ def soft_labels(
     confident = chances.amax(dim=1) >= at_least
     each = -(logits.log_softmax(dim=1) * chances.to(logits)).sum(dim=1)
     kept = torch.where(confident, each, torch.zeros_like(each))
-    return kept.sum() / confident.sum().clamp(min=1).to(each)
+    return sharing().share_of_mean(kept.sum(), confident.sum())

@@ -15,6 +15,7 @@ from reeltune.meltr.step import Meltr
 from reeltune.meltr.warm_start import warm_start
 from reeltune.nn.draw import Draw
 from reeltune.objectives.named import device_of, named_losses, names_of, primary_of
+from reeltune.ranks.ranks import everyone, shared_batch
 from reeltune.settings.faults import checked
 from reeltune.training.settings import Settings
 
@@ -65,7 +66,9 @@ def require_combiner(melting: Melting, model: Any) -> None:
 
 
 def first_losses(model: Any, loader: Loader) -> dict[str, Tensor]:
-    """Losses by name in the model's own order, as they are in its first batch."""
+    """Losses by name in the model's own order, as they are in the first batch of all processes."""
     batches = loader.epoch(0)
-    with Draw(device_of(model)).again(), torch.no_grad():
-        return named_losses(model, next(batches))
+    ranks = everyone()
+    with Draw(device_of(model)).again(), torch.no_grad(), shared_batch():
+        found = named_losses(model, next(batches))
+    return {name: ranks.mean(loss) for name, loss in found.items()}

@@ -10,6 +10,7 @@ from reeltune.batches.loader import ClipReader, FrameReader, Loader, Order, Text
 from reeltune.errors import ConfigError, DataError
 from reeltune.models.opening.initial import take_weights
 from reeltune.models.opening.material import Material, Startable, Started
+from reeltune.ranks.ranks import everyone
 from reeltune.runs.clips import StoredClips
 from reeltune.runs.place import RunPlace
 from reeltune.storage.cache import cache_folder
@@ -49,9 +50,11 @@ class Inputs:
         )
 
     def loader_of(self, split: Split, settings: Settings) -> Loader:
-        """Batches of a split in one process; a batch shrinks to fit a small split."""
-        batch = min(settings.batch, split.videos)
-        return self.loader(Order(split.pairs, batch, settings.seed))
+        """Batches of a split; a batch shrinks to fit a small split, to what all processes share."""
+        ranks = everyone()
+        batch = max(min(settings.batch, split.videos) // ranks.world, 1) * ranks.world
+        order = Order(split.pairs, batch, settings.seed, rank=ranks.rank, world=ranks.world)
+        return self.loader(order)
 
 
 @contextmanager

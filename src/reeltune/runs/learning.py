@@ -51,7 +51,6 @@ class Learning:
             self.v2t,
             [hash_of(split) for split in self.splits if split],
             self.settings.model_dump(exclude={"save_minutes"}),
-            distributed.world(),
         ]
         return hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
 
@@ -108,7 +107,7 @@ def learn(learning: Learning, place: RunPlace) -> Outcome:
     train_split, val = learning.splits
     if val is not None and settings.judged_by is None:
         settings = settings.model_copy(update={"judged_by": chosen_by(inputs.model)})
-    leads = distributed.start()[0] == 0
+    leads = distributed.start().leads
     place.say([amount_of(learning.loader.order, settings).said(settings)])
     judges = partial(validation, inputs.model, inputs.clips, texts=inputs.texts, v2t=learning.v2t)
     run = Run(

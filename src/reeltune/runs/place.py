@@ -26,7 +26,7 @@ class RunPlace:
 
     def say(self, sentences: Sequence[str]) -> None:
         """Tell the watcher of the first process."""
-        if self.watcher is None or distributed.start()[0] != 0:
+        if self.watcher is None or not distributed.start().leads:
             return
         for sentence in sentences:
             self.watcher.say(sentence)

@@ -24,6 +24,7 @@ from reeltune.runs.ready import Learned, require_learnable
 from reeltune.runs.step import settings_read
 from reeltune.settings.existing import require_there
 from reeltune.tasks.finding.judge import texts_of
+from reeltune.training.distributed import one_by_one
 from reeltune.training.settings import require_read
 from reeltune.types import Split
 
@@ -83,7 +84,8 @@ def open_setup(recipe: Recipe, dataset: Any, test: Split, place: RunPlace) -> It
     clips: StoredClips | int = recipe.frames
     if recipe.features is not None:
         splits = [split for split in (*(learned or ()), test) if split is not None]
-        clips = source_of(recipe, dataset).open(splits, place.progress)
+        with one_by_one():
+            clips = source_of(recipe, dataset).open(splits, place.progress)
     with open_inputs(recipe.model_config_of(), material, clips) as (inputs, given):
         anew = ("MELTR starts anew",) if recipe.init and recipe.meltr else ()
         place.say((*given, *anew))

@@ -31,13 +31,13 @@ def settings_read(model: Any, settings: Settings, melts: bool) -> frozenset[str]
 
 def order_of(pairs: Sequence[Pair], settings: Settings) -> Order:
     """Batches for this process; raises DataError if the pairs fill none."""
-    rank, world = distributed.start()
+    ranks = distributed.start()
     return Order(
         pairs,
         settings.batch,
         settings.seed,
         settings.every_caption,
-        rank,
-        world,
+        ranks.rank,
+        ranks.world,
         settings.neighbours,
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reeltune.evaluation.report import AnyReport
+from reeltune.ranks.ranks import Ranks
 from reeltune.recipes.recipe import Recipe
 from reeltune.recipes.stored import as_stored
 from reeltune.runs.finished import METRICS, finished_run, model_card, stands_on, write_run
@@ -38,27 +39,33 @@ def run_recipe(recipe: Recipe, place: RunPlace) -> TrainedRun:
     """
     if not (place.out / METRICS).is_file():  # for a finished run may lie where nothing is written
         require_folder(place.out)
-    leads = distributed.start()[0] == 0
-    recipe, dataset = open_data(recipe, place)
+    with distributed.joined() as ranks:
+        return _run(recipe, place, ranks)
+
+
+def _run(recipe: Recipe, place: RunPlace, ranks: Ranks) -> TrainedRun:
+    with distributed.one_by_one():
+        recipe, dataset = open_data(recipe, place)
     test = dataset.read("test")
     settings = as_stored(recipe)
     outcome, report = None, finished_run(settings, place.out, test)
     if report is not None:
-        remove_state(place.out)  # of a run that was stopped between its last two files
+        if ranks.leads:
+            remove_state(place.out)  # of a run that was stopped between its last two files
         said = report.protocol.differs
     else:
         with open_setup(recipe, dataset, test, place) as setup:
             outcome, report = _train_and_test(setup, place)
         said = setup.said
-        if leads:
+        if ranks.leads:
             below = stands_on(recipe.config, recipe.init, recipe.init_pin)
             card = model_card(recipe.name, setup.named.seed, below, report, said)
             setup.inputs.model.save_pretrained(place.out)
             write_run(place.out, settings, card, report)
             remove_state(place.out)
-        distributed.stop()
+        ranks.wait()  # or another process would end while this one writes
     expected, papers = paper_beside(figures_of(recipe.expected), recipe.test_hash, report)
-    return TrainedRun(place.out, report, outcome, leads, (*said, *papers), expected)
+    return TrainedRun(place.out, report, outcome, ranks.leads, (*said, *papers), expected)
 
 
 def _train_and_test(setup: Setup, place: RunPlace) -> tuple[Outcome | None, AnyReport]:

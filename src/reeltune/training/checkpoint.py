@@ -13,6 +13,7 @@ from torch import Tensor
 from reeltune.errors import CheckpointError, in_short
 from reeltune.storage.tensors import write_tensors
 from reeltune.training.schedule import Score, Trend
+from reeltune.training.shards import like, whole, wholes
 
 STATE = "state.safetensors"
 
@@ -57,16 +58,16 @@ def state_of(
     best: dict[str, Tensor],
     step: Mapping[str, Tensor] | None = None,
 ) -> State:
-    """The state of a run as it is now.
+    """The state of a run as it is now; all processes ask where weights are shared out.
 
     `step` is what the training step itself remembers, such as the weights of MELTR.
     """
     tensors = {f"step/{name}": tensor for name, tensor in (step or {}).items()}
-    tensors |= {f"weight/{name}": weight.detach() for name, weight in weights.items()}
-    tensors |= {f"best/{name}": weight for name, weight in best.items()}
+    tensors |= {f"weight/{name}": whole(weight.detach()) for name, weight in weights.items()}
+    tensors |= {f"best/{name}": weight for name, weight in wholes(best).items()}
     for name, weight in weights.items():
         for key, value in optimizer.state.get(weight, {}).items():
-            tensors[f"optimizer/{key}/{name}"] = value
+            tensors[f"optimizer/{key}/{name}"] = whole(value)
     tensors["random"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random-cuda"] = torch.cuda.get_rng_state()
@@ -125,13 +126,16 @@ def load_state(
             remembered.setdefault(weight_name, {})[key] = tensor
     with torch.no_grad():
         for name, weight in weights.items():
-            weight.copy_(tensors[f"weight/{name}"])
+            weight.copy_(like(tensors[f"weight/{name}"], weight))
             if state := remembered.get(name):
-                moved = {k: t if k == "step" else t.to(weight.device) for k, t in state.items()}
+                moved = {
+                    k: t if k == "step" else like(t.to(weight.device), weight)
+                    for k, t in state.items()
+                }
                 optimizer.state[weight] = moved
     torch.set_rng_state(tensors["random"])
     if "random-cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["random-cuda"])
     prefix = "best/"
     best = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-    return place, best
+    return place, {n: like(t, weights[n]) if n in weights else t for n, t in best.items()}

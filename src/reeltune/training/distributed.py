@@ -6,93 +6,118 @@ here a step encodes texts and videos by two methods, and may do so twice (`grad_
 
 import importlib
 import os
-from collections.abc import Iterable
-from typing import Any
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from types import FrameType
 
+import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch import distributed as dist
 
+from reeltune.errors import RankError
+from reeltune.ranks.ranks import ALONE, Ranks, everyone
+from reeltune.training.interrupts import TORCHRUN
 
-def start() -> tuple[int, int]:
-    """Join the processes that `torchrun` started; returns rank and their number."""
+PATIENCE = timedelta(days=1)  # of one process with another, which may decode all clips first
+GONE = ("gloo", "NCCL", "Connection closed", "Connection reset", "Broken pipe")  # in what torch
+# says where another process of the group has ended
+ENDED = (
+    "another of the processes that train together has ended, or torchrun was told to end; see what "
+    "was said before this, and run the same command again to go on where it was last saved"
+)
+
+
+def start() -> Ranks:
+    """Join the processes that `torchrun` started; returns which of them this one is."""
     if "WORLD_SIZE" not in os.environ:
-        return 0, 1
+        return ALONE
     if not dist.is_initialized():
         # Functions there take the group as a default. Imported later, they would keep it for ever,
         # and its threads would abort a process that ends.
-        importlib.import_module("torch.distributed.nn.functional")
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        for module in ("torch.distributed.nn.functional", "torch.distributed.fsdp"):
+            importlib.import_module(module)
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
-    return dist.get_rank(), dist.get_world_size()
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+        if TORCHRUN in os.environ and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _told_to_end)  # which torchrun sends when one has died
+    return everyone()
 
 
-def world() -> int:
-    """How many processes work together."""
-    return dist.get_world_size() if dist.is_initialized() else 1
-
-
-class _Gather(torch.autograd.Function):
-    """Rows of all ranks in order; backward adds up what every rank asks of this rank's rows."""
-
-    @staticmethod
-    def forward(context: Any, rows: Tensor) -> Tensor:
-        parts = [torch.empty_like(rows) for _ in range(world())]
-        dist.all_gather(parts, rows.contiguous())
-        return torch.cat(parts)
-
-    @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> Tensor:
-        asked = gradients[0].clone(memory_format=torch.contiguous_format)  # others may hold it too
-        dist.all_reduce(asked)
-        return asked.chunk(world())[dist.get_rank()]
-
-
-def gather(rows: Float[Tensor, "B D"]) -> Float[Tensor, "A D"]:
-    """Rows of all processes, each with B of them, with the true gradient.
-
-    Every rank computes the same loss of all rows, so its rows' gradient comes back once per
-    rank; `average_gradients` divides by as many.
-    """
-    if world() == 1:
-        return rows
-    joined: Tensor = _Gather.apply(rows)  # type: ignore[no-untyped-call]
-    return joined
-
-
-def gather_ids(ids: Tensor) -> Tensor:
-    """Whole numbers of all processes, in the order of ranks; they have no gradient."""
-    if world() == 1:
-        return ids
-    parts = [torch.empty_like(ids) for _ in range(world())]
-    dist.all_gather(parts, ids.contiguous())
-    return torch.cat(parts)
-
-
-def average_gradients(weights: Iterable[Tensor]) -> None:
-    """Bring the mean of all processes' gradients to each of them."""
-    if world() == 1:
-        return
-    wanted = list(weights)
-    for weight in wanted:  # a weight that this rank's batch did not reach
-        weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
-    flat = torch.cat([w.grad.flatten() for w in wanted if w.grad is not None])
-    dist.all_reduce(flat)
-    flat /= world()
-    for weight, part in zip(wanted, flat.split([w.numel() for w in wanted]), strict=True):
-        weight.grad = part.view_as(weight)
-
-
-def same_start(weights: Iterable[Tensor]) -> None:
-    """Give every process the weights of the first."""
-    if world() > 1:
-        for weight in weights:
-            dist.broadcast(weight.data, 0)
+def _told_to_end(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    raise RankError(ENDED)
 
 
 def stop() -> None:
     """Leave the group."""
     if dist.is_initialized():
         dist.destroy_process_group()
+
+
+@contextmanager
+def joined() -> Iterator[Ranks]:
+    """The processes of a run while it goes on; the group is left at its end.
+
+    Errors: `RankError` where another of them has ended.
+    """
+    ranks = start()
+    try:
+        yield ranks
+    except RuntimeError as error:
+        if ranks.world == 1 or not is_of_others(error):
+            raise
+        raise RankError(ENDED) from error
+    finally:
+        if ranks.world == 1 or dist.get_backend() == "gloo":  # NCCL waits for those that are gone
+            stop()
+    stop()
+
+
+def is_of_others(error: BaseException) -> bool:
+    """Whether torch could not speak with another process."""
+    return isinstance(error, dist.DistError) or any(word in str(error) for word in GONE)
+
+
+@contextmanager
+def one_by_one() -> Iterator[None]:
+    """The first process runs the block, and then all others, for what is made once and then
+    found."""
+    ranks = start()
+    if not ranks.leads:
+        ranks.wait()
+    yield
+    if ranks.leads:
+        ranks.wait()
+
+
+def draw_alike_never(seed: int, epoch: int, batch: int, ranks: Ranks) -> None:
+    """Give torch's generators of each of several processes a state of its own, which depends on
+    these numbers alone: so a run may go on with another number of processes."""
+    if ranks.world > 1:
+        source = np.random.SeedSequence([seed, epoch, batch, ranks.rank])
+        torch.manual_seed(int(source.generate_state(1, np.uint64)[0] >> 1))
+
+
+def average_gradients(weights: Iterable[Tensor]) -> None:
+    """Bring the mean of all processes' gradients to each of them."""
+    ranks = everyone()
+    if ranks.world == 1:
+        return
+    wanted = list(weights)
+    for weight in wanted:  # a weight that this rank's batch did not reach
+        weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+    flat = ranks.mean(torch.cat([w.grad.flatten() for w in wanted if w.grad is not None]))
+    for weight, part in zip(wanted, flat.split([w.numel() for w in wanted]), strict=True):
+        weight.grad = part.view_as(weight)
+
+
+def same_start(weights: Iterable[Tensor]) -> None:
+    """Give every process the weights of the first."""
+    if everyone().world > 1:
+        for weight in weights:
+            dist.broadcast(weight.data, 0)

@@ -1,20 +1,27 @@
 """Ctrl-C that waits a little for the end of a step, so that no half-made step is ever saved."""
 
+import math
 import os
 import signal
 import threading
+import time
 from _thread import interrupt_main
 from types import FrameType
 
 GRACE = 1.0  # s that a step has to end by itself
+TORCHRUN = "TORCHELASTIC_RUN_ID"  # a variable that torchrun sets for its processes
 
 
 class Interrupts:
     """Within it, the first Ctrl-C sets `came`, and interrupts `GRACE` later unless `settle` is
-    called before; a second one interrupts at once."""
+    called before; a second one interrupts at once.
+
+    Under `torchrun` the terminal sends one Ctrl-C to each process, and `torchrun` the same again:
+    there a second one that follows within `GRACE` is the first.
+    """
 
     def __enter__(self) -> "Interrupts":
-        self.came = False
+        self.came, self._first = False, math.inf
         self._late: threading.Timer | None = None
         self._is_main = threading.current_thread() is threading.main_thread()
         if self._is_main:
@@ -32,8 +39,15 @@ class Interrupts:
             self._late.cancel()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.came = True
-        signal.signal(signal.SIGINT, self._before)
+        if self.came and time.monotonic() - self._first < 0.9 * GRACE:
+            return
+        if self.came:
+            signal.signal(signal.SIGINT, self._before)
+            interrupt()
+            return
+        self.came, self._first = True, time.monotonic()
+        if TORCHRUN not in os.environ:
+            signal.signal(signal.SIGINT, self._before)
         self._late = threading.Timer(GRACE, interrupt)
         self._late.daemon = True
         self._late.start()

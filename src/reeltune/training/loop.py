@@ -11,14 +11,22 @@ from torch import Tensor, nn
 
 from reeltune.batches.loader import Loader
 from reeltune.errors import ConfigError, DataError
+from reeltune.ranks.ranks import everyone, shared_batch
 from reeltune.training.checkpoint import Place, State, load_state, state_of, step_state
-from reeltune.training.distributed import average_gradients, same_start, world
+from reeltune.training.distributed import (
+    average_gradients,
+    draw_alike_never,
+    is_of_others,
+    same_start,
+)
 from reeltune.training.interrupts import GRACE, Interrupts
 from reeltune.training.log import Log, Watcher
 from reeltune.training.optim import learning_rate, optimizer_of, trainable
 from reeltune.training.schedule import Score, after_epoch, is_better
 from reeltune.training.settings import Settings, require_read
+from reeltune.training.shards import clip, is_part, shard, unshard
 from reeltune.training.step import Following, Reporting, Stateful, Step
+from reeltune.types import Batch
 
 Validate = Callable[[], dict[str, float]]  # figures of the held-out split
 
@@ -69,11 +77,13 @@ class _Training:
 
     def __init__(self, run: Run) -> None:
         require_read(run.settings, run.step.reads, run.validate is not None)
-        self.run = run
+        self.run, self.ranks = run, everyone()
+        same_start(run.model.parameters())  # frozen ones too: a base of random weights
+        if run.settings.shard:
+            shard(run.model)
         self.weights = trainable(run.model)
         # What a state holds: the statistics of a batch norm are learned as well.
         self.learned: dict[str, Tensor] = {**self.weights, **dict(run.model.named_buffers())}
-        same_start(run.model.parameters())  # frozen ones too: a base of random weights
         self.optimizer = optimizer_of(run.model, run.settings)
         torch.manual_seed(run.settings.seed)
         self.per_epoch = run.loader.order.batches // run.settings.accumulate
@@ -87,7 +97,8 @@ class _Training:
         found = load_state(run.folder, run.identity, self.learned, self.optimizer)
         self.place, self.best = found or (Place(run.identity), {})
         if found and isinstance(run.step, Stateful):
-            run.step.load_state_dict(step_state(run.folder))
+            with shared_batch():
+                run.step.load_state_dict(step_state(run.folder))
         self.resumed_at, self.saved_at = self.place.step, time.monotonic()
         self.history: list[dict[str, float]] = []
         self.log: Log | None = None
@@ -104,14 +115,19 @@ class _Training:
             with Interrupts() as self.interrupts:
                 while place.epoch < run.settings.epochs and not self._has_lost_patience():
                     self._epoch()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, RuntimeError) as error:
+            stopped = isinstance(error, KeyboardInterrupt)
+            if not stopped and not (self.interrupts.came and is_of_others(error)):
+                raise
             if self.before is not None:
                 self.before.write(run.folder)
-            raise
+            raise KeyboardInterrupt from error
         finally:
             if self.log:
                 self.log.close()
         self._take_best()
+        if run.settings.shard:
+            unshard(run.model)
         return Outcome(
             place.step,
             place.best_epoch,
@@ -133,10 +149,10 @@ class _Training:
                 break
             if place.batch % gathered == 0:
                 self.before = self._state() if self.slowest > GRACE / 2 else None
-            facts.append(self._finite(run.step(batch, 1 / gathered)))
+            facts.append(self._gradients(batch))
             place.batch += 1
             if place.batch % gathered == 0:
-                size = gathered * run.settings.batch * world()
+                size = gathered * run.settings.batch
                 place.seconds += time.monotonic() - start
                 self.slowest = max(self.slowest, time.monotonic() - start)
                 self._update(facts, size / (time.monotonic() - start))
@@ -145,15 +161,24 @@ class _Training:
         self._validate()
         place.epoch, place.batch = place.epoch + 1, 0
         self._save()
-        if self.interrupts.came:
+        if self.ranks.highest(self.interrupts.came):
             raise KeyboardInterrupt
+
+    def _gradients(self, batch: Batch) -> dict[str, float]:
+        """Add the gradients of a batch to the weights' own; returns the means over processes of
+        what the step says."""
+        run, place = self.run, self.place
+        draw_alike_never(run.settings.seed, place.epoch, place.batch, self.ranks)
+        with shared_batch():
+            said = run.step(batch, 1 / run.settings.accumulate)
+        return self._finite(self.ranks.mean_figures(said))
 
     def _update(self, facts: list[dict[str, float]], clips_per_second: float) -> None:
         """One optimizer step from the gradients of its batches."""
         settings, place = self.run.settings, self.place
-        average_gradients(self.weights.values())
+        average_gradients(weight for weight in self.weights.values() if not is_part(weight))
         rates = self._set_rates()
-        norm = nn.utils.clip_grad_norm_(self.weights.values(), settings.clip_norm or float("inf"))
+        norm = clip(self.weights.values(), settings.clip_norm or float("inf"))
         if not norm.isfinite():
             raise DataError(
                 f"the gradient of step {place.step + 1} is not finite at a learning rate of "
@@ -171,8 +196,10 @@ class _Training:
             self.log.write("step", place.step, said)
         if self.run.watcher:
             self.run.watcher.step(said)
-        stopping = self.interrupts.came
-        if stopping or time.monotonic() - self.saved_at > 60 * settings.save_minutes:
+        due = time.monotonic() - self.saved_at > 60 * settings.save_minutes
+        agreed = self.ranks.highest_of([self.interrupts.came, due, self.slowest])
+        stopping, due, self.slowest = bool(agreed[0]), bool(agreed[1]), agreed[2]
+        if stopping or due:
             self._save()
         if stopping:
             raise KeyboardInterrupt
@@ -203,7 +230,7 @@ class _Training:
         found = {"epoch": float(place.epoch), **said}
         if run.validate is not None:
             run.model.eval()
-            figures = run.validate()
+            figures = self.ranks.figures_of_first(run.validate())
             found |= figures
             score = self._judge(figures)
         else:  # the last is best
@@ -246,11 +273,13 @@ class _Training:
         self.run.model.eval()
 
     def _state(self) -> State | None:
-        """What a resumed run goes on from, for the process that writes it."""
-        if not self.run.leads:
+        """What a resumed run goes on from, for the process that writes it; all must ask for it."""
+        with shared_batch():
+            step = self.run.step.state_dict() if isinstance(self.run.step, Stateful) else None
+        if not self.run.leads and not self.run.settings.shard:
             return None
-        step = self.run.step.state_dict() if isinstance(self.run.step, Stateful) else None
-        return state_of(self.place, self.learned, self.optimizer, self.best, step)
+        state = state_of(self.place, self.learned, self.optimizer, self.best, step)
+        return state if self.run.leads else None
 
     def _save(self) -> None:
         self.interrupts.settle()

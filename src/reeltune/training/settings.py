@@ -12,7 +12,7 @@ from reeltune.training.schedule import FOLLOWS, Rule
 from reeltune.training.weighting import Weighting
 
 # Settings that only some steps read.
-OF_STEPS = frozenset({"precision", "chunk", "combine", "combine_options"})
+OF_STEPS = frozenset({"precision", "chunk", "combine", "combine_options", "shard"})
 OF_VALIDATION = ("judged_by", "patience")  # and that nothing reads where there is none
 
 
@@ -22,7 +22,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     epochs: PositiveInt = 5
-    batch: PositiveInt = 32  # pairs per step and process
+    batch: PositiveInt = 32  # pairs of all processes together
     accumulate: PositiveInt = 1  # batches per optimizer step; negatives stay within a batch
     chunk: PositiveInt | None = None  # pairs whose activations are held at once; None: all
     lr: NonNegativeFloat = 1e-3
@@ -39,6 +39,7 @@ class Settings(BaseModel):
     combine: str | None = None  # of training/weightings: how losses are weighed; None: they are
     # summed
     combine_options: dict[str, Any] = {}  # of the weighting
+    shard: bool = False  # weights of layers are shared out among processes (training/shards.py)
     seed: NonNegativeInt = 0
     every_caption: bool = False  # an epoch sees every pair, not one caption per video
     neighbours: PositiveInt = 1  # videos of the dataset's order that enter a batch together

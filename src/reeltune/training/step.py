@@ -11,8 +11,8 @@ from torch import Tensor
 from reeltune.errors import ConfigError
 from reeltune.nn.draw import Draw
 from reeltune.objectives.named import device_of, named_losses
+from reeltune.ranks.ranks import everyone
 from reeltune.training.contrasted import is_contrasted
-from reeltune.training.distributed import gather, gather_ids
 from reeltune.types import Batch, Contrasted, Tokens
 
 Precision = Literal["fp32", "bf16"]
@@ -95,7 +95,7 @@ class Contrast:
     vector, then each chunk again with a graph (Gao et al., 2101.06983). The gradient is the same.
     """
 
-    reads = frozenset({"precision", "chunk"})
+    reads = frozenset({"precision", "chunk", "shard"})
 
     def __init__(
         self, model: Contrasted, precision: Precision = "fp32", chunk: int | None = None
@@ -110,7 +110,8 @@ class Contrast:
         self._names: set[str] | None = None  # of the model's losses, once they are known
 
     def __call__(self, batch: Batch, share: float = 1.0) -> dict[str, float]:
-        group = gather_ids(batch.video.to(self._model.logit_scale.device))
+        gather = everyone().gather
+        group = gather(batch.video.to(self._model.logit_scale.device))
         if self._chunk is None or self._chunk >= len(batch.video):
             text, video = self._encode(batch)
             losses = self._losses(batch, gather(text), gather(video), group)
@@ -156,7 +157,8 @@ class Contrast:
             with torch.no_grad():
                 vectors.append(self._encode(some))
         text, video = (torch.cat(part).requires_grad_() for part in zip(*vectors, strict=True))
-        losses = self._losses(batch, gather(text), gather(video), group)
+        every = everyone().gather
+        losses = self._losses(batch, every(text), every(video), group)
         self._backward(losses, share)
         for some, draw, rows in zip(
             chunks(batch, size), draws, _rows(len(text), size), strict=True

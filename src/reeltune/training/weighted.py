@@ -11,7 +11,7 @@ from reeltune.meltr.derivatives import gradient
 from reeltune.meltr.losses import Losses, lowered_to
 from reeltune.meltr.outer import Outer
 from reeltune.meltr.ranks import mean_over_ranks
-from reeltune.nn.draw import Draw
+from reeltune.nn.draw import Draw, alike
 from reeltune.objectives.named import device_of, primary_of
 from reeltune.training.step import Precision
 from reeltune.training.weighting import AtStep, Weighed, Weighting
@@ -50,7 +50,8 @@ class Weighted:
         """Gradients of `share` of a step; returns the losses, and how strongly each is trained."""
         self._last = self._losses(batch, Draw(device_of(self.model)))
         at = AtStep(self._last.here(), self._weights, lambda: self._judging(batch), share)
-        found = self.weighting.weigh(at)
+        with alike(device_of(self.model)):
+            found = self.weighting.weigh(at)
         self._require_finite(at.values, found)
         at.train(found.slopes)
         named = dict(zip(self.tasks, at.values.tolist(), strict=True))

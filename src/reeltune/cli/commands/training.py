@@ -55,6 +55,7 @@ def train(
     """
     from reeltune.cli.bars import TrainingBar
     from reeltune.cli.output import show_figures, show_trained
+    from reeltune.cli.ranked import is_first
     from reeltune.recipes.own import is_path
     from reeltune.recipes.read import read_recipe
     from reeltune.runs.feature_maker import why_not_to_index
@@ -65,7 +66,7 @@ def train(
     chosen = read_recipe(recipe, changes_of(settings, **named))
     parts = [Path(recipe).stem] if is_path(recipe) else recipe.split("/")
     out = out or Path("runs", *parts, f"seed{chosen.training.seed}")
-    with TrainingBar(hidden=as_json) as bar:
+    with TrainingBar(hidden=as_json or not is_first()) as bar:
         place = RunPlace(out=out, data=data, device=device, watcher=bar, tensorboard=tensorboard)
         trained = run_recipe(chosen, place)
     if not trained.leads:

@@ -19,10 +19,12 @@ from torch.nn import functional as F
 from reeltune.models._all_in_one.network import Network
 from reeltune.models._all_in_one.transformer import Clips
 from reeltune.models._bert.sequence import Sequence
+from reeltune.models._of_all import of_all
 from reeltune.nn.precise import precise
 from reeltune.objectives.info_nce import info_nce
 from reeltune.objectives.masked_language import IGNORED, Masked, masked_language
 from reeltune.objectives.wrong_pairs import draw_wrong
+from reeltune.ranks.ranks import sharing
 from reeltune.types import Tokens
 
 Task = Literal["vtc", "itm", "mlm"]
@@ -55,16 +57,20 @@ class Scene:
         """Cross-entropies of texts over clips and of clips over texts, both added, as in the
         release."""
         text, clip = self.network.text_vectors(self.text), self.network.video_vectors(self.clip)
+        every = sharing().gather
         with torch.autocast(text.device.type, enabled=False):
-            return 2 * info_nce(text @ clip.T / self.temperature, self.video)
+            cosines = every(text) @ every(clip).T
+            return 2 * info_nce(cosines / self.temperature, every(self.video))
 
     def itm(self) -> Tensor:
         """Half the mean over right pairs, half the mean over as many wrong ones for each text."""
         right = self._logits(self.text, self.clip)
-        texts, clips = draw_wrong(self.video, self.negatives)
-        if len(texts) == 0:
-            return _cross_entropy(right, 1)
-        wrong = self._logits(self.text.rows(texts), self.clip.rows(clips))
+        ranks = sharing()
+        video, every = ranks.gather(self.video), of_all(self.clip)
+        texts, clips = draw_wrong(video, self.negatives, own=self.video)
+        if bool((video == video[0]).all()):
+            return _cross_entropy(right, 1) + 0 * every.states.sum()
+        wrong = self._logits(self.text.rows(texts), every.rows(clips))
         return (_cross_entropy(right, 1) + _cross_entropy(wrong, 0)) / 2
 
     def mlm(self) -> Tensor:
@@ -80,7 +86,9 @@ class Scene:
 
 
 def _cross_entropy(logits: Float[Tensor, "B 2"], label: int) -> Float[Tensor, ""]:
-    return F.cross_entropy(logits, logits.new_full((len(logits),), label).long())
+    labels = logits.new_full((len(logits),), label).long()
+    summed = F.cross_entropy(logits, labels, reduction="sum")
+    return sharing().share_of_mean(summed, len(logits))
 
 
 LOSSES: dict[Task, Callable[[Scene], Tensor]] = {

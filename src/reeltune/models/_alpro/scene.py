@@ -18,11 +18,13 @@ from torch.nn import functional as F
 from reeltune.models._alpro.network import Network
 from reeltune.models._alpro.settings import Task
 from reeltune.models._bert.sequence import Sequence
+from reeltune.models._of_all import of_all
 from reeltune.nn.precise import precise
 from reeltune.objectives.hard_negatives import NONE, draw_hard_negatives
 from reeltune.objectives.info_nce import info_nce
 from reeltune.objectives.masked_language import IGNORED, Masked, masked_language
 from reeltune.objectives.soft_labels import soft_labels
+from reeltune.ranks.ranks import sharing
 from reeltune.types import Tokens
 
 
@@ -52,11 +54,17 @@ class Scene:
         return self.network.read_text(self.tokens.ids, self.tokens.mask)
 
     @cached_property
-    def logits(self) -> Float[Tensor, "B B"]:
-        """Cosines of texts and clips over the temperature, never in bfloat16."""
+    def every(self) -> Int[Tensor, " N"]:
+        """The videos of all processes that share the batch."""
+        return sharing().gather(self.video)
+
+    @cached_property
+    def logits(self) -> Float[Tensor, "N N"]:
+        """Cosines of their texts and clips over the temperature, never in bfloat16."""
         text, clip = self.network.text_vectors(self.text), self.network.video_vectors(self.clip)
         with torch.autocast(clip.device.type, enabled=False):
-            return text @ clip.T / self.network.temperature
+            cosines = sharing().gather(text) @ sharing().gather(clip).T
+            return cosines / self.network.temperature
 
     @cached_property
     def fused(self) -> Float[Tensor, "B LV D"]:
@@ -64,22 +72,25 @@ class Scene:
         return self.network.text_encoder.fuse(self.text, self.clip)
 
     def vtc(self) -> Tensor:
-        return info_nce(self.logits, self.video)
+        return info_nce(self.logits, self.every)
 
     def vtm(self) -> Tensor:
         """Mean cross-entropy over 3B pairs: those of the batch, each text with a wrong clip, and
         each clip with a wrong text."""
         count = torch.arange(len(self.video), device=self.video.device)
-        clips = draw_hard_negatives(self.logits, self.video)
-        texts = draw_hard_negatives(self.logits.T, self.video)
+        first = sharing().rank * len(count)
+        own = first + count
+        clips = draw_hard_negatives(self.logits[own], self.every, first=first)
+        texts = draw_hard_negatives(self.logits.T[own], self.every, first=first)
         has_clip, has_text = clips != NONE, texts != NONE
         wrong = self.network.text_encoder.fuse_first(
-            self.text.rows(torch.cat([count[has_clip], texts[has_text]])),
-            self.clip.rows(torch.cat([clips[has_clip], count[has_text]])),
+            of_all(self.text).rows(torch.cat([own[has_clip], texts[has_text]])),
+            of_all(self.clip).rows(torch.cat([clips[has_clip], own[has_text]])),
         )
         scores = self.network.matching(torch.cat([self.fused[:, 0], wrong]))
         belongs = (torch.arange(len(scores), device=scores.device) < len(count)).long()
-        return F.cross_entropy(scores, belongs)
+        summed = F.cross_entropy(scores, belongs, reduction="sum")
+        return sharing().share_of_mean(summed, len(scores))
 
     def mlm(self) -> Tensor:
         masked = self.hide()

@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reeltune.nn.batch_norm import batch_norm
+
 
 class Encoded(NamedTuple):
     """One side of a batch, in both parts of the space."""
@@ -33,7 +35,8 @@ class Space(nn.Module):
             self.concept, self.concept_norm = nn.Linear(width, concepts), nn.BatchNorm1d(concepts)
 
     def forward(self, levels: Float[Tensor, "B W"]) -> Encoded:
-        latent = F.normalize(self.dropout(self.latent_norm(self.latent(levels))), dim=1)
+        latent = batch_norm(self.latent_norm, self.latent(levels))
+        latent = F.normalize(self.dropout(latent), dim=1)
         if not self.has_concepts:
             return Encoded(latent, latent.new_zeros(len(latent), 0))
-        return Encoded(latent, self.concept_norm(self.concept(levels)))
+        return Encoded(latent, batch_norm(self.concept_norm, self.concept(levels)))

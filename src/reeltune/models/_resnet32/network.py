@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reeltune.nn.batch_norm import batch_norm
 from reeltune.objectives.rotation import QUARTERS
 
 STAGES = 3
@@ -29,7 +30,8 @@ class Block(nn.Module):
         self.bn2 = nn.BatchNorm2d(width)
 
     def forward(self, states: Float[Tensor, "N C S S"]) -> Float[Tensor, "N C1 S1 S1"]:
-        found = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(states)))))
+        inner = F.relu(batch_norm(self.bn1, self.conv1(states)))
+        found = batch_norm(self.bn2, self.conv2(inner))
         kept = states[:, :, :: self.stride, :: self.stride]
         before = self.added // 2
         return F.relu(found + F.pad(kept, (0, 0, 0, 0, before, self.added - before)))
@@ -54,7 +56,7 @@ class Network(nn.Module):
 
     def forward(self, pictures: Float[Tensor, "N 3 S S"]) -> Float[Tensor, "N D"]:
         """The mean over all places of what the last block gives."""
-        states = self.blocks(F.relu(self.bn1(self.conv1(pictures))))
+        states = self.blocks(F.relu(batch_norm(self.bn1, self.conv1(pictures))))
         return states.mean(dim=(2, 3))
 
     def turn_scores(self, states: Float[Tensor, "N D"]) -> Float[Tensor, "N 4"]:

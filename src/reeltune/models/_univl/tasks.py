@@ -17,6 +17,7 @@ from typing import Literal, get_args
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from reeltune.models._of_all import of_all
 from reeltune.models._univl.network import Network, pooled_text, pooled_video
 from reeltune.models._univl.targets import Caption, Hidden
 from reeltune.models._univl.towers import Sequence
@@ -26,6 +27,7 @@ from reeltune.objectives.masked_frame import masked_frame
 from reeltune.objectives.masked_language import masked_language
 from reeltune.objectives.matching import matching
 from reeltune.objectives.max_margin import max_margin
+from reeltune.ranks.ranks import sharing
 from reeltune.types import Tokens
 
 Task = Literal["joint", "align", "cmlm", "cmfm", "m_joint", "m_align", "decoder", "m_decoder"]
@@ -44,6 +46,11 @@ class Scene:
     hide: Callable[[], Hidden]  # draws what is hidden
     video: Int[Tensor, " B"]  # equal where two rows show the same video
     margin: float
+
+    @property
+    def first(self) -> int:
+        """The place of the first row in the batch that all processes share."""
+        return sharing().rank * len(self.video)
 
     @cached_property
     def read(self) -> tuple[Sequence, Sequence]:
@@ -71,11 +78,13 @@ class Scene:
         return fused[:, :words], fused[:, words:]
 
     def joint(self, read: tuple[Sequence, Sequence]) -> Tensor:
-        scores = pooled_text(read[0]) @ pooled_video(read[1]).T
-        return max_margin(scores, self.video, self.margin)
+        every = sharing().gather
+        scores = every(pooled_text(read[0])) @ every(pooled_video(read[1])).T
+        return max_margin(scores, every(self.video), self.margin)
 
     def align(self, read: tuple[Sequence, Sequence]) -> Tensor:
-        return matching(precise(self.network.align(*read)), self.video)
+        scores = precise(self.network.align(read[0], of_all(read[1])))
+        return matching(scores, sharing().gather(self.video), self.first)
 
     def decode(self, read: tuple[Sequence, Sequence]) -> Tensor:
         seen = self.network.cross(*read)
@@ -89,7 +98,9 @@ class Scene:
     def cmfm(self) -> Tensor:
         guess = self.network.cls_visual(self.fused_masked[1])
         truth = self.network.normalize_video(self.features)
-        return masked_frame(precise(guess), precise(truth), self.mask, self.hidden.frames)
+        ranks = sharing()
+        truth, mask = ranks.gather_padded(precise(truth)), ranks.gather_padded(self.mask)
+        return masked_frame(precise(guess), truth, mask, self.hidden.frames, self.first)
 
 
 LOSSES: dict[Task, Callable[[Scene], Tensor]] = {

@@ -18,11 +18,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reeltune.models._bert.sequence import Sequence
+from reeltune.models._of_all import of_all
 from reeltune.models._violet.masking import cover, hide_words, mask_blocks
 from reeltune.models._violet.network import Network
 from reeltune.nn.precise import precise
 from reeltune.objectives.masked_language import Masked, masked_language
 from reeltune.objectives.matching import matching
+from reeltune.ranks.ranks import sharing
 from reeltune.types import Tokens
 
 Task = Literal["vtm", "mtm", "mvm"]
@@ -81,8 +83,9 @@ class Scene:
 
     def vtm(self) -> Tensor:
         text = self.network.read_text(self.text.ids, self.text.mask)
-        scores = precise(self.network.align(text, self.read)) / self.temperature
-        return matching(scores.T, self.video)
+        scores = precise(self.network.align(of_all(text), self.read)) / self.temperature
+        ranks = sharing()
+        return matching(scores.T, ranks.gather(self.video), ranks.rank * len(self.video))
 
     def mtm(self) -> Tensor:
         return masked_language(precise(self.network.fc_mtm(self.fused[0])), self.hidden.labels)
@@ -90,7 +93,9 @@ class Scene:
     def mvm(self) -> Tensor:
         states = self.fused[1][:, :, 1:]  # (B, T, P, D), without those for whole frames
         guess = self.network.fc_mvm(states[self.covered.flatten(2)])
-        return F.cross_entropy(precise(guess), self._tokens()[self.covered.flatten(2)])
+        tokens = self._tokens()[self.covered.flatten(2)]
+        summed = F.cross_entropy(precise(guess), tokens, reduction="sum")
+        return sharing().share_of_mean(summed, len(tokens))
 
     def _tokens(self) -> Int[Tensor, "B T P"]:
         """The tokens of all places as they are."""

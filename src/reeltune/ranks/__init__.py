@@ -1,0 +1,1 @@
+"""Several processes that compute one batch together, and what they tell each other."""
