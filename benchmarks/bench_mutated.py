@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import httpx
 from PIL import Image, ImageDraw
@@ -99,7 +100,9 @@ def make_clips(folder: Path) -> list[Path]:
     return paths
 
 
-def write_mutated(root: Path, clips: list[Path], count: int, secret: Path, seed: int) -> Counter:
+def write_mutated(
+    root: Path, clips: list[Path], count: int, secret: Path, seed: int
+) -> Counter[str]:
     """So many files, every fifth of which is a false one; how many there are of each kind."""
     chance, kinds = random.Random(seed), Counter[str]()
     contents, false = {clip: clip.read_bytes() for clip in clips}, [*false_ones(secret).items()]
@@ -131,7 +134,7 @@ def serving(library: Path, root: Path) -> Iterator[httpx.Client]:
         server.wait()
 
 
-def brought_in(client: httpx.Client, root: Path) -> dict[str, list]:
+def brought_in(client: httpx.Client, root: Path) -> dict[str, list[Any]]:
     """The report of a job that brings in a folder."""
     job = client.post("/api/jobs", json={"kind": "index", "paths": [str(root)]}).json()
     while job["state"] not in ENDED:
@@ -152,7 +155,7 @@ def addresses(client: httpx.Client) -> Iterator[str]:
         yield f"/api/moments/{moment['id']}/clip?exact=true"
 
 
-def accounted(report: dict[str, list]) -> dict[str, str]:
+def accounted(report: dict[str, list[Any]]) -> dict[str, str]:
     """The files that a report tells of, each with what became of it."""
     found = {one["path"]: "indexed" for one in report["indexed"]}
     found |= {one["path"]: "failed" for one in report["failed"] if one["reason"].strip()}
