@@ -140,12 +140,12 @@ def hybrid(tmp_path_factory: pytest.TempPathFactory) -> Hybrid:
 def test_the_figures_are_those_of_the_official_tester(hybrid: Hybrid) -> None:
     collection, released, model = hybrid
     found = official_figures(released, collection.clips["test"], collection.texts["test"])
-    assert found == pytest.approx(TEST, rel=1e-4)  # processors round near ties to either side
+    assert found == pytest.approx(TEST, rel=1e-3)  # processors round near ties to either side
     report = told(
         *("evaluate", model, "--benchmark", "msrvtt-official", "--data", collection.root),
         *("--set", "options.collection=toy"),
     )
-    assert figures_of(report) == pytest.approx(TEST, rel=1e-4)
+    assert figures_of(report) == pytest.approx(TEST, rel=1e-3)
     card = report["protocol"]
     assert card["scores"] == "similarity, each part by its range in this matrix"
     assert (card["queries"], card["gallery"]) == (180, 30)
