@@ -35,7 +35,7 @@ def test_a_picture_is_searched_by(server: httpx.Client, library: Path, picture: 
 
 
 def near(hit: dict[str, Any]) -> dict[str, Any]:
-    """The same hit, with numbers up to rounding: beside a picture torch reads the words of a
+    """A hit whose numbers count up to rounding: beside a picture torch reads the words of a
     library that was just opened, and numpy those of a server that has read words before."""
     parts = {name: pytest.approx(part, rel=1e-5) for name, part in hit["parts"].items()}
     numbers = {name: pytest.approx(hit[name], rel=1e-5) for name in ("score", "confidence")}
