@@ -159,7 +159,7 @@ def gradients(ranks: Ranks, name: str) -> Found:
 
 
 def hypergradients(ranks: Ranks, name: str) -> Found:
-    """What every scheme gives; the outer batch is shared by the processes as training batches are."""
+    """What every scheme gives; processes share the outer batch as those of training."""
     model, found = model_of(name), {}
     lower, upper = [own(whole(model, name, seed), ranks) for seed in (1, 2)], whole(model, name, 3)
     tasks = tuple(model.losses(lower[0]))
