@@ -10,7 +10,6 @@ import pytest
 ROOT = Path(__file__).parents[2] / "src" / "reeltune"
 FILES = sorted(ROOT.rglob("*.py"))
 OF_OURS = {  # files of this package or another, and those that this program alone writes
-    "batches/frame_cache.py",
     "features/concepts.py",
     "media/_media.py",  # within the sandbox
     "models/_lite/conse.py",

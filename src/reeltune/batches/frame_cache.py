@@ -15,12 +15,17 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
 
 from reeltune.media.sampling import Sampling
 from reeltune.storage.content import known_hash
 from reeltune.types import Pixels
 
 VERSION = 2  # of what is stored; a new one where the same clip would give other frames
+# Not .npy, as once: numpy reads its header by Python's parser, which fails at times in 3.11 where
+# several threads parse at once. Files of that kind are left to the eviction.
+KINDS = (".safetensors", ".npy")
 LIMIT = 20 << 30  # bytes
 SPARED = 0.9  # of the limit, what is left after an eviction
 ABANDONED = 3600.0  # s after which a half-written file is that of a process that died
@@ -44,12 +49,12 @@ class FrameCache:
         self.folder, self.limit = folder, limit
         folder.mkdir(parents=True, exist_ok=True)
         self._drop_abandoned()
-        self._size = sum(status.st_size for status, _ in self._files("*.npy"))
+        self._size = sum(status.st_size for status, _ in self._entries())
         self._evicting = threading.Lock()
 
     def get(self, wanted: Wanted, make: Callable[[Wanted], Frames]) -> Frames:
         """Frames of a clip, from disk or else from `make`, whose errors pass through."""
-        file = self.folder / f"{self._key(wanted)}.npy"
+        file = self.folder / f"{self._key(wanted)}{KINDS[0]}"
         found = _read(file)
         if found is not None:
             return found
@@ -65,8 +70,7 @@ class FrameCache:
     def _write(self, file: Path, frames: Frames) -> None:
         # Two threads may miss the same clip at once, and each needs a name of its own.
         half = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
-        with half.open("wb") as opened:
-            np.save(opened, frames)
+        half.write_bytes(save({"frames": frames}))
         size = half.stat().st_size
         half.replace(file)
         with self._evicting:
@@ -75,7 +79,7 @@ class FrameCache:
                 self._evict()
 
     def _evict(self) -> None:
-        files = self._files("*.npy")
+        files = self._entries()
         self._size = sum(status.st_size for status, _ in files)
         for status, path in sorted(files, key=lambda found: found[0].st_mtime_ns):
             if self._size <= SPARED * self.limit:
@@ -84,9 +88,13 @@ class FrameCache:
             self._size -= status.st_size
 
     def _drop_abandoned(self) -> None:
-        for status, path in self._files(".*.npy.*"):
-            if status.st_mtime < time.time() - ABANDONED:
-                path.unlink(missing_ok=True)
+        for kind in KINDS:
+            for status, path in self._files(f".*{kind}.*"):
+                if status.st_mtime < time.time() - ABANDONED:
+                    path.unlink(missing_ok=True)
+
+    def _entries(self) -> list[tuple[os.stat_result, Path]]:
+        return [found for kind in KINDS for found in self._files(f"*{kind}")]
 
     def _files(self, pattern: str) -> list[tuple[os.stat_result, Path]]:
         """Files that exist, whatever other processes delete meanwhile."""
@@ -100,10 +108,8 @@ class FrameCache:
 def _read(file: Path) -> Frames | None:
     """Frames of a file, which now counts as read last; None if it is absent or broken."""
     try:
-        with file.open("rb") as opened:
-            frames = np.lib.format.read_array(opened, allow_pickle=False)
-            is_whole = not opened.read(1)
+        frames = load_file(file)["frames"]
         os.utime(file)
-    except (OSError, ValueError, EOFError):
+    except (OSError, SafetensorError, KeyError):
         return None
-    return frames if is_whole and frames.ndim == 4 and frames.dtype == np.uint8 else None
+    return frames if frames.ndim == 4 and frames.dtype == np.uint8 else None
