@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import ConfigDict
 
@@ -22,6 +22,8 @@ class Pixels:
     shortest: int | None = None  # None: the same as `size`
 
 
+Part = Literal["train", "val", "test"]  # a split of a dataset
+PARTS: tuple[Part, ...] = get_args(Part)
 NAMED = 5  # of what was left out for one reason, how many are named
 
 

@@ -24,7 +24,7 @@ LIGHT = (  # modules that must not wait for those
     "reeltune.search.encoder",
     "reeltune.models.opening.sentences",
     "reeltune.models.text_towers.known",
-    "reeltune.serve.state",
+    "reeltune.serve.run",
     "reeltune.serve.client",
 )
 SAYS = f"""

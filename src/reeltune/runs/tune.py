@@ -25,7 +25,9 @@ from reeltune.runs.learning import Learning, learn, open_learning
 from reeltune.runs.marked_wrong import Against, WrongPlaces, answers_of, wrong_places, wrong_taken
 from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import Learned, left_out_of
+from reeltune.search.mark_captions import LEAST
 from reeltune.storage.atomic_file import write_atomically
+from reeltune.storage.run_log import VERDICT
 from reeltune.tasks.retrieval import evaluate
 from reeltune.training.checkpoint import remove_state
 from reeltune.training.settings import Settings
@@ -33,8 +35,6 @@ from reeltune.types import Split
 
 FRAMES = 12
 VOP_FP = (vop.Text(), vop.Generic(length=4), vop.Position(), vop.Joint())
-VERDICT = "verdict.json"  # of a tuning: what it was worth, in words and figures
-LEAST = 8  # training videos; fewer fill no batch worth contrasting
 BATCH = 32
 STEPS = 400  # about as many as pay on a small collection; fewer epochs where it is large
 

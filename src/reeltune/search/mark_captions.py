@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reeltune.data.splits.part import PARTS, Part
 from reeltune.errors import ConfigError
+from reeltune.records import PARTS, Part
 from reeltune.search.marks import Kept, Mark, placed
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.place import Place
@@ -24,6 +24,7 @@ TURN: tuple[Part, ...] = (  # of each ten files; the first two are enough to lea
     *("train", "test", "train", "val", "train"),
     *("test", "train", "train", "test", "train"),
 )
+LEAST = 8  # videos that tuning learns from; fewer fill no batch worth contrasting
 FORMULA = ("=", "+", "-", "@")  # what spreadsheets begin to compute at
 
 

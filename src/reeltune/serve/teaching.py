@@ -14,9 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reeltune.errors import in_short
 from reeltune.evaluation.comparison import FEWEST
-from reeltune.runs.finished import METRICS
-from reeltune.runs.tune import LEAST, VERDICT
-from reeltune.search.mark_captions import TURN, MarkCaptions, captions_of
+from reeltune.search.mark_captions import LEAST, TURN, MarkCaptions, captions_of
 from reeltune.search.marks import folder_of, read_marks
 from reeltune.search.store.manifest import Manifest
 from reeltune.serve.errors import Refusal
@@ -25,6 +23,7 @@ from reeltune.serve.state import State
 from reeltune.serve.training_runs import run_id
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.object_path import ObjectPath
+from reeltune.storage.run_log import METRICS, VERDICT
 from reeltune.storage.settings_file import read_json
 
 CAPTIONS, BEGUN = "captions.csv", "begun.json"

@@ -7,6 +7,7 @@ LOG = "log.jsonl"
 RECIPE = "recipe.yaml"
 METRICS = "metrics.json"
 BEFORE = "before.json"  # of a tuning: the report of the model that was tuned
+VERDICT = "verdict.json"  # of a tuning: what it was worth, in words and figures
 
 
 def line_of(kind: str, step: int, facts: Mapping[str, float | str]) -> str:

@@ -1,12 +1,12 @@
 """The splits that a dataset may have, by their names."""
 
-from typing import Literal, Protocol, get_args, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from reeltune.errors import ConfigError, NoSplitError
+from reeltune.records import PARTS as PARTS
+from reeltune.records import Part as Part
 from reeltune.types import Split
 
-Part = Literal["train", "val", "test"]
-PARTS: tuple[Part, ...] = get_args(Part)
 _OFTEN = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
 
 
