@@ -3,7 +3,8 @@
 Written from a description of it. Items are encoded 128 at once, in the order of the files. Each
 matrix of scores, cosines and Jaccard, is brought to 0 .. 1 by its own lowest and highest score;
 0.6 of the first and 0.4 of the second are added. A query's rank is that of its best right answer
-among everything, which for a video is its best caption among all captions.
+among everything, which for a video is its best caption among all captions. Of equal scores, as two
+videos with one caption have, that of a wrong answer comes first.
 """
 
 import math
@@ -24,7 +25,13 @@ def official_figures(
 ) -> dict[str, float]:
     """R@1, R@5, R@10, MdR, MnR and mAP (0 to 1) of both directions, such as "t2v R@1"."""
     scores = official_scores(released, list(clips.values()), texts)
-    videos = list(clips)
+    return figures_by(scores, list(clips), texts)
+
+
+def figures_by(
+    scores: list[list[float]], videos: Sequence[str], texts: Sequence[Text]
+) -> dict[str, float]:
+    """The figures of scores of texts x videos."""
     right = [[video == own for video in videos] for own, _, _ in texts]
     there = _figures("t2v", scores, right)
     back = _figures(
@@ -79,7 +86,7 @@ def _brought_to_one(scores: list[list[float]]) -> list[list[float]]:
 def _figures(way: str, scores: list[list[float]], right: list[list[bool]]) -> dict[str, float]:
     ranks, precisions = [], []
     for row, answers in zip(scores, right, strict=True):
-        order = sorted(range(len(row)), key=lambda place: -row[place])
+        order = sorted(range(len(row)), key=lambda place: (-row[place], answers[place]))
         found = [rank for rank, place in enumerate(order, 1) if answers[place]]
         ranks.append(found[0])
         precisions.append(np.mean([hits / rank for hits, rank in enumerate(found, 1)]))

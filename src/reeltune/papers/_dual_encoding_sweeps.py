@@ -168,7 +168,10 @@ def _sums(
     card = held.report(model, part).protocol
     found: dict[str, list[float]] = {"t2v": [], "v2t": []}
     for alpha in ALPHAS:
-        scores = latent * (alpha / divisors[0]) + concept * ((1 - alpha) / divisors[1])
+        if alpha in (0, 1):  # a part alone is not divided: rounding would make ties of neighbours
+            scores = latent if alpha else concept
+        else:
+            scores = latent * (alpha / divisors[0]) + concept * ((1 - alpha) / divisors[1])
         report = retrieval_report(scores.numpy(), pairs, gallery_of(pairs)[0], card)
         found["t2v"].append(report.t2v["SumR"])
         found["v2t"].append(report.v2t["SumR"])
