@@ -18,7 +18,13 @@ from oracles.slow_violet import (
     watched,
 )
 from reeltune.errors import CheckpointError, ConfigError, DataError
-from reeltune.models._violet.masking import cover, hide_words, mask_blocks
+from reeltune.models._violet.masking import (
+    choose_by_attention,
+    choose_words,
+    cover,
+    hide,
+    mask_blocks,
+)
 from reeltune.models.opening.material import Material
 from reeltune.models.opening.open import open_encoder, open_model
 from reeltune.models.violet import Config, Violet, load
@@ -57,16 +63,29 @@ def test_matching_is_each_videos_own_text_among_those_of_other_videos(
     assert float(found) == pytest.approx(wanted, rel=1e-9)
 
 
+@pytest.mark.parametrize("attended", [0.0, 0.5])
 @torch.no_grad()
-def test_masked_losses_are_guesses_of_hidden_words_and_of_tokens_of_covered_places() -> None:
-    """In the order in which a batch draws: words, then places."""
-    model = small()
+def test_masked_losses_are_guesses_of_hidden_words_and_of_tokens_of_covered_places(
+    attended: float,
+) -> None:
+    """In the order in which a batch draws: words, places, then what is looked at."""
+    model = small(attended=attended)
     torch.manual_seed(3)
     found = model.losses(batch_for(model))
     torch.manual_seed(3)
     tokens, (frames, mask) = model.tokenize(TEXTS), clips(model)
-    masked = hide_words(tokens, model.words.mask, 0.15)
-    covered = mask_blocks(mask, model.config.side)
+    chosen, covered = choose_words(tokens, 0.15), mask_blocks(mask, model.config.side)
+    if attended:
+        rows = torch.rand(len(TEXTS)) < attended
+        assert rows.any()
+        assert not rows.all()
+        words, places = model.network.looked_at(
+            model.read_text(tokens), model.read_video(frames, mask)
+        )
+        looked = places.unflatten(1, (mask.shape[1], -1))
+        by_words, by_places = choose_by_attention(words, looked, tokens, mask, 0.15)
+        chosen[rows], covered[rows] = by_words[rows], by_places.view(covered.shape)[rows]
+    masked = hide(tokens, chosen, model.words.mask)
     black = cover(frames, covered)
     pairs, labels, hidden, truth = [], [], [], []
     for row, length in enumerate(LENGTHS):
@@ -81,6 +100,21 @@ def test_masked_losses_are_guesses_of_hidden_words_and_of_tokens_of_covered_plac
     assert float(found["mtm"]) == pytest.approx(wanted, rel=1e-9)
     wanted = slow_mvm(model.network, pairs, hidden, truth)
     assert float(found["mvm"]) == pytest.approx(wanted, rel=1e-9)
+
+
+@torch.no_grad()
+def test_the_same_draw_hides_the_same_at_other_weights_and_another_draw_does_not() -> None:
+    """As MELTR wants it, which takes slopes by differences."""
+    model, read = small(attended=1.0), []
+    model.network.enc_txt.register_forward_pre_hook(lambda _, ids: read.append(ids[0]))
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        model.losses(batch_for(model))
+        for weight in model.network.trsfr.parameters():
+            weight += torch.randn_like(weight)
+    first, again, other = (ids for ids in read if (ids == model.words.mask).any())
+    assert again.equal(first)
+    assert not other.equal(first)
 
 
 @torch.no_grad()
@@ -183,10 +217,11 @@ def test_sizes_that_do_not_fit_together_are_refused(change: dict[str, Any], told
 def test_it_says_which_settings_nothing_reads() -> None:
     plain = Config.tiny().unread()
     assert "config.task=null" in plain["answers"]
-    assert not {"mask_chance", "temperature", "dvae"} & plain.keys()
+    assert not {"mask_chance", "attended", "temperature", "dvae"} & plain.keys()
     asked = Config.tiny().model_copy(update={"task": "multiple-choice", "tasks": ()}).unread()
-    assert {"mask_chance", "temperature", "dvae"} <= asked.keys()
+    assert {"mask_chance", "attended", "temperature", "dvae"} <= asked.keys()
     assert asked["temperature"] == "where losses are qa, but by vtm"
+    assert asked["attended"] == "where losses are qa, but by mtm and mvm"
 
 
 def test_clips_of_another_kind_are_refused() -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from oracles.slow_violet import slow_looks
 from reeltune.models._violet.network import Network, Sizes, head
 from reeltune.models._violet.swin import SwinSizes
 
@@ -86,6 +87,20 @@ def test_layers_see_a_video_and_a_text_in_whatever_order_they_stand() -> None:
         first, then = alone.split([len(part) for part in parts])
         torch.testing.assert_close(fused_video[row][video.mask[row]], first)
         torch.testing.assert_close(fused_text[row][text.mask[row]], then)
+
+
+@torch.no_grad()
+def test_what_is_looked_at_is_what_every_real_place_looks_at_in_each_layer() -> None:
+    model = network()
+    clips, seen, ids, words = read(model)
+    text, video = model.read_text(ids, words), model.read_video(clips, seen)
+    of_words, of_video = model.looked_at(text, video)
+    for row in range(2):
+        parts = video.states[row][video.mask[row]], text.states[row][text.mask[row]]
+        wanted_video, wanted_words = slow_looks(model, *parts)
+        torch.testing.assert_close(of_video[row][video.mask[row]], wanted_video)
+        torch.testing.assert_close(of_words[row][text.mask[row]], wanted_words)
+        assert not of_video[row][~video.mask[row]].any()
 
 
 @torch.no_grad()

@@ -12,12 +12,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from oracles.slow_masking import chance_covered
+from oracles.slow_masking import chance_covered, chance_drawn
 from reeltune.errors import CheckpointError
 from reeltune.models._violet import dvae
 from reeltune.models._violet.codes import Codebook, nearest, patches_of, shrunk
 from reeltune.models._violet.dvae import read_encoder
-from reeltune.models._violet.masking import cover, hide_words, mask_blocks
+from reeltune.models._violet.masking import (
+    choose_by_attention,
+    choose_words,
+    cover,
+    hide,
+    mask_blocks,
+)
 from reeltune.types import Tokens
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -239,7 +245,7 @@ def test_every_word_that_is_chosen_becomes_the_mask_and_no_other() -> None:
     text, many = Tokens(ids, ids > 0), 400
     chosen = torch.zeros(ids.shape)
     for _ in range(many):
-        found = hide_words(text, 103, 0.15)
+        found = hide(text, choose_words(text, 0.15), 103)
         hidden = found.labels != -1
         assert found.ids.equal(torch.where(hidden, 103, ids))
         assert found.labels.equal(torch.where(hidden, ids, -1))
@@ -249,3 +255,24 @@ def test_every_word_that_is_chosen_becomes_the_mask_and_no_other() -> None:
     assert chosen[1, 1] == many, "a text with a single word hides it"
     some = 0.15 / (1 - 0.85**4)  # drawn again until one is chosen
     assert float(chosen[0, 1:5].mean()) / many == pytest.approx(some, abs=0.04)
+
+
+def test_what_is_looked_at_is_hidden_as_often_as_draws_without_return_have_it() -> None:
+    torch.manual_seed(0)
+    ids = torch.tensor([[101, 7, 8, 102], [101, 7, 102, 0]])
+    seen = torch.tensor([[True, True], [True, False]])
+    words, places = torch.rand(2, 4), torch.rand(2, 2, 5)  # a frame's whole, then four places
+    text, many = Tokens(ids, ids > 0), 1000
+    found = torch.zeros(2, 2 + 2 * 4)
+    for _ in range(many):
+        chosen, covered = choose_by_attention(words, places, text, seen, 0.3)
+        assert not chosen[:, [0, 3]].any(), "[CLS] and [SEP]"
+        assert not chosen[1, 2], "[SEP] of a shorter text"
+        assert not covered[1, 1].any(), "a frame that is not there"
+        found += torch.cat([chosen[:, 1:3], covered.flatten(1)], dim=1)
+    looked = torch.cat([words[:, 1:3], places[:, :, 1:].flatten(1)], dim=1)
+    looked[1, 1], looked[1, 6:] = 0, 0
+    for row, real in enumerate([4 + 2 * 5, 3 + 5]):
+        wanted = chance_drawn(looked[row].tolist(), int(0.3 * real))
+        spread = np.sqrt(wanted * (1 - wanted) / many)
+        assert np.all(np.abs(found[row].numpy() / many - wanted) <= 5 * spread + 1e-6)

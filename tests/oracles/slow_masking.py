@@ -1,6 +1,7 @@
-"""How often block-wise masking covers each place, by going through every block there can be."""
+"""How often each place is hidden, by going through everything that can be drawn."""
 
-from itertools import product
+from collections.abc import Sequence
+from itertools import permutations, product
 
 import numpy as np
 
@@ -23,3 +24,16 @@ def chance_covered(frames: int, side: int) -> np.ndarray:
         for place in product(when, down, right):
             once[place] += p * q * r
     return 1 - (1 - once) ** frames
+
+
+def chance_drawn(weights: Sequence[float], count: int) -> np.ndarray:
+    """The chance (N,) that each of N things is among `count` that are drawn one after another, each
+    in proportion to the weights of those that are left."""
+    found = np.zeros(len(weights))
+    for order in permutations(range(len(weights)), count):
+        chance, left = 1.0, sum(weights)
+        for place in order:
+            chance *= weights[place] / left if weights[place] else 0.0
+            left -= weights[place]
+        found[list(order)] += chance
+    return found

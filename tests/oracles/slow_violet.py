@@ -29,6 +29,24 @@ def fused(network: Network, video: Tensor, text: Tensor) -> tuple[Tensor, Tensor
     return network.trsfr(states, every)[0].split([len(video), len(text)])
 
 
+def slow_looks(network: Network, video: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
+    """How much each state of the video, and of the text, is looked at: of every layer and place
+    the mean over heads."""
+    states = torch.cat([video, text])
+    total = torch.zeros(len(states), dtype=states.dtype)
+    for layer in network.trsfr.in_order:
+        heads = layer.attention.self
+        query, key = heads.query(states), heads.key(states)
+        size = query.shape[1] // heads.heads
+        for head in range(heads.heads):
+            of_head = slice(head * size, (head + 1) * size)
+            for asking in query[:, of_head]:
+                shares = (key[:, of_head] @ asking / size**0.5).softmax(0)
+                total += shares / heads.heads
+        states = layer(states[None], torch.zeros(1, 1, 1, len(states), dtype=states.dtype))[0]
+    return total[: len(video)], total[len(video) :]
+
+
 def slow_score(network: Network, video: Tensor, text: Tensor) -> float:
     """The score of a pair, from the state of [CLS]."""
     return float(network.fc(fused(network, video, text)[1][0]))

@@ -22,6 +22,7 @@ from reeltune.models._frames_there import require_frames
 from reeltune.models._released_keys import KeyReport
 from reeltune.models._violet import released
 from reeltune.models._violet.dvae import Encoder, read_encoder
+from reeltune.models._violet.masking import Kept
 from reeltune.models._violet.network import Network
 from reeltune.models._violet.settings import RELEASE, Settings
 from reeltune.models._violet.start import fit_codebook, take_pretrained
@@ -95,6 +96,7 @@ class Violet(WithWords):
         self.judged_as = config.judged_as
         self.pixels = Pixels(size=config.size, fit="pad", resample="bilinear")
         self.network = Network(config.sizes(len(words)))
+        self._kept = Kept()
         self._dvae: list[Encoder] = []  # opened for the first guess; no part of the model
 
     def facts(self) -> dict[str, object]:
@@ -142,7 +144,12 @@ class Violet(WithWords):
             video=batch.video.to(self.device),
             temperature=self.config.temperature,
             hiding=Hiding(
-                self.words.mask, self.config.mask_chance, self.config.side, self._tokenizer
+                word=self.words.mask,
+                chance=self.config.mask_chance,
+                attended=self.config.attended,
+                side=self.config.side,
+                tokenizer=self._tokenizer,
+                kept=self._kept,
             ),
         )
         asked = {} if self.config.task is None else self.asked_losses(batch, scene.read)

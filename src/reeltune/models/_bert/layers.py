@@ -41,6 +41,13 @@ class Heads(nn.Module):
         found = F.scaled_dot_product_attention(query, keys, values, mask, dropout_p=rate)
         return found.transpose(1, 2).flatten(2)
 
+    def weights(
+        self, states: Float[Tensor, "B L D"], mask: Float[Tensor, "B 1 1 L"]
+    ) -> Float[Tensor, "B H L L"]:
+        """How much each place looks at each, in each head; the shares of a place add up to 1."""
+        query, key = self.by_head(self.query(states)), self.by_head(self.key(states))
+        return (query @ key.transpose(2, 3) / query.shape[3] ** 0.5 + mask).softmax(dim=3)
+
     def by_head(self, states: Float[Tensor, "B L D"]) -> Float[Tensor, "B H L E"]:
         return states.unflatten(2, (self.heads, -1)).transpose(1, 2)
 

@@ -134,6 +134,21 @@ class Network(nn.Module):
         fused = self.trsfr(states, mask)
         return fused[:, :words], fused[:, words:]
 
+    @torch.no_grad()
+    def looked_at(
+        self, text: Sequence, video: Sequence
+    ) -> tuple[Float[Tensor, "B L"], Float[Tensor, "B S"]]:
+        """How much all real places look at each word and at each state of the video: the mean over
+        heads, summed over layers."""
+        states, mask = _joined(text, video)
+        asking = text.then(video).mask[:, None, :, None].to(states.dtype)
+        found = states.new_zeros(states.shape[:2])
+        for layer in self.trsfr.in_order:
+            found += (layer.attention.self.weights(states, mask) * asking).mean(1).sum(1)
+            states = layer(states, mask)
+        words = text.mask.shape[1]
+        return found[:, :words], found[:, words:]
+
     def summary(self, text: Sequence, video: Sequence) -> Float[Tensor, "B D"]:
         """The fused state of [CLS], the only one that the last layer then makes."""
         states, mask = _joined(text, video)

@@ -43,20 +43,22 @@ class Settings(Asked):
     words: PositiveInt = Field(default=25, ge=3)  # L at most, with [CLS] and [SEP]
     dropout: NonNegativeFloat = Field(default=0.1, lt=1)
     mask_chance: float = Field(default=0.15, gt=0, lt=1)  # of a word
+    attended: float = Field(default=0.0, ge=0, le=1)  # clips where what is looked at is hidden
     temperature: PositiveFloat = 0.05  # by which scores of pairs are divided in training
 
     def unread(self) -> dict[str, str]:
         """Settings that nothing reads, as `settings.unread.StatesUnread` describes them."""
-        readers: dict[str, Task] = {
-            "dvae": "mvm",
-            "mask_chance": "mtm",
-            "temperature": "vtm",
+        readers: dict[str, tuple[Task, ...]] = {
+            "dvae": ("mvm",),
+            "mask_chance": ("mtm", "mvm") if self.attended else ("mtm",),
+            "attended": ("mtm", "mvm"),
+            "temperature": ("vtm",),
         }
         trained = ", ".join(self.losses)
         found = {
-            name: f"where losses are {trained}, but by {task}"
-            for name, task in readers.items()
-            if task not in self.losses
+            name: f"where losses are {trained}, but by {' and '.join(tasks)}"
+            for name, tasks in readers.items()
+            if not set(tasks) & set(self.losses)
         }
         return found | self.unread_answers()
 

@@ -13,13 +13,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol, get_args, runtime_checkable
 
+import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
 from reeltune.models._bert.sequence import Sequence
 from reeltune.models._of_all import of_all
-from reeltune.models._violet.masking import cover, hide_words, mask_blocks
+from reeltune.models._violet.masking import (
+    Chosen,
+    Kept,
+    choose_by_attention,
+    choose_words,
+    cover,
+    hide,
+    mask_blocks,
+)
 from reeltune.models._violet.network import Network
 from reeltune.nn.precise import precise
 from reeltune.objectives.masked_language import Masked, masked_language
@@ -44,8 +53,10 @@ class Hiding:
 
     word: int  # the token that stands for a hidden word
     chance: float  # of a word to be hidden
+    attended: float  # chance of a row that what is looked at most is hidden
     side: int  # places of a frame's side
     tokenizer: Callable[[], Tokenizer]
+    kept: Kept
 
 
 @dataclass(frozen=True)
@@ -66,12 +77,32 @@ class Scene:
         return self.network.read_video(self.clips, self.seen)
 
     @cached_property
+    def chosen(self) -> Chosen:
+        """Words and places that are hidden."""
+        draw = torch.get_rng_state().numpy().tobytes() + self.text.ids.cpu().numpy().tobytes()
+        words = choose_words(self.text, self.hiding.chance)
+        places = mask_blocks(self.seen, self.hiding.side)
+        if not self.hiding.attended:
+            return words, places
+        rows = (torch.rand(len(words)) < self.hiding.attended).to(words.device)
+        looked = self._by_attention()
+        words = torch.where(rows[:, None], looked[0], words)
+        places = torch.where(rows[:, None, None, None], looked[1].view(places.shape), places)
+        return self.hiding.kept.first(draw, (words, places))
+
+    def _by_attention(self) -> tuple[Bool[Tensor, "B L"], Bool[Tensor, "B T P"]]:
+        text = self.network.read_text(self.text.ids, self.text.mask)
+        words, places = self.network.looked_at(text, self.read)
+        frames = places.unflatten(1, (self.seen.shape[1], -1))
+        return choose_by_attention(words, frames, self.text, self.seen, self.hiding.chance)
+
+    @property
     def covered(self) -> Bool[Tensor, "B T H W"]:
-        return mask_blocks(self.seen, self.hiding.side)
+        return self.chosen[1]
 
     @cached_property
     def hidden(self) -> Masked:
-        return hide_words(self.text, self.hiding.word, self.hiding.chance)
+        return hide(self.text, self.chosen[0], self.hiding.word)
 
     @cached_property
     def fused(self) -> tuple[Float[Tensor, "B L D"], Float[Tensor, "B T P1 D"]]:
