@@ -1,4 +1,4 @@
-"""How long does a search over HTTP take, alone and with 50 clients at once?
+"""How long does a search take over HTTP, alone and with 50 clients at once, and in the browser?
 
     python benchmarks/bench_serve.py --rows 100000 --clients 50 --seconds 60
 
@@ -7,6 +7,9 @@ as those of `lite`, which encodes the queries. Clients are tasks of this process
 machine, and each asks again as soon as it is answered. Times are from the request to the last byte
 of the answer, 20 hits. Queries are three words, drawn at random: "repeated" ones are 1,210, which
 come again and again, and "distinct" ones also have a number of their own.
+
+In the browser, which is the chromium on PATH, a time is from Enter to the frame in which the first
+moment stands on the page; its small picture may come later. Queries are distinct there.
 """
 
 import argparse
@@ -14,6 +17,7 @@ import asyncio
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -36,11 +40,27 @@ FIGURES = {
     "p95_ms": ("lower", "milliseconds at the 95th percentile"),
     "searches_per_s": ("higher", "searches a second"),
     "server_ms_a_search": ("lower", "milliseconds of processor a search"),
+    "first_on_screen_p50_ms": ("lower", "milliseconds from Enter to the first moment, median"),
+    "first_on_screen_p95_ms": ("lower", "milliseconds from Enter to the first moment, 95 % of all"),
 }
 
 NOUNS = ["dog", "cat", "car", "beach", "child", "tree", "boat", "horse", "snow", "street", "river"]
 DOES = ["runs", "jumps", "turns", "falls", "waits", "moves", "sings", "opens", "burns", "shines"]
 AT_ONCE = 20_000  # rows that are written together
+SHOWN = 30  # searches in the browser
+WATCH = """() => {
+  const place = document.querySelector("#hits");
+  let begun = null;
+  window.waited = [];
+  const enter = (event) => { if (event.key === "Enter") begun = performance.now(); };
+  addEventListener("keydown", enter, true);
+  new MutationObserver(() => {
+    if (begun === null || !place.querySelector(".hit")) return;
+    const since = begun;
+    begun = null;
+    requestAnimationFrame(() => setTimeout(() => waited.push(performance.now() - since)));
+  }).observe(place, { childList: true });
+}"""  # a task behind a frame's callbacks begins when the frame is drawn
 
 
 def make_library(folder: Path, rows: int) -> None:
@@ -121,6 +141,36 @@ def measure(url: str, pid: int, clients: int, seconds: float, rows: int) -> None
         )
 
 
+def measure_screen(url: str, rows: int) -> None:
+    """Print how long after Enter the first moment is on the screen, if there is a chromium."""
+    place = shutil.which("chromium")
+    if place is None:
+        print("no chromium is on PATH, so nothing is measured in the browser", file=sys.stderr)
+        return
+    from playwright.sync_api import sync_playwright
+
+    chance = random.Random(0)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=place, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(url, wait_until="networkidle")
+        page.evaluate(WATCH)
+        for number in range(SHOWN):
+            page.get_by_role("searchbox").fill(str(query(chance, is_distinct=True)["words"]))
+            page.keyboard.press("Enter")
+            while page.evaluate("waited.length") <= number:
+                page.wait_for_timeout(20)
+        times = np.array(page.evaluate("waited"))
+        browser.close()
+    emit(
+        "search in the browser, distinct queries",
+        rows=rows,
+        searches=len(times),
+        first_on_screen_p50_ms=round(float(np.median(times)), 1),
+        first_on_screen_p95_ms=round(float(np.percentile(times, 95)), 1),
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=100_000)
@@ -140,6 +190,7 @@ def main() -> None:
             if found is None:
                 raise SystemExit(f"the server does not start: {line}")
             asyncio.run(load(found[0], 1, 1.0, True))  # which waits for the model
+            measure_screen(found[0], chosen.rows)
             measure(found[0], server.pid, 1, min(10.0, chosen.seconds), chosen.rows)
             measure(found[0], server.pid, chosen.clients, chosen.seconds, chosen.rows)
         finally:

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from reeltune.errors import ConfigError
 from reeltune.models.text_towers.known import TextTower, stored
 from reeltune.search._kept_usual import kept_usual
+from reeltune.search._recent import Recent
 from reeltune.search._usual import Baseline, Usual
 from reeltune.search.store.manifest import Manifest
 from reeltune.settings.words import require_words
@@ -44,7 +45,7 @@ class Encoder:
         self.name, self._open_model, self._open_tower = name, open_model, open_tower
         self._lock = threading.RLock()
         self._model: DualEncoder | None = None
-        self._tower: TextTower | None = None
+        self._read: Recent | None = None  # by the tower
         self._has_looked = False  # for a tower
         self._baseline: Baseline | None = None
         self._usual: Usual | None = None
@@ -81,11 +82,10 @@ class Encoder:
         """Open what reads texts; raises as `model` does."""
         with self._lock:
             if not self._has_looked and self._model is None:
-                self._tower, self._has_looked = self._open_tower(), True
-                MESSAGES.debug(
-                    "words are read %s torch", "by" if self._tower is None else "without"
-                )
-        if self._tower is None:
+                tower, self._has_looked = self._open_tower(), True
+                self._read = None if tower is None else Recent(tower.read)
+                MESSAGES.debug("words are read %s torch", "by" if tower is None else "without")
+        if self._read is None:
             _ = self.model
 
     def texts(self, texts: Sequence[str]) -> Float[np.ndarray, "N D"]:
@@ -96,9 +96,9 @@ class Encoder:
                 raise ConfigError("the query is empty; describe what should be seen in the video")
             require_words("the query", text)
         self.prepare()
+        if self._read is not None and 0 < len(texts) <= FEW:
+            return self._read(texts)
         with self._lock:
-            if self._tower is not None and 0 < len(texts) <= FEW:
-                return np.stack([self._tower.read(text) for text in texts])
             from reeltune.search._by_torch import vectors_of
 
             return vectors_of(self.model, texts)

@@ -53,8 +53,7 @@ class Sentences:
             found = self._many(distinct)
         else:
             with self._lock:
-                rows = [minilm().read(text) for text in distinct]
-            found = np.array(rows, np.float32).reshape(len(distinct), WIDTH)
+                found = minilm().read(distinct) if distinct else np.empty((0, WIDTH), np.float32)
         places = {text: place for place, text in enumerate(distinct)}
         return found[[places[text] for text in texts]]
 

@@ -1,7 +1,8 @@
 """The text towers of CLIP, MetaCLIP 2, SigLIP and SigLIP 2."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +11,14 @@ from jaxtyping import Float, Float32
 from pydantic import BaseModel, ConfigDict, PositiveInt
 from tokenizers import Tokenizer
 
-from reeltune.models.text_towers.layers import ACTIVATIONS, attention, layer_norm, linear, unit
+from reeltune.models.text_towers.layers import (
+    ACTIVATIONS,
+    attention,
+    ends_of,
+    layer_norm,
+    linear,
+    unit,
+)
 from reeltune.models.text_towers.weights import Stored
 
 
@@ -72,22 +80,32 @@ class ClipText:
         }
         self._positions = self._stored.one("text_model.embeddings.position_embedding.weight")
 
-    def read(self, text: str) -> Float32[np.ndarray, " D"]:
-        """The vector of a text, of length 1."""
-        ids = self._tokenizer.encode(CLEANING[self.facts.cleaning](text)).ids
-        x = self._stored.rows(TOKENS, ids) + self._positions[: len(ids)]  # (L, W)
+    def read(self, texts: Sequence[str]) -> Float32[np.ndarray, "N D"]:
+        """Vectors of N texts, 1 or more, of length 1."""
+        cleaned = CLEANING[self.facts.cleaning]
+        ids = [self._tokenizer.encode(cleaned(text)).ids for text in texts]
+        ends = ends_of(ids)
+        places = np.concatenate([self._positions[: len(one)] for one in ids])
+        x = self._stored.rows(TOKENS, [*chain(*ids)]) + places  # (L, W)
         for number in range(self.facts.layers):
-            x = self._layer(x, f"text_model.encoder.layers.{number}")
-        end = -1 if self.facts.end is None else ids.index(self.facts.end)
-        last = layer_norm(x, self._weights, "text_model.final_layer_norm", self.facts.eps)[end]
-        return unit(linear(last, self._weights, self.facts.projection))
+            x = self._layer(x, f"text_model.encoder.layers.{number}", ends)
+        at = [begin + self._end(one) for begin, one in zip([0, *ends], ids, strict=True)]
+        last = layer_norm(x[at], self._weights, "text_model.final_layer_norm", self.facts.eps)
+        made = linear(last, self._weights, self.facts.projection)
+        return np.stack([unit(one) for one in made])
 
-    def _layer(self, x: Float[np.ndarray, "L W"], name: str) -> Float[np.ndarray, "L W"]:
+    def _end(self, ids: list[int]) -> int:
+        """The number of the token whose vector is that of its text."""
+        return len(ids) - 1 if self.facts.end is None else ids.index(self.facts.end)
+
+    def _layer(
+        self, x: Float[np.ndarray, "L W"], name: str, ends: Sequence[int]
+    ) -> Float[np.ndarray, "L W"]:
         norm = partial(layer_norm, of=self._weights, eps=self.facts.eps)
         to = partial(linear, of=self._weights)
         y = norm(x, name=f"{name}.layer_norm1")
         query, key, value = (to(y, name=f"{name}.self_attn.{part}_proj") for part in "qkv")
-        mixed = attention(query, key, value, self.facts.heads, self.facts.causal)
+        mixed = attention(query, key, value, self.facts.heads, self.facts.causal, ends)
         x = x + to(mixed, name=f"{name}.self_attn.out_proj")
         y = norm(x, name=f"{name}.layer_norm2")
         return x + to(self._activation(to(y, name=f"{name}.mlp.fc1")), name=f"{name}.mlp.fc2")

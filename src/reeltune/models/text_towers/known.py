@@ -8,6 +8,7 @@ a library could choose.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Protocol
@@ -29,8 +30,9 @@ FACTS, WORDS = "model.json", "tokenizer.json"
 class TextTower(Protocol):
     """The text side of a dual encoder, which needs no torch."""
 
-    def read(self, text: str) -> Float32[np.ndarray, " D"]:
-        """The vector of a text, as the model itself makes it to within rounding."""
+    def read(self, texts: Sequence[str]) -> Float32[np.ndarray, "N D"]:
+        """Vectors of N texts, 1 or more, as the model itself makes them to within rounding; many at
+        once cost less, since weights are read once for all of them."""
         ...
 
 

@@ -1,10 +1,11 @@
-"""Layers of a transformer in numpy, for one text at a time, so that nothing is padded or masked.
+"""Layers of a transformer in numpy, for texts one behind the other, so that nothing is padded.
 
 Letters in shapes: L tokens, W width, O outputs. Weights are (O, W), as torch keeps them.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -34,8 +35,26 @@ def attention(
     value: Float[np.ndarray, "L W"],
     heads: int,
     causal: bool,
+    ends: Sequence[int] = (),
 ) -> Float[np.ndarray, "L W"]:
-    """Attention of all tokens to all, or where it is `causal` only to those before."""
+    """Attention of all tokens of a text to all, or where it is `causal` only to those before.
+
+    `ends` says where each text but the last ends.
+    """
+    apart = (np.split(part, ends) for part in (query, key, value))
+    return np.concatenate(
+        [_attention(q, k, v, heads, causal) for q, k, v in zip(*apart, strict=True)]
+    )
+
+
+def _attention(
+    query: Float[np.ndarray, "L W"],
+    key: Float[np.ndarray, "L W"],
+    value: Float[np.ndarray, "L W"],
+    heads: int,
+    causal: bool,
+) -> Float[np.ndarray, "L W"]:
+    """Attention within one text."""
     length, width = query.shape
 
     def apart(x: Float[np.ndarray, "L W"]) -> Float[np.ndarray, "H L V"]:
@@ -47,6 +66,11 @@ def attention(
     shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
     shares /= shares.sum(axis=-1, keepdims=True)
     return (shares @ apart(value)).transpose(1, 0, 2).reshape(length, width)
+
+
+def ends_of(texts: Sequence[Sequence[int]]) -> list[int]:
+    """Where each of some texts, which are given by their tokens, but the last ends."""
+    return [*accumulate(len(ids) for ids in texts)][:-1]
 
 
 def unit(vector: Float[np.ndarray, " D"]) -> Float32[np.ndarray, " D"]:

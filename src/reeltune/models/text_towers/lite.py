@@ -1,5 +1,6 @@
 """The text side of `lite` and `lite-zero`: a sentence, and beside it what the head makes of it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -40,14 +41,15 @@ class LiteText:
         self.facts, self._sentences = facts, minilm()
         self._head = None if facts.head is None else Stored(facts.head).all("text_")
 
-    def read(self, text: str) -> Float32[np.ndarray, " D"]:
-        """The vector of a text, of length 1."""
-        sentence = self._sentences.read(text)
+    def read(self, texts: Sequence[str]) -> Float32[np.ndarray, "N D"]:
+        """Vectors of N texts, of length 1."""
+        sentences = self._sentences.read(texts)
         if self._head is None:
-            return sentence
-        x = np.float32(SPREAD) * sentence[None]  # (1, 384)
+            return sentences
+        x = np.float32(SPREAD) * sentences  # (N, 384)
         hidden = gelu(linear(x, self._head, "text_in"))
         made = linear(x, self._head, "text_skip") + linear(hidden, self._head, "text_out")
         weight = self.facts.conse / (1 + self.facts.conse)
-        both = [(1 - weight) ** 0.5 * unit(made[0]), weight**0.5 * sentence]
-        return np.concatenate(both).astype(np.float32)
+        heads = np.stack([unit(one) for one in made])
+        both = [(1 - weight) ** 0.5 * heads, weight**0.5 * sentences]
+        return np.concatenate(both, axis=1).astype(np.float32)
