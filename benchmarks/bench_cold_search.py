@@ -60,7 +60,7 @@ def export(path: Path) -> None:
         def __init__(self) -> None:
             super().__init__()
             encoder = SentenceEncoder()
-            encoder._load()
+            encoder.load()
             self.net = encoder.net
 
         def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,7 @@ from reeltune.media.decoder import Decoder
 from reeltune.media.sampling import Sampling
 from reeltune.models.lite import Lite
 from reeltune.models.opening.open import open_encoder
-from reeltune.search._background import pictures
+from reeltune.search.background import pictures
 from short_queries import (
     GROUPS,
     SHOWN,

@@ -31,9 +31,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from confidence_data import Encoder, Shown, clips, photos, unit
 from confidence_questions import Asker, Question
 from fit_picture_confidence import area, chance, regression
-from reeltune.search._background import captions
 from reeltune.search._confidence import MOST, POOR, WEIGHTS, kind_of
 from reeltune.search._usual import Baseline, Usual, usual
+from reeltune.search.background import captions
 
 # The models, as the columns of lite that are theirs; a head alone knows no names of things.
 MODELS = {"lite": slice(None), "lite-zero": slice(384, None), "head of lite": slice(384)}

@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from reeltune.media._pixels import fit
 from reeltune.models.lite import Lite
 from reeltune.models.opening.open import open_encoder
+from reeltune.search._by_torch import ByTorch
 from reeltune.search._confidence import MOST, POOR, WEIGHTS, features
 from reeltune.search._model_usual import usual_of
 from reeltune.search._usual import Usual
@@ -232,7 +233,7 @@ def main() -> None:
     if not isinstance(model, Lite):
         raise SystemExit("lite is not the model that this script knows")
     sets = encoded(chosen.data, chosen.cache, model)
-    agreement, usual = own_agreement(sets["dev"]), usual_of(model)
+    agreement, usual = own_agreement(sets["dev"]), usual_of(ByTorch(model))
     print(f"a match is an agreement of {agreement:.2f}; {usual}")
     drawn = [draw(sets["dev"], n, agreement) for n in (4, 16, 100, int(MOST))]
     train = Hits([row for hits in drawn for row in hits.rows if row[3] == 0])

@@ -15,7 +15,7 @@ OF_OURS = {  # files of this package or another, and those that this program alo
     "models/_lite/conse.py",
     "models/opening/hub.py",
     "recipes/read.py",
-    "search/_background.py",
+    "search/background.py",
     "storage/regular_file.py",
 }
 

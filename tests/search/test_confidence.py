@@ -15,10 +15,11 @@ from moment_tables import DIM, moments, table, unit
 
 from reeltune.media._pixels import fit
 from reeltune.models.opening.open import open_encoder
-from reeltune.search._background import SIDE, captions, pictures
+from reeltune.search._by_torch import ByTorch
 from reeltune.search._confidence import POOR, WEIGHTS, confidence, kind_of
 from reeltune.search._model_usual import FILE_NAME, keep_usual, usual_in, usual_of
 from reeltune.search._usual import Baseline, Usual, usual
+from reeltune.search.background import SIDE, captions, pictures
 from reeltune.search.library import Library
 from reeltune.search.query import answer, may_match
 from reeltune.search.store.gallery import Gallery
@@ -193,7 +194,7 @@ def test_what_is_usual_for_a_model_against_loops(model: str) -> None:
         read = opened.encode_text(opened.tokenize(captions())).numpy()
     scores = [[float(text @ one) for text in read] for one in seen]
     pairs = [float(a @ b) for i, a in enumerate(seen) for j, b in enumerate(seen) if i != j]
-    found = usual_of(opened)
+    found = usual_of(ByTorch(opened))
     assert found.texts == pytest.approx(np.mean(scores), abs=1e-5)
     assert found.spread == pytest.approx(np.sqrt(np.mean(np.var(scores, axis=1))), abs=1e-5)
     assert found.pictures == pytest.approx(np.mean(pairs), abs=1e-5)
@@ -201,7 +202,7 @@ def test_what_is_usual_for_a_model_against_loops(model: str) -> None:
 
 def test_a_search_measures_scores_halfway_between_the_model_and_the_library(library: Path) -> None:
     opened = Library(library)
-    scale = usual_of(opened.model).halfway_to(opened.gallery.usual)
+    scale = usual_of(ByTorch(opened.model)).halfway_to(opened.gallery.usual)
     for text, kind in (("red", "short"), ("something red is shown here", "text")):
         hits = opened.search(text)
         expected = confidence([hit.score for hit in hits], opened.gallery.count, scale, kind)
@@ -215,7 +216,7 @@ def replaced(old: str, new: str) -> Callable[[str], str]:
 def test_an_index_run_leaves_what_is_usual_for_the_model(
     library: Path, model: str, tmp_path: Path
 ) -> None:
-    opened, kept = open_encoder(model), tmp_path / FILE_NAME
+    opened, kept = ByTorch(open_encoder(model)), tmp_path / FILE_NAME
     shutil.copy(library / FILE_NAME, kept)
     assert usual_in(tmp_path, opened) == usual_of(opened)
     before = kept.read_text()

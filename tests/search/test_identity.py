@@ -15,6 +15,7 @@ from reeltune.media.decoder import Decoder
 from reeltune.media.files import find
 from reeltune.media.progress import Silent
 from reeltune.models.opening.open import open_encoder
+from reeltune.search._by_torch import ByTorch
 from reeltune.search._gather import Gatherer
 from reeltune.search._known import Known
 from reeltune.search._prune import gone_below
@@ -155,7 +156,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, model: str, clip: Clip) -> A
     opened = open_encoder(model, device="cpu")
     contents = [path.read_bytes() for path in clips]
     with Decoder(opened.pixels) as decoder:
-        yield World(home, contents, opened, decoder, Baseline.of_model(opened))
+        arrays = ByTorch(opened)
+        yield World(home, contents, arrays, decoder, Baseline.of_model(arrays))
 
 
 @settings(max_examples=20, suppress_health_check=list(HealthCheck))

@@ -92,6 +92,8 @@ PARSED_ONLY = {  # lines that are not run here, and why; their options are check
     "play ": "it would open a player; tests/cli/test_hits.py has one that writes down its call",
     "s3://": "they need a store; tests/search/test_library_in_store.py has a server of one",
     "mcp ": "it speaks with an assistant; tests/cli/test_mcp.py is one",
+    "export ": "tests/whole/test_export_command.py does so, and searches by what is written",
+    "-onnx": "the same",
     "watch ": "it goes on for ever; tests/cli/test_watch.py ends it",
     "library reindex ": "tests/search/test_reindex.py does so, with two models",
     "--model gemma2 --width": "tests/search/test_width.py does so, with small weights",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
 from rich.table import Table
@@ -9,29 +10,31 @@ from rich.text import Text
 
 from reeltune.cli.shown_hits import clock, show_hits
 from reeltune.cli.terminal import is_terminal, say, say_row, show, shown
-from reeltune.evaluation.comparison import Comparison
 from reeltune.evaluation.remarks import remarks_of
-from reeltune.evaluation.report import AnyReport
 from reeltune.media.cut import Clip
 from reeltune.media.files import said_of
 from reeltune.records import Hit, LeftOut
-from reeltune.runs.caption import Captioned
-from reeltune.runs.video_by_video import Outcome
 from reeltune.search.files import File
 from reeltune.search.maintain import Health
-from reeltune.search.reindex import Reindexed
 from reeltune.search.report import Failed, Report
 from reeltune.search.texts import KeptPhrase
-from reeltune.tasks.finding.ask import Reply
+
+if TYPE_CHECKING:  # what torch comes with, which an export is indexed and searched without
+    from reeltune.evaluation.comparison import Comparison
+    from reeltune.evaluation.report import AnyReport
+    from reeltune.runs.caption import Captioned
+    from reeltune.runs.video_by_video import Outcome
+    from reeltune.search.reindex import Reindexed
+    from reeltune.tasks.finding.ask import Reply
 
 
-def show_figures(report: AnyReport) -> None:
+def show_figures(report: "AnyReport") -> None:
     """Print figures as a table, then what the splits lack."""
     show(report.table())
     show_remarks(report)
 
 
-def show_remarks(report: AnyReport) -> None:
+def show_remarks(report: "AnyReport") -> None:
     """Print which figures are not shown, and what the splits lack."""
     for sentence in remarks_of([report]).said:
         say((sentence, "yellow"))
@@ -56,7 +59,7 @@ def show_trained(folder: Path, expected: dict[str, float], why_not: str | None =
 
 
 def show_tuning(
-    folder: Path, report: AnyReport, comparison: Comparison, verdict: str, is_better: bool
+    folder: Path, report: "AnyReport", comparison: "Comparison", verdict: str, is_better: bool
 ) -> None:
     """Print figures before and after, what the splits lack, what may be claimed and how to use
     the model."""
@@ -107,7 +110,7 @@ def show_report(report: Report) -> None:
     say(f"{report.library}: {', '.join(counts)}, in {report.elapsed:.1f} s")
 
 
-def show_reindexed(done: Reindexed) -> None:
+def show_reindexed(done: "Reindexed") -> None:
     """Files that are missing by name, and which model the library has now."""
     show_failed(done.missing)
     made = f"{done.files} files ({done.moments} moments) are encoded with {done.model}"
@@ -130,7 +133,7 @@ def show_passed_over(passed_over: Sequence[LeftOut]) -> None:
         say((line, "dim"))
 
 
-def show_replies(found: Outcome[Reply], top: int) -> None:
+def show_replies(found: "Outcome[Reply]", top: int) -> None:
     """The best answers about each video, or its rating, a line a video; then what failed."""
     show_said(found.notes)
     for path, reply in found.videos.items():
@@ -140,7 +143,7 @@ def show_replies(found: Outcome[Reply], top: int) -> None:
     show_failed(found.failed)
 
 
-def show_captions(found: Outcome[Captioned]) -> None:
+def show_captions(found: "Outcome[Captioned]") -> None:
     """One line a video; then what failed."""
     show_said(found.notes)
     for path, captioned in found.videos.items():

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tokenizers import Tokenizer
 from tokenizers.decoders import ByteLevel as Decoder
@@ -14,6 +14,7 @@ from transformers import AutoTokenizer, CLIPTokenizer, PreTrainedTokenizerFast
 from reeltune.errors import CheckpointError, in_short
 
 FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("spiece.model",))
+Padding = Literal["longest", "max_length"]
 START, END = "<|startoftext|>", "<|endoftext|>"
 
 
@@ -67,18 +68,18 @@ def marked_tokenizer(marks: Sequence[str], form: str, pad: str, end: str) -> Any
     )
 
 
-def cut_and_padded(tokenizer: Any, context: int, padded: bool) -> str:
+def cut_and_padded(tokenizer: Any, context: int, padding: Padding | None) -> str:
     """The JSON of a tokenizer of transformers as one of `tokenizers`, which cuts texts to `context`
-    tokens by itself, and fills them up to as many where they are to be `padded`."""
+    tokens by itself, and fills them up to as many, or to the longest, as `padding` says."""
     made = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     made.enable_truncation(context, direction=tokenizer.truncation_side)
     made.no_padding()
-    if padded:
+    if padding is not None:
         made.enable_padding(
             direction=tokenizer.padding_side,
             pad_id=tokenizer.pad_token_id,
             pad_token=tokenizer.pad_token,
-            length=context,
+            length=context if padding == "max_length" else None,
         )
     return made.to_str()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from pydantic import BaseModel, ConfigDict, PositiveInt
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
@@ -25,6 +25,8 @@ from reeltune.models._preprocessor import (
     write_preprocessor,
 )
 from reeltune.models._tokenizer import byte_tokenizer, cut_and_padded, read_tokenizer
+from reeltune.models.exported.card import Part
+from reeltune.models.exported.graphs import Graph, Graphs
 from reeltune.models.opening.towers import (
     FAMILIES,
     OLD_END,
@@ -212,13 +214,14 @@ class Clip(ByFrames):
     def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
         """Unit vectors in float32, on the model's device."""
         device = self.mean.device
-        parts = []
         chunks = (torch.split(part, TEXTS_AT_ONCE) for part in (tokens.ids, tokens.mask))
-        for ids, mask in zip(*chunks, strict=True):
-            there = mask.long().to(device) if self.rule.masked else None
-            read = self.towers.get_text_features(input_ids=ids.to(device), attention_mask=there)
-            parts.append(unit(read.pooler_output))
-        return torch.cat(parts)
+        few = zip(*chunks, strict=True)
+        return torch.cat([self._few_texts(ids.to(device), mask.to(device)) for ids, mask in few])
+
+    def _few_texts(self, ids: Int[Tensor, "B L"], mask: Shaped[Tensor, "B L"]) -> Tensor:
+        there = mask.long() if self.rule.masked else None
+        read = self.towers.get_text_features(input_ids=ids, attention_mask=there)
+        return unit(read.pooler_output)
 
     def text_tower(self) -> tuple[text.Facts, str] | None:
         """How texts are read without torch; None where the weights are not in one plain file, or
@@ -242,7 +245,30 @@ class Clip(ByFrames):
             end=end if is_projected else None,
             projection="text_projection" if is_projected else "text_model.head",
         )
-        return facts, cut_and_padded(words, self.context, self.rule.padding == "max_length")
+        is_padded = self.rule.padding == "max_length"  # one text by itself is the longest
+        return facts, cut_and_padded(words, self.context, "max_length" if is_padded else None)
+
+    def graphs(self) -> Graphs:
+        """What `reeltune export` writes of it."""
+        words = self.tokenizer
+        if not hasattr(words, "backend_tokenizer"):
+            raise ConfigError(
+                f"the tokenizer of {self.name} is none of the library tokenizers, by which an "
+                "exported model reads words; get the model's tokenizer.json"
+            )
+        if self.family == "siglip2":
+            raise ConfigError(
+                f"{self.name} cannot be exported: the image tower of NaFlex lays out its positions "
+                "anew for each picture, which ONNX does not follow; give a SigLIP 2 of fixed size"
+            )
+        return Graphs(
+            text=Graph(self._few_texts, self),
+            frames=Graph(lambda frames: unit(self.vectors_of(frames)), self),
+            parts=(Part(width=self.dim, length=1.0 if self.unit_videos else None),),
+            words=cut_and_padded(words, self.context, self.rule.padding),
+            cleaning=self.rule.cleaning,
+            frames_at_once=FRAMES_AT_ONCE,
+        )
 
     def vectors_of(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B D"]:
         """Vectors of a few frames, as the image tower makes them."""

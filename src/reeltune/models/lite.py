@@ -19,11 +19,13 @@ from torch.nn import functional as F
 from reeltune.errors import ConfigError
 from reeltune.models._device import device_named, precision_named
 from reeltune.models._frames_there import require_frames
-from reeltune.models._lite.conse import class_vectors, conse, masked_mean
-from reeltune.models._lite.frame_network import CLASSES, PIXELS, FrameNetwork
+from reeltune.models._lite.conse import class_vectors, conse, masked_mean, probabilities
+from reeltune.models._lite.frame_network import AT_ONCE, CLASSES, PIXELS, FrameNetwork
 from reeltune.models._lite.head import Head
 from reeltune.models._lite.sentence_encoder import WIDTH, SentenceEncoder
 from reeltune.models._lite.weights import FRAME_WEIGHTS, SENTENCE_WEIGHTS
+from reeltune.models.exported.card import Part
+from reeltune.models.exported.graphs import Graph, Graphs
 from reeltune.models.opening.weights import (
     WEIGHTS,
     card_settings,
@@ -123,8 +125,40 @@ class Lite(nn.Module):
 
     def beside(self, head: Tensor, words: Tensor) -> Tensor:
         """One unit vector of both, so that a cosine is (head + conse x words) / (1 + conse)."""
+        of_head, of_words = self._lengths
+        return torch.cat([of_head * head, of_words * words], dim=1)
+
+    @property
+    def _lengths(self) -> tuple[float, float]:
+        """How long each side's two parts are, whose vector is of length 1."""
         weight = self.config.conse / (1 + self.config.conse)
-        return torch.cat([(1 - weight) ** 0.5 * head, weight**0.5 * words], dim=1)
+        return (1 - weight) ** 0.5, weight**0.5
+
+    def graphs(self) -> Graphs:
+        """What `reeltune export` writes of it; means over frames of what comes of each are enough,
+        since ConSE is linear in the probabilities of the classes."""
+        self.frames.load()
+        self.sentences.load()
+        vectors, words = class_vectors().to(self.head.mean), self.sentences.tokenizer.to_str()
+
+        def read(ids: Tensor, mask: Tensor) -> Tensor:
+            sentences = self.sentences.few(ids, mask)
+            return self.beside(self.head.text(sentences), sentences)
+
+        def watch(frames: Tensor) -> Tensor:
+            features = self.frames.few(frames)
+            seen = probabilities(features[..., -CLASSES:]) @ vectors
+            return torch.cat([self.head.frames(features), seen], dim=1)
+
+        widths = zip((self.config.dim, WIDTH), self._lengths, strict=True)
+        return Graphs(
+            text=Graph(read, self),
+            frames=Graph(watch, self),
+            parts=tuple(Part(width=width, length=length) for width, length in widths),
+            words=words,
+            cleaning="none",
+            frames_at_once=AT_ONCE,
+        )
 
     def to_tune(self) -> nn.Module:
         """This model with a trainable head, which remembers its frozen features while it learns."""

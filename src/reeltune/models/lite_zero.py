@@ -13,10 +13,19 @@ from torch import Tensor, nn
 
 from reeltune.models._device import device_named
 from reeltune.models._frames_there import require_frames
-from reeltune.models._lite.conse import PROMPT, TEMPERATURE, class_names, class_vectors, conse
-from reeltune.models._lite.frame_network import CLASSES, PIXELS, FrameNetwork
+from reeltune.models._lite.conse import (
+    PROMPT,
+    TEMPERATURE,
+    class_names,
+    class_vectors,
+    conse,
+    probabilities,
+)
+from reeltune.models._lite.frame_network import AT_ONCE, CLASSES, PIXELS, FrameNetwork
 from reeltune.models._lite.sentence_encoder import WIDTH, SentenceEncoder
 from reeltune.models._lite.weights import FRAME_WEIGHTS, SENTENCE_WEIGHTS
+from reeltune.models.exported.card import Part
+from reeltune.models.exported.graphs import Graph, Graphs
 from reeltune.models.opening.weights import fingerprint, write_card
 from reeltune.models.text_towers import lite as text
 from reeltune.types import Tokens
@@ -90,6 +99,24 @@ class LiteZero(nn.Module):
     ) -> Float[Tensor, "Q N"]:
         """Cosines: both sides have unit length."""
         return text @ video.T
+
+    def graphs(self) -> Graphs:
+        """What `reeltune export` writes of it."""
+        self.frames.load()
+        self.sentences.load()
+        vectors = class_vectors()
+
+        def watch(frames: Tensor) -> Tensor:
+            return probabilities(self.frames.few(frames)[:, -CLASSES:]) @ vectors
+
+        return Graphs(
+            text=Graph(self.sentences.few, self),
+            frames=Graph(watch, self),
+            parts=(Part(width=WIDTH, length=1.0),),
+            words=self.sentences.tokenizer.to_str(),
+            cleaning="none",
+            frames_at_once=AT_ONCE,
+        )
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write a folder that says which model this is; its weights come from packages."""

@@ -24,6 +24,7 @@ from reeltune.models import clip
 from reeltune.models._adapter import Based, fill, read_adapter, save_adapter
 from reeltune.models._contrast import batch_losses, contrastive
 from reeltune.models._device import precision_named
+from reeltune.models.exported.graphs import Graphs
 from reeltune.models.opening.material import Material, Started
 from reeltune.models.opening.weights import fingerprint, versions
 from reeltune.types import Batch, Tokens
@@ -167,6 +168,10 @@ class Tuned(nn.Module):
         """`contrastive`: the objective, by default symmetric InfoNCE, with CLIP's temperature,
         which only `full` trains."""
         return contrastive(self, text, video, group, self.config.loss)
+
+    def graphs(self) -> Graphs:
+        """What `reeltune export` writes of it: its CLIP, as it was tuned."""
+        return self.clip.graphs()
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Losses of the vectors of a batch."""

@@ -74,7 +74,7 @@ class Finder:
             vector = self.gallery.moment(term.value).vector
             return Part(vector, kind_of(None), term.counts)
         read = _picture if term.kind == "picture" else _frames
-        frames = read(self.encoder.model.pixels, term.value)
+        frames = read(self.encoder.arrays.pixels, term.value)
         return Part(self.encoder.clip(frames)[:width], kind_of(None), term.counts)
 
     def _evidence(

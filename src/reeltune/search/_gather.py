@@ -5,18 +5,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from jaxtyping import Float, UInt8
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from reeltune.media.decoder import Frame, MediaInfo
+from reeltune.search._array_encoder import ArrayEncoder, Row
 from reeltune.search._dhash import dhash
 from reeltune.search._usual import Baseline
 from reeltune.search.report import Failed, reason_of
 from reeltune.search.shots import MomentSettings, Segment, segments, signature
 from reeltune.search.store.schema import Moments, VideoFile
-from reeltune.types import DualEncoder, FrameEncoder
 
 BATCH = 32  # frames, or moments where a model must see whole moments
 
@@ -30,7 +27,7 @@ class _Growing:
     signatures: list[Float[np.ndarray, "256"]] = field(default_factory=list)
     dhashes: list[int] = field(default_factory=list)
     thumbnails: list[bytes] = field(default_factory=list)
-    encoded: list[Tensor] = field(default_factory=list)  # per frame: features, or its pixels
+    encoded: list[Row] = field(default_factory=list)  # per frame
     note: str | None = None  # set when the last frame has arrived
 
 
@@ -41,10 +38,10 @@ class Gatherer:
     clips cost no more than one long film; any other model is given whole moments.
     """
 
-    def __init__(self, model: DualEncoder, baseline: Baseline, settings: MomentSettings) -> None:
+    def __init__(self, model: ArrayEncoder, baseline: Baseline, settings: MomentSettings) -> None:
         self._model, self._baseline, self._settings = model, baseline, settings
         self._growing: dict[VideoFile, _Growing] = {}
-        self._waiting: list[tuple[_Growing, UInt8[Tensor, "3 S S"]]] = []
+        self._waiting: list[tuple[_Growing, UInt8[np.ndarray, "3 S S"]]] = []
 
     def open(self, file: VideoFile, info: MediaInfo) -> None:
         self._growing[file] = _Growing(info)
@@ -62,7 +59,7 @@ class Gatherer:
             growing.signatures.append(signature(frame.pixels))
             growing.dhashes.append(dhash(frame.pixels))
             growing.thumbnails.append(frame.thumbnail)
-            self._waiting.append((growing, torch.from_numpy(frame.pixels)))
+            self._waiting.append((growing, frame.pixels))
         while len(self._waiting) >= BATCH:
             self._encode(BATCH)
 
@@ -88,14 +85,11 @@ class Gatherer:
             self.drop(file.location)
         yield from self.ready(flush=True)
 
-    @torch.inference_mode()
     def _encode(self, count: int) -> None:
         batch = self._waiting[:count]
-        encoded = torch.stack([pixels for _, pixels in batch])  # (B, 3, S, S)
-        if isinstance(self._model, FrameEncoder):
-            encoded = self._model.encode_frames(encoded)  # (B, F)
+        encoded = self._model.rows(np.stack([pixels for _, pixels in batch]))
         for (growing, _), row in zip(batch, encoded, strict=True):
-            growing.encoded.append(row.cpu().clone())
+            growing.encoded.append(row)
         self._waiting = self._waiting[count:]  # last, as Ctrl-C may come while they are encoded
 
     def _moments(self, file: VideoFile, growing: _Growing) -> Moments:
@@ -120,18 +114,7 @@ class Gatherer:
             taken=info.taken,
         )
 
-    @torch.inference_mode()
-    def _vectors(self, encoded: list[Tensor], parts: list[Segment]) -> Float[np.ndarray, "N D"]:
-        made = []
-        for i in range(0, len(parts), BATCH):
-            clips = [torch.stack(encoded[p.first : p.stop]) for p in parts[i : i + BATCH]]
-            padded = pad_sequence(clips, batch_first=True)  # (B, T, ...)
-            lengths = torch.tensor([len(clip) for clip in clips])
-            mask = torch.arange(padded.shape[1]) < lengths[:, None]  # (B, T)
-            made.append(self._pool(padded, mask).float().cpu())
-        return torch.cat(made).numpy()
-
-    def _pool(self, padded: Tensor, mask: Tensor) -> Tensor:
-        if isinstance(self._model, FrameEncoder):
-            return self._model.pool_frames(padded, mask)
-        return self._model.encode_video(padded, mask)
+    def _vectors(self, encoded: list[Row], parts: list[Segment]) -> Float[np.ndarray, "N D"]:
+        clips = [encoded[part.first : part.stop] for part in parts]
+        batches = range(0, len(clips), BATCH)
+        return np.concatenate([self._model.clips(clips[at : at + BATCH]) for at in batches])

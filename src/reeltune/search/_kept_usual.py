@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from reeltune.search._background import digest
 from reeltune.search._usual import Usual
+from reeltune.search.background import digest
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.place import Place
 from reeltune.storage.settings_file import read_json

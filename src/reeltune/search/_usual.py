@@ -1,17 +1,14 @@
 """What scores of texts and pictures are usual: those of what has nothing to do with each other."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Float, Shaped
 from pydantic import Field
 
-from reeltune.search._background import captions
-from reeltune.search._rescore import indexed_columns
-
-if TYPE_CHECKING:
-    from reeltune.types import DualEncoder
+from reeltune.search._array_encoder import ArrayEncoder
+from reeltune.search.background import captions
 
 
 @dataclass(frozen=True)
@@ -43,13 +40,9 @@ class Baseline:
         self._texts = texts
 
     @classmethod
-    def of_model(cls, model: "DualEncoder") -> "Baseline":
+    def of_model(cls, model: ArrayEncoder) -> "Baseline":
         """Encode the captions once."""
-        import torch  # late, as a search needs figures alone
-
-        with torch.inference_mode():
-            vectors = model.encode_text(model.tokenize(captions()))
-        return cls(vectors[:, : indexed_columns(model)].float().cpu().numpy())
+        return cls(model.texts(captions())[:, : model.indexed])
 
     def of(
         self, vectors: Float[np.ndarray, "N D"]

@@ -1,13 +1,13 @@
 """Makes an empty library, and settles with one that is there which model and frames it is of."""
 
+import os
+
 from reeltune.errors import LibraryError
 from reeltune.media.paths import each_of
 from reeltune.media.sampling import Sampling
-from reeltune.models.opening.open import placed_name
+from reeltune.models.exported.card import exported_folder
 from reeltune.models.opening.presets import AUTO, DEFAULT
-from reeltune.models.opening.width import option_of
 from reeltune.registry import given
-from reeltune.search._rescore import indexed_columns
 from reeltune.search.encoder import Encoder
 from reeltune.search.shots import MomentSettings
 from reeltune.search.store import table as _table
@@ -63,7 +63,16 @@ def encoder_for(
         if width is None:
             return Encoder.of_library(folder, stored, device)
         return Encoder.named(stored.model, device, width, stored)
-    return Encoder.named(placed_name(given(model or DEFAULT)), device, width, stored)
+    return Encoder.named(_placed(given(model or DEFAULT)), device, width, stored)
+
+
+def _placed(name: str) -> str:
+    """The name of a model as it is stored, see `placed_name`."""
+    if (folder := exported_folder(name)) is not None:
+        return os.path.abspath(folder)
+    from reeltune.models.opening.open import placed_name  # late, as torch comes with it
+
+    return placed_name(name)
 
 
 def settle(folder: Place, encoder: Encoder, model: str | None, sampling: str | None) -> Manifest:
@@ -93,15 +102,14 @@ def settle(folder: Place, encoder: Encoder, model: str | None, sampling: str | N
 
 def _wanted(encoder: Encoder, sampling: str) -> Manifest:
     """The settings of a new library."""
-    model = encoder.model
-    indexed = indexed_columns(model)
+    model = encoder.arrays
     return Manifest(
         model=encoder.name,
         fingerprint=model.fingerprint,
         dim=model.dim,
         sampling=str(Sampling.parse(sampling)),
         segments=str(MomentSettings()),
-        indexed=None if indexed == model.dim else indexed,
+        indexed=None if model.indexed == model.dim else model.indexed,
     )
 
 
@@ -112,8 +120,8 @@ def _otherwise(
     if field == "sampling":
         helps = sampling and str(Sampling.parse(kept.sampling)) == kept.sampling
         return "leave --sampling out, or " if helps else ""
-    widths = getattr(encoder.model, "widths", ())
-    if field == "dim" and encoder.name == kept.model and kept.dim in widths:
+    is_cut = encoder.name == kept.model and kept.dim in encoder.arrays.widths
+    if field == "dim" and is_cut:
         return "leave --width out, or "
     helps = field != "segments" and model and encoder.name != kept.model
     return "leave --model out, or " if helps else ""
@@ -121,7 +129,7 @@ def _otherwise(
 
 def _anew(folder: Place, encoder: Encoder, field: str) -> str:
     """The advice to make vectors anew: here where the model alone is another, else elsewhere."""
-    model = f"{encoder.name}{option_of(encoder.model)}"
+    model = f"{encoder.name}{encoder.arrays.option}"
     if field in ("sampling", "segments"):
         return f"index into a new folder: reeltune index VIDEOS --library NEW --model {model}"
     return f"read its videos again: reeltune library reindex {folder} --model {model}"

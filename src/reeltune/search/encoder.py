@@ -1,7 +1,8 @@
 """The model of a library, for all who search it, index into it and compare with it.
 
 It is opened by torch, which takes seconds. A few words are read without it where the user's cache
-knows the model that the library names (see `models.text_towers`).
+knows the model that the library names (see `models.text_towers`), and all is where that was
+exported (see `models.exported`).
 """
 
 import logging
@@ -14,12 +15,14 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from safetensors import SafetensorError
 
-from reeltune.errors import ConfigError
+from reeltune.errors import CheckpointError, ConfigError, LibraryError
+from reeltune.models.exported.card import exported_folder
 from reeltune.models.text_towers.known import TextTower, stored
+from reeltune.search._array_encoder import ArrayEncoder
 from reeltune.search._kept_usual import kept_usual
 from reeltune.search._recent import Recent
 from reeltune.search._usual import Baseline, Usual
-from reeltune.search.store.manifest import Manifest
+from reeltune.search.store.manifest import FILE_NAME, Manifest
 from reeltune.settings.words import require_words
 from reeltune.storage.place import Place
 
@@ -37,14 +40,14 @@ class Encoder:
     def __init__(
         self,
         name: str,
-        open_model: "Callable[[], DualEncoder]",
+        open_model: Callable[[], ArrayEncoder],
         open_tower: Callable[[], TextTower | None] = lambda: None,
     ) -> None:
         """`name` is that by which a library knows the model, and `open_tower` opens what reads its
         texts without torch, where there is that."""
         self.name, self._open_model, self._open_tower = name, open_model, open_tower
         self._lock = threading.RLock()
-        self._model: DualEncoder | None = None
+        self._arrays: ArrayEncoder | None = None
         self._read: Recent | None = None  # by the tower
         self._has_looked = False  # for a tower
         self._baseline: Baseline | None = None
@@ -66,27 +69,31 @@ class Encoder:
         return cls(name, partial(_open_cut, name, device, width, kept))
 
     @property
-    def model(self) -> "DualEncoder":
-        """The model itself.
+    def arrays(self) -> ArrayEncoder:
+        """The model, as arrays ask it.
 
         Raises CheckpointError, with the file that names it, if it cannot be opened, and
         LibraryError if it is not the one that made the library.
         """
         with self._lock:
-            if self._model is None:
-                self._model = self._open_model()
-                _remember(self.name, self._model)
-            return self._model
+            if self._arrays is None:
+                self._arrays = self._open_model()
+            return self._arrays
+
+    @property
+    def model(self) -> "DualEncoder":
+        """The model, as torch asks it; raises as `arrays` does."""
+        return self.arrays.model
 
     def prepare(self) -> None:
         """Open what reads texts; raises as `model` does."""
         with self._lock:
-            if not self._has_looked and self._model is None:
+            if not self._has_looked and self._arrays is None:
                 tower, self._has_looked = self._open_tower(), True
                 self._read = None if tower is None else Recent(tower.read)
                 MESSAGES.debug("words are read %s torch", "by" if tower is None else "without")
         if self._read is None:
-            _ = self.model
+            _ = self.arrays
 
     def texts(self, texts: Sequence[str]) -> Float[np.ndarray, "N D"]:
         """Vectors of texts, all D columns; raises ConfigError for an empty one, and for one that is
@@ -99,16 +106,12 @@ class Encoder:
         if self._read is not None and 0 < len(texts) <= FEW:
             return self._read(texts)
         with self._lock:
-            from reeltune.search._by_torch import vectors_of
-
-            return vectors_of(self.model, texts)
+            return self.arrays.texts(texts)
 
     def clip(self, frames: UInt8[np.ndarray, "T 3 S S"]) -> Float[np.ndarray, " D"]:
         """The vector of T frames that belong together, all D columns."""
-        from reeltune.search._by_torch import vector_of
-
         with self._lock:
-            return vector_of(self.model, frames)
+            return self.arrays.clips([self.arrays.rows(frames)])[0]
 
     @property
     def baseline(self) -> Baseline:
@@ -117,12 +120,10 @@ class Encoder:
         A picture is encoded first, so that a model that reads only stored features, or cannot score
         single queries, says so before it has a library.
         """
-        from reeltune.search._by_torch import try_a_picture
-
         with self._lock:
             if self._baseline is None:
-                try_a_picture(self.model)
-                self._baseline = Baseline.of_model(self.model)
+                self.arrays.try_a_picture()
+                self._baseline = Baseline.of_model(self.arrays)
             return self._baseline
 
     def usual_in(self, folder: Place, fingerprint: str) -> Usual:
@@ -134,7 +135,7 @@ class Encoder:
             if self._usual is None:
                 from reeltune.search._model_usual import usual_of
 
-                self._usual = usual_of(self.model)
+                self._usual = usual_of(self.arrays)
             return self._usual
 
     def keep_usual(self, folder: Place) -> None:
@@ -142,7 +143,7 @@ class Encoder:
         from reeltune.search._model_usual import keep_usual
 
         with self._lock:
-            keep_usual(folder, self.model)
+            keep_usual(folder, self.arrays)
 
 
 def _tower_of(manifest: Manifest) -> TextTower | None:
@@ -157,19 +158,38 @@ def _tower_of(manifest: Manifest) -> TextTower | None:
         return None  # of a file in the cache that is damaged
 
 
-def _remember(name: str, model: "DualEncoder") -> None:
+def _open_cut(name: str, device: str | None, width: int | None, kept: int | None) -> ArrayEncoder:
+    """The model `name`, whose vectors are cut to `width`, or else are as wide as those kept."""
+    if (folder := exported_folder(name)) is not None:
+        from reeltune.models.exported.towers import open_exported
+
+        if width is not None:
+            raise ConfigError(
+                f"--width is {width}, and the vectors of {name}, an exported model, are not cut; "
+                "leave --width out"
+            )
+        return open_exported(folder, name, device)
     from reeltune.models.text_towers.remember import remember
-
-    remember(name, model)
-
-
-def _open_cut(name: str, device: str | None, width: int | None, kept: int | None) -> "DualEncoder":
     from reeltune.search._by_torch import open_cut
 
-    return open_cut(name, device, width, kept)
+    opened = open_cut(name, device, width, kept)
+    remember(name, opened.model)
+    return opened
 
 
-def _open_stored(folder: Place, manifest: Manifest, device: str | None) -> "DualEncoder":
-    from reeltune.search._by_torch import open_stored
-
-    return open_stored(folder, manifest, device)
+def _open_stored(folder: Place, manifest: Manifest, device: str | None) -> ArrayEncoder:
+    """The model of a library; raises CheckpointError with the file that names it where it cannot be
+    opened, and LibraryError where it is not the one that made the library."""
+    try:
+        model = _open_cut(manifest.model, device, None, manifest.dim)
+        fingerprint = model.fingerprint
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder / FILE_NAME}: {error}") from error
+    if fingerprint != manifest.fingerprint:
+        raise LibraryError(
+            f"{folder} was made with model {manifest.model} of fingerprint "
+            f"{manifest.fingerprint}, here it is {fingerprint}; get the former weights, or "
+            f"read its videos again: reeltune library reindex {folder} --model {manifest.model}"
+            f"{model.option}"
+        )
+    return model

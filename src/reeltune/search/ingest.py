@@ -81,7 +81,7 @@ def index(
     encoder = encoder or encoder_for(
         folder, choice.model, choice.sampling, choice.device, choice.width
     )
-    gatherer = Gatherer(encoder.model, encoder.baseline, MomentSettings())
+    gatherer = Gatherer(encoder.arrays, encoder.baseline, MomentSettings())
     folder.mkdir(parents=True, exist_ok=True)
     report = Report(str(folder), passed_over=list(found.passed_over))
     report.waiting.extend(_leave_unsettled(found, choice.settled))
@@ -94,7 +94,7 @@ def index(
         begin(folder, "index")
         manifest = _remembering(folder, manifest, chosen)
         run = Run(folder, manifest, gatherer, Meter(progress or Silent()), report)
-        contents = _bring_in(run, paths, found, choice, encoder.model.pixels)
+        contents = _bring_in(run, paths, found, choice, encoder.arrays.pixels)
         if choice.prune and not report.interrupted:
             _prune(folder, paths, choice.prune, report)
         if choice.caption is not None and not report.interrupted:

@@ -235,7 +235,7 @@ class Library:
         for one in each_text(without):
             wanted += [replace(term, counts=-term.counts) for term in terms(one)]
         if any(term.kind in ("picture", "video") for term in wanted):
-            _ = self.model  # which is said first where it cannot be opened
+            _ = self._encoder.arrays  # which is said first where it cannot be opened
         elif any(term.kind == "words" for term in wanted):
             self._encoder.prepare()
         return self._finder().find(wanted, Ask(**wishes))
@@ -294,7 +294,9 @@ class Library:
         `frames` are uint8 (T, H, W, 3), red, green and blue: T frames of one clip in the order of
         time, or one of a picture, of any size. Raises DataError for other arrays.
         """
-        return self._encoder.clip(squares(frames, self.model.pixels))[: self.manifest.width]
+        return self._encoder.clip(squares(frames, self._encoder.arrays.pixels))[
+            : self.manifest.width
+        ]
 
     def verify(self) -> Health:
         """Check that every file is there whole and once, and that every vector can be searched;

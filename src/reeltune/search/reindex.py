@@ -95,7 +95,7 @@ def reindex(
 
 def _require_other(folder: Place, old: Manifest, encoder: Encoder) -> None:
     """Raise LibraryError for the model that a library has already."""
-    if (encoder.model.fingerprint, encoder.model.dim) == (old.fingerprint, old.dim):
+    if (encoder.arrays.fingerprint, encoder.arrays.dim) == (old.fingerprint, old.dim):
         raise LibraryError(
             f"{folder} has the model {old.model} already; give another by --model, or bring the "
             "library up to date: reeltune index VIDEOS"
@@ -108,7 +108,7 @@ def _require_of_model(inner: Place, encoder: Encoder) -> None:
         begun = manifest_of(inner)
     except LibraryError:
         begun = None
-    if begun is None or begun.fingerprint != encoder.model.fingerprint:
+    if begun is None or begun.fingerprint != encoder.arrays.fingerprint:
         remove_tree(inner)
 
 

@@ -41,9 +41,13 @@ def conse(
     vectors: Float[Tensor, "1000 384"],
 ) -> Float[Tensor, "B 384"]:
     """Class vectors weighted by the mean probabilities over the real frames, at unit length."""
-    probabilities = (logits / TEMPERATURE).softmax(dim=-1)
-    mean = masked_mean(probabilities, mask)  # (B, 1000)
+    mean = masked_mean(probabilities(logits), mask)  # (B, 1000)
     return F.normalize(mean @ vectors, dim=1)
+
+
+def probabilities(logits: Float[Tensor, "*B 1000"]) -> Float[Tensor, "*B 1000"]:
+    """How likely each class is, by its logit."""
+    return (logits / TEMPERATURE).softmax(dim=-1)
 
 
 def masked_mean(values: Float[Tensor, "B T F"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B F"]:

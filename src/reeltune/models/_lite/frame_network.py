@@ -41,12 +41,13 @@ class FrameNetwork(nn.Module):
 
     @torch.no_grad()
     def forward(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B F"]:
-        self._load()
+        self.load()
         if len(frames) == 0:
             return torch.empty(0, self.width, device=self._device)
-        return torch.cat([self._features(some) for some in frames.split(AT_ONCE)])
+        return torch.cat([self.few(some) for some in frames.split(AT_ONCE)])
 
-    def _features(self, frames: Tensor) -> Tensor:
+    def few(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B F"]:
+        """Features of a few frames, once the weights are read."""
         values = (frames.to(self._device).float() - CENTRE) / SCALE
         maps = values.contiguous(memory_format=torch.channels_last)  # (B, 3, S, S)
         maps = self.net._swish(self.net._bn0(self.net._conv_stem(maps)))
@@ -59,7 +60,8 @@ class FrameNetwork(nn.Module):
         mean = maps.mean((2, 3))
         return torch.cat([mean, maps.amax((2, 3)), *earlier, self.net._fc(mean)], dim=1)
 
-    def _load(self) -> None:
+    def load(self) -> None:
+        """Read the weights, unless they are there."""
         with LOADING:
             if not self._ready:
                 path = packaged(*FRAME_WEIGHTS)

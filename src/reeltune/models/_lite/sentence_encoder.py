@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -59,17 +59,19 @@ class SentenceEncoder(nn.Module):
 
     @torch.no_grad()
     def forward(self, ids: Int[Tensor, "B L"], mask: Bool[Tensor, "B L"]) -> Float[Tensor, "B 384"]:
-        self._load()
+        self.load()
         device = self.net.embeddings.word_embeddings.weight.device
-        parts = []
-        for some, real in zip(ids.split(AT_ONCE), mask.split(AT_ONCE), strict=True):
-            some, real = some.to(device), real.to(device)
-            states = self.net(input_ids=some, attention_mask=real.long()).last_hidden_state
-            total = (states * real[..., None]).sum(1)  # (B, 384)
-            parts.append(F.normalize(total, dim=1))
-        return torch.cat(parts)
+        few = zip(ids.split(AT_ONCE), mask.split(AT_ONCE), strict=True)
+        return torch.cat([self.few(some.to(device), real.to(device)) for some, real in few])
 
-    def _load(self) -> None:
+    def few(self, ids: Int[Tensor, "B L"], mask: Shaped[Tensor, "B L"]) -> Float[Tensor, "B 384"]:
+        """Vectors of a few texts, once the weights are read."""
+        states = self.net(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        total = (states * mask[..., None]).sum(1)  # (B, 384)
+        return F.normalize(total, dim=1)
+
+    def load(self) -> None:
+        """Read the weights, unless they are there."""
         if self._ready:
             return
         given = read_tensors(packaged(*SENTENCE_WEIGHTS))

@@ -10,6 +10,8 @@ from pydantic import AfterValidator
 from torch import nn
 
 from reeltune.errors import CheckpointError, ConfigError
+from reeltune.models.exported.card import exported_folder
+from reeltune.models.exported.towers import open_exported
 from reeltune.models.opening.allowance import allowance
 from reeltune.models.opening.hub import HUB_ID, fetch
 from reeltune.models.opening.presets import AUTO, chosen, presets
@@ -140,6 +142,8 @@ def component_named(name: str) -> ModuleType | None:
 
 def _open_folder(folder: Path, device: str | None, dtype: str | None) -> Any:
     """A checkpoint of our own says its component in `config.yaml`; others are Hugging Face's."""
+    if exported_folder(str(folder)) is not None:
+        return open_exported(folder, str(folder), device, dtype).model
     if (folder / CARD).is_file():
         card = read_card(folder)
         model: Any = card.module().load(folder, device, dtype)

@@ -1,0 +1,1 @@
+"""Models as ONNX files beside a tokenizer, which encode without torch."""
