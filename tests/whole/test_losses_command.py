@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from reeltune.cli.app import app
 from reeltune.errors import ConfigError, DataError
 from reeltune.meltr import Melt, linear, transformer
-from reeltune.meltr.combiner import load, save
+from reeltune.meltr.combiner import load, save, valued
+from reeltune.papers.slopes.evaluated import evaluated
 from reeltune.papers.slopes.pages import write_pages
 from reeltune.papers.slopes.read import (
     BEYOND,
@@ -22,7 +23,6 @@ from reeltune.papers.slopes.read import (
     Range,
     Slopes,
     epochs_of,
-    evaluated,
     melted,
     responses,
     weighted_sum,
@@ -211,6 +211,14 @@ def test_too_few_steps_prove_no_weighted_sum(runs: Path, tmp_path: Path) -> None
     ]
     names = [page.name for page in write_pages(found, tmp_path / "pages")]
     assert names == ["losses.json", "slopes.png", "ranges.png", "response.png", "surface.png"]
+
+
+def test_rows_are_evaluated_together_as_each_alone() -> None:
+    combiner, rows = transformed(), losses()[:7]
+    values, slopes = evaluated(combiner, rows)
+    alone = [valued(combiner, row) for row in torch.from_numpy(rows)]
+    np.testing.assert_allclose(values, [value for value, _ in alone], rtol=1e-12)
+    np.testing.assert_allclose(slopes, np.stack([own for _, own in alone]), rtol=1e-9)
 
 
 def test_a_surface_is_that_of_the_combiner_with_the_other_losses_at_their_last_mean() -> None:

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from torch import nn
 
 from reeltune.errors import DataError
 from reeltune.meltr import combiner, transformer
 from reeltune.models.opening.open import open_model
 from reeltune.models.opening.weights import CARD
+from reeltune.papers.slopes.evaluated import evaluated
 from reeltune.papers.slopes.surface import Surface, surface, two_of
 from reeltune.runs.learning import MELTR
 from reeltune.storage.run_log import LOG
@@ -291,11 +290,3 @@ def weighted_sum(melts: combiner.Learned, seen: Float[np.ndarray, "N T"]) -> Wei
 
 def _adds(melts: combiner.Learned) -> bool:
     return isinstance(melts.config, transformer.Config) and melts.config.residual
-
-
-def evaluated(
-    melts: nn.Module, losses: Float[np.ndarray, "N T"]
-) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, "N T"]]:
-    """The melted loss of each row, and its slopes, in float64."""
-    rows = [combiner.valued(melts, row) for row in torch.from_numpy(losses)]
-    return np.array([value.item() for value, _ in rows]), np.stack([own.numpy() for _, own in rows])

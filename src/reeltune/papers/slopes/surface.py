@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from reeltune.errors import ConfigError
 from reeltune.meltr import combiner
+from reeltune.papers.slopes.evaluated import evaluated
 
 SIDE = 25  # points along each loss
 
@@ -38,14 +38,13 @@ def surface(
     x, y = (np.linspace(0, seen[:, place].max(), SIDE) for place in (first, second))
     points = np.tile(last.mean(axis=0), (SIDE, SIDE, 1))
     points[:, :, first], points[:, :, second] = np.meshgrid(x, y)
-    with torch.no_grad():
-        rows = [melts(point) for point in torch.from_numpy(points.reshape(-1, len(melts.tasks)))]
+    melted, _ = evaluated(melts, points.reshape(-1, len(melts.tasks)))
     return Surface(
         across=over[0],
         up=over[1],
         x=x.tolist(),
         y=y.tolist(),
-        melted=torch.stack(rows).reshape(SIDE, SIDE).tolist(),
+        melted=melted.reshape(SIDE, SIDE).tolist(),
         summed=points.sum(axis=2).tolist(),
     )
 
