@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from sources import ROOT, nodes
 
-ROOT = Path(__file__).parents[2]
 FOLDERS = ("src", "tests", "benchmarks", "scripts", "examples")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Benchmarks and an example take these where they are.
@@ -30,7 +30,7 @@ def owners() -> dict[str, set[str]]:
 def imports(path: Path) -> set[str]:
     """Top names of the packages that a file imports."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -66,6 +66,6 @@ def test_every_dependency_is_read_by_the_package() -> None:
 def test_reeltune_deprecates_nothing() -> None:
     """So the deprecations that `make test-newest` shows, and counts, are those of others."""
     for path in (ROOT / "src").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("warn"):
                 assert not re.search("Deprecat|FutureWarning", ast.unparse(node)), path

@@ -3,20 +3,20 @@ the rest by `in_short`."""
 
 import ast
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from sources import FILES, for_each, nodes
 
 from reeltune.errors import in_short
 
-PACKAGE = Path(__file__).parents[2] / "src" / "reeltune"
 WITH_PATHS = {"OSError", "FileNotFoundError", "PermissionError", "Exception"}
 
 
-def said_whole(tree: ast.AST) -> Iterator[int]:
+def said_whole(program: Iterable[ast.AST]) -> Iterator[int]:
     """Lines of messages that hold all that an error of the system says, its path too."""
-    for handler in ast.walk(tree):
+    for handler in program:
         if not isinstance(handler, ast.ExceptHandler) or handler.type is None:
             continue
         caught = {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)}
@@ -27,15 +27,15 @@ def said_whole(tree: ast.AST) -> Iterator[int]:
                     yield value.lineno
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
+@for_each(FILES)
 def test_no_message_has_the_path_of_an_error_of_the_system_again(path: Path) -> None:
-    assert list(said_whole(ast.parse(path.read_text(encoding="utf-8")))) == []
+    assert list(said_whole(nodes(path))) == []
 
 
 def test_the_planted_message_is_caught() -> None:
     planted = "try: read()\nexcept (OSError, ValueError) as e:\n    raise DataError(f'{p}: {e}')"
-    assert list(said_whole(ast.parse(planted))) == [3]
-    assert list(said_whole(ast.parse(planted.replace("{e}", "{in_short(e)}")))) == []
+    assert list(said_whole(ast.walk(ast.parse(planted)))) == [3]
+    assert list(said_whole(ast.walk(ast.parse(planted.replace("{e}", "{in_short(e)}"))))) == []
 
 
 def test_an_error_in_short_is_one_line_without_its_path(tmp_path: Path) -> None:

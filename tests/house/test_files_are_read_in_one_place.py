@@ -2,13 +2,11 @@
 for."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import pytest
+from sources import FILES, PACKAGE, for_each, nodes
 
-ROOT = Path(__file__).parents[2] / "src" / "reeltune"
-FILES = sorted(ROOT.rglob("*.py"))
 OF_OURS = {  # files of this package or another, and those that this program alone writes
     "features/concepts.py",
     "media/_media.py",  # within the sandbox
@@ -20,9 +18,9 @@ OF_OURS = {  # files of this package or another, and those that this program alo
 }
 
 
-def readings(program: str) -> Iterator[int]:
+def readings(program: Iterable[ast.AST]) -> Iterator[int]:
     """Lines in which a file is opened for reading by Python itself."""
-    for node in ast.walk(ast.parse(program)):
+    for node in program:
         if not isinstance(node, ast.Call):
             continue
         called, given = node.func, [*node.args, *(k.value for k in node.keywords)]
@@ -37,10 +35,10 @@ def readings(program: str) -> Iterator[int]:
             yield node.lineno
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+@for_each(FILES)
 def test_no_file_is_read_elsewhere(path: Path) -> None:
-    if path.relative_to(ROOT).as_posix() not in OF_OURS:
-        assert [*readings(path.read_text(encoding="utf-8"))] == [], "use reeltune.storage"
+    if path.relative_to(PACKAGE).as_posix() not in OF_OURS:
+        assert [*readings(nodes(path))] == [], "use reeltune.storage"
 
 
 def test_readings_are_seen() -> None:
@@ -51,11 +49,11 @@ def test_readings_are_seen() -> None:
         "open(p, 'rb')",
         "open(p, mode='r')",
     ):
-        assert [*readings(line)] == [1], line
+        assert [*readings(ast.walk(ast.parse(line)))] == [1], line
     for line in ("model.read_text(tokens)", "read_text(p)", "p.open('wb')", "Decoder.open(p)"):
-        assert [*readings(line)] == [], line
+        assert [*readings(ast.walk(ast.parse(line)))] == [], line
 
 
 def test_the_exceptions_are_there() -> None:
-    found = {path.relative_to(ROOT).as_posix(): path for path in FILES}
-    assert [one for one in OF_OURS if not [*readings(found[one].read_text("utf-8"))]] == []
+    found = {path.relative_to(PACKAGE).as_posix(): path for path in FILES}
+    assert [one for one in OF_OURS if not [*readings(nodes(found[one]))]] == []

@@ -3,9 +3,8 @@
 import ast
 from pathlib import Path
 
-import pytest
+from sources import FILES, PACKAGE, for_each, nodes
 
-PACKAGE = Path(__file__).parents[2] / "src" / "reeltune"
 # Who may import whom: a room imports those of rows to its right, and none beside it.
 ORDER = (
     "cli > papers serve > runs > recipes > tasks training search"
@@ -15,7 +14,6 @@ ORDER = (
 ROWS = [row.split() for row in ORDER.split(" > ")]
 LEVEL = {room: level for level, row in enumerate(reversed(ROWS)) for room in row}
 DOORS = {"__init__", "__main__"}  # what people and Python enter by, above every row
-FILES = sorted(PACKAGE.rglob("*.py"))
 PICKLING = {"pickle", "shelve", "marshal", "dill"}
 RESTRICTED_UNPICKLERS = {  # converters of released files, each of which names what it lets in
     "data/released/univl_pickles.py",
@@ -32,10 +30,10 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(PACKAGE))
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@for_each(FILES)
 def test_imports_point_down(path: Path) -> None:
     here = part_of(path)
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "reeltune":
             there = ((node.module or "").split(".")[1:] or ["_version"])[0]
             allowed = here in DOORS or there == here or LEVEL[there] < LEVEL[here]
@@ -50,11 +48,10 @@ def test_the_top_of_the_package_is_rooms_and_six_loose_files() -> None:
     assert len(ROWS) <= 10
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@for_each(FILES)
 def test_files_and_functions_stay_short(path: Path) -> None:
-    text = path.read_text()
-    assert len(text.splitlines()) <= 400
-    for node in ast.walk(ast.parse(text)):
+    assert len(path.read_text().splitlines()) <= 400
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             assert length <= 60, f"{node.name} has {length} lines; split it"
@@ -64,16 +61,16 @@ def test_files_and_functions_stay_short(path: Path) -> None:
             assert len(taken) <= 8 or is_command, f"{node.name} takes {len(taken)}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@for_each(FILES)
 def test_names_say_what_is_inside(path: Path) -> None:
     stem = path.stem.strip("_")
     assert stem not in VAGUE
     assert not stem.startswith("base_")
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@for_each(FILES)
 def test_no_unsafe_loading_and_no_asserts_on_input(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         assert not isinstance(node, ast.Assert), f"line {node.lineno}: raise an error instead"
         if isinstance(node, ast.Import):
             names = {alias.name for alias in node.names}
@@ -107,7 +104,7 @@ def test_one_file_alone_calls_lance() -> None:
     """Its errors become ours there, and a panic is no Exception that a caller would catch."""
     for path in FILES:
         names = set()
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:

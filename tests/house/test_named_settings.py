@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import BaseModel
+from sources import FILES, PACKAGE, nodes
 
-import reeltune
 from reeltune.meltr.melting import Melting
 from reeltune.training.settings import Settings
 
-SOURCE = Path(reeltune.__file__).parent
 SECTIONS: dict[str, type[BaseModel]] = {"meltr": Melting, "training": Settings}
 NAMED = re.compile(r"\b(meltr|training)\.([a-z_0-9]+)")
 OTHERS = {("meltr", name) for name in ("safetensors", "schemes", "transformer")} | {
@@ -21,17 +20,16 @@ OTHERS = {("meltr", name) for name in ("safetensors", "schemes", "transformer")}
 
 def messages(path: Path) -> Iterator[str]:
     """Every string in a file but docstrings."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    alone = {id(node.value) for node in nodes(path) if isinstance(node, ast.Expr)}
+    for node in nodes(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
             yield node.value
 
 
 def test_every_setting_of_training_and_of_meltr_that_a_message_names_exists() -> None:
     found = {
-        (path.relative_to(SOURCE).as_posix(), *named)
-        for path in SOURCE.rglob("*.py")
+        (path.relative_to(PACKAGE).as_posix(), *named)
+        for path in FILES
         for text in messages(path)
         for named in NAMED.findall(text)
         if named not in OTHERS

@@ -1,19 +1,20 @@
 """Names of files reach a terminal through one module, which shows what is in them."""
 
 import ast
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from sources import FILES, PACKAGE, for_each, nodes
 
-PACKAGE = Path(__file__).parents[2] / "src" / "reeltune"
 PRINTS = "cli/terminal.py"
 TALKS_TO_A_PROCESS = "evaluation/java.py"  # by a pipe, not to people
 
 
-def faults_in(tree: ast.AST) -> list[str]:
+def faults_in(program: Iterable[ast.AST]) -> list[str]:
     """Calls that print, imports of what reads markup, and columns that would read it."""
     found = []
-    for node in ast.walk(tree):
+    for node in program:
         if isinstance(node, ast.ImportFrom) and node.module == "rich.markup":
             found.append(f"line {node.lineno}: rich.markup; give a style to rich.text.Text instead")
         if not isinstance(node, ast.Call):
@@ -31,12 +32,10 @@ def faults_in(tree: ast.AST) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(
-    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
-)
+@for_each(FILES)
 def test_nothing_is_printed_but_by_the_module_that_shows_names(path: Path) -> None:
     if path.relative_to(PACKAGE).as_posix() not in (PRINTS, TALKS_TO_A_PROCESS):
-        assert faults_in(ast.parse(path.read_text())) == []
+        assert faults_in(nodes(path)) == []
 
 
 @pytest.mark.parametrize(
@@ -53,4 +52,4 @@ def test_nothing_is_printed_but_by_the_module_that_shows_names(path: Path) -> No
     ],
 )
 def test_what_prints_elsewhere_is_caught(planted: str) -> None:
-    assert faults_in(ast.parse(planted))
+    assert faults_in(ast.walk(ast.parse(planted)))

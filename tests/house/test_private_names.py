@@ -2,22 +2,20 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from sources import FILES, PACKAGE, ROOT, for_each, nodes
 
-ROOT = Path(__file__).parents[2]
-SOURCE = ROOT / "src"
-FILES = sorted((SOURCE / "reeltune").rglob("*.py"))
 FOR_READERS = sorted(
     [*ROOT.glob("examples/*.py"), ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
 )
 
 
-def modules_of(program: str) -> Iterator[tuple[int, str]]:
+def modules_of(program: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
     """Dotted names of what a program imports, each with its line."""
-    for node in ast.walk(ast.parse(program)):
+    for node in program:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -36,10 +34,10 @@ def is_private(part: str) -> bool:
     return part.startswith("_") and not part.startswith("__")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+@for_each(FILES)
 def test_private_names_stay_in_their_folder(path: Path) -> None:
-    here = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
-    for line, module in modules_of(path.read_text()):
+    here = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+    for line, module in modules_of(nodes(path)):
         owner = private_to(module) if module.startswith("reeltune.") else None
         allowed = owner is None or owner == "reeltune" or f"{here}.".startswith(f"{owner}.")
         assert allowed, f"line {line}: {module} is private to {owner}"
@@ -51,7 +49,11 @@ def test_no_program_for_readers_needs_a_private_name(path: Path) -> None:
     shown = re.findall(r"```python.*?\n(.*?)```", text, re.DOTALL)
     for program in shown if path.suffix == ".md" else [text]:
         if not program.startswith("--8<--"):
-            private = [module for _, module in modules_of(program) if private_to(module)]
+            private = [
+                module
+                for _, module in modules_of(ast.walk(ast.parse(program)))
+                if private_to(module)
+            ]
             assert not private
 
 

@@ -1,14 +1,12 @@
 """Docstrings say what a thing is, not only what it belongs to or resembles."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import pytest
+from sources import PACKAGE, ROOT, for_each, nodes
 
-ROOT = Path(__file__).parents[2]
 OPENINGS = ("Of ", "The same ", "The same;")  # without the noun or the verb that a reader needs
-PACKAGE = ROOT / "src" / "reeltune"
 FILES = [
     path
     for folder in (PACKAGE, *map(ROOT.joinpath, ("tests", "benchmarks", "scripts")))
@@ -16,20 +14,23 @@ FILES = [
 ]
 
 
-def docstrings(text: str) -> Iterator[tuple[int, str]]:
+def docstrings(program: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
     """Each docstring of a file on one line, with the line where its owner begins."""
-    for node in ast.walk(ast.parse(text)):
+    for node in program:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             words = (ast.get_docstring(node) or "").split()
             yield getattr(node, "lineno", 1), " ".join(words)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+@for_each(FILES)
 def test_no_docstring_opens_without_saying_what_it_is_about(path: Path) -> None:
-    for line, said in docstrings(path.read_text(encoding="utf-8")):
+    for line, said in docstrings(nodes(path)):
         assert not said.startswith(OPENINGS), f"line {line}: {said[:60]!r}; say what it is"
 
 
 def test_a_planted_fragment_is_found() -> None:
-    text = 'def half(x):\n    """The same\n    divided by two."""\n'
-    assert [said for _, said in docstrings(text)] == ["", "The same divided by two."]
+    program = ast.parse('def half(x):\n    """The same\n    divided by two."""\n')
+    assert [said for _, said in docstrings(ast.walk(program))] == [
+        "",
+        "The same divided by two.",
+    ]

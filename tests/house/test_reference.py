@@ -2,16 +2,17 @@
 
 import ast
 import re
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 import yaml
+from sources import ROOT, for_each, nodes, parsed
 
 import reeltune
 import reference_pages
 
-ROOT = Path(__file__).parents[2]
 INDEX = (ROOT / "docs" / "reference" / "index.md").read_text(encoding="utf-8")
 PAGES = reference_pages.public_modules()
 SHARED = re.findall(r"^::: (\S+)$", INDEX, re.MULTILINE)
@@ -36,7 +37,7 @@ def defined_in(node: ast.Module | ast.ClassDef) -> list[Defined]:
 
 def docstrings(file: Path) -> dict[str, str]:
     """The docstring of a module and of each public class, function and method in it."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree = parsed(file)
     found = {file.stem: ast.get_docstring(tree) or ""}
     for node in defined_in(tree):
         found[f"{file.stem}.{node.name}"] = ast.get_docstring(node) or ""
@@ -45,38 +46,32 @@ def docstrings(file: Path) -> dict[str, str]:
     return found
 
 
+@cache
 def interfaces() -> set[str]:
-    """Names of the methods that a public Protocol of the package documents."""
-    nodes = [node for file in FILES for node in ast.walk(ast.parse(file.read_text("utf-8")))]
+    """Names of the methods that a public Protocol of the package documents, so that a class which
+    has them need not."""
     protocols = [
         node
-        for node in nodes
+        for file in FILES
+        for node in nodes(file)
         if isinstance(node, ast.ClassDef) and "Protocol" in map(ast.unparse, node.bases)
     ]
     return {m.name for node in protocols for m in defined_in(node) if ast.get_docstring(m)}
 
 
-@pytest.mark.parametrize(
-    "file", FILES, ids=lambda file: str(file.relative_to(reference_pages.PACKAGE))
-)
-def test_what_is_public_says_what_it_is(file: Path, documented: set[str]) -> None:
+@for_each(FILES)
+def test_what_is_public_says_what_it_is(file: Path) -> None:
     lacking = [
         name
         for name, text in docstrings(file).items()
-        if not text and not (name.count(".") == 2 and name.split(".")[-1] in documented)
+        if not text and not (name.count(".") == 2 and name.split(".")[-1] in interfaces())
     ]
     assert not lacking, f"{lacking} have no docstring; say what they are, or begin them with _"
 
 
-@pytest.fixture(scope="module")
-def documented() -> set[str]:
-    """Methods whose meaning an interface gives, so that a class which has them need not."""
-    return interfaces()
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_no_docstring_is_taken_for_html(module: str) -> None:
-    for name, text in docstrings(reference_pages.module_file(module)).items():
+@for_each(map(reference_pages.module_file, MODULES))
+def test_no_docstring_is_taken_for_html(file: Path) -> None:
+    for name, text in docstrings(file).items():
         prose = re.sub(r"`[^`]*`|^    .*$", "", text, flags=re.MULTILINE)
         assert not re.search(r"<\w", prose), f"{name}: put what begins with < into backticks"
 

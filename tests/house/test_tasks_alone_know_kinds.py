@@ -2,17 +2,16 @@
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import get_type_hints
 
-import pytest
+from sources import PACKAGE, for_each, nodes
 
 from reeltune.tasks.finding.judge import all_tasks
 from reeltune.types import DualEncoder
 
-PACKAGE = Path(__file__).parents[2] / "src" / "reeltune"
 REPORTS = {task.report for task in all_tasks()}
 CARDS = {get_type_hints(report)["protocol"] for report in REPORTS}
 MODELS = {task.judge.__annotations__["model"] for task in all_tasks()} - {DualEncoder}
@@ -29,9 +28,9 @@ FILES = [
 ]  # models say by `judged_as` what they are made for, and may take it from their settings
 
 
-def questions(text: str) -> Iterator[str]:
+def questions(program: Iterable[ast.AST]) -> Iterator[str]:
     """Expressions of a file that ask for a kind, each with its line."""
-    for node in ast.walk(ast.parse(text)):
+    for node in program:
         if any(asks(node)):
             yield f"line {getattr(node, 'lineno', 0)}: {ast.unparse(node)}"
 
@@ -54,9 +53,9 @@ def asks(node: ast.AST) -> Iterator[bool]:
         yield ast.unparse(node.cls) in KINDS
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@for_each(FILES)
 def test_nobody_asks_for_the_kind(path: Path) -> None:
-    found = list(questions(path.read_text()))
+    found = list(questions(nodes(path)))
     if path.relative_to(PACKAGE).parts[0] == "models":
         found = [one for one in found if not one.endswith("config.judged_as")]
     assert not found, f"{found}: let the task, or its report, do this"
@@ -76,5 +75,6 @@ def test_every_way_of_asking_is_caught() -> None:
         "match report:\n    case CaptioningReport():\n        pass",
     ]
     for text in planted:
-        assert list(questions(text)), text
-    assert not list(questions("self.judged_as = 'captioning'\nname in report.values()"))
+        assert list(questions(ast.walk(ast.parse(text)))), text
+    plain = "self.judged_as = 'captioning'\nname in report.values()"
+    assert not list(questions(ast.walk(ast.parse(plain))))
