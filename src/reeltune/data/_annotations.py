@@ -6,8 +6,9 @@ import os
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
@@ -59,12 +60,16 @@ def find_file(folder: Path, names: Sequence[str], dataset: str) -> Path:
 
 def read_json(path: Path, kind: type[FileT], dataset: str) -> FileT:
     """The checked content of a JSON file. Raises DataError with the file and the key."""
-    text = _text_of(path, dataset)
-    _require_keys_once(text, str(path), dataset)
+    return cast(FileT, _checked(_text_of(path, dataset), kind, str(path), dataset))
+
+
+@lru_cache(maxsize=2)  # a file has all splits, which are read one after another
+def _checked(text: str, kind: type[BaseModel], place: str, dataset: str) -> BaseModel:
+    _require_keys_once(text, place, dataset)
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
-        raise _refused(str(path), error, dataset) from None
+        raise _refused(place, error, dataset) from None
 
 
 def read_jsonl(path: Path, kind: type[RowT], dataset: str) -> Iterator[tuple[int, RowT]]:
