@@ -1,6 +1,7 @@
 """Caption metrics against pycocoevalcap's own scorers, against numbers by hand, and alone."""
 
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,42 @@ def test_ptb_equals_the_wrapper_of_pycocoevalcap() -> None:
     theirs_ptb = PTBTokenizer().tokenize({i: [{"caption": t}] for i, t in enumerate(texts)})
     assert _java.ptb(texts) == [theirs_ptb[i][0] for i in range(len(texts))]
     assert _java.ptb(["naïve\nlines ||| 日本"]) == ["naïve lines 日本"]
+
+
+ANSWERS = """
+import sys
+for line in sys.stdin:
+    scored = line.split(" ||| ")
+    if scored[0] == "EVAL":
+        print(*["0.5"] * len(scored), sep="\\n", flush=True)
+    elif "die" in line:
+        sys.exit()
+    else:
+        print("1 1 1", flush=True)
+"""
+
+
+def test_one_process_of_meteor_is_asked_again_and_again_until_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scorer.py").write_text(ANSWERS)
+    monkeypatch.setattr(_java, "JAVA", [sys.executable, str(tmp_path / "scorer.py")])
+    monkeypatch.setattr(_java, "_archive", lambda name: tmp_path / name)
+    archive = tmp_path / _java.METEOR
+    assert _java.meteor(["a dog", "a cat"], [["dogs"], ["cats"]]) == (0.5, [0.5, 0.5])
+    first = _java._started(archive)
+    assert _java.meteor(["a dog"], [["dogs", "a dog"]]) == (0.5, [0.5])
+    assert _java._started(archive) is first
+    first.kill()
+    first.wait()
+    assert _java.meteor(["a dog"], [["dogs"]]) == (0.5, [0.5])
+    second = _java._started(archive)
+    assert second is not first
+    with pytest.raises(DataError, match=r"METEOR has no answer to 'SCORE .* see whether java runs"):
+        _java.meteor(["die"], [["dogs"]])
+    assert second.poll() is not None
+    assert _java.meteor(["a dog"], [["dogs"]]) == (0.5, [0.5])
+    _java._end(_java._started(archive))
 
 
 @needs_java

@@ -4,14 +4,17 @@ The archives come inside pycocoevalcap. They are run here and not by its wrapper
 into the installed package, leave pipes open and read text in the machine's own encoding.
 """
 
+import atexit
 import shutil
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from io import TextIOWrapper
 from pathlib import Path
-from typing import cast
+from threading import Lock
+from typing import IO, cast
 
 from reeltune.errors import ConfigError, DataError
 
@@ -56,23 +59,54 @@ def meteor(found: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[f
 
     Raises ConfigError where Java cannot run.
     """
-    command = [*JAVA, "-jar", str(_archive(METEOR)), "-", "-", "-stdio", "-l", "en", "-norm"]
-    with subprocess.Popen(
-        command,
+    archive = _archive(METEOR)
+    asked = [
+        f" {BAR} ".join(["SCORE", *map(one_line, several), one_line(words)])
+        for words, several in zip(found, references, strict=True)
+    ]
+    with _ASKING:
+        scorer = _scorer(archive)
+        try:
+            counted = [_asked(scorer, line) for line in asked]
+            _send(scorer, f" {BAR} ".join(["EVAL", *counted]))
+            scores = [float(_answer(scorer)) for _ in range(len(counted) + 1)]
+        except BaseException:  # also Ctrl-C: answers that nobody read would be taken for later ones
+            _end(scorer)
+            raise
+    return scores[-1], scores[:-1]
+
+
+_ASKING = Lock()
+
+
+def _scorer(archive: Path) -> "subprocess.Popen[str]":
+    """The process of METEOR that is asked; it takes seconds to start, so that one is kept."""
+    scorer = _started(archive)
+    if scorer.poll() is not None:
+        _end(scorer)
+        scorer = _started(archive)
+    return scorer
+
+
+@cache
+def _started(archive: Path) -> "subprocess.Popen[str]":
+    scorer = subprocess.Popen(
+        [*JAVA, "-jar", str(archive), "-", "-", "-stdio", "-l", "en", "-norm"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         encoding="utf-8",
-    ) as process:
-        ask, answer = cast(TextIOWrapper, process.stdin), cast(TextIOWrapper, process.stdout)
-        counted = []
-        for words, several in zip(found, references, strict=True):
-            fields = ["SCORE", *map(one_line, several), one_line(words)]
-            counted.append(_asked(ask, answer, f" {BAR} ".join(fields)))
-        print(f" {BAR} ".join(["EVAL", *counted]), file=ask, flush=True)
-        scores = [float(answer.readline()) for _ in range(len(counted) + 1)]
-        ask.close()
-    return scores[-1], scores[:-1]
+    )
+    atexit.register(_end, scorer)
+    return scorer
+
+
+def _end(scorer: "subprocess.Popen[str]") -> None:
+    """End a process, so that the next question starts another."""
+    _started.cache_clear()
+    atexit.unregister(_end)
+    scorer.kill()
+    scorer.communicate()
 
 
 def one_line(text: str) -> str:
@@ -80,12 +114,22 @@ def one_line(text: str) -> str:
     return " ".join(text.replace(BAR, " ").split())
 
 
-def _asked(ask: TextIOWrapper, answer: TextIOWrapper, line: str) -> str:
-    print(line, file=ask, flush=True)
-    found = answer.readline().strip()
+def _asked(scorer: "subprocess.Popen[str]", line: str) -> str:
+    found = ""
+    with suppress(BrokenPipeError):  # it has ended
+        _send(scorer, line)
+        found = _answer(scorer)
     if not found:
         raise DataError(f"METEOR has no answer to {line[:80]!r}; see whether java runs here")
     return found
+
+
+def _send(scorer: "subprocess.Popen[str]", line: str) -> None:
+    print(line, file=scorer.stdin, flush=True)
+
+
+def _answer(scorer: "subprocess.Popen[str]") -> str:
+    return cast(IO[str], scorer.stdout).readline().strip()
 
 
 def _archives() -> Path | None:
