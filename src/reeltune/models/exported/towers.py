@@ -55,7 +55,7 @@ class Exported:
             files = {name: sha256_of(self.folder / name) for name in (CARD, TEXT, FRAMES, WORDS)}
         except OSError as error:
             raise CheckpointError(
-                f"{self.folder} is no whole export ({error}); export the model again: "
+                f"{self.folder} is no whole export ({in_short(error)}); export the model again: "
                 "reeltune export MODEL --to onnx --out NEW"
             ) from error
         return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:32]
