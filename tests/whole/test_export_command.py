@@ -5,10 +5,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from reeltune.cli.app import app
+from reeltune.errors import ConfigError
+from reeltune.media.squares import squares
+from reeltune.models.exported.sentence_transformers import plain_clip
+from reeltune.models.opening.open import open_encoder
+from reeltune.registry import find
 from reeltune.search.library import Library
 
 WITHOUT = """
@@ -83,3 +91,47 @@ def test_an_export_is_made_of_a_model_and_into_a_new_folder(exported: Path, mode
     assert "is an exported model already" in done.output
     done = CliRunner().invoke(app, ["export", model, "--to", "onnx", "--out", str(exported)])
     assert "is not empty; give a new folder" in done.output
+
+
+def test_sentence_transformers_loads_a_clip_and_makes_our_vectors(
+    model: str, tmp_path: Path
+) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    out = tmp_path / "sentences"
+    asked = ["export", model, "--to", "sentence-transformers", "--out", str(out)]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0, done.output
+    assert "| sentence-transformers |" in done.output
+    assert "does not mend broken letters and HTML" in done.output
+    theirs, ours = SentenceTransformer(str(out), device="cpu"), open_encoder(model, "cpu")
+    texts = ["a dog", "Two men RIDE on", "naïve café", "one word more " * 40]
+    with torch.inference_mode():
+        wanted = ours.encode_text(ours.tokenize(texts)).numpy()
+    np.testing.assert_allclose(theirs.encode(texts), wanted, atol=1e-6)
+    picture = Image.effect_mandelbrot((70, 50), (-2, -1, 1, 1), 50).convert("RGB")
+    square = squares(np.asarray(picture)[None], ours.pixels)
+    with torch.inference_mode():
+        frames = torch.from_numpy(square)[None]
+        seen = ours.encode_video(frames, torch.ones(1, 1, dtype=torch.bool)).numpy()
+    np.testing.assert_allclose(theirs.encode([picture]), seen, atol=1e-6)
+    assert open_encoder(str(out)).fingerprint == ours.fingerprint, "it is a model here as before"
+
+
+@pytest.mark.parametrize(
+    ("component", "why"),
+    [
+        ("tuned", r"tuning by adapter-ffn put layers"),
+        ("lite", r"its form \(Lite\) is none of those"),
+    ],
+)
+def test_what_sentence_transformers_does_not_have_is_refused(component: str, why: str) -> None:
+    made = find("models", component).Config.tiny().build()
+    with pytest.raises(ConfigError, match=f"^it cannot be exported: {why}"):
+        plain_clip(made, "it")
+
+
+def test_options_of_onnx_go_with_it_alone(model: str, tmp_path: Path) -> None:
+    out = str(tmp_path / "x")
+    asked = ["export", model, "--to", "sentence-transformers", "--int8", "--out", out]
+    assert "--int8 and --benchmark go with --to onnx" in CliRunner().invoke(app, asked).output

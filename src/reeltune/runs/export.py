@@ -2,8 +2,9 @@
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,8 @@ class ExportReport:
 
     model: str
     folder: Path
-    off_by: float  # the largest difference of a number of the vectors in float32
     forms: tuple[Form, Form]
+    off_by: float  # the largest difference of a number of the vectors in float32
     agreement: Agreement
     said: tuple[str, ...] = ()  # what a benchmark's figures are not as its name says
 
@@ -118,8 +119,8 @@ def export_onnx(name: str, place: RunPlace, wanted: Wanted = Wanted()) -> Export
         if wanted.int8:
             _round(model, graphs, name, folder)
         exported = Exported(folder)
-        agreed = agreement(_by_torch(model), _vectors(exported))
-        sizes = _bytes_of(model), sum(file.stat().st_size for file in folder.iterdir())
+        agreed = agreement(by_torch(model), _vectors(exported))
+        sizes = bytes_of(model), sum(file.stat().st_size for file in folder.iterdir())
         times = _times(model, exported, wanted.repeats)
         accuracy: list[Mapping[str, float]] = [{}, {}]
         said: tuple[str, ...] = ()
@@ -175,45 +176,54 @@ def _squares(shown: Sequence[Image.Image], pixels: Pixels) -> UInt8[np.ndarray, 
 
 
 def _vectors(exported: Exported) -> Vectors:
-    rows = exported.rows(_squares(_half(1), exported.pixels))
+    rows = exported.rows(_squares(judged(), exported.pixels))
     return Vectors(exported.texts(captions()), exported.clips([[row] for row in rows]))
 
 
 @torch.inference_mode()
-def _by_torch(model: Exportable) -> Vectors:
-    shown = torch.from_numpy(_squares(_half(1), model.pixels))[:, None]  # (N, 1, 3, S, S)
+def by_torch(model: Any) -> Vectors:
+    """What a model makes of the captions and pictures by which forms are compared."""
+    shown = torch.from_numpy(_squares(judged(), model.pixels))[:, None]  # (N, 1, 3, S, S)
     seen = model.encode_video(shown, torch.ones(len(shown), 1, dtype=torch.bool))
     read = model.encode_text(model.tokenize(captions()))
     return Vectors(read.float().numpy(), seen.float().numpy())
 
 
-def _bytes_of(model: Any) -> int:
+def bytes_of(model: Any) -> int:
+    """Bytes of a model's weights in memory."""
     return sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
 
 
 def _times(
     model: Exportable, exported: Exported, repeats: int
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Medians of milliseconds of a text and of frames in both forms, each in turn."""
+    """Medians of milliseconds of a text and of frames in both forms."""
     side = model.pixels.size
     noise = np.random.default_rng(0).integers(0, 256, (FRAMES_TIMED, 3, side, side), np.uint8)
     frames, there = torch.from_numpy(noise)[None], torch.ones(1, FRAMES_TIMED, dtype=torch.bool)
-
-    def read() -> object:
-        return model.encode_text(model.tokenize([TEXT_TIMED]))
-
-    def watch() -> object:
-        return model.encode_video(frames, there)
-
-    calls = {
-        "read": torch.inference_mode()(read),
-        "read by onnx": lambda: exported.texts([TEXT_TIMED]),
-        "watch": torch.inference_mode()(watch),
-        "watch by onnx": lambda: exported.clips([exported.rows(noise)]),
-    }
-    found = latencies(calls, repeats, time.perf_counter)
-    text, text_onnx, seen, seen_onnx = (float(np.median(times)) for times in found.values())
+    text, text_onnx, seen, seen_onnx = timed(
+        {
+            "read": lambda text: model.encode_text(model.tokenize([text])),
+            "read by onnx": lambda text: exported.texts([text]),
+            "watch": lambda _: model.encode_video(frames, there),
+            "watch by onnx": lambda _: exported.clips([exported.rows(noise)]),
+        },
+        repeats,
+    )
     return (text, seen), (text_onnx, seen_onnx)
+
+
+@torch.inference_mode()
+def timed(calls: Mapping[str, Callable[[str], object]], repeats: int) -> list[float]:
+    """Medians of milliseconds of calls, which are told a text, each in turn."""
+    ready = {name: partial(call, TEXT_TIMED) for name, call in calls.items()}
+    found = latencies(ready, repeats, time.perf_counter)
+    return [float(np.median(times)) for times in found.values()]
+
+
+def judged() -> list[Image.Image]:
+    """The pictures by which forms are compared; int8 is not measured by these."""
+    return _half(1)
 
 
 def _main(values: Mapping[str, float]) -> dict[str, float]:

@@ -16,7 +16,10 @@ app = typer.Typer()
 @app.command()
 def export(
     model: Annotated[str, typer.Argument(help="lite, a CLIP folder, a run of tuned or a hub id.")],
-    to: Annotated[Literal["onnx"], typer.Option(help="The form: onnx, which needs no torch.")],
+    to: Annotated[
+        Literal["onnx", "sentence-transformers"],
+        typer.Option(help="onnx, which needs no torch; or a folder of this library, of a CLIP."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the export; a new one.")],
     int8: Annotated[bool, typer.Option("--int8", help="Round to int8, by onnxruntime.")] = False,
     benchmark: Annotated[
@@ -27,7 +30,7 @@ def export(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Write a model for onnxruntime, and say what it is beside the original.
+    """Write a model for onnxruntime or sentence-transformers; say what it is beside the original.
 
     Example: `reeltune export lite --to onnx --out lite-onnx`
 
@@ -35,12 +38,19 @@ def export(
     """
     from reeltune.cli.bars import TrainingBar
     from reeltune.cli.output import show_said
+    from reeltune.errors import ConfigError
     from reeltune.runs.export import Wanted, export_onnx
+    from reeltune.runs.export_sentences import export_sentences
     from reeltune.runs.place import RunPlace
 
+    if to != "onnx" and (int8 or benchmark):
+        raise ConfigError("--int8 and --benchmark go with --to onnx; leave them out")
     with TrainingBar(hidden=as_json) as bar:
         place = RunPlace(out=out, data=data, watcher=bar)
-        found = export_onnx(model, place, Wanted(int8=int8, benchmark=benchmark))
+        if to == "onnx":
+            found = export_onnx(model, place, Wanted(int8=int8, benchmark=benchmark))
+        else:
+            found = export_sentences(model, place)
     if as_json:
         print_json(found.as_dict())
     else:
