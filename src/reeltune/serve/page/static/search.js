@@ -47,7 +47,7 @@ function address() {
 
 function restore() {
   const said = new URLSearchParams(location.search);
-  form.words.value = said.get("q") || "";
+  form.words.value = said.get("q") || said.get("words") || ""; // the form by itself says `words`
   form.dataset.like = said.get("like") || "";
   for (const field of FIELDS) choose(form[field], said.get(field) || "");
   $("#group").checked = said.has("group");
