@@ -1,7 +1,8 @@
 """Work that takes long: one job at a time, in a process of its own, watched and stopped from here.
 
 The process is told what to do on its standard input, and stops when that ends, so it never
-outlives the server. Whenever it is stopped, or killed, the library keeps what was complete.
+outlives the server. Whenever it is stopped, or killed, the library keeps what was complete. Jobs
+are kept as well (see `kept_jobs`), so a server says what became of those of the one before it.
 """
 
 import json
@@ -12,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, Protocol
 
 from pydantic import BaseModel, Field
 
@@ -24,6 +25,7 @@ KEPT = 50  # jobs that are remembered
 WAITING = 16  # jobs that may wait
 PATIENCE = 30.0  # s that a job has to stop before its process is killed
 LONGEST = 1 << 24  # bytes of a message
+CUT_OFF = "the server ended before the job did; what was complete by then stays"
 WORKER = (sys.executable, "-P", "-m", "reeltune.serve.job_process")
 
 JobState = Literal["waiting", "running", "stopping", "done", "failed", "stopped"]
@@ -64,17 +66,42 @@ class Job(BaseModel):
     ended: str | None = None
 
 
+class Keeper(Protocol):
+    """What keeps jobs for a server that comes after this one."""
+
+    def read(self) -> list[Job]:
+        """Those of the servers before, in the order in which they came."""
+        ...
+
+    def write(self, job: Job) -> None:
+        """Keep a job as it is now."""
+        ...
+
+    def forget(self, id: str) -> None:
+        """Keep a job no longer."""
+        ...
+
+    def close(self) -> None:
+        """Leave them to the next server."""
+        ...
+
+
 class Jobs:
     """The jobs of a server; any number of threads may use it at once."""
 
-    def __init__(self, ended: Callable[[], None]) -> None:
-        """`ended` is called when a job has."""
-        self._ended = ended
+    def __init__(self, ended: Callable[[], None], keeper: Keeper) -> None:
+        """`ended` is called when a job has. Jobs that a server before was killed with are stopped
+        ones."""
+        self._ended, self._keeper = ended, keeper
         self._lock = threading.Lock()  # over what follows
         self._jobs: dict[str, Job] = {}  # in the order in which they came
         self._process: subprocess.Popen[bytes] | None = None  # of the job that runs
         self._runner: threading.Thread | None = None
         self._closed = False
+        for job in keeper.read():
+            self._jobs[job.id] = job
+            if job.state not in ENDED:
+                self._end(job, "stopped", error=CUT_OFF)
 
     def add(self, kind: str, wanted: Mapping[str, Any]) -> Job:
         """Have a job done when those before it have ended; raises Refusal where too many wait."""
@@ -83,9 +110,11 @@ class Jobs:
                 raise Refusal(429, "TooMany", f"{WAITING} jobs wait already; try again later")
             job = Job(id=secrets.token_hex(8), kind=kind, wanted=dict(wanted), created=_now())
             self._jobs[job.id] = job
+            self._keeper.write(job)
             ended = [one.id for one in self._jobs.values() if one.state in ENDED]
             for id in ended[: max(0, len(self._jobs) - KEPT)]:
                 del self._jobs[id]
+                self._keeper.forget(id)
             if self._runner is None or not self._runner.is_alive():
                 self._runner = threading.Thread(target=self._run_all, daemon=True)
                 self._runner.start()
@@ -120,6 +149,7 @@ class Jobs:
             runner = self._runner
         if runner is not None:
             runner.join(PATIENCE + 5)
+        self._keeper.close()
 
     def _job(self, id: str) -> Job:
         if id not in self._jobs:
@@ -127,7 +157,9 @@ class Jobs:
         return self._jobs[id]
 
     def _change(self, job: Job, **fields: object) -> None:
-        self._jobs[job.id] = self._jobs[job.id].model_copy(update=fields)
+        now = self._jobs[job.id] = self._jobs[job.id].model_copy(update=fields)
+        if "state" in fields:
+            self._keeper.write(now)
 
     def _end(self, job: Job, state: JobState, **fields: object) -> None:
         self._change(job, state=state, ended=_now(), **fields)

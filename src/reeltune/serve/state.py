@@ -14,6 +14,7 @@ from reeltune.search.library import Library
 from reeltune.search.store.manifest import FILE_NAME, Manifest
 from reeltune.serve.errors import Refusal
 from reeltune.serve.jobs import Jobs
+from reeltune.serve.kept_jobs import KeptJobs
 from reeltune.serve.rate import Rate
 from reeltune.serve.settings import Settings
 from reeltune.storage.place import Place
@@ -26,7 +27,8 @@ class State:
     """One for each server; any number of threads may use it at once."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings, self.jobs = settings, Jobs(self.warm)
+        self.settings = settings
+        self.jobs = Jobs(self.warm, KeptJobs(str(settings.library)))
         self._searches = asyncio.Semaphore(SEARCHES)
         self.wrong_tokens = Rate(per_second=0.2, at_once=10)
         self._lock = threading.Lock()  # over what follows

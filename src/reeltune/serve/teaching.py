@@ -117,18 +117,38 @@ def begin(held: State) -> Job:
             f"tuning needs captions of {LEAST} moments to learn from and of one to test on; write "
             f"some for moments of about {more} further videos, or for more moments of those marked",
         )
+    model = model_of(library)
+    out = _place(library, captions, model)
+    _require_to_do(held, out)
+    out.mkdir(parents=True, exist_ok=True)
+    captions.write(out / CAPTIONS)
+    write_atomically(out / BEGUN, json.dumps({"model": model}).encode())
+    return _added(held, out, model)
+
+
+def go_on(held: State, run: str) -> Job:
+    """Have a tuning go on that was stopped, by the captions that it began with, as a job; raises
+    Refusal where it is not there, or there is nothing to be done."""
+    out = _tuning(folder_of(held.library().folder), run)
+    _require_to_do(held, out)
+    begun = _begun(out)
+    if begun is None or not (out / CAPTIONS).is_file():
+        raise Refusal(409, "NotBegun", f"the tuning {run} lacks what it began with; tune again")
+    return _added(held, out, begun.model)
+
+
+def _require_to_do(held: State, out: Path) -> None:
+    """Raise Refusal where a tuning goes on, or this one is finished."""
     going = [job for job in held.jobs.all() if job.kind == "tune" and job.state not in ENDED]
     if going:
         raise Refusal(409, "Busy", f"the job {going[0].id} tunes already; stop it, or wait")
-    model = model_of(library)
-    out = _place(library, captions, model)
     if (out / METRICS).is_file():
         raise Refusal(
             409, "TunedAlready", "a model was tuned by these very marks already; mark more first"
         )
-    out.mkdir(parents=True, exist_ok=True)
-    captions.write(out / CAPTIONS)
-    write_atomically(out / BEGUN, json.dumps({"model": model}).encode())
+
+
+def _added(held: State, out: Path, model: str) -> Job:
     wanted = {"out": str(out), "model": model, "device": held.settings.device, "run": run_id(out)}
     return held.jobs.add("tune", wanted)
 
@@ -137,11 +157,7 @@ def use(held: State, run: str) -> Job:
     """Have the library made anew with a tuned model, as a job; raises Refusal for a tuning that is
     not there or not finished."""
     library = folder_of(held.library().folder)
-    out = next((one for one in _folders(library) if run_id(one) == run), None)
-    if out is None:
-        raise Refusal(
-            404, "NoRun", f"there is no tuning {run}; /api/teaching lists those there are"
-        )
+    out = _tuning(library, run)
     if not (out / METRICS).is_file():
         raise Refusal(409, "NotFinished", f"the tuning {run} is not finished; tune again to go on")
     wanted = {
@@ -151,6 +167,16 @@ def use(held: State, run: str) -> Job:
         "drop_missing": False,
     }
     return held.jobs.add("reindex", wanted)
+
+
+def _tuning(library: Path, run: str) -> Path:
+    """The folder of a tuning by the id of its run; raises Refusal for one that is not there."""
+    out = next((one for one in _folders(library) if run_id(one) == run), None)
+    if out is None:
+        raise Refusal(
+            404, "NoRun", f"there is no tuning {run}; /api/teaching lists those there are"
+        )
+    return out
 
 
 def model_of(library: Path) -> str:

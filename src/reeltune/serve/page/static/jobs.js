@@ -1,6 +1,6 @@
 // Shows jobs that bring in videos while they go on, and what became of them.
 
-import { get, remove } from "./api.js";
+import { get, post, remove } from "./api.js";
 import { base, count, make, name, problem } from "./dom.js";
 
 const PAUSE = 500; // ms between two looks
@@ -38,6 +38,7 @@ export function watch(job, place, ended) {
       stop.remove();
       said.replaceChildren(outcome(now));
       card.append(...troubles(now));
+      if (now.state === "stopped") card.append(resumed(now, card, (next) => watch(next, place, ended)));
       ended?.(now);
       return;
     }
@@ -46,6 +47,23 @@ export function watch(job, place, ended) {
   };
   look();
 }
+
+// A button that has a stopped job go on, in the place of its card.
+export function resumed(now, card, follow) {
+  const again = make("button", { class: "plain", type: "button" }, "Go on");
+  again.addEventListener("click", async () => {
+    again.disabled = true;
+    try {
+      follow(await post(`/api/jobs/${now.id}/resume`, {}));
+      card.remove();
+    } catch (error) {
+      again.replaceWith(problem(error));
+    }
+  });
+  return again;
+}
+
+export const cutOff = (now) => `Stopped: ${now.error}.`;
 
 function show(now, bar, said, file) {
   const { files, size, done, path, work } = now.progress;
@@ -63,7 +81,7 @@ function show(now, bar, said, file) {
 function outcome(now) {
   const result = now.result;
   if (now.state === "failed") return make("span", { class: "problem" }, now.error);
-  if (!result) return now.state === "stopped" ? "Stopped. What was complete stays." : "Done.";
+  if (!result) return now.error ? cutOff(now) : now.state === "stopped" ? "Stopped. What was complete stays." : "Done.";
   const parts = [
     ["new", result.indexed], ["moved", result.moved], ["already there", result.unchanged],
     ["copies of others", result.copies], ["failed", result.failed], ["still being written", result.waiting],

@@ -1,6 +1,7 @@
 // Teaching: what was marked, the tuning by it while it goes on, and what it was worth.
 
 import { get, post, remove, save, thumbnail } from "./api.js";
+import { cutOff, resumed } from "./jobs.js";
 import { $, base, count, make, name, problem, span } from "./dom.js";
 
 const PAUSE = 500; // ms between two looks
@@ -84,6 +85,7 @@ function follow(job) {
       if (isOver) {
         for (const part of [bar, stop, figures]) part.remove();
         said.replaceChildren(outcome(now));
+        if (now.state === "stopped") card.append(resumed(now, card, follow));
         await Promise.all([facts(), list()]);
         return;
       }
@@ -134,6 +136,7 @@ function draw(now, place, isOver) {
 
 function outcome(now) {
   if (now.state === "failed") return make("span", { class: "problem" }, now.error);
+  if (now.state === "stopped" && now.error) return cutOff(now);
   if (now.state === "stopped") return now.kind === "tune" ? "Stopped. Teach with the same marks, and it goes on where it stopped." : "Stopped. Your library is as it was; use the model again, and it goes on.";
   if (now.kind === "tune") return make("span", { class: "done" }, now.result.verdict);
   const { missing, in_use: isInUse, files } = now.result;
@@ -183,6 +186,7 @@ $("#save").addEventListener("click", () => save("/api/teaching/captions", null, 
 $("#more").addEventListener("click", () => list(true).catch(failed));
 Promise.all([facts(), list()]).catch(failed);
 get("/api/jobs").then(({ items }) => {
-  const own = items.filter((job) => KINDS.includes(job.kind) && !ENDED.includes(job.state));
-  own.reverse().forEach(follow);
+  const own = items.filter((job) => KINDS.includes(job.kind));
+  const shown = own.filter((job, place) => !ENDED.includes(job.state) || (!place && job.state === "stopped"));
+  shown.reverse().forEach(follow);
 }, () => {});
