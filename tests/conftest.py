@@ -80,6 +80,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         folder = tmp_path_factory.mktemp("state")
         patch.setenv("REELTUNE_STATE", str(folder))
         patch.setenv("REELTUNE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("REELTUNE_PRECISION", "float32")  # or figures would depend on the processor
         yield folder
 
 

@@ -86,6 +86,8 @@ def show_report(report: Report) -> None:
         say(f"left for the next run {path}: is still being written")
     show_failed(report.troubles)
     show_passed_over(report.passed_over)
+    if report.said:
+        say(report.said)
     moments = sum(done.moments for done in report.indexed)
     seconds = sum((done.seconds for done in report.indexed), 0.0)
     counts = [f"{len(report.indexed)} indexed ({moments} moments of {clock(seconds)})"]

@@ -24,6 +24,7 @@ from reeltune.models._preprocessor import (
     usual_preprocessor,
     write_preprocessor,
 )
+from reeltune.models._rounded import with_rounded
 from reeltune.models._tokenizer import byte_tokenizer, cut_and_padded, read_tokenizer
 from reeltune.models.exported.card import Part
 from reeltune.models.exported.graphs import Graph, Graphs
@@ -37,7 +38,7 @@ from reeltune.models.opening.towers import (
     require_fit,
     shared_width,
 )
-from reeltune.models.opening.weights import WEIGHTS
+from reeltune.models.opening.weights import WEIGHTS, versions
 from reeltune.models.text_towers import clip as text
 from reeltune.models.text_towers.layers import ACTIVATIONS
 from reeltune.types import Tokens
@@ -272,7 +273,7 @@ class Clip(ByFrames):
 
     def vectors_of(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B D"]:
         """Vectors of a few frames, as the image tower makes them."""
-        colours = self.normalize(frames).to(self.towers.dtype)
+        colours = self.normalize(frames).to(self.towers.vision_model.dtype)
         inputs = seen(self.family, colours, self.patch)
         vectors: Tensor | None = self.towers.get_image_features(**inputs).pooler_output
         if vectors is None:
@@ -281,6 +282,12 @@ class Clip(ByFrames):
                 "its config.json), so it makes no vector of a frame; give a model that has one"
             )
         return vectors
+
+    def rounded(self) -> "Clip":
+        """A model whose image tower is in bfloat16, and which else is this one."""
+        copied = with_rounded(self, ["towers.vision_model", "towers.visual_projection"])
+        copied._stored = versions(copied), self.fingerprint
+        return copied
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write a folder that both Reeltune and transformers can open."""

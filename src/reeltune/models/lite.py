@@ -24,6 +24,7 @@ from reeltune.models._lite.frame_network import AT_ONCE, CLASSES, PIXELS, FrameN
 from reeltune.models._lite.head import Head
 from reeltune.models._lite.sentence_encoder import WIDTH, SentenceEncoder
 from reeltune.models._lite.weights import FRAME_WEIGHTS, SENTENCE_WEIGHTS
+from reeltune.models._rounded import with_rounded
 from reeltune.models.exported.card import Part
 from reeltune.models.exported.graphs import Graph, Graphs
 from reeltune.models.opening.weights import (
@@ -159,6 +160,10 @@ class Lite(nn.Module):
             cleaning="none",
             frames_at_once=AT_ONCE,
         )
+
+    def rounded(self) -> "Lite":
+        """A model whose later convolutions are in bfloat16, and which else is this one."""
+        return with_rounded(self, [f"frames.{name}" for name in self.frames.roundable()])
 
     def to_tune(self) -> nn.Module:
         """This model with a trainable head, which remembers its frozen features while it learns."""

@@ -24,6 +24,7 @@ from reeltune.models._lite.conse import (
 from reeltune.models._lite.frame_network import AT_ONCE, CLASSES, PIXELS, FrameNetwork
 from reeltune.models._lite.sentence_encoder import WIDTH, SentenceEncoder
 from reeltune.models._lite.weights import FRAME_WEIGHTS, SENTENCE_WEIGHTS
+from reeltune.models._rounded import with_rounded
 from reeltune.models.exported.card import Part
 from reeltune.models.exported.graphs import Graph, Graphs
 from reeltune.models.opening.weights import fingerprint, write_card
@@ -117,6 +118,10 @@ class LiteZero(nn.Module):
             cleaning="none",
             frames_at_once=AT_ONCE,
         )
+
+    def rounded(self) -> "LiteZero":
+        """A model whose later convolutions are in bfloat16, and which else is this one."""
+        return with_rounded(self, [f"frames.{name}" for name in self.frames.roundable()])
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write a folder that says which model this is; its weights come from packages."""

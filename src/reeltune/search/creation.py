@@ -86,7 +86,7 @@ def settle(folder: Place, encoder: Encoder, model: str | None, sampling: str | N
         manifest = _wanted(encoder, sampling or str(Sampling()))
         manifest.write(folder)
     wanted = _wanted(encoder, sampling or manifest.sampling)
-    for field in ("dim", "fingerprint", "indexed", "sampling", "segments"):
+    for field in ("dim", "fingerprint", "precision", "indexed", "sampling", "segments"):
         have, want = getattr(manifest, field), getattr(wanted, field)
         if have != want:
             raise LibraryError(
@@ -107,6 +107,7 @@ def _wanted(encoder: Encoder, sampling: str) -> Manifest:
         model=encoder.name,
         fingerprint=model.fingerprint,
         dim=model.dim,
+        precision=encoder.precision[0],
         sampling=str(Sampling.parse(sampling)),
         segments=str(MomentSettings()),
         indexed=None if model.indexed == model.dim else model.indexed,

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from reeltune.errors import CheckpointError, ConfigError, LibraryError
 from reeltune.models.exported.card import exported_folder
 from reeltune.models.text_towers.known import TextTower, stored
+from reeltune.records import Precision
 from reeltune.search._array_encoder import ArrayEncoder
 from reeltune.search._kept_usual import kept_usual
 from reeltune.search._recent import Recent
@@ -42,10 +43,13 @@ class Encoder:
         name: str,
         open_model: Callable[[], ArrayEncoder],
         open_tower: Callable[[], TextTower | None] = lambda: None,
+        precision: Precision | None = "float32",
     ) -> None:
-        """`name` is that by which a library knows the model, and `open_tower` opens what reads its
-        texts without torch, where there is that."""
+        """`name` is that by which a library knows the model, `open_tower` opens what reads its
+        texts without torch, where there is that, and `precision` is that in which it reads frames;
+        None: the one that is measured to be the best here."""
         self.name, self._open_model, self._open_tower = name, open_model, open_tower
+        self._precision, self._said = precision, ""
         self._lock = threading.RLock()
         self._arrays: ArrayEncoder | None = None
         self._read: Recent | None = None  # by the tower
@@ -57,16 +61,19 @@ class Encoder:
     def of_library(cls, folder: Place, manifest: Manifest, device: str | None = None) -> "Encoder":
         """The model that a library names, which whoever made the library chose."""
         tower = partial(_tower_of, manifest) if device in (None, "cpu") else lambda: None
-        return cls(manifest.model, partial(_open_stored, folder, manifest, device), tower)
+        opened = partial(_open_stored, folder, manifest, device)
+        return cls(manifest.model, opened, tower, manifest.precision)
 
     @classmethod
     def named(
         cls, name: str, device: str | None, width: int | None, stored: Manifest | None
     ) -> "Encoder":
         """The model `name`, whose vectors are cut to `width` if one is given, and else are as wide
-        as in the stored library of this model."""
-        kept = stored.dim if stored is not None and stored.model == name else None
-        return cls(name, partial(_open_cut, name, device, width, kept))
+        as in the stored library of this model; it reads frames in the precision of that."""
+        if stored is None or stored.model != name:
+            return cls(name, partial(_open_cut, name, device, width, None), precision=None)
+        opened = partial(_open_cut, name, device, width, stored.dim)
+        return cls(name, opened, precision=stored.precision)
 
     @property
     def arrays(self) -> ArrayEncoder:
@@ -77,13 +84,23 @@ class Encoder:
         """
         with self._lock:
             if self._arrays is None:
-                self._arrays = self._open_model()
+                opened = self._open_model()
+                if exported_folder(self.name) is None:
+                    opened, self._precision, self._said = _in_precision(opened, self._precision)
+                self._arrays = opened
             return self._arrays
 
     @property
     def model(self) -> "DualEncoder":
         """The model, as torch asks it; raises as `arrays` does."""
         return self.arrays.model
+
+    @property
+    def precision(self) -> tuple[Precision, str]:
+        """The precision in which frames are read, and a sentence about it if there is one; opens
+        the model."""
+        _ = self.arrays
+        return self._precision or "float32", self._said
 
     def prepare(self) -> None:
         """Open what reads texts; raises as `model` does."""
@@ -175,6 +192,17 @@ def _open_cut(name: str, device: str | None, width: int | None, kept: int | None
     opened = open_cut(name, device, width, kept)
     remember(name, opened.model)
     return opened
+
+
+def _in_precision(
+    opened: ArrayEncoder, kept: Precision | None
+) -> tuple[ArrayEncoder, Precision, str]:
+    """A model of torch in the precision that is kept, or in the best; which, and why."""
+    from reeltune.models.opening.precision import in_precision
+    from reeltune.search._by_torch import ByTorch
+
+    chosen = in_precision(opened.model, kept)
+    return ByTorch(chosen.model), chosen.precision, chosen.said
 
 
 def _open_stored(folder: Place, manifest: Manifest, device: str | None) -> ArrayEncoder:

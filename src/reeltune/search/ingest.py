@@ -84,6 +84,7 @@ def index(
     gatherer = Gatherer(encoder.arrays, encoder.baseline, MomentSettings())
     folder.mkdir(parents=True, exist_ok=True)
     report = Report(str(folder), passed_over=list(found.passed_over))
+    report.precision, report.said = encoder.precision
     report.waiting.extend(_leave_unsettled(found, choice.settled))
     report.failed.extend(Failed(path, why) for path, why in found.faults.items())
     with sole_writer(folder), logged(folder, paths, report), _reported(folder, report, begun):

@@ -20,7 +20,7 @@ from reeltune.search.store import table as _table
 from reeltune.search.store.changes import drop_spare_tables, replace_table
 from reeltune.search.store.gallery import ANN_ROWS
 from reeltune.search.store.lock import sole_writer
-from reeltune.search.store.manifest import Manifest
+from reeltune.search.store.manifest import Choices, Manifest
 from reeltune.search.store.nearest import build_index
 from reeltune.search.store.schema import CAPTION, CAPTIONED_BY, RIDING
 from reeltune.storage.place import Place, move, remove_tree
@@ -95,7 +95,8 @@ def reindex(
 
 def _require_other(folder: Place, old: Manifest, encoder: Encoder) -> None:
     """Raise LibraryError for the model that a library has already."""
-    if (encoder.arrays.fingerprint, encoder.arrays.dim) == (old.fingerprint, old.dim):
+    made = encoder.arrays.fingerprint, encoder.arrays.dim, encoder.precision[0]
+    if made == (old.fingerprint, old.dim, old.precision):
         raise LibraryError(
             f"{folder} has the model {old.model} already; give another by --model, or bring the "
             "library up to date: reeltune index VIDEOS"
@@ -108,7 +109,8 @@ def _require_of_model(inner: Place, encoder: Encoder) -> None:
         begun = manifest_of(inner)
     except LibraryError:
         begun = None
-    if begun is None or begun.fingerprint != encoder.arrays.fingerprint:
+    made = encoder.arrays.fingerprint, encoder.precision[0]
+    if begun is None or (begun.fingerprint, begun.precision) != made:
         remove_tree(inner)
 
 
@@ -167,8 +169,9 @@ def _moment(row: dict[str, object]) -> tuple[object, ...]:
 def _switch(folder: Place, inner: Place, old: Manifest) -> None:
     """Move the new table beside the old one, and have the library use it."""
     made, name = Manifest.read(inner), _table.next_name(folder)
-    vectors = ("model", "fingerprint", "dim", "indexed", "sampling", "segments", "schema_version")
-    new = old.model_copy(update={key: getattr(made, key) for key in vectors} | {"table": name})
+    kept = {*Choices._fields, "table"}
+    vectors = {key: getattr(made, key) for key in Manifest.model_fields if key not in kept}
+    new = old.model_copy(update=vectors | {"table": name})
     table = _table.open_table(inner)
     if table.count_rows() > ANN_ROWS:
         build_index(table)

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import get_args
 
 from reeltune.errors import MediaError, ReeltuneError
-from reeltune.records import LeftOut
+from reeltune.records import LeftOut, Precision
 from reeltune.search.channels.channel import Words
 
 
@@ -65,6 +65,8 @@ class Report:
     read: list[Worded] = field(default_factory=list)  # files of which text in pictures was stored
     unheard: list[Failed] = field(default_factory=list)  # files whose speech could not be
     unread: list[Failed] = field(default_factory=list)  # files whose text in pictures could not be
+    precision: Precision = "float32"  # in which the model reads frames
+    said: str = ""  # of that precision, in a sentence if there is something to say
     interrupted: bool = False
     error: str = ""  # what ended the run before its time
     elapsed: float = 0.0  # s

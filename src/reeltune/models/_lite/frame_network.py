@@ -18,6 +18,7 @@ CENTRE, SCALE = 127.0, 128.0  # of pixel values, likewise
 CLASSES = 1000  # of ImageNet
 TOP = 1280  # channels of the last map
 LOADING = Lock()  # of the first of several threads, for weights are folded only once
+EXACT = 2  # blocks, the first ones, that stay in float32: what they lose all later ones lack
 AT_ONCE = 8  # frames; larger batches leave the processor's cache and are slower
 
 
@@ -53,10 +54,10 @@ class FrameNetwork(nn.Module):
         maps = self.net._swish(self.net._bn0(self.net._conv_stem(maps)))
         earlier = []
         for number, block in enumerate(self.net._blocks):
-            maps = block(maps)
+            maps = block(maps.to(block._project_conv.weight.dtype))
             if number in self._stages:
-                earlier.append(maps.mean((2, 3)))
-        maps = self.net._swish(self.net._bn1(self.net._conv_head(maps)))  # (B, 1280, 9, 9)
+                earlier.append(maps.float().mean((2, 3)))
+        maps = self.net._swish(self.net._bn1(self.net._conv_head(maps))).float()  # (B, 1280, 9, 9)
         mean = maps.mean((2, 3))
         return torch.cat([mean, maps.amax((2, 3)), *earlier, self.net._fc(mean)], dim=1)
 
@@ -69,6 +70,12 @@ class FrameNetwork(nn.Module):
                 _fold_normalisation(self.net)
                 self.net.to(memory_format=torch.channels_last)
                 self._ready = True
+
+    def roundable(self) -> list[str]:
+        """Dotted names of the layers that may be in bfloat16; their weights are read first."""
+        self.load()
+        blocks = range(EXACT, len(self.net._blocks))
+        return [*(f"net._blocks.{number}" for number in blocks), "net._conv_head"]
 
     @property
     def _device(self) -> torch.device:

@@ -8,6 +8,7 @@ from typing import Annotated, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from reeltune.errors import LibraryError, NewerLibraryError, in_short
+from reeltune.records import Precision
 from reeltune.search.channels.channel import Words
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.place import Place
@@ -38,6 +39,7 @@ class Manifest(BaseModel):
     dim: int  # D
     sampling: str  # which frames were read, e.g. "gap 2"
     segments: str  # how frames became moments, see `MomentSettings`
+    precision: Precision = "float32"  # in which the model reads frames
     indexed: int | None = None  # first columns, which find candidates; None: all D
     exclude: tuple[str, ...] = ()  # this and what follows: see `Choices`
     channels: tuple[Words, ...] = ()
@@ -45,13 +47,18 @@ class Manifest(BaseModel):
     table: Annotated[str, Field(pattern=TABLES)] | None = None  # its folder; None: moments.lance
 
     @property
+    def _usual(self) -> set[str]:
+        """The fields of which nothing is said, as it was before there were such."""
+        return {"precision"} if self.precision == "float32" else set()
+
+    @property
     def width(self) -> int:
         """The number of columns that are indexed."""
         return self.indexed or self.dim
 
     def as_json(self, indent: int | None = None) -> str:
-        """JSON without what is None, so that most models need no further fields."""
-        return self.model_dump_json(exclude_none=True, indent=indent)
+        """JSON without what is None or usual, so that most models need no further fields."""
+        return self.model_dump_json(exclude_none=True, exclude=self._usual, indent=indent)
 
     def upgraded(self) -> "Manifest":
         """The manifest of the same library in the layout that is written today."""
@@ -73,7 +80,7 @@ class Manifest(BaseModel):
         versions that a library had at first: 1, or 2 where some columns are not indexed.
         """
         plain = self.model_copy(update={"schema_version": 2 if self.indexed else 1})
-        kept = {*Choices._fields, "table"}
+        kept = {*Choices._fields, "table", *self._usual}
         text = plain.model_dump_json(exclude_none=True, exclude=kept)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
