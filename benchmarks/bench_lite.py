@@ -1,4 +1,4 @@
-"""How well do `lite` and `lite-zero` find pictures and clips by words?
+"""How well do `lite`, `lite-zero`, and `lite` in bfloat16 find pictures and clips by words?
 
     python benchmarks/bench_lite.py --data ../shared/data
 
@@ -24,6 +24,7 @@ from reeltune.evaluation.metrics import interval, ranks, summary
 from reeltune.media._pixels import fit
 from reeltune.media.decoder import Decoder
 from reeltune.media.sampling import Sampling
+from reeltune.models.lite import Lite
 from reeltune.models.opening.open import open_model
 from reeltune.types import FrameEncoder
 from train_lite_head import Flickr8k
@@ -86,13 +87,16 @@ def main() -> None:
     if not folder.is_dir():
         print(f"{folder} is absent, so there is nothing to measure on", file=sys.stderr)
         return
-    data, features = Flickr8k(folder / "flickr8k"), None
-    for name in ("lite", "lite-zero"):
-        model = open_model(name, device="cpu")
+    data, features = Flickr8k(folder / "flickr8k"), torch.empty(0, 0)
+    for name in ("lite", "lite-zero", "lite in bfloat16"):
+        model = open_model(name.split()[0], device="cpu")
         if not isinstance(model, FrameEncoder):
             raise TypeError(name)
+        if isinstance(model, Lite) and name != "lite":
+            model = model.rounded()
         with torch.inference_mode():
-            features = photo_features(model, data) if features is None else features[:, -1000:]
+            is_part = name == "lite-zero"  # its features are the last of those of lite
+            features = features[:, -1000:] if is_part else photo_features(model, data)
             emit(f"{name}: Flickr8k official test", **flickr8k(model, features, data))
             for sampling in ("gap 2", "uniform 1", "uniform 4", "uniform 16"):
                 found = clips(model, folder / "clips", Sampling.parse(sampling))

@@ -199,19 +199,19 @@ def test_one_process_of_meteor_is_asked_again_and_again_until_it_ends(
     monkeypatch.setattr(_java, "_archive", lambda name: tmp_path / name)
     archive = tmp_path / _java.METEOR
     assert _java.meteor(["a dog", "a cat"], [["dogs"], ["cats"]]) == (0.5, [0.5, 0.5])
-    first = _java._started(archive)
+    first = _java._KEPT[archive]
     assert _java.meteor(["a dog"], [["dogs", "a dog"]]) == (0.5, [0.5])
-    assert _java._started(archive) is first
+    assert _java._KEPT[archive] is first
     first.kill()
     first.wait()
     assert _java.meteor(["a dog"], [["dogs"]]) == (0.5, [0.5])
-    second = _java._started(archive)
+    second = _java._KEPT[archive]
     assert second is not first
     with pytest.raises(DataError, match=r"METEOR has no answer to 'SCORE .* see whether java runs"):
         _java.meteor(["die"], [["dogs"]])
     assert second.poll() is not None
     assert _java.meteor(["a dog"], [["dogs"]]) == (0.5, [0.5])
-    _java._end(_java._started(archive))
+    _java._end(archive)
 
 
 @needs_java

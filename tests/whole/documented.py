@@ -63,9 +63,6 @@ SMALL = {  # what is set so that a line takes a second; by how the line begins
         *HYBRID,
         *("options.collection=msrvtt10k", "options.feature=clip"),
     ),
-    "table vop --dataset toybox --method short.yaml": (
-        *("options.size=tiny", "training.epochs=1", "frames=2", "training.batch=8"),
-    ),
     "train short.yaml": ("training.epochs=1", "frames=2", "training.batch=8"),
     "train runs/short": ("training.epochs=1", "frames=2", "training.batch=8"),
     "train folder/vop": (

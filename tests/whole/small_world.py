@@ -171,6 +171,7 @@ def finish_runs_of_table(line: str) -> None:
         seeds=asked["seeds"],
         data=asked["data"],
         changes=changes_of(asked["settings"]),
+        own=tuple(asked["method"] or ()),
     )
     for job in jobs_of(plan):
         if not job.folder.exists():

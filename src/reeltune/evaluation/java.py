@@ -9,7 +9,6 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -71,42 +70,41 @@ def meteor(found: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[f
             _send(scorer, f" {BAR} ".join(["EVAL", *counted]))
             scores = [float(_answer(scorer)) for _ in range(len(counted) + 1)]
         except BaseException:  # also Ctrl-C: answers that nobody read would be taken for later ones
-            _end(scorer)
+            _end(archive)
             raise
     return scores[-1], scores[:-1]
 
 
 _ASKING = Lock()
+_KEPT: dict[Path, "subprocess.Popen[str]"] = {}  # by archive; each takes seconds to start
 
 
 def _scorer(archive: Path) -> "subprocess.Popen[str]":
-    """The process of METEOR that is asked; it takes seconds to start, so that one is kept."""
-    scorer = _started(archive)
-    if scorer.poll() is not None:
-        _end(scorer)
-        scorer = _started(archive)
-    return scorer
+    """The process of METEOR that is asked, another one if it has ended."""
+    if archive in _KEPT and _KEPT[archive].poll() is not None:
+        _end(archive)
+    if archive not in _KEPT:
+        _KEPT[archive] = subprocess.Popen(
+            [*JAVA, "-jar", str(archive), "-", "-", "-stdio", "-l", "en", "-norm"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+        )
+    return _KEPT[archive]
 
 
-@cache
-def _started(archive: Path) -> "subprocess.Popen[str]":
-    scorer = subprocess.Popen(
-        [*JAVA, "-jar", str(archive), "-", "-", "-stdio", "-l", "en", "-norm"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        encoding="utf-8",
-    )
-    atexit.register(_end, scorer)
-    return scorer
-
-
-def _end(scorer: "subprocess.Popen[str]") -> None:
+def _end(archive: Path) -> None:
     """End a process, so that the next question starts another."""
-    _started.cache_clear()
-    atexit.unregister(_end)
+    scorer = _KEPT.pop(archive)
     scorer.kill()
     scorer.communicate()
+
+
+@atexit.register
+def _end_all() -> None:
+    for archive in list(_KEPT):
+        _end(archive)
 
 
 def one_line(text: str) -> str:

@@ -80,7 +80,7 @@ def _wished() -> Precision | None:
             return precision
     if given != "auto":
         raise ConfigError(
-            f"{VARIABLE} is {given!r}, and it may be auto, {' or '.join(get_args(Precision))}"
+            f"REELTUNE_PRECISION is {given!r}, and it may be auto, {' or '.join(get_args(Precision))}"
         )
     return None
 
