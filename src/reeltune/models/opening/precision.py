@@ -80,7 +80,8 @@ def _wished() -> Precision | None:
             return precision
     if given != "auto":
         raise ConfigError(
-            f"REELTUNE_PRECISION is {given!r}, and it may be auto, {' or '.join(get_args(Precision))}"
+            f"REELTUNE_PRECISION is {given!r}, and it may be auto, "
+            f"{' or '.join(get_args(Precision))}"
         )
     return None
 
