@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -32,6 +32,20 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def watched_page(url: str, soon: int) -> Iterator[Page]:
+    """A page of its own browser that no script complains on; `soon` is what it may take, in ms."""
+    with chromium() as browser:
+        context = browser.new_context(base_url=url, accept_downloads=True)
+        context.set_default_timeout(soon)
+        expect.set_options(timeout=soon)
+        opened, complaints = context.new_page(), list[str]()
+        opened.on("pageerror", lambda error: complaints.append(str(error)))
+        opened.on("dialog", lambda dialog: complaints.append(dialog.message))
+        yield opened
+        assert complaints == []
 
 
 def grave_findings(page: Page) -> list[str]:

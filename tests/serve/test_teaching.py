@@ -18,7 +18,7 @@ from reeltune.errors import ConfigError, NotInLibraryError
 from reeltune.serve.rate import Rate
 from reeltune.serve.settings import Settings
 from reeltune.serve.tokens import Tokens
-from serve.browsing import chromium, grave_findings
+from serve.browsing import grave_findings, watched_page
 from serve.running import running
 
 Clip = Callable[..., Path]
@@ -47,15 +47,8 @@ def server(place: Path) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def page(server: httpx.Client) -> Iterator[Page]:
-    with chromium() as browser:
-        context = browser.new_context(base_url=str(server.base_url), accept_downloads=True)
-        context.set_default_timeout(SOON)
-        expect.set_options(timeout=SOON)
-        opened, complaints = context.new_page(), list[str]()
-        opened.on("pageerror", lambda error: complaints.append(str(error)))
-        opened.on("dialog", lambda dialog: complaints.append(dialog.message))
+    with watched_page(str(server.base_url), SOON) as opened:
         yield opened
-        assert complaints == []
 
 
 def shot(page: Page, name: str) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from reeltune.serve.settings import Settings
-from serve.browsing import chromium, grave_findings
+from serve.browsing import grave_findings, watched_page
 from serve.running import running
 
 Clip = Callable[..., Path]
@@ -54,15 +54,8 @@ def server(place: Path, model: str) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def page(server: httpx.Client) -> Iterator[Page]:
     """A page that no script complains on."""
-    with chromium() as browser:
-        context = browser.new_context(base_url=str(server.base_url), accept_downloads=True)
-        context.set_default_timeout(SOON)
-        expect.set_options(timeout=SOON)
-        opened, complaints = context.new_page(), list[str]()
-        opened.on("pageerror", lambda error: complaints.append(str(error)))
-        opened.on("dialog", lambda dialog: complaints.append(dialog.message))
+    with watched_page(str(server.base_url), SOON) as opened:
         yield opened
-        assert complaints == []
 
 
 def picture() -> FilePayload:
