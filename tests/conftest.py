@@ -5,10 +5,12 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import hypothesis
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from shapes import check_shapes
@@ -82,6 +84,14 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("REELTUNE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("REELTUNE_PRECISION", "float32")  # or figures would depend on the processor
         yield folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def commands() -> Iterator[None]:
+    """The tree of commands is built once, not from all signatures for each command that is run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", cache(get_command))
+        yield
 
 
 @pytest.fixture(autouse=True)

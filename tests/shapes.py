@@ -4,6 +4,8 @@ Functions that state none are left as they are: their types are plain, and mypy 
 A call whose shapes, dtypes and types are all those of one that passed is not checked again.
 """
 
+import __future__
+
 import inspect
 import sys
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -13,6 +15,7 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import Any, Literal, get_args, get_origin
 
+import jaxtyping
 import numpy as np
 import torch
 from beartype import beartype
@@ -41,6 +44,11 @@ def is_checked(member: Any) -> bool:
         return is_checked(member.fget)
     function = getattr(member, "__func__", member)
     inner = inspect.unwrap(function)
+    if getattr(inner, "__globals__", {}).get("annotations") is __future__.annotations:
+        # Written for a process that starts often, and so imports no jaxtyping.
+        inner.__annotations__ = inspect.get_annotations(
+            inner, locals=vars(jaxtyping), eval_str=True
+        )
     if not inspect.isfunction(function) or (
         inner is not function and inspect.isgeneratorfunction(inner)
     ):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import pytest
@@ -39,11 +40,19 @@ def device(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(params=names("models"))
 def model(request: pytest.FixtureRequest, device: str) -> Any:
     """In training mode: dropout and BatchNorm are what makes a meta step hard."""
-    torch.manual_seed(0)
-    built = find("models", request.param).Config.tiny().build()
-    if not hasattr(built, "losses") or not trained(built):
+    if not melts(request.param):
         pytest.skip(f"{request.param} names no losses, or every weight is frozen")
-    return built.to(device).train()
+    torch.manual_seed(0)
+    return tiny(request.param).to(device).train()
+
+
+def tiny(name: str) -> Any:
+    return find("models", name).Config.tiny().build()
+
+
+@cache  # or else each test would build those that it skips
+def melts(name: str) -> bool:
+    return hasattr(built := tiny(name), "losses") and bool(trained(built))
 
 
 def trained(model: nn.Module) -> dict[str, nn.Parameter]:

@@ -1,7 +1,6 @@
 """Toybox: the same everywhere, split without leaks, described truly, made once."""
 
 import json
-import multiprocessing
 import re
 import signal
 from collections import Counter
@@ -38,6 +37,7 @@ from reeltune.media.decoder import Decoder
 from reeltune.media.sampling import Sampling
 from reeltune.types import Pair, Pixels
 from sudden_end import end_soon
+from warm_processes import warm
 
 LOOK = Look(background=(30, 40, 50), grain=3, shift=(0.01, -0.02))
 
@@ -413,10 +413,7 @@ def test_a_folder_with_another_world_is_refused(toybox: Path) -> None:
 
 @pytest.fixture(scope="module")
 def processes() -> Any:
-    """Starts processes that know all modules already, and have no threads."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([make_toybox.__module__])
-    return context
+    return warm()
 
 
 def test_a_making_that_was_killed_is_made_again(

@@ -370,7 +370,7 @@ def test_the_worker_imports_little() -> None:
     ran = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True)
     loaded = ran.stdout.split()
     assert "av" in loaded, ran.stderr
-    assert not {"pydantic", "torch", "transformers", "lance", "yaml"} & {*loaded}
+    assert not {"jaxtyping", "pydantic", "torch", "transformers", "lance", "yaml"} & {*loaded}
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="the measures are those of Linux")

@@ -4,6 +4,7 @@ Two places of a video see each other where they lie in the same window, and wind
 begin at the shift: nothing is rolled, cut or masked.
 """
 
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -99,9 +100,13 @@ def window_of(place: Box, sizes: Any, largest: Box, shifted: bool) -> list[int]:
 
 def row_of(asking: Box, place: Box, largest: Box) -> int:
     """The place in a table that goes through all differences in time, height and width."""
-    differences = product(*(range(-most + 1, most) for most in largest))
-    wanted = tuple(a - b for a, b in zip(asking, place, strict=True))
-    return list(differences).index(wanted)
+    return differences(largest).index(tuple(a - b for a, b in zip(asking, place, strict=True)))
+
+
+@cache
+def differences(largest: Box) -> list[Box]:
+    """All that there are between places of one window, in the order of the table."""
+    return list(product(*(range(-most + 1, most) for most in largest)))
 
 
 def slow_merging(merging: Any, video: Tensor) -> Tensor:

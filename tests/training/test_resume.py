@@ -1,6 +1,5 @@
 """A run killed at random moments ends as one that was left alone, bit for bit."""
 
-import multiprocessing
 import random
 import signal
 from pathlib import Path
@@ -15,6 +14,7 @@ from reeltune.training.checkpoint import STATE
 from reeltune.training.log import read_log
 from reeltune.training.loop import train
 from sudden_end import end_soon
+from warm_processes import warm
 
 KILLS = 4
 STEPS = 6 * 10
@@ -66,11 +66,7 @@ def go_on(footage: Footage, folder: Path, save_minutes: float, ends_after: int |
 
 @pytest.fixture(scope="module")
 def processes() -> Any:
-    """Starts processes that know all modules already, and have no threads."""
-    context = multiprocessing.get_context("forkserver")
-    parts = ["training.loop", "training.step", "models.tuned", "models.vop", "data.toybox"]
-    context.set_forkserver_preload([f"reeltune.{part}" for part in parts])
-    return context
+    return warm()
 
 
 def run(processes: Any, *arguments: object, ends_after: int | None = None) -> int:

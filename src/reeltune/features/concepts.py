@@ -13,7 +13,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module, resources
 from pathlib import Path
 from typing import Any, Literal
@@ -109,11 +109,15 @@ def most_frequent(tags: Tags, size: int = SIZE) -> list[str]:
 def words_of(caption: str) -> list[str]:
     """Lemmas of a caption's adjectives, verbs and nouns, without stop words."""
     words = re.sub(r"[^A-Za-z0-9]", " ", caption).lower().split()
-    if not words:
-        return []
+    return list(_lemmas(tuple(words))) if words else []
+
+
+@lru_cache(maxsize=1 << 16)
+def _lemmas(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Remembered, for captions recur, and a run asks for those of its split more than once."""
     tagged = _tagger().tag_sent(words)
     lemmas = [lemma.lower() for _, lemma, kind in tagged if kind.startswith(KEPT)]
-    return [lemma for lemma in lemmas if lemma not in stop_words()]
+    return tuple(lemma for lemma in lemmas if lemma not in stop_words())
 
 
 @cache

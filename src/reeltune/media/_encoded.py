@@ -4,10 +4,12 @@ Pictures are those that a player shows, from the one on the screen at the start 
 sound, of one channel or two, is AAC.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import av
 import numpy as np
@@ -15,7 +17,6 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
-from jaxtyping import Int16
 from PIL import Image
 
 from reeltune.media._clips import Part, take_only
@@ -24,6 +25,9 @@ from reeltune.media._jumps import rewind
 from reeltune.media._media import AnyPacket
 from reeltune.media._sound import Heard
 from reeltune.media.sampling import Sampling
+
+if TYPE_CHECKING:
+    from jaxtyping import Int16
 
 TICK = Fraction(1, 90_000)  # s
 EVERY_FRAME = 999_999.0  # of a clip: more than it can have

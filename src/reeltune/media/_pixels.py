@@ -1,11 +1,15 @@
 """Makes pictures the square that a model reads; crops and squashes them exactly as transformers'
 Pillow processors do."""
 
-from typing import Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import UInt8
 from PIL import Image
+
+if TYPE_CHECKING:
+    from jaxtyping import UInt8
 
 RESAMPLE = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 

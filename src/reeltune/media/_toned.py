@@ -5,10 +5,15 @@ BT.2020 to those of BT.709, below the white of a usual screen by the curve of BT
 back to code values by the inverse of BT.1886. White is where BT.2408 has it, at 203 cd/m2.
 """
 
+from __future__ import annotations
+
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, UInt8, UInt16
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, UInt8, UInt16
 
 PQ, HLG = 16, 18  # transfer characteristics (ITU-T H.273)
 WHITE, HLG_PEAK = 203.0, 1000.0  # cd/m2

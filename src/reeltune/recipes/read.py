@@ -249,6 +249,7 @@ def _change(fields: dict[str, Any], path: str, value: object) -> None:
     fields[last] = value
 
 
+@cache
 def _names(kind: str) -> list[str]:
     found = (file.name for file in ROOT.joinpath(kind).iterdir())
     return sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml"))

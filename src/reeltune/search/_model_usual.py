@@ -11,12 +11,13 @@ from reeltune.search.background import pictures
 from reeltune.storage.place import Place
 
 
-def usual_of(model: ArrayEncoder) -> Usual:
-    """The usual similarities of the pictures and captions of the background."""
+def usual_of(model: ArrayEncoder, baseline: Baseline | None = None) -> Usual:
+    """The usual similarities of the pictures and captions of the background; `baseline` is that of
+    the model, where it has been made."""
     shown = squares(np.stack([np.asarray(one) for one in pictures()]), model.pixels)
     vectors = model.clips([[row] for row in model.rows(shown)])
     seen = vectors[:, : model.indexed]
-    return usual(*Baseline.of_model(model).of(seen), seen, np.arange(len(seen)))
+    return usual(*(baseline or Baseline.of_model(model)).of(seen), seen, np.arange(len(seen)))
 
 
 def usual_in(folder: Place, model: ArrayEncoder) -> Usual:
@@ -24,7 +25,7 @@ def usual_in(folder: Place, model: ArrayEncoder) -> Usual:
     return kept_usual(folder, model.fingerprint) or usual_of(model)
 
 
-def keep_usual(folder: Place, model: ArrayEncoder) -> None:
+def keep_usual(folder: Place, model: ArrayEncoder, baseline: Baseline | None = None) -> None:
     """Leave in a library what is usual for its model, unless it is there."""
     if kept_usual(folder, model.fingerprint) is None:
-        write_usual(folder, model.fingerprint, usual_of(model))
+        write_usual(folder, model.fingerprint, usual_of(model, baseline))

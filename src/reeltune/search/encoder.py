@@ -152,7 +152,7 @@ class Encoder:
             if self._usual is None:
                 from reeltune.search._model_usual import usual_of
 
-                self._usual = usual_of(self.arrays)
+                self._usual = usual_of(self.arrays, self._baseline)
             return self._usual
 
     def keep_usual(self, folder: Place) -> None:
@@ -160,7 +160,7 @@ class Encoder:
         from reeltune.search._model_usual import keep_usual
 
         with self._lock:
-            keep_usual(folder, self.arrays)
+            keep_usual(folder, self.arrays, self._baseline)
 
 
 def _tower_of(manifest: Manifest) -> TextTower | None:

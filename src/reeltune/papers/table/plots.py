@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 def axes(title: str, across: str, up: str) -> tuple[Figure, Axes]:
     """A figure of one panel."""
-    figure = Figure(figsize=(6.4, 4.2))
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     panel = figure.add_subplot()
     dress(panel, title, across, up)
     return figure, panel

@@ -16,5 +16,5 @@ def write_files(out: Path, facts: Mapping[str, object], plots: Mapping[str, Figu
         text = fact if isinstance(fact, str) else json.dumps(fact, indent=1) + "\n"
         (out / name).write_text(text, encoding="utf-8")
     for name, figure in plots.items():
-        figure.savefig(out / name, dpi=120, bbox_inches="tight")
+        figure.savefig(out / name, dpi=120)
     return [out / name for name in (*facts, *plots)]
