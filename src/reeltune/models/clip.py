@@ -47,6 +47,7 @@ Family = Literal["clip", "metaclip_2", "siglip", "siglip2"]
 WEIGHTS_FROM = "a local folder or a hub id"  # what `doctor` says of it
 FRAMES_AT_ONCE = 32  # bounds the memory of one pass; on two cores the fastest of 8 to 128
 TEXTS_AT_ONCE = 256
+MERGING = ("clip", "metaclip_2")  # families whose image tower may merge tokens
 
 
 class Tower(BaseModel):
