@@ -30,6 +30,7 @@ WORDS = {  # of a reader's own, by what stands for them here
     "WRITER": "runs/toybox/univl-caption/seed0",
     "CAPTIONS": "captions.csv",
     "M": "tiny-clip",
+    "CLIP": "tiny-clip",
     "OUT": "made",
     "lite": "tiny-clip",
     "siglip2": "tiny-clip",
@@ -51,6 +52,7 @@ HYBRID = (  # sizes of a Dual Encoding that a few clips can train
     *("training.epochs=1", "training.batch=8"),
 )
 SMALL = {  # what is set so that a line takes a second; by how the line begins
+    "train toybox/tempme-zero-shot": ("options.size=tiny",),  # which trains nothing
     "train toybox/": ("options.size=tiny", "training.epochs=1"),
     "train toybox-": ("options.size=tiny", "training.epochs=1"),
     "train msrvtt-9k/": (
@@ -67,6 +69,10 @@ SMALL = {  # what is set so that a line takes a second; by how the line begins
     "train runs/short": ("training.epochs=1", "frames=2", "training.batch=8"),
     "train folder/vop": (
         *("config.base=tiny-clip", "frames=2", "training.batch=4", "training.epochs=1"),
+    ),
+    "train folder/tempme": (
+        *("config.base=tiny-clip", "frames=2", "training.batch=4", "training.epochs=1"),
+        "config.joins=[]",
     ),
     "evaluate tiny-clip --benchmark msrvtt-9k": ("options.hold_out=2",),
     "train folder/dual-encoding-meltr": (  # one video is held out of so few

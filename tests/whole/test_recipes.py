@@ -23,7 +23,7 @@ from reeltune.training.settings import Settings
 BENCHMARKS = ("msrvtt-9k", "msrvtt-7k", "didemo", "activitynet", "lsmdc", "toybox")
 METHODS = (
     *("zero-shot", "full", "bias", "proj", "partial", "adapter-attn", "adapter-ffn", "lora"),
-    *("vop", "vop-p", "vop-c", "vop-f", "vop-fp", "vop-fc"),
+    *("vop", "vop-p", "vop-c", "vop-f", "vop-fp", "vop-fc", "tempme", "tempme-zero-shot"),
 )
 TRAINABLE = {  # CLIP ViT-B/32; VoP^F and its combinations with the 9,216 of frame positions
     "zero-shot": 0,
@@ -39,6 +39,8 @@ TRAINABLE = {  # CLIP ViT-B/32; VoP^F and its combinations with the 9,216 of fra
     "vop-f": 122_880 + 9_216,
     "vop-fp": 393_216 + 9_216,
     "vop-fc": 14_269_440 + 9_216,
+    "tempme": 491_520 + 16_128,
+    "tempme-zero-shot": 0,
 }
 
 
