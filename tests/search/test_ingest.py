@@ -220,6 +220,18 @@ def test_another_model_is_refused_with_the_remedy(videos: Path, model: str, tmp_
         run(videos, str(tmp_path / "other"))
 
 
+def test_the_same_clip_with_merged_tokens_is_another_model(
+    videos: Path, model: str, tmp_path: Path
+) -> None:
+    merging = open_model(model)
+    merging.merge(1)
+    merging.save_pretrained(tmp_path / "fast")
+    assert run(videos, str(tmp_path / "fast")).exit_code == 0
+    assert verify(library(videos)).faults == []
+    with pytest.raises(LibraryError, match=r"; leave --model out, or read its videos again: "):
+        run(videos, model)
+
+
 @pytest.mark.parametrize("sampling", [None, "fps 1"])
 def test_a_library_of_an_older_rule_of_frames_is_told_to_begin_anew(
     sampling: str | None, videos: Path, model: str

@@ -59,6 +59,7 @@ def make_world(home: Path) -> None:
         shutil.copytree(trained("msrvtt-official/dual-encoding"), name)
         Path(name, RECIPE).unlink()
     succeed(["prune", str(trained("toybox/dual-encoding")), "--int8", "--out", "fast"])
+    succeed(["prune", "tiny-clip", "--amount", "0", "--merge", "1", "--out", "merged"])
     for library in ("holidays", "reeltune.library"):
         succeed(["index", str(home / "Videos"), "--library", library, "--model", "tiny-clip"])
 

@@ -128,15 +128,16 @@ class ByFrames(nn.Module):
         """Cosines: both sides have unit length."""
         return text @ video.T
 
-    def write_networks(self, folder: Path, component: str) -> None:
-        """Write the networks and the tokenizer, and a card that names the component."""
+    def write_networks(self, folder: Path, component: str, **told: object) -> None:
+        """Write the networks and the tokenizer, and a card that names the component and what else
+        is `told` of it."""
         settings = self.towers.config
         settings.architectures = [type(self.towers).__name__]
         with quiet():
             settings.save_pretrained(folder)
         write_tensors(folder / WEIGHTS, self.towers.state_dict(), {"format": "pt"})
         self.tokenizer.save_pretrained(folder)
-        write_card(folder, component, {})
+        write_card(folder, component, told)
 
 
 def unit(vectors: Tensor) -> Tensor:

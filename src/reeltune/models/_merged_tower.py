@@ -72,11 +72,10 @@ class MergedTower(nn.Module):
     ) -> Float[Tensor, "R W"]:
         """The tower's output at the class token of each frame; rows are the frames of videos of
         these lengths, one after another."""
-        layers, joins = list(tower.encoder.layers), [*self.amounts.joins]
-        first = joins[0] if joins else len(layers)
-        alone = read_alone(tower, pixels, self.amounts.within, first)
-        if first == len(layers):
-            return tower.post_layernorm(alone.tokens[:, 0, 0])
+        if not self.amounts.joins:
+            return merged_frames(tower, pixels, self.amounts.within)
+        layers, first = list(tower.encoder.layers), min(self.amounts.joins)
+        alone = _alone(tower, pixels, self.amounts.within, first)
         read: dict[int, Tensor] = {}  # by video
         owners = torch.arange(len(lengths)).repeat_interleave(torch.tensor(lengths))
         for length in dict.fromkeys(lengths):
@@ -132,7 +131,17 @@ class MergedTower(nn.Module):
         return _merged(placed, plain.tokens.flatten(0, 1), wanted)
 
 
-def read_alone(
+def merged_frames(
+    tower: PreTrainedModel, pixels: Float[Tensor, "R 3 S S"], within: int
+) -> Float[Tensor, "R W"]:
+    """The tower's output at the class token of each frame, of which `within` tokens are merged in
+    every layer."""
+    alone = _alone(tower, pixels, within, len(tower.encoder.layers))
+    seen: Tensor = tower.post_layernorm(alone.tokens[:, 0, 0])
+    return seen
+
+
+def _alone(
     tower: PreTrainedModel, pixels: Float[Tensor, "R 3 S S"], within: int, layers: int
 ) -> Clips:
     """Frames as the first `layers` of a tower leave them, each read by itself."""

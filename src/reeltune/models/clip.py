@@ -2,6 +2,9 @@
 
 A frame's vector is the image tower's, at unit length. Nothing here is learned beyond the two
 towers.
+
+The image tower of a CLIP may merge alike tokens of a frame as it reads it, which is faster and
+changes its vectors (`Clip.merge`).
 """
 
 from collections.abc import Sequence
@@ -10,7 +13,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped, UInt8
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
@@ -18,6 +21,7 @@ from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models._by_frames import ByFrames, unit
 from reeltune.models._device import device_named, precision_named
 from reeltune.models._family_inputs import RULES, seen
+from reeltune.models._merged_tower import merged_frames
 from reeltune.models._preprocessor import (
     Preprocessor,
     read_preprocessor,
@@ -38,7 +42,7 @@ from reeltune.models.opening.towers import (
     require_fit,
     shared_width,
 )
-from reeltune.models.opening.weights import WEIGHTS, versions
+from reeltune.models.opening.weights import CARD, WEIGHTS, card_settings, versions
 from reeltune.models.text_towers import clip as text
 from reeltune.models.text_towers.layers import ACTIVATIONS
 from reeltune.types import Tokens
@@ -157,6 +161,14 @@ class MayBeClip(Protocol):
         ...
 
 
+class Card(BaseModel):
+    """What the card in a folder says beside the towers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    merged: NonNegativeInt = 0  # as of `Clip`
+
+
 class Clip(ByFrames):
     """A `FrameEncoder` of the two towers of transformers."""
 
@@ -176,11 +188,27 @@ class Clip(ByFrames):
         self.patch: int = towers.config.vision_config.patch_size
         self.dim = shared_width(towers.config)
         self.folder: Path | None = None  # from which it was read
+        self.merged = 0  # tokens of a frame merged in each layer of the image tower
+
+    def merge(self, tokens: int) -> None:
+        """Merge so many tokens of a frame in each layer of the image tower from now on; the
+        fingerprint says it.
+
+        Errors: `ConfigError` for a model without class token, whose vector is made of all tokens.
+        """
+        if tokens and self.family not in MERGING:
+            raise ConfigError(
+                f"{self.name} is a {self.family}, whose vector is made of all tokens of a frame, "
+                "and tokens are merged around the class token of a CLIP; give a CLIP such as "
+                "openai/clip-vit-base-patch32"
+            )
+        self.merged, self._stored = tokens, None
 
     def facts(self) -> dict[str, object]:
         """What shapes a vector beside the weights, for the fingerprint."""
         cleaning = {"text": "ftfy, HTML"} if self.rule.cleaning == "clip" else {}
-        return super().facts() | cleaning
+        merged = {"merged": self.merged} if self.merged else {}
+        return super().facts() | cleaning | merged
 
     @property
     def logit_scale(self) -> Tensor:
@@ -263,6 +291,12 @@ class Clip(ByFrames):
                 f"{self.name} cannot be exported: the image tower of NaFlex lays out its positions "
                 "anew for each picture, which ONNX does not follow; give a SigLIP 2 of fixed size"
             )
+        if self.merged:
+            raise ConfigError(
+                f"{self.name} cannot be exported: it merges tokens of a frame, in an order that is "
+                "sorted anew for each one, which the export to ONNX does not follow; give the CLIP "
+                "that it was made of"
+            )
         return Graphs(
             text=Graph(self._few_texts, self),
             frames=Graph(lambda frames: unit(self.vectors_of(frames)), self),
@@ -275,6 +309,10 @@ class Clip(ByFrames):
     def vectors_of(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B D"]:
         """Vectors of a few frames, as the image tower makes them."""
         colours = self.normalize(frames).to(self.towers.vision_model.dtype)
+        if self.merged:
+            read = merged_frames(self.towers.vision_model, colours, self.merged)
+            made: Tensor = self.towers.visual_projection(read)
+            return made
         inputs = seen(self.family, colours, self.patch)
         vectors: Tensor | None = self.towers.get_image_features(**inputs).pooler_output
         if vectors is None:
@@ -293,7 +331,18 @@ class Clip(ByFrames):
     def save_pretrained(self, folder: Path | str) -> None:
         """Write a folder that both Reeltune and transformers can open."""
         write_preprocessor(Path(folder), self.family, self.preprocessor, self.patch)
-        self.write_networks(Path(folder), "clip")
+        told = {"merged": self.merged} if self.merged else {}
+        self.write_networks(Path(folder), "clip", **told)
+
+
+def require_whole(base: Clip) -> None:
+    """Raise ConfigError for a CLIP that merges tokens, under a model that reads frames by its
+    towers itself and would not merge them."""
+    if base.merged:
+        raise ConfigError(
+            f"{base.name} merges {base.merged} tokens of a frame in each layer, which is not read "
+            "by what reads its towers in a way of its own; give the CLIP that it was made of"
+        )
 
 
 def load(folder: Path | str | None, device: str | None = None, dtype: str | None = None) -> Clip:
@@ -314,4 +363,6 @@ def load(folder: Path | str | None, device: str | None = None, dtype: str | None
     require_fit(folder, settings, preprocessor.pixels, tokenizer)
     model = Clip(read_towers(folder, settings), tokenizer, preprocessor, str(folder))
     model.folder = folder
+    if (folder / CARD).is_file():
+        model.merge(card_settings(folder, Card).merged)
     return model.move(place, precision).eval()

@@ -111,6 +111,7 @@ class TempMe(nn.Module):
                 f"base {config.base} is a {base.family}, and tokens are merged around the class "
                 "token of a CLIP; give a CLIP such as openai/clip-vit-base-patch32"
             )
+        clip.require_whole(base)
         self.config, self.name = config, name
         self.dim, self.pixels = base.dim, base.pixels
         has_weights = not base.mean.is_meta  # one that is only counted has shapes alone

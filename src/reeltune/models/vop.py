@@ -144,6 +144,7 @@ class Vop(nn.Module):
         kinds = [part.kind for part in config.prompts]
         if len(set(kinds)) < len(kinds):
             raise ConfigError(f"prompts are {', '.join(kinds)}; give each kind once")
+        clip.require_whole(base)
         self.config, self.name = config, name
         self.clip = base.requires_grad_(False)
         base.unit_videos = config.compat is None

@@ -1,8 +1,9 @@
 """`reeltune prune`: a checkpoint with fewer weights, stored small, and what that cost.
 
-Three ways that add up: hidden units are taken out (the model is smaller and faster), the smallest
+Four ways that add up: hidden units are taken out (the model is smaller and faster), the smallest
 weights become zero (the file is smaller), and the rest is rounded: to bfloat16 (smaller again), or
 to int8, which layers then compute in wherever the model is opened on a CPU (smaller and faster).
+A CLIP may merge alike tokens of a frame instead of reading all of them (faster).
 """
 
 import os
@@ -22,6 +23,7 @@ from reeltune.data.splits.part import Part
 from reeltune.errors import ConfigError
 from reeltune.evaluation.report import AnyReport
 from reeltune.evaluation.trivial import trivial
+from reeltune.models.clip import Clip
 from reeltune.models.opening.open import load, open_model
 from reeltune.models.opening.trial import features_read
 from reeltune.models.opening.weights import CARD, read_card
@@ -76,6 +78,8 @@ def prune_checkpoint(
         dense, model = _module(checkpoint), _module(checkpoint)
         if amounts.units:
             model = without_units(model, amounts.units)
+        if amounts.merge:
+            _merge(model, checkpoint, amounts.merge)
         measure = partial(_report, source=source, recipe=recipe, place=place, split=split)
         before, size = measure(checkpoint, called=checkpoint), stored_size(dense)
         lacks: dict[str, tuple[LeftOut, ...]] = {}
@@ -95,6 +99,16 @@ def prune_checkpoint(
     told = partial(_main_figures, task_of(dense).main)
     rows = _row("dense", size, times, told(before)), _row("pruned", left, times, told(after))
     return Pruned(out, census, Comparison(rows), after)
+
+
+def _merge(model: nn.Module, name: str, tokens: int) -> None:
+    """Have a CLIP merge tokens; raises ConfigError for any other model."""
+    if not isinstance(model, Clip):
+        raise ConfigError(
+            f"--merge merges tokens of a frame in a CLIP, and {name} is a {type(model).__name__}; "
+            "leave it out, or give a CLIP such as openai/clip-vit-base-patch32"
+        )
+    model.merge(tokens)
 
 
 def _report(

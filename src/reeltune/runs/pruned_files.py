@@ -25,6 +25,7 @@ class Amounts:
     biases: bool = False
     embeddings: bool = False
     values: Values = "float32"  # of what is left
+    merge: int = 0  # tokens of a frame that a CLIP merges in each layer of its image tower
 
     def __post_init__(self) -> None:
         for name in ("weights", "units"):
@@ -33,6 +34,11 @@ class Amounts:
                     f"the share of {name} to prune is {share:g}, and it is 0 or more and below 1; "
                     "give 0.36 for 36 %"
                 )
+
+    @property
+    def keep_weights(self) -> bool:
+        """Whether what is stored stays as it is."""
+        return self.weights == 0 and self.values == "float32"
 
 
 def write_pruned(
@@ -62,7 +68,7 @@ def write_pruned(
     apply_masks(stored, masks)
     settle(model)
     save.save_pretrained(out)
-    for path in _files(out):
+    for path in [] if amounts.keep_weights else _files(out):
         tensors = read_tensors(path)
         whole = tensors.keys() - _names_of(model, tensors).keys()  # statistics, not weights
         pack(packed_name(path), tensors, amounts.values, whole)

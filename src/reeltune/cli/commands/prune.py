@@ -28,6 +28,9 @@ def prune(
     embedding: Annotated[bool, typer.Option(help="Prune tables of embeddings too.")] = False,
     bf16: Annotated[bool, typer.Option("--bf16", help="Round what is left to bfloat16.")] = False,
     int8: Annotated[bool, typer.Option("--int8", help="Round to int8, and compute in it.")] = False,
+    merge: Annotated[
+        int, typer.Option(min=0, help="Tokens of a frame to merge in each layer of a CLIP.")
+    ] = 0,
     data: Annotated[Path | None, typer.Option(help="Folder of the recipe's dataset.")] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -38,6 +41,8 @@ def prune(
     Example: `reeltune prune runs/toybox/dual-encoding/seed0 --amount 0.36 --bf16 --out small`
 
     Faster on a CPU: `reeltune prune runs/toybox/dual-encoding/seed0 --amount 0 --int8 --out fast`
+
+    A CLIP that reads fewer tokens: `reeltune prune CLIP --amount 0 --merge 2 --out fast`
     """
     from reeltune.cli.bars import TrainingBar
     from reeltune.cli.output import show_remarks, show_said
@@ -54,6 +59,7 @@ def prune(
         biases=bias,
         embeddings=embedding,
         values="int8" if int8 else "bfloat16" if bf16 else "float32",
+        merge=merge,
     )
     with TrainingBar(hidden=as_json) as bar:
         found = prune_checkpoint(checkpoint, amounts, RunPlace(out=out, data=data, watcher=bar))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from reeltune.errors import ConfigError
-from reeltune.models.clip import Clip
+from reeltune.models.clip import Clip, require_whole
 from reeltune.models.tuned import Tuned
 from reeltune.storage.atomic_file import write_atomically
 
@@ -32,6 +32,7 @@ def plain_clip(model: Any, name: str) -> Clip:
             "sentence-transformers has modules; give a CLIP, or a run that tuned one whole or in "
             "part, or see to --to onnx"
         )
+    require_whole(found)
     return found
 
 
