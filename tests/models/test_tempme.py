@@ -1,5 +1,6 @@
 """TempMe against a slow version, and what must leave it as it is."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from oracles.slow_tempme import text_vector, video_vector
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models import clip
 from reeltune.models.tempme import Config, Join, TempMe, load
+from reeltune.types import Batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 UPDATES, POSITIONS = 491_520, 16_128  # weights on CLIP B/32
@@ -216,3 +218,25 @@ def test_a_siglip_is_refused() -> None:
     )
     with pytest.raises(ConfigError, match="is a siglip, and tokens are merged around the class"):
         TempMe(Config(base=None, architecture=siglip), siglip.build())
+
+
+def loss_of_twins(model: TempMe, steps: int) -> float:
+    """The contrastive loss of a clip, its twin backwards and a text for each, after training."""
+    frames, mask = ragged(4)
+    twins = torch.cat([frames, frames.flip(1)])
+    batch = Batch(twins, mask.expand(2, -1), model.tokenize(TEXTS[:2]), torch.arange(2))
+    optimizer = torch.optim.AdamW(model.trained().values(), lr=0.02)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model.losses(batch)["contrastive"].backward()
+        optimizer.step()
+    return float(model.losses(batch)["contrastive"].detach())
+
+
+def test_it_learns_to_tell_twins_apart_as_no_mean_of_frames_can() -> None:
+    """To a mean twins are one, and each text's choice between them costs log 2; the loss has half
+    of that, for it is the mean of both directions."""
+    order = small(**VARIANTS["as released, in small"])
+    assert loss_of_twins(order, 40) < 0.1
+    blind = small(joins=(), within=2)
+    assert loss_of_twins(blind, 40) > math.log(2) / 2
