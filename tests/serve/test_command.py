@@ -1,5 +1,6 @@
 """The command `reeltune serve`, where it does not come to serving."""
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from reeltune.cli.app import app
+from reeltune.serve.run import bound
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,21 @@ def test_a_port_that_is_taken_is_said() -> None:
     assert done.exit_code == 1
     assert f"nothing can listen at 127.0.0.1:{port}" in done.output
     assert "give another --port" in done.output
+
+
+def test_small_answers_are_sent_at_once() -> None:
+    """Without TCP_NODELAY the body of an answer waits 40 ms for the receipt of its head."""
+
+    async def has_no_delay(taken: socket.socket) -> int:
+        accepted = asyncio.get_running_loop().create_future()
+
+        class Answering(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                accepted.set_result(transport.get_extra_info("socket"))
+
+        async with await asyncio.get_running_loop().create_server(Answering, sock=taken):
+            with socket.create_connection(taken.getsockname()):
+                one = await accepted
+                return int(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    assert asyncio.run(has_no_delay(bound("127.0.0.1", 0)))

@@ -18,7 +18,8 @@ def bound(host: str, port: int) -> socket.socket:
     """A socket at an address; raises ConfigError where that cannot be had."""
     try:
         kind, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        taken = socket.socket(kind, socket.SOCK_STREAM)
+        # By its number asyncio knows TCP, whose small answers would else wait 40 ms for each other.
+        taken = socket.socket(kind, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as error:
         raise ConfigError(f"--host {host} is no address here ({in_short(error)})") from error
     try:
