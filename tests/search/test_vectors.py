@@ -56,6 +56,19 @@ def test_mapped_copied_and_read_are_the_same(dataset: Table) -> None:
         assert vectors[wanted[:0]].shape == (0, WIDE)
 
 
+@pytest.mark.parametrize("small", [1, 2 * 7 * WIDE, _vectors.SMALL])
+@pytest.mark.parametrize("count", [1, 2])
+def test_scores_are_the_same_in_whatever_pieces(
+    small: int, count: int, dataset: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_vectors, "SMALL", small)
+    told = vectors_of(dataset.to_table(columns=["vector"]))
+    queries = np.random.default_rng(1).standard_normal((count, WIDE))
+    vectors = mapped(dataset, "vector", addresses(dataset))
+    assert vectors is not None
+    np.testing.assert_allclose(vectors.scores(queries), queries @ told.T, atol=1e-4)
+
+
 def test_what_is_not_stored_as_plain_numbers_is_copied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

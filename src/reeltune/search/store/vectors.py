@@ -17,6 +17,9 @@ from reeltune.search.store.nearest import vectors_of
 from reeltune.storage.object_path import ObjectPath
 
 MAPPED_FROM = 256 << 20  # bytes of vectors; fewer are copied, so that a lost disk is an error
+# Multiplications up to which OpenBLAS takes matrices as they are; before larger products it copies
+# them, which for a few queries costs three times what the product does.
+SMALL = 800_000
 FRAGMENT = 32  # bits by which the number of its fragment is shifted in the address of a row
 Matrix = Float[np.ndarray, "_ E"]
 
@@ -45,10 +48,13 @@ class Vectors:
         so a few queries take little more time than one."""
         asked = queries.astype(np.float32)
         found = np.empty((len(asked), sum(map(len, self.parts))), np.float32)
+        step = max(SMALL // max(asked.size, 1), 1) if len(asked) > 1 else max(found.size, 1)
         at = 0
         for part in self.parts:
-            np.matmul(asked, part.T, out=found[:, at : at + len(part)])
-            at += len(part)
+            for start in range(0, len(part), step):
+                some = part[start : start + step]
+                np.matmul(asked, some.T, out=found[:, at : at + len(some)])
+                at += len(some)
         return found[:, self.places]
 
 
