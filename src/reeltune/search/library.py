@@ -31,12 +31,11 @@ from reeltune.search.moments import Embedded, embedded_moments, list_moments
 from reeltune.search.query import Ask, Wishes
 from reeltune.search.report import Report
 from reeltune.search.script import Script
-from reeltune.search.store import table as _table
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.gallery import Gallery, thumbnails
-from reeltune.search.store.manifest import Manifest, changed_at
+from reeltune.search.store.manifest import Manifest
+from reeltune.search.store.newest import Newest, Version
 from reeltune.search.store.texts import missing as missing_texts
-from reeltune.search.store.texts import open_texts
 from reeltune.search.terms import Term, terms
 from reeltune.search.texts import KeptPhrase, list_texts
 from reeltune.settings.words import each_text
@@ -67,11 +66,12 @@ class Library:
         self.manifest = Manifest.read(self.folder)
         self._encoder = Encoder.of_library(self.folder, self.manifest, device)
         self._lock = threading.RLock()  # over what follows
+        self._newest = Newest(self.folder)
         self._gallery: Gallery | None = None
-        self._stamp: tuple[int, int] | None = None  # of what the gallery was read from
+        self._held: Table | None = None  # from which the gallery was read
         self._sentences = Sentences()
         self._script: Script | None = None  # words beside the moments of the gallery
-        self._script_stamp: tuple[int, tuple[int, int] | None] | None = None
+        self._heard: tuple[Table | None, Table] | None = None  # from which the script was read
 
     @classmethod
     def create(
@@ -187,7 +187,7 @@ class Library:
         With `vectors` each has its `vector` (E,), float32 of length 1, as `embed_text` makes them;
         only some are in memory at a time. Raises ConfigError for a filter that is wrong.
         """
-        return (embedded_moments if vectors else list_moments)(self._newest(), where)
+        return (embedded_moments if vectors else list_moments)(self._version().moments, where)
 
     def texts(self, channel: Words | None = None) -> Iterator[KeptPhrase]:
         """What is said and shown in the videos, or one of these, each with its time.
@@ -195,7 +195,7 @@ class Library:
         Phrases come in the order of paths, channels and time; there are none before `index` was
         told to hear or read. Raises ConfigError for another channel.
         """
-        self._newest()
+        self._version()
         return list_texts(self.folder, channel)
 
     def search(
@@ -242,12 +242,12 @@ class Library:
 
     def _finder(self) -> Finder:
         with self._lock:
-            gallery, texts = self.gallery, open_texts(self.folder)
-            stamp = None if texts is None else (texts.version, self._stamp)
-            if stamp != self._script_stamp:
-                script = None if texts is None else Script.read(texts, gallery)
+            found = self._version()
+            gallery, now = self._gallery_of(found), (found.texts, found.moments)
+            if self._heard != now:
+                script = None if found.texts is None else Script.read(found.texts, gallery)
                 self._script = script if script and script.tracks else None
-                self._script_stamp = stamp
+                self._heard = now
             return Finder(
                 self.folder, self.manifest, self._encoder, self._sentences, gallery, self._script
             )
@@ -255,7 +255,7 @@ class Library:
     def thumbnails(self, ids: str | Sequence[str]) -> dict[str, bytes]:
         """Small pictures of moments, by the ids of these or of hits: bytes of a JPEG, whose longer
         side has at most 320 pixels. Ids that the library does not have are left out."""
-        return thumbnails(self._newest(), each_text(ids))
+        return thumbnails(self._version().moments, each_text(ids))
 
     def mark(self, moment: str, text: str, verdict: Verdict = "right") -> Mark:
         """Keep that words are right or wrong for a moment (its id), or that they are a caption
@@ -312,10 +312,18 @@ class Library:
     def gallery(self) -> Gallery:
         """All moments of the newest version, in memory or mapped."""
         with self._lock:
-            table, changed = self._newest(), changed_at(self.folder)
-            if self._gallery is None or self._stamp != (table.version, changed):
-                self._gallery, self._stamp = Gallery.read(table), (table.version, changed)
-            return self._gallery
+            return self._gallery_of(self._version())
+
+    def _gallery_of(self, found: Version) -> Gallery:
+        if self._gallery is None or self._held is not found.moments:
+            self._gallery, self._held = Gallery.read(found.moments), found.moments
+        return self._gallery
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the folder has the library that was opened, and not one that was made anew with
+        another model; raises LibraryError where it has none that can be opened."""
+        return self._is_of_it(self._newest().manifest)
 
     @property
     def remarks(self) -> list[str]:
@@ -329,16 +337,20 @@ class Library:
         self._encoder.prepare()
         self._finder()
 
-    def _newest(self) -> Table:
+    def _version(self) -> Version:
         """The newest version; raises LibraryError where the folder has another library by now."""
-        manifest = Manifest.read(self.folder)
-        if manifest.settings_hash() != self.manifest.settings_hash():
+        found = self._newest()
+        if not self._is_of_it(manifest := found.manifest):
             raise LibraryError(
                 f"{self.folder} was made anew since it was opened, with model {manifest.model} and "
                 f"sampling {manifest.sampling!r}; open it again with reeltune.Library"
             )
         self.manifest = manifest
-        return _table.open_table(self.folder)
+        return found
+
+    def _is_of_it(self, found: Manifest) -> bool:
+        known = self.manifest
+        return found is known or found.settings_hash() == known.settings_hash()
 
 
 def _path(given: str | Path) -> str:

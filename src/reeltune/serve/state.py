@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from reeltune.errors import ReeltuneError
 from reeltune.search.library import Library
-from reeltune.search.store.manifest import FILE_NAME, Manifest
+from reeltune.search.store.manifest import FILE_NAME
 from reeltune.serve.errors import Refusal
 from reeltune.serve.jobs import Jobs
 from reeltune.serve.kept_jobs import KeptJobs
@@ -57,8 +57,7 @@ class State:
                 404, "NoLibrary", f"there is no library yet at {self.folder}; bring in a folder"
             )
         with self._lock:
-            made = Manifest.read(self.folder).settings_hash()
-            if self._library is None or self._library.manifest.settings_hash() != made:
+            if self._library is None or not self._library.is_current:
                 self._library = Library(self.folder, self.settings.device)
             return self._library
 

@@ -127,11 +127,3 @@ class Manifest(BaseModel):
                 "into a new folder: reeltune index VIDEOS --library NEW"
             )
         return cls(**fields)
-
-
-def changed_at(folder: Place) -> int:
-    """When a library's manifest was last written, in ns since 1970; 0 where there is none."""
-    try:
-        return (folder / FILE_NAME).stat().st_mtime_ns
-    except OSError:
-        return 0
