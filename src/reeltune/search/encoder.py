@@ -18,10 +18,10 @@ from safetensors import SafetensorError
 from reeltune.errors import CheckpointError, ConfigError, LibraryError
 from reeltune.models.exported.card import exported_folder
 from reeltune.models.text_towers.known import TextTower, stored
+from reeltune.models.text_towers.recent import Recent
 from reeltune.records import Precision
 from reeltune.search._array_encoder import ArrayEncoder
 from reeltune.search._kept_usual import kept_usual
-from reeltune.search._recent import Recent
 from reeltune.search._usual import Baseline, Usual
 from reeltune.search.store.manifest import FILE_NAME, Manifest
 from reeltune.settings.words import require_words

@@ -41,7 +41,7 @@ async def _warmed(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await run_in_threadpool(app.state.held.jobs.close)
+        await run_in_threadpool(app.state.held.close)
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -3,11 +3,11 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
-from starlette.concurrency import run_in_threadpool
 
 from reeltune.errors import ReeltuneError
 from reeltune.search.library import Library
@@ -19,7 +19,7 @@ from reeltune.serve.rate import Rate
 from reeltune.serve.settings import Settings
 from reeltune.storage.place import Place
 
-SEARCHES = 16  # that go on at once; they share what they would each do alike (see `Together`)
+SEARCHES = 32  # that go on at once; they share what they would each do alike (see `Together`)
 Found = TypeVar("Found")
 
 
@@ -29,16 +29,20 @@ class State:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.jobs = Jobs(self.warm, KeptJobs(str(settings.library)))
-        self._searches = asyncio.Semaphore(SEARCHES)
+        self._searches = ThreadPoolExecutor(SEARCHES, "search")
         self.wrong_tokens = Rate(per_second=0.2, at_once=10)
         self._lock = threading.Lock()  # over what follows
         self._library: Library | None = None
 
     async def in_turn(self, search: Callable[[], Found]) -> Found:
-        """What a search finds, in a thread, as soon as not too many others go on; who waits for
-        that takes no thread from pictures and videos."""
-        async with self._searches:
-            return await run_in_threadpool(search)
+        """What a search finds, in a thread, as soon as not too many others go on; it takes none of
+        the threads of pictures and videos."""
+        return await asyncio.get_running_loop().run_in_executor(self._searches, search)
+
+    def close(self) -> None:
+        """Stop the job that goes on, and begin no more searches."""
+        self._searches.shutdown(wait=False, cancel_futures=True)
+        self.jobs.close()
 
     @property
     def folder(self) -> Place:

@@ -19,7 +19,7 @@ FIRST_WORD, COMMONEST, RARE = 1995, 20, 40_000  # the number before "the"; ranks
 
 
 class Sentences:
-    """The sentence encoder, which is opened at the first text; threads take turns."""
+    """The sentence encoder, which is opened at the first text; any number of threads may ask."""
 
     width = WIDTH
 
@@ -52,8 +52,7 @@ class Sentences:
         if len(distinct) > FEW:
             found = self._many(distinct)
         else:
-            with self._lock:
-                found = minilm().read(distinct) if distinct else np.empty((0, WIDTH), np.float32)
+            found = minilm().read(distinct) if distinct else np.empty((0, WIDTH), np.float32)
         places = {text: place for place, text in enumerate(distinct)}
         return found[[places[text] for text in texts]]
 

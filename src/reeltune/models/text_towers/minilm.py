@@ -18,6 +18,7 @@ from reeltune.models.text_towers.layers import (
     linear,
     unit,
 )
+from reeltune.models.text_towers.recent import Recent
 from reeltune.models.text_towers.weights import Stored
 
 WIDTH, LAYERS, HEADS, EPS = 384, 6, 12, 1e-12
@@ -39,9 +40,17 @@ class MiniLm:
         }
         self._positions = self._stored.one("embeddings.position_embeddings.weight")
         self._kind = self._stored.rows("embeddings.token_type_embeddings.weight", [0])
+        self._recent = Recent(self._vectors)
 
     def read(self, texts: Sequence[str]) -> Float32[np.ndarray, "N 384"]:
-        """Vectors of N texts, 1 or more."""
+        """Vectors of N texts, 1 or more; any number of threads may ask.
+
+        They are remembered, as a library of `lite` asks for a query twice: for what is seen, and
+        for words that are said and shown.
+        """
+        return self._recent(texts)
+
+    def _vectors(self, texts: Sequence[str]) -> Float32[np.ndarray, "N 384"]:
         ids = [self.tokenizer.encode(text).ids for text in texts]
         ends = ends_of(ids)
         words = self._stored.rows("embeddings.word_embeddings.weight", [*chain(*ids)])

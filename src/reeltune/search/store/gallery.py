@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int, UInt64
 
 from reeltune.errors import LibraryError, NotInLibraryError
-from reeltune.search._together import Together
+from reeltune.models.text_towers.together import Together
 from reeltune.search._usual import Usual, usual
 from reeltune.search.store._sql import is_one_of
 from reeltune.search.store.dataset import Table

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int, Shaped
 from reeltune.search.store.dataset import Table
 
 SLACK = 1e-5  # more than float32 can be wrong by in an inner product of unit vectors
-CHUNK = 4096  # rows re-scored at a time, to bound memory where very many tie
+CHUNK = 64  # rows re-scored at a time, which fit the caches of a processor
 PARTITION = 4096  # vectors in a cell of the index, about
 CELLS, REFINE = 64, 2  # cells looked into, and how many times the count is re-scored exactly
 FLAT = 50_000  # filters that pass fewer moments than this are answered without the index

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from reeltune.search import _recent
-from reeltune.search._recent import Recent
+from reeltune.models.text_towers import recent as _recent
+from reeltune.models.text_towers.recent import Recent
 
 
 def lengths(texts: Sequence[str]) -> np.ndarray:

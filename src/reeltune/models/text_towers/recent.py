@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float32
 
-from reeltune.search._together import Together
+from reeltune.models.text_towers.together import Together
 
 KEPT = 1024  # texts; 2 MB at 512 columns
 Read = Callable[[Sequence[str]], Float32[np.ndarray, "N D"]]

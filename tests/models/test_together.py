@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from reeltune.search._together import Together
+from reeltune.models.text_towers.together import Together
 
 CALLS, MOST = 40, 8
 

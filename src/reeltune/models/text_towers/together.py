@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-MOST = 16  # calls that share a round, to bound memory
+MOST = 32  # calls that share a round, to bound memory
 Asked = TypeVar("Asked")
 Answered = TypeVar("Answered")
 
