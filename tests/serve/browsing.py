@@ -35,17 +35,25 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
+def watched(browser: Browser, url: str, soon: int) -> Iterator[Page]:
+    """A page that nothing has visited, and that no script complains on; `soon` is what it may take,
+    in ms."""
+    context = browser.new_context(base_url=url, accept_downloads=True)
+    context.set_default_timeout(soon)
+    expect.set_options(timeout=soon)
+    opened, complaints = context.new_page(), list[str]()
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("dialog", lambda dialog: complaints.append(dialog.message))
+    yield opened
+    context.close()
+    assert complaints == []
+
+
+@contextmanager
 def watched_page(url: str, soon: int) -> Iterator[Page]:
-    """A page of its own browser that no script complains on; `soon` is what it may take, in ms."""
-    with chromium() as browser:
-        context = browser.new_context(base_url=url, accept_downloads=True)
-        context.set_default_timeout(soon)
-        expect.set_options(timeout=soon)
-        opened, complaints = context.new_page(), list[str]()
-        opened.on("pageerror", lambda error: complaints.append(str(error)))
-        opened.on("dialog", lambda dialog: complaints.append(dialog.message))
+    """Such a page in a browser of its own."""
+    with chromium() as browser, watched(browser, url, soon) as opened:
         yield opened
-        assert complaints == []
 
 
 def grave_findings(page: Page) -> list[str]:

@@ -14,12 +14,11 @@ from playwright.sync_api import Browser, Page, expect
 
 from reeltune.search.ingest import Choice, index
 from reeltune.serve.settings import Settings
-from serve.browsing import chromium, grave_findings
+from serve.browsing import chromium, grave_findings, watched
 from serve.running import running
 
 SOON = 60_000  # ms that work on a busy machine may take
 FOUND = re.compile(r"\d moments? in [\d.]+ s$")
-expect.set_options(timeout=SOON / 4)
 EVIL = "<img src=x onerror=alert(1)> \u202e4pm.red.mp4"
 SUBTITLES = "1\n00:00:00,000 --> 00:00:02,000\nA purple dog says hello to <b>everyone</b>\n"
 
@@ -60,20 +59,14 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, server: httpx.Client) -> Iterator[Page]:
     """A page that nothing has visited; what a script complains of fails the test."""
-    context = browser.new_context(base_url=str(server.base_url), accept_downloads=True)
-    context.set_default_timeout(SOON / 4)
-    page, complaints = context.new_page(), []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("dialog", lambda dialog: complaints.append(dialog.message))
-    yield page
-    context.close()
-    assert complaints == []
+    with watched(browser, str(server.base_url), SOON // 4) as opened:
+        yield opened
 
 
 def found(page: Page, words: str) -> Any:
     """The moments that words find, when they are there."""
-    page.get_by_role("searchbox").fill(words)
     with page.expect_response("**/api/search"):
+        page.get_by_role("searchbox").fill(words)
         page.keyboard.press("Enter")
     expect(page.locator("#status")).to_contain_text(FOUND)
     expect(page.locator("#hits")).not_to_have_attribute("aria-busy", "true")
@@ -93,6 +86,28 @@ def test_words_find_moments_that_say_why_and_go_into_the_address(page: Page) -> 
     page.goto("/")
     page.get_by_role("button", name="purple dog").click()
     expect(page.locator(".hit").first).to_contain_text("two.mp4")
+
+
+def test_enter_means_what_was_asked_while_it_was_written_and_a_second_one_asks_again(
+    page: Page,
+) -> None:
+    page.goto("/")
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url) if "/api/search" in one.url else None)
+    page.get_by_role("searchbox").fill("a blue thing")
+    expect(page.locator("#status")).to_contain_text(FOUND)
+    assert "q=" not in page.url
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"\?q=a\+blue\+thing$"))
+    assert "a blue thing" in page.evaluate("localStorage['reeltune.recent']")
+    assert len(asked) == 1
+    with page.expect_response("**/api/search"):
+        page.keyboard.press("Enter")
+    page.get_by_role("searchbox").fill('"half')
+    page.wait_for_event("response", lambda answer: answer.status == 400)
+    expect(page.locator(".problem")).to_have_count(0)
+    page.keyboard.press("Enter")
+    expect(page.locator(".problem")).to_contain_text("without its other half")
 
 
 def test_names_with_markup_and_marks_of_direction_are_shown_as_they_are(page: Page) -> None:
@@ -244,14 +259,16 @@ def test_indexing_is_stopped(page: Page) -> None:
 def test_without_a_library_a_folder_is_chosen(
     browser: Browser, place: Path, tmp_path: Path
 ) -> None:
-    with running(Settings(library=tmp_path / "lib", roots=(place / "root",))) as server:
-        page = browser.new_page(base_url=str(server.base_url))
+    settings = Settings(library=tmp_path / "lib", roots=(place / "root",))
+    with (
+        running(settings) as server,
+        watched(browser, str(server.base_url), SOON // 4) as page,
+    ):
         page.goto("/")
         expect(page.get_by_role("heading", name="Search inside your videos")).to_be_visible()
         choices = page.get_by_role("list", name="Folders").get_by_role("listitem")
         expect(choices).to_have_text(["\u2190 Back", "new", "old"])
         assert grave_findings(page) == []
-        page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

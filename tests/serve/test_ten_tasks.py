@@ -84,8 +84,8 @@ def moments(page: Page) -> Locator:
 
 def search(page: Page, words: str) -> None:
     """Write words and press Enter."""
-    page.get_by_role("searchbox").fill(words)
     with page.expect_response("**/api/search"):
+        page.get_by_role("searchbox").fill(words)
         page.keyboard.press("Enter")
     expect(page.get_by_text(re.compile(r"\d moments? in [\d.]+ s"))).to_be_visible()
 

@@ -22,7 +22,7 @@ function certainty(hit) {
 }
 
 export function card(hit, actions) {
-  const picture = make("img", { src: thumbnail(hit.id), alt: "", loading: "lazy", width: 320, height: 180 });
+  const picture = make("img", { src: thumbnail(hit.id), alt: "", loading: "lazy", decoding: "async", width: 320, height: 180 });
   const play = make(
     "button",
     { class: "play", type: "button", "aria-expanded": "false", onclick: () => actions.play(hit, play) },

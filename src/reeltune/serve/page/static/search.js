@@ -8,7 +8,7 @@ import { pictures } from "./picture.js";
 import { close, play } from "./player.js";
 import { remember, show as showRecent } from "./recent.js";
 
-const PAUSE = 250; // ms without a key until words are searched for
+const PAUSE = 150; // ms without a key until words are searched for
 const TOP = 24; // moments of a page
 const FILE = /^[0-9a-f]{32}$/; // the id of a video
 const FIELDS = ["inside", "length", "after", "before", "channel"];
@@ -17,7 +17,7 @@ const [hits, notice, status, tools, more] = ["#hits", "#notice", "#status", "#to
 let picture = null; // a File, which no address can hold
 let found = []; // the moments that are on the page
 let page = 1;
-let going = null; // what stops the search that is on its way
+let going = null; // the search that is on its way, or was the last
 
 function query() {
   const wanted = { top: TOP, page };
@@ -87,23 +87,36 @@ function given() {
 }
 
 async function run(isMeant, isMore = false) {
-  going?.abort();
-  const own = (going = new AbortController());
   page = isMore ? page + 1 : 1;
   const wanted = query();
   given();
   if (isMeant && !isMore && address() !== location.pathname + location.search) history.pushState(null, "", address());
+  if (isMeant && isAsked(wanted)) return void mean(wanted);
+  going?.stop.abort();
+  const own = (going = { stop: new AbortController(), wanted: JSON.stringify(wanted), picture, isMeant });
   if (!wanted.words && !wanted.like && !picture) return browse(own);
-  if (isMeant) remember(wanted.words);
+  if (isMeant) mean(wanted);
   $("#recent").hidden = true;
   hits.setAttribute("aria-busy", "true");
   try {
-    const answer = await search(wanted, picture, own.signal);
+    const answer = await search(wanted, picture, own.stop.signal);
     if (own === going) showAnswer(answer, isMore);
   } catch (error) {
-    if (error.name !== "AbortError" && own === going) failed(error, isMeant);
+    own.isRefused = true;
+    if (error.name !== "AbortError" && own === going) failed(error, own.isMeant);
   }
   if (own === going) hits.removeAttribute("aria-busy");
+}
+
+// Whether what is meant now was asked while it was written, so that Enter need not ask again.
+function isAsked(wanted) {
+  const isFor = going && going.wanted === JSON.stringify(wanted) && going.picture === picture;
+  return isFor && !going.isMeant && !going.isRefused && !!wanted.words;
+}
+
+function mean(wanted) {
+  going.isMeant = true;
+  remember(wanted.words);
 }
 
 function failed(error, isMeant) {
@@ -149,7 +162,7 @@ async function browse(own) {
   const isFile = FILE.test(inside || "");
   const wanted = new URLSearchParams({ count: 500, first: !isFile, ...(where && { where }), ...(isFile && { file: inside }) });
   try {
-    const [facts, { items }] = await Promise.all([get("/api/library"), get(`/api/moments?${wanted}`, { signal: own.signal })]);
+    const [facts, { items }] = await Promise.all([get("/api/library"), get(`/api/moments?${wanted}`, { signal: own.stop.signal })]);
     if (own !== going) return;
     const first = new Map();
     const isWanted = (moment) => isFile || !inside || moment.location.startsWith(`${inside}/`);
