@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from reeltune.errors import ConfigError
 from reeltune.media._answers import Clipped, Written
 from reeltune.media._exchange import Exchange, Owner
+from reeltune.media._index_first import put_index_first
 from reeltune.media._wire import WireError
 from reeltune.media.decoder import Decoder
 from reeltune.media.limits import Limits
@@ -47,7 +48,8 @@ def cut(
 
     Packets are copied as they are, which loses nothing and takes no time, so the clip begins at the
     last keyframe at or before `start`, and may end a few pictures late. An `exact` one is encoded
-    anew, as H.264 and AAC. The suffix of `out` says which container is written.
+    anew, as H.264 and AAC. The suffix of `out` says which container is written. The index of an mp4
+    or mov comes first, so that a browser plays it before it has all of it.
 
     Raises ConfigError for times that are none, and a place that cannot be written or is taken
     (unless `force`); MediaError where the video cannot be read, or its packets do not fit into the
@@ -125,9 +127,11 @@ class Clipping(Exchange[tuple[int, bytes]]):
 
 def _write(clipping: Clipping, half: Path, out: Path) -> int:
     """Write what comes to a file; returns how many bytes it has."""
-    with half.open("wb") as file:
+    with half.open("w+b") as file:
         for at, data in clipping:
             _put(file, at, data, out)
+        if _format_of(out) != "matroska":
+            put_index_first(file)
         _flush(file, out)
         return file.seek(0, os.SEEK_END)
 
