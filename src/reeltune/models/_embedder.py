@@ -2,6 +2,7 @@
 whose vectors may be cut."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from transformers import PreTrainedModel
 
 from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.models._by_frames import ByFrames, unit
-from reeltune.models._preprocessor import Preprocessor
+from reeltune.models._preprocessor import Preprocessor, stated_processor
+from reeltune.models._tokenizer import read_tokenizer
+from reeltune.models.opening.towers import EMBEDDERS, read_settings
 from reeltune.models.opening.weights import fingerprint
 from reeltune.types import Tokens
 
@@ -125,6 +128,29 @@ class Embedder(ByFrames):
         ids = self.picture.expand(len(frames), -1)
         vectors = self.pooled(ids, torch.ones_like(ids).bool(), **self.pictures(frames))
         return vectors[:, : self.dim]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What the folder of such a model says before its weights are read."""
+
+    path: Path
+    settings: Any  # of the network, as transformers has them
+    stated: Preprocessor
+    tokenizer: Any
+
+
+def read_folder(folder: Path | str | None, family: str, lacking: str) -> Folder:
+    """Read all but the weights of a model of a family.
+
+    Errors: `CheckpointError`, which says `lacking` where no folder is given, and else names the
+    file or field that does not fit.
+    """
+    if folder is None:
+        raise CheckpointError(lacking)
+    path = Path(folder)
+    settings = read_settings(path, {family: EMBEDDERS[family]})
+    return Folder(path, settings, stated_processor(path, family), read_tokenizer(path))
 
 
 def widths_below(whole: int, known: Sequence[int]) -> tuple[int, ...]:

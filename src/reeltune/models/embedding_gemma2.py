@@ -18,12 +18,12 @@ from transformers import EmbeddingGemma2Config, EmbeddingGemma2Model, Gemma4Imag
 
 from reeltune.errors import CheckpointError
 from reeltune.models._device import device_named, precision_named
-from reeltune.models._embedder import Embedder, require_tokens, widths_below
+from reeltune.models._embedder import Embedder, read_folder, require_tokens, widths_below
 from reeltune.models._family_inputs import patches
-from reeltune.models._preprocessor import RESAMPLE, Preprocessor, stated_processor, unusual
-from reeltune.models._tokenizer import marked_tokenizer, read_tokenizer
+from reeltune.models._preprocessor import RESAMPLE, Preprocessor, unusual
+from reeltune.models._tokenizer import marked_tokenizer
 from reeltune.models.clip import Tower
-from reeltune.models.opening.towers import EMBEDDERS, quiet, read_settings, read_towers
+from reeltune.models.opening.towers import quiet, read_towers
 from reeltune.types import Pixels
 
 FAMILY = "embedding_gemma2"
@@ -199,18 +199,18 @@ def load(
 
     Errors: `CheckpointError` names the file, field or keys that do not fit.
     """
-    if folder is None:
-        raise CheckpointError(
-            "embedding-gemma2 has no weights of its own; give a folder that holds an "
-            "EmbeddingGemma 2, or gemma2, which is that of the hub"
-        )
-    folder = Path(folder)
     place, precision = device_named(device), precision_named(dtype)
-    settings: Any = read_settings(folder, {FAMILY: EMBEDDERS[FAMILY]})
-    stated, tokenizer = stated_processor(folder, FAMILY), read_tokenizer(folder)
-    _require_fit(folder, settings, stated)
+    found = read_folder(
+        folder,
+        FAMILY,
+        "embedding-gemma2 has no weights of its own; give a folder that holds an "
+        "EmbeddingGemma 2, or gemma2, which is that of the hub",
+    )
+    path, settings = found.path, found.settings
+    _require_fit(path, settings, found.stated)
     marks = ("boi_token_id", "image_token_id", "eoi_token_id")
     ids = {name: getattr(settings, name) for name in marks}
-    require_tokens(folder, tokenizer, settings.text_config.vocab_size, ids)
-    towers: Any = read_towers(folder, settings)
-    return EmbeddingGemma2(towers, tokenizer, stated, str(folder)).move(place, precision).eval()
+    require_tokens(path, found.tokenizer, settings.text_config.vocab_size, ids)
+    towers: Any = read_towers(path, settings)
+    made = EmbeddingGemma2(towers, found.tokenizer, found.stated, str(path))
+    return made.move(place, precision).eval()

@@ -19,11 +19,11 @@ from transformers import Qwen2VLImageProcessorPil, Qwen3VLConfig, Qwen3VLModel
 
 from reeltune.errors import CheckpointError
 from reeltune.models._device import device_named, precision_named
-from reeltune.models._embedder import Embedder, require_tokens, widths_below
-from reeltune.models._preprocessor import RESAMPLE, Preprocessor, stated_processor, unusual
-from reeltune.models._tokenizer import marked_tokenizer, read_tokenizer
+from reeltune.models._embedder import Embedder, read_folder, require_tokens, widths_below
+from reeltune.models._preprocessor import RESAMPLE, Preprocessor, unusual
+from reeltune.models._tokenizer import marked_tokenizer
 from reeltune.models.clip import Tower
-from reeltune.models.opening.towers import EMBEDDERS, quiet, read_settings, read_towers
+from reeltune.models.opening.towers import quiet, read_towers
 from reeltune.types import Pixels
 
 FAMILY = "qwen3_vl"
@@ -243,15 +243,14 @@ def load(
 
     Errors: `CheckpointError` names the file, field or keys that do not fit.
     """
-    if folder is None:
-        raise CheckpointError(
-            "qwen3-vl-embedding has no weights of its own; give a folder that holds a "
-            "Qwen3-VL-Embedding, or qwen3-vl, which is the small one of the hub"
-        )
-    folder = Path(folder)
     place, precision = device_named(device), precision_named(dtype)
-    settings: Any = read_settings(folder, {FAMILY: EMBEDDERS[FAMILY]})
-    stated, tokenizer = stated_processor(folder, FAMILY), read_tokenizer(folder)
-    _require_fit(folder, settings, stated, tokenizer)
-    towers: Any = read_towers(folder, settings)
-    return Qwen3VLEmbedding(towers, tokenizer, stated, str(folder)).move(place, precision).eval()
+    found = read_folder(
+        folder,
+        FAMILY,
+        "qwen3-vl-embedding has no weights of its own; give a folder that holds a "
+        "Qwen3-VL-Embedding, or qwen3-vl, which is the small one of the hub",
+    )
+    _require_fit(found.path, found.settings, found.stated, found.tokenizer)
+    towers: Any = read_towers(found.path, found.settings)
+    made = Qwen3VLEmbedding(towers, found.tokenizer, found.stated, str(found.path))
+    return made.move(place, precision).eval()
