@@ -19,13 +19,13 @@ from reeltune.models import clip, tempme
 
 QUICK = ["--patches", "32", "--rounds", "2"]
 FIGURES = {
-    "b*/merge_2": ("higher", "beside plain CLIP, 2 tokens of a frame merged in each layer"),
-    "b*/merge_4": ("higher", "beside plain CLIP, 4 tokens"),
-    "b*/merge_8": ("higher", "beside plain CLIP, 8 tokens"),
-    "b*/merge_16": ("higher", "beside plain CLIP, 16 tokens"),
-    "b*/tempme": ("higher", "beside plain CLIP, TempMe as released"),
-    "b*/tempme_without_updates": ("higher", "beside plain CLIP, TempMe's merging alone"),
-    "b*/plain": ("higher", "frames per second of plain CLIP"),
+    "*/merge_2": ("higher", "beside plain CLIP, 2 tokens of a frame merged in each layer"),
+    "*/merge_4": ("higher", "beside plain CLIP, 4 tokens"),
+    "*/merge_8": ("higher", "beside plain CLIP, 8 tokens"),
+    "*/merge_16": ("higher", "beside plain CLIP, 16 tokens"),
+    "*/tempme": ("higher", "beside plain CLIP, TempMe as released"),
+    "*/tempme_without_updates": ("higher", "beside plain CLIP, TempMe's merging alone"),
+    "*/plain": ("higher", "frames per second of plain CLIP"),
 }
 FRAMES = 12  # of a clip
 MERGED = {32: (2, 4), 16: (2, 8, 16)}
