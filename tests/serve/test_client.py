@@ -29,6 +29,7 @@ NOT_OVER_HTTP = {  # methods of a library that a client lacks, and why
     "gallery": "it is an object in memory",
     "remarks": "they are for the command line",
     "prepare": "the server does so when it starts",
+    "is_current": "a server reads what is stored at each search",
 }
 
 

@@ -16,6 +16,9 @@ from reeltune.search.hit_fields import fields_of
 from reeltune.serve.export import exported
 from reeltune.types import Hit
 
+# A text that was read beside others, in one round, has a vector that differs by rounding.
+ROUNDING = 1e-6
+
 
 @pytest.fixture(scope="module")
 def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -103,14 +106,16 @@ def test_the_strip_of_a_video_has_the_scores_that_a_search_gives(
     moments = [one for one in Library(library).moments() if one.file == file["id"]]
     assert [one["id"] for one in strip] == [one.id for one in moments]
     hits = {hit.id: hit.score for hit in Library(library).search("yellow", k=50, fold=False)}
-    assert [one["score"] for one in strip] == pytest.approx([hits[one.id] for one in moments])
+    assert [one["score"] for one in strip] == pytest.approx(
+        [hits[one.id] for one in moments], abs=ROUNDING
+    )
 
 
 def test_hits_are_exported(server: httpx.Client, library: Path) -> None:
     found = Library(library).search("red", k=2)
     wanted = {"query": {"words": "red", "top": 2}}
     as_json = server.post("/api/export", json=wanted)
-    assert as_json.json() == [fields_of(hit) for hit in found]
+    assert as_json.json() == [near(fields_of(hit)) for hit in found]
     assert as_json.headers["content-disposition"] == 'attachment; filename="moments.json"'
     rows = [
         *csv.DictReader(
@@ -118,7 +123,7 @@ def test_hits_are_exported(server: httpx.Client, library: Path) -> None:
         )
     ]
     assert [(row["id"], row["location"]) for row in rows] == [(h.id, h.location) for h in found]
-    assert float(rows[0]["score"]) == found[0].score
+    assert float(rows[0]["score"]) == pytest.approx(found[0].score, abs=ROUNDING)
 
 
 def test_no_cell_of_a_table_is_a_formula() -> None:
