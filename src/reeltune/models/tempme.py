@@ -12,13 +12,12 @@ are read as long as CLIP reads them, where the code cuts them at 32 words, and t
 is brought to unit length. With `rank` 0 nothing is trained: tokens are merged in CLIP as it is.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
-from torch import Tensor, nn
+from torch import Tensor
 
 from reeltune.errors import ConfigError
 from reeltune.models import clip
@@ -29,10 +28,11 @@ from reeltune.models._device import precision_named
 from reeltune.models._frames_there import require_frames
 from reeltune.models._low_rank import update_layers
 from reeltune.models._merged_tower import Amounts, MergedTower
+from reeltune.models._on_clip import OnClip
 from reeltune.models._rounded import with_rounded
 from reeltune.models.opening.material import Material, Started
-from reeltune.models.opening.weights import fingerprint, versions
-from reeltune.types import Batch, Tokens
+from reeltune.models.opening.weights import versions
+from reeltune.types import Batch
 
 WEIGHTS_FROM = "a folder that training wrote"
 FRAMES_AT_ONCE = 96  # in inference; bounds the memory of one pass
@@ -99,13 +99,11 @@ class Config(Based):
         return Started(TempMe(self, base).to(base.mean.device))
 
 
-class TempMe(nn.Module):
+class TempMe(OnClip):
     """A `DualEncoder`; only the updates and the positions are trainable."""
 
-    primary, tasks = "contrastive", ("contrastive",)
-
     def __init__(self, config: Config, base: clip.Clip, name: str = "tempme") -> None:
-        super().__init__()
+        super().__init__(base)
         if base.family not in clip.MERGING:
             raise ConfigError(
                 f"base {config.base} is a {base.family}, and tokens are merged around the class "
@@ -114,8 +112,6 @@ class TempMe(nn.Module):
         clip.require_whole(base)
         self.config, self.name = config, name
         self.dim, self.pixels = base.dim, base.pixels
-        has_weights = not base.mean.is_meta  # one that is only counted has shapes alone
-        self._base_fingerprint = base.fingerprint if has_weights else ""
         self.clip = base.requires_grad_(False)
         base.unit_videos = config.compat is None
         towers, rank = base.towers, config.rank
@@ -125,32 +121,10 @@ class TempMe(nn.Module):
         self.video = MergedTower(amounts, vision.hidden_size, places)
         both = {"text": towers.text_model, "image": towers.vision_model} if rank else {}
         self._updates = {name: update_layers(tower, rank) for name, tower in both.items()}
-        self._known: tuple[int, str] | None = None  # versions of the weights, their fingerprint
 
-    @property
-    def logit_scale(self) -> Tensor:
-        """The logarithm of the inverse temperature of its CLIP."""
-        return self.clip.logit_scale
-
-    @property
-    def fingerprint(self) -> str:
-        """Fingerprint of the weights as stored, until they are changed, as in
-        `Clip.fingerprint`."""
-        if self._known is None or self._known[0] != versions(self):
-            named = {"rank", "within", "joins", "across", "inside", "positions", "frames"}
-            facts = self.config.model_dump(mode="json", include=named)
-            facts["base"] = self._base_fingerprint if self.config.base else ""
-            facts |= {"compat": self.config.compat} if self.config.compat else {}
-            self._known = (versions(self), fingerprint(self._stored(), facts))
-        return self._known[1]
-
-    def move(self, device: torch.device, dtype: torch.dtype) -> "TempMe":
-        """Place the towers and what was put into them; the fingerprint stays as it is."""
-        stored = self.fingerprint
-        self.to(device)
-        self.clip.towers.to(dtype)
-        self._known = (versions(self), stored)
-        return self
+    def _facts(self) -> dict[str, object]:
+        named = {"rank", "within", "joins", "across", "inside", "positions", "frames"}
+        return self.config.model_dump(mode="json", include=named)
 
     def rounded(self) -> "TempMe":
         """A model whose image tower is in bfloat16, and which else is this one."""
@@ -165,12 +139,6 @@ class TempMe(nn.Module):
             for number, update in enumerate(updates):
                 found |= dict(update.named_parameters(prefix=f"{tower}.{number}"))
         return found
-
-    def tokenize(self, texts: Sequence[str]) -> Tokens:
-        return self.clip.tokenize(texts)
-
-    def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
-        return self.clip.encode_text(tokens)
 
     def encode_video(
         self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]
@@ -192,12 +160,6 @@ class TempMe(nn.Module):
         padded = vectors.new_zeros(*there.shape, self.dim)
         return self.clip.pool_frames(padded.index_put(there.nonzero(as_tuple=True), vectors), there)
 
-    def similarity(
-        self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
-    ) -> Float[Tensor, "Q N"]:
-        """Inner products: cosines, but for `compat`, where a video's vector is a plain mean."""
-        return self.clip.similarity(text, video)
-
     def vector_losses(
         self, text: Float[Tensor, "B D"], video: Float[Tensor, "B D"], group: Int[Tensor, " B"]
     ) -> dict[str, Tensor]:
@@ -212,9 +174,6 @@ class TempMe(nn.Module):
     def save_pretrained(self, folder: Path | str) -> None:
         """Write the updates and positions, and say which CLIP they belong to."""
         save_adapter(Path(folder), "tempme", self.config, self._stored(), self._base_fingerprint)
-
-    def _stored(self) -> dict[str, Tensor]:
-        return self.trained() if self.config.base else dict(self.named_parameters())
 
 
 @torch.inference_mode(False)

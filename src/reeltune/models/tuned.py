@@ -9,7 +9,7 @@ lora     low-rank updates of query and value (Hu et al., 2106.09685; by peft), n
 A video is the mean of its frames, as in plain CLIP; at the start each equals plain CLIP.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -24,10 +24,10 @@ from reeltune.models import clip
 from reeltune.models._adapter import Based, fill, read_adapter, save_adapter
 from reeltune.models._contrast import batch_losses, contrastive
 from reeltune.models._device import precision_named
+from reeltune.models._on_clip import OnClip
 from reeltune.models.exported.graphs import Graphs
 from reeltune.models.opening.material import Material, Started
-from reeltune.models.opening.weights import fingerprint, versions
-from reeltune.types import Batch, Tokens
+from reeltune.types import Batch
 
 Method = Literal["none", "full", "bias", "proj", "partial", "adapter-attn", "adapter-ffn", "lora"]
 WEIGHTS_FROM = "a folder that training wrote"
@@ -79,52 +79,26 @@ class Adapter(nn.Module):
         return hidden + self.up(nn.functional.gelu(self.down(hidden)))
 
 
-class Tuned(nn.Module):
+class Tuned(OnClip):
     """A `FrameEncoder` around a CLIP, some of whose weights are trainable."""
 
-    primary, tasks = "contrastive", ("contrastive",)
-
     def __init__(self, config: Config, base: clip.Clip, name: str = "tuned") -> None:
-        super().__init__()
+        super().__init__(base)
         self.config, self.name = config, name
         self.dim, self.pixels = base.dim, base.pixels
-        has_weights = not base.mean.is_meta  # one that is only counted has shapes alone
-        self._base_fingerprint = base.fingerprint if has_weights else ""
         base.requires_grad_(False)
         PREPARE[config.method](base.towers, config)
         self.clip = base
         base.unit_videos = config.compat is None
         self._names = [name for name, w in self.named_parameters() if w.requires_grad]
-        self._known: tuple[int, str] | None = None  # versions of the weights, their fingerprint
 
     @property
     def is_clip(self) -> bool:
         """Whether the towers are those of a plain CLIP, with other weights and nothing more."""
         return self.config.method in ("none", "full", "bias", "proj", "partial")
 
-    @property
-    def logit_scale(self) -> Tensor:
-        """The logarithm of the inverse temperature of its CLIP."""
-        return self.clip.logit_scale
-
-    @property
-    def fingerprint(self) -> str:
-        """Fingerprint of the weights as stored, until they are changed, as in
-        `Clip.fingerprint`."""
-        if self._known is None or self._known[0] != versions(self):
-            base = self._base_fingerprint if self.config.base else ""
-            facts = {"method": self.config.method, "base": base}
-            facts |= {"compat": self.config.compat} if self.config.compat else {}
-            self._known = (versions(self), fingerprint(self._stored(), facts))
-        return self._known[1]
-
-    def move(self, device: torch.device, dtype: torch.dtype) -> "Tuned":
-        """Place the towers and what was put into them; the fingerprint stays as it is."""
-        stored = self.fingerprint
-        self.to(device)
-        self.clip.towers.to(dtype)
-        self._known = (versions(self), stored)
-        return self
+    def _facts(self) -> dict[str, object]:
+        return {"method": self.config.method}
 
     def layers(self) -> list[list[nn.Module]]:
         """Stacks of layers whose weights several processes may share out; none unless all weights
@@ -136,12 +110,6 @@ class Tuned(nn.Module):
         """Weights that training changes, by name."""
         weights = dict(self.named_parameters())
         return {name: weights[name] for name in self._names}
-
-    def tokenize(self, texts: Sequence[str]) -> Tokens:
-        return self.clip.tokenize(texts)
-
-    def encode_text(self, tokens: Tokens) -> Float[Tensor, "B D"]:
-        return self.clip.encode_text(tokens)
 
     def encode_frames(self, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B D"]:
         return self.clip.encode_frames(frames)
@@ -155,12 +123,6 @@ class Tuned(nn.Module):
         self, frames: UInt8[Tensor, "B T 3 S S"], mask: Bool[Tensor, "B T"]
     ) -> Float[Tensor, "B D"]:
         return self.clip.encode_video(frames, mask)
-
-    def similarity(
-        self, text: Float[Tensor, "Q D"], video: Float[Tensor, "N D"]
-    ) -> Float[Tensor, "Q N"]:
-        """Inner products: cosines, but for `compat`, where a video's vector is a plain mean."""
-        return self.clip.similarity(text, video)
 
     def vector_losses(
         self, text: Float[Tensor, "B D"], video: Float[Tensor, "B D"], group: Int[Tensor, " B"]
@@ -180,9 +142,6 @@ class Tuned(nn.Module):
     def save_pretrained(self, folder: Path | str) -> None:
         """Write the weights that were trained, and say which CLIP they belong to."""
         save_adapter(Path(folder), "tuned", self.config, self._stored(), self._base_fingerprint)
-
-    def _stored(self) -> dict[str, Tensor]:
-        return self.trained() if self.config.base else dict(self.named_parameters())
 
 
 @torch.inference_mode(False)
