@@ -35,14 +35,13 @@ def names(kind: str) -> list[str]:
 
 def packaged(kind: str) -> list[str]:
     """Component names in `reeltune/<kind>/`, sorted; a folder or `_name.py` is none itself."""
-    return list(_packaged(kind))
+    return list(_listed(tuple(import_module(f"reeltune.{kind}").__path__)))
 
 
 @cache
-def _packaged(kind: str) -> tuple[str, ...]:
-    """The folder is read once, since nobody adds to a package that runs."""
-    folder = import_module(f"reeltune.{kind}").__path__
-    modules = (module.name for module in iter_modules(folder) if not module.ispkg)
+def _listed(folders: tuple[str, ...]) -> tuple[str, ...]:
+    """Each folder is read once, since nobody adds to a package that runs."""
+    modules = (module.name for module in iter_modules(folders) if not module.ispkg)
     return tuple(sorted(name.replace("_", "-") for name in modules if not name.startswith("_")))
 
 
