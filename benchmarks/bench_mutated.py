@@ -122,7 +122,8 @@ def write_mutated(
 def serving(library: Path, root: Path) -> Iterator[httpx.Client]:
     """A client of a server of its own."""
     command = [sys.executable, "-m", "reeltune", "serve", str(library), "--root", str(root)]
-    server = subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True)
+    command += ["--port", "0", "--model", "tiny-clip"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         found = re.search(r"http://[\d.:]+", server.stdout.readline() if server.stdout else "")
         if found is None:

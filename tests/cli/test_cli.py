@@ -85,9 +85,11 @@ def test_a_filter_narrows_and_a_wrong_one_is_explained(library: Path) -> None:
     assert done.stderr.count("\n") == 1, "one line"
 
 
-def test_exit_codes_tell_how_indexing_went(tmp_path: Path, videos: Path, model: str) -> None:
+def test_exit_codes_tell_how_indexing_went(
+    tmp_path: Path, videos: Path, exported_model: str
+) -> None:
     (videos / "bad.mp4").write_bytes(b"this is no video")
-    options = ("--library", tmp_path / "lib", "--model", model)
+    options = ("--library", tmp_path / "lib", "--model", exported_model)
     some = process("index", videos, *options, "--json")
     assert some.returncode == 3
     assert json.loads(some.stdout)["failed"][0]["path"].endswith("bad.mp4")

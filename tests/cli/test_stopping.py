@@ -60,19 +60,19 @@ def endless(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("command", ["index", "features"])
 def test_ctrl_c_ends_the_reading_of_a_long_file(
-    endless: Path, model: str, tmp_path: Path, command: str
+    endless: Path, exported_model: str, tmp_path: Path, command: str
 ) -> None:
     place = "--library" if command == "index" else "--out"
-    running = reeltune(command, endless, place, tmp_path / "to", "--model", model)
+    running = reeltune(command, endless, place, tmp_path / "to", "--model", exported_model)
     wait_for_reading(running)
     _, errors = stopped(running)
     assert errors.splitlines()[-1] == GOES_ON
 
 
-def test_what_is_no_video_is_not_read_to_its_end(tmp_path: Path, model: str) -> None:
+def test_what_is_no_video_is_not_read_to_its_end(tmp_path: Path, exported_model: str) -> None:
     (tmp_path / "zeros.mp4").touch()
     os.truncate(tmp_path / "zeros.mp4", 60 << 30)
-    running = reeltune("index", tmp_path, "-l", tmp_path / "lib", "--model", model)
+    running = reeltune("index", tmp_path, "-l", tmp_path / "lib", "--model", exported_model)
     said, errors = running.communicate(timeout=60)
     assert running.returncode == 1, errors
     assert "nothing but zeros" in said

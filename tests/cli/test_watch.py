@@ -18,11 +18,11 @@ from reeltune.search.watching import Missing, Trouble
 
 
 def test_a_process_brings_in_what_is_new_and_is_ended_by_ctrl_c(
-    model: str, tmp_path: Path, clip: Callable[..., Path]
+    exported_model: str, tmp_path: Path, clip: Callable[..., Path]
 ) -> None:
     video = clip(tmp_path / "videos" / "red.mp4", (200, 0, 0))
     os.utime(video, (1e9, 1e9))
-    Library.create(tmp_path / "lib", model)
+    Library.create(tmp_path / "lib", exported_model)
     command = ["watch", str(video.parent), "--library", str(tmp_path / "lib"), "--settled", "0.3"]
     with subprocess.Popen(
         [sys.executable, "-m", "reeltune", *command, "--json"],

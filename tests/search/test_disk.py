@@ -50,40 +50,42 @@ def files(library: Path) -> int:
 
 
 def test_a_file_that_cannot_grow_ends_the_run_with_one_line_and_a_report(
-    videos: Path, model: str, tmp_path: Path
+    videos: Path, exported_model: str, tmp_path: Path
 ) -> None:
     library = tmp_path / "library"
-    index([str(videos / "red.mp4")], library, Choice(model=model))
-    said = indexed(library, videos, model, "-c", LIMITED)
+    index([str(videos / "red.mp4")], library, Choice(model=exported_model))
+    said = indexed(library, videos, exported_model, "-c", LIMITED)
     assert "File too large" in said
     report = json.loads((library / REPORT_NAME).read_text())
     assert "File too large" in report["error"]
     assert (report["exit_code"], len(report["unchanged"])) == (1, 1)
     assert files(library) == 1
-    index([str(videos)], library, Choice(model=model))
+    index([str(videos)], library, Choice(model=exported_model))
     assert files(library) == 3
 
 
-def test_a_full_disk_ends_the_run_with_one_line(disk: Path, videos: Path, model: str) -> None:
+def test_a_full_disk_ends_the_run_with_one_line(
+    disk: Path, videos: Path, exported_model: str
+) -> None:
     library = disk / "library"
-    index([str(videos / "red.mp4")], library, Choice(model=model))
+    index([str(videos / "red.mp4")], library, Choice(model=exported_model))
     status = os.statvfs(disk)
     for room in (status.f_bavail * status.f_frsize - 8192, 8192):  # some, and then none at all
         with (disk / f"ballast{room}").open("wb") as ballast:
             ballast.write(b"\0" * room)
-        assert "No space left on device" in indexed(library, videos, model)
+        assert "No space left on device" in indexed(library, videos, exported_model)
         assert files(library) == 1
     for ballast in disk.glob("ballast*"):
         ballast.unlink()
-    index([str(videos)], library, Choice(model=model))
+    index([str(videos)], library, Choice(model=exported_model))
     assert files(library) == 3
 
 
 def test_a_library_on_a_read_only_disk_is_read_and_not_written(
-    disk: Path, videos: Path, model: str
+    disk: Path, videos: Path, exported_model: str
 ) -> None:
     library = disk / "library"
-    index([str(videos / "red.mp4")], library, Choice(model=model))
+    index([str(videos / "red.mp4")], library, Choice(model=exported_model))
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-    assert "Read-only file system" in indexed(library, videos, model)
+    assert "Read-only file system" in indexed(library, videos, exported_model)
     assert files(library) == 1

@@ -129,11 +129,13 @@ class Heard(Silent):
         self.done += size
 
 
-def test_it_fills_a_library_and_takes_videos_out(tmp_path: Path, model: str, clip: Clip) -> None:
+def test_it_fills_a_library_and_takes_videos_out(
+    tmp_path: Path, exported_model: str, clip: Clip
+) -> None:
     root = tmp_path / "videos"
     clip(root / "red.mp4", (200, 20, 20), seconds=1)
     (root / "broken.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + b"x" * 100)
-    settings = Settings(library=tmp_path / "lib", roots=(root.resolve(),), model=model)
+    settings = Settings(library=tmp_path / "lib", roots=(root.resolve(),), model=exported_model)
     with running(settings) as server, reeltune.Client(str(server.base_url)) as client:
         with pytest.raises(LibraryError, match="there is no library yet"):
             client.files()

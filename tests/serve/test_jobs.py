@@ -34,9 +34,11 @@ def place(tmp_path_factory: pytest.TempPathFactory, clip: Clip) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(place: Path, model: str) -> Iterator[httpx.Client]:
+def server(place: Path, exported_model: str) -> Iterator[httpx.Client]:
     """A server that may bring in what is below the root, and has no library yet."""
-    settings = Settings(library=place / "lib", roots=((place / "root").resolve(),), model=model)
+    settings = Settings(
+        library=place / "lib", roots=((place / "root").resolve(),), model=exported_model
+    )
     with running(settings) as client:
         yield client
 

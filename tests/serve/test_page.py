@@ -30,7 +30,7 @@ class WritesClip(Protocol):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, clip: WritesClip, model: str) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, clip: WritesClip, exported_model: str) -> Path:
     """A root with videos that are in a library, one of them with subtitles, and further ones."""
     place = tmp_path_factory.mktemp("page").resolve()
     clip(place / "root" / "old" / "two.mp4", (20, 20, 200), (200, 200, 20), seconds=5)
@@ -38,7 +38,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, clip: WritesClip, model: str
     (place / "root" / "old" / "two.srt").write_text(SUBTITLES)
     clip(place / "root" / "new" / "green.mp4", (20, 200, 20))
     (place / "root" / "new" / "broken.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + b"x" * 100)
-    report = index([place / "root" / "old"], place / "lib", Choice(model=model, speech="none"))
+    report = index(
+        [place / "root" / "old"], place / "lib", Choice(model=exported_model, speech="none")
+    )
     assert len(report.indexed) == 2
     return place
 

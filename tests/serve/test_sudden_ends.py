@@ -32,7 +32,7 @@ def root(tmp_path: Path, clip: Clip) -> Path:
 
 
 @pytest.fixture
-def started(tmp_path: Path, root: Path, model: str) -> Iterator[subprocess.Popen[str]]:
+def started(tmp_path: Path, root: Path, exported_model: str) -> Iterator[subprocess.Popen[str]]:
     """`reeltune serve` as a person starts it."""
     command = [
         sys.executable,
@@ -45,7 +45,7 @@ def started(tmp_path: Path, root: Path, model: str) -> Iterator[subprocess.Popen
         "--token",
     ]
     process = subprocess.Popen(
-        [*command, "--port", "0", "--root", str(root), "--model", model],
+        [*command, "--port", "0", "--root", str(root), "--model", exported_model],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -109,8 +109,8 @@ def test_a_server_that_is_killed_while_it_indexes_leaves_a_sound_library_and_no_
     require_sound(tmp_path / "lib")
 
 
-def test_a_server_that_ends_stops_its_job(tmp_path: Path, root: Path, model: str) -> None:
-    settings = Settings(library=tmp_path / "lib", roots=(root.resolve(),), model=model)
+def test_a_server_that_ends_stops_its_job(tmp_path: Path, root: Path, exported_model: str) -> None:
+    settings = Settings(library=tmp_path / "lib", roots=(root.resolve(),), model=exported_model)
     others = set(psutil.Process().children(recursive=True))  # of tests before, and of Python itself
     with running(settings) as client:
         brought_in(client, root)
@@ -137,10 +137,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_said_and_harms_no_library(
-    small_disk: Path, tmp_path: Path, root: Path, model: str
+    small_disk: Path, tmp_path: Path, root: Path, exported_model: str
 ) -> None:
     library = small_disk / "lib"
-    Library.create(library, model).index([root / "0.mp4", root / "1.mp4"])
+    Library.create(library, exported_model).index([root / "0.mp4", root / "1.mp4"])
     (small_disk / "rest").write_bytes(b"")
     with (small_disk / "rest").open("wb", buffering=0) as rest:
         try:
