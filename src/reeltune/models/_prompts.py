@@ -85,15 +85,19 @@ class Context(nn.Module):
         self.linear = nn.Linear(2 * width, length * width)
 
     def forward(self, layer: int, cls: Float[Tensor, "R W"], rows: Rows) -> Float[Tensor, "R P W"]:
-        videos = rows.pad(cls.to(self.linear.weight.dtype))  # (B, T, W)
-        if rows.are_even():
-            read, _ = self.lstm(videos)  # (B, T, 2 W)
-        else:
-            packed: PackedSequence = pack_padded_sequence(
-                videos, rows.lengths.cpu(), batch_first=True, enforce_sorted=False
-            )
-            read, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
+        with torch.autocast("cpu", enabled=False):  # many processors have no LSTM in bfloat16
+            read = self._read(rows.pad(cls.to(self.linear.weight.dtype)), rows)
         return self.linear(rows.unpad(read)).unflatten(1, self.shape)
+
+    def _read(self, videos: Float[Tensor, "B T W"], rows: Rows) -> Float[Tensor, "B T 2*W"]:
+        """Outputs of the LSTM in both directions."""
+        if rows.are_even():
+            read, _ = self.lstm(videos)
+            return read
+        packed: PackedSequence = pack_padded_sequence(
+            videos, rows.lengths.cpu(), batch_first=True, enforce_sorted=False
+        )
+        return pad_packed_sequence(self.lstm(packed)[0], batch_first=True)[0]
 
 
 class Joint(nn.Module):
