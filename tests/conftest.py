@@ -50,6 +50,7 @@ def pytest_collection() -> Iterator[None]:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(10_000)  # as the command line does
         gc.enable()
 
 
@@ -123,7 +124,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def exported_model(model: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The same model as ONNX graphs, by which a process that indexes starts without torch, in a
+    """That model as ONNX graphs, by which a process that indexes starts without torch, in a
     third of the time."""
     from reeltune.models.exported.write import graphs_of, write_onnx
     from reeltune.models.opening.open import open_model

@@ -1,5 +1,6 @@
 """`python -m reeltune` is the command `reeltune`."""
 
+import gc
 import os
 from contextlib import suppress
 
@@ -7,6 +8,7 @@ from contextlib import suppress
 def main() -> None:
     """Run the command line; Ctrl-C ends it with one line and its exit code, also while it is
     imported."""
+    gc.set_threshold(10_000)  # or looking for garbage is a seventh of what imports take
     try:
         from reeltune.cli.stopping import hear_all
 

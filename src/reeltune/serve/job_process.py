@@ -4,6 +4,7 @@ One line of JSON says what to do. Lines of JSON come back: how far it is, and at
 an error. When its input ends, because the job is to stop or the server is gone, it stops.
 """
 
+import gc
 import json
 import os
 import signal
@@ -119,6 +120,7 @@ KINDS = {"index": index, "tune": tune, "reindex": reindex}
 
 def main() -> None:
     """Do the one job that is asked for."""
+    gc.set_threshold(10_000)  # as the command line does
     signal.signal(signal.SIGINT, signal.default_int_handler)
     orders, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else prints must not get between the lines
