@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
-from reeltune.cli.app import app, goes_on_again, groups
+from reeltune.cli.app import app, groups, marked
 
 PAGE = Path(__file__).parents[2] / "docs" / "extend" / "command.md"
 
@@ -23,10 +24,26 @@ def test_every_file_of_the_folder_has_commands_and_a_place_of_its_own() -> None:
 def test_commands_that_go_on_are_commands() -> None:
     run = CliRunner()
     shown = run.invoke(app, ["--help"]).stdout + run.invoke(app, ["library", "--help"]).stdout
-    assert goes_on_again() == {
+    assert marked("GOES_ON") == {
         *("index", "watch", "demo", "features", "train", "tune", "table", "reindex"),
     }
-    assert all(re.search(rf"\b{name}\b", shown) for name in goes_on_again())
+    assert all(re.search(rf"\b{name}\b", shown) for name in marked("GOES_ON"))
+
+
+@pytest.mark.parametrize("command", [["tune", "captions.csv"], ["library", "list"], ["serve"]])
+def test_a_command_that_shares_no_work_is_refused_under_torchrun(
+    command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "error: torchrun has started 2 processes, each of which would do all of reeltune "
+        f"{command[0]}; start it without torchrun, or use that for train\n"
+    )
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert "torchrun" not in CliRunner().invoke(app, [*command, "--help"]).output
 
 
 def install(folder: Path) -> None:

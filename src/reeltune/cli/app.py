@@ -5,15 +5,16 @@ import gc
 import os
 import sys
 from functools import cache
+from importlib import import_module
 from importlib.metadata import entry_points
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from reeltune.cli.options import print_json
-from reeltune.cli.ranked import is_mine_to_say
+from reeltune.cli.ranked import is_mine_to_say, processes
 from reeltune.cli.stopping import STOPPED, was_stopped
 from reeltune.cli.terminal import say
 from reeltune.errors import ConfigError, ReeltuneError
@@ -51,6 +52,17 @@ class Group(TyperGroup):
         except KeyboardInterrupt as error:
             end(context, error)
 
+    def resolve_command(self, context: Any, args: list[str]) -> Any:
+        """The command that is called, where as many processes as there are may run it."""
+        name, command, left = super().resolve_command(context, args)
+        if processes() > 1 and context.parent is None and name not in marked("SHARED"):
+            raise ConfigError(
+                f"torchrun has started {processes()} processes, each of which would do all of "
+                f"reeltune {name}; start it without torchrun, or use that for "
+                f"{' and '.join(sorted(marked('SHARED')))}"
+            )
+        return name, command, left
+
     def invoke(self, context: Any) -> Any:
         """Run the command; what it raises becomes one line and an exit code."""
         try:
@@ -66,7 +78,7 @@ def end(context: Any, error: BaseException) -> NoReturn:
     """Say in one line why a command ends that raised an error; what is no error of the user's goes
     on."""
     if was_stopped(error):
-        goes_on = context.invoked_subcommand in goes_on_again()
+        goes_on = context.invoked_subcommand in marked("GOES_ON")
         more = "run the same command again to go on where it stopped" if goes_on else ""
         said = "; ".join(filter(None, ["stopped", more]))
         if is_mine_to_say(said):
@@ -149,9 +161,11 @@ def place_of(group: ModuleType) -> tuple[int, str]:
     return getattr(group, "PLACE", 1000), group.__name__
 
 
-def goes_on_again() -> frozenset[str]:
-    """Commands that go on where they stopped when they are called again."""
-    return frozenset(name for group in groups() for name in getattr(group, "GOES_ON", ()))
+def marked(mark: Literal["GOES_ON", "SHARED"]) -> frozenset[str]:
+    """Commands that go on where they stopped when they are called again, or whose work `torchrun`
+    shares out among processes; their files say so."""
+    files = [*groups(), *(import_module(found.module) for found in entry_points(group=PLUGINS))]
+    return frozenset(name for file in files for name in getattr(file, mark, ()))
 
 
 for found in [*(group.app for group in groups()), *(e.load() for e in entry_points(group=PLUGINS))]:

@@ -12,6 +12,11 @@ def is_first() -> bool:
     return TORCHRUN not in os.environ or os.environ.get("RANK", "0") == "0"
 
 
+def processes() -> int:
+    """How many processes `torchrun` has started for the command; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if TORCHRUN in os.environ else 1
+
+
 def is_mine_to_say(said: str) -> bool:
     """Whether no other process of the command has said this; the store of `torchrun` knows."""
     if TORCHRUN not in os.environ:

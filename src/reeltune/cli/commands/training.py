@@ -20,6 +20,7 @@ from reeltune.cli.terminal import say, show
 
 PLACE = 40  # in `--help`
 GOES_ON = ("train", "tune")  # where they stopped, when they are called again
+SHARED = ("train",)  # among the processes that torchrun starts
 app = typer.Typer()
 
 
