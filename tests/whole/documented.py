@@ -101,6 +101,8 @@ PARSED_ONLY = {  # lines that are not run here, and why; their options are check
     "mcp ": "it speaks with an assistant; tests/cli/test_mcp.py is one",
     "export ": "tests/whole/test_export_command.py does so, and searches by what is written",
     "-onnx": "the same",
+    "losses RUN --beside": "tests/whole/test_losses_command.py does so",
+    "losses runs/toybox/univl-meltr/seed0": "the same",
     "watch ": "it goes on for ever; tests/cli/test_watch.py ends it",
     "library reindex ": "tests/search/test_reindex.py does so, with two models",
     "--model gemma2 --width": "tests/search/test_width.py does so, with small weights",
