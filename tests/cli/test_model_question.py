@@ -1,12 +1,18 @@
 """A better model is offered once, and only where a person can answer."""
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from huggingface_hub import constants
 from typer.testing import CliRunner
 
+from cli.on_terminal import in_terminal, terminal
 from reeltune.cli.app import app
 from reeltune.cli.model_question import answers_file, model_for_new, preferred
 
@@ -90,3 +96,48 @@ def test_the_speed_of_a_model_that_is_here_is_measured() -> None:
     speed = json.loads(done.stdout)[0]["speed"]
     assert speed["frames_per_second"] > 0
     assert speed["texts_per_second"] > 0
+
+
+@contextmanager
+def hub_of_every_model() -> Iterator[str]:
+    """Address of a hub that has each model that it is asked for."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            _, _, _, owner, name, *_, commit = self.path.partition("?")[0].split("/")
+            said = json.dumps({"id": f"{owner}/{name}", "sha": commit, "siblings": []}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@terminal
+def test_a_person_at_a_terminal_is_asked_once(home: Path) -> None:
+    (home / "videos").mkdir()
+    command = ("index", home / "videos", "-l", home / "lib")
+    person = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / "config")}
+    with hub_of_every_model() as address:
+        reached = {**os.environ, **person, "HF_ENDPOINT": address, "HF_HUB_OFFLINE": "0"}
+        asked = in_terminal(
+            *command, typed=b"n\n", prompt=b"Fetch it? [y/N]", code=1, environment=reached
+        )
+        again = in_terminal(*command, code=1, environment=reached)
+    assert "it needs a download of 1540 MB (Apache-2.0)" in " ".join(asked.split())
+    assert "This is asked once." in asked
+    assert "Fetch it?" not in again
+    assert "no video" in again
+    assert json.loads((home / "config" / "reeltune" / "answers.json").read_text()) == {
+        "better_model": False
+    }

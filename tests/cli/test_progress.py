@@ -1,44 +1,18 @@
 """What is said of long work while it goes on: on a terminal, in a pipe, quietly and in detail."""
 
-import os
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from cli.on_terminal import in_terminal, terminal
 from reeltune.cli import bars, loudness
 from reeltune.cli.bars import Bar, TrainingBar
 from reeltune.errors import MediaError
 from reeltune.media.decoder import Decoder
 from reeltune.types import Pixels
-
-terminal = pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
-
-
-def in_terminal(*arguments: object, typed: bytes = b"") -> str:
-    """All that a command prints in a terminal, when something is typed as soon as it asks."""
-    import pty
-
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "reeltune", *map(str, arguments)]
-    environment = os.environ | {"TERM": "xterm", "COLUMNS": "200"}
-    running = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
-    os.close(theirs)
-    said, until = b"", time.monotonic() + 120
-    while time.monotonic() < until:
-        try:
-            said += os.read(ours, 4096)
-        except OSError:  # the other end is closed
-            break
-        if typed and b"search: " in said:
-            os.write(ours, typed)
-            typed = b""
-    assert running.wait(30) == 0, said
-    os.close(ours)
-    return said.decode()
 
 
 @terminal
