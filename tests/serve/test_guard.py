@@ -102,6 +102,7 @@ def test_what_the_package_holds_is_asked_for_again_but_not_sent_again(
         ("POST", "/api/export", 422, 422),
         ("POST", "/api/search/picture", 422, 422),
         ("POST", "/api/export/picture", 422, 422),
+        ("POST", "/api/export/clips", 422, 422),
         ("GET", "/api/jobs", 200, 200),
         ("POST", "/api/jobs", 403, 422),
         ("DELETE", "/api/jobs/1", 403, 404),

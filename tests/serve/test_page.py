@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
+from zipfile import ZipFile
 
 import httpx
 import pytest
@@ -224,6 +225,16 @@ def test_hits_and_clips_are_saved(page: Page) -> None:
         page.get_by_role("button", name="CSV").click()
     assert saved.value.suggested_filename == "moments.csv"
     assert len(saved.value.path().read_text().splitlines()) == len(rows) + 1
+    page.get_by_role("button", name="Video clips").click()
+    dialog = page.get_by_role("dialog", name="Save these moments as video clips")
+    expect(dialog.get_by_role("radio", name="Fast copy")).to_be_checked()
+    assert grave_findings(page) == []
+    with page.expect_download() as saved:
+        dialog.get_by_role("button", name=f"Save {len(rows)} clips").click()
+    expect(page.locator("#saving")).to_have_text(f"{len(rows)} clips saved as clips.zip.")
+    with ZipFile(saved.value.path()) as archive:
+        told = json.loads(archive.read("clips.json"))
+    assert [one["id"] for one in told["clips"]] == [row["id"] for row in rows]
     hits.first.locator(".play").click()
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save the clip").click()

@@ -55,13 +55,27 @@ def cut(
     (unless `force`); MediaError where the video cannot be read, or its packets do not fit into the
     container; OSError for a disk that is full.
     """
-    require_span(start, end, limits)
+    with Decoder(limits=limits) as decoder:
+        return cut_by(decoder, video, start, end, out, exact=exact, force=force)
+
+
+def cut_by(
+    decoder: Decoder,
+    video: str | Path,
+    start: float,
+    end: float,
+    out: Path,
+    *,
+    exact: bool = False,
+    force: bool = False,
+) -> Clip:
+    """As `cut`, by a worker that is there, so that each of many clips need not start its own."""
+    require_span(start, end, decoder.limits)
     require_place(Path(video), out, force)
     request = {"kind": "clip", "span": [start, end], "exact": exact, "format": _format_of(out)}
-    with Decoder(limits=limits) as decoder:
-        clipping = decoder.begin(Clipping(decoder, Path(video), request))
-        with clipping, replacing(out) as half:
-            size = _write(clipping, half, out)
+    clipping = decoder.begin(Clipping(decoder, Path(video), request))
+    with clipping, replacing(out) as half:
+        size = _write(clipping, half, out)
     return Clip(
         path=str(out), start=clipping.start, end=clipping.until, size=size, note=clipping.note
     )

@@ -42,6 +42,7 @@ from reeltune.settings.words import each_text
 from reeltune.storage.place import Place, place
 
 if TYPE_CHECKING:
+    from reeltune.search.clip_archive import SavedClips
     from reeltune.search.reindex import Reindexed
     from reeltune.types import DualEncoder
 
@@ -256,6 +257,27 @@ class Library:
         """Small pictures of moments, by the ids of these or of hits: bytes of a JPEG, whose longer
         side has at most 320 pixels. Ids that the library does not have are left out."""
         return thumbnails(self._version().moments, each_text(ids))
+
+    def save_clips(
+        self,
+        moments: Moment | str | Sequence[Moment | str],
+        out: str | Path,
+        *,
+        exact: bool = False,
+        force: bool = False,
+    ) -> "SavedClips":
+        """Cut up to 200 moments (hits, or ids) out of their videos, into the zip `out`.
+
+        Clips are copied from the last keyframe on, or `exact` encoded anew; without that a GIF is
+        put in whole, as it is. `clips.json` in the zip, and the result, say what each clip is, and
+        why a moment is `left_out`. Raises ConfigError for a place that is taken (unless `force`)
+        and for clips of more than 2 GiB, and DataError where no moment can be cut out.
+        """
+        from reeltune.search.saved_clips import ids_of, require_zip, save_clips  # late: rarely used
+
+        ids, place = ids_of(moments), Path(_path(out)).expanduser()
+        require_zip(place, force)
+        return save_clips(self.folder, self._version().moments, ids, place, exact)
 
     def mark(self, moment: str, text: str, verdict: Verdict = "right") -> Mark:
         """Keep that words are right or wrong for a moment (its id), or that they are a caption

@@ -1,6 +1,6 @@
 """Every moment of a library, one after another, with its vector where that is wanted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,7 @@ from reeltune.records import Moment
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.filtered import scan
 from reeltune.search.store.nearest import vectors_of
+from reeltune.search.store.only import Only
 from reeltune.search.store.schema import CAPTION, TAKEN
 from reeltune.search.times import as_text
 
@@ -37,6 +38,13 @@ def list_moments(table: Table, where: str | None = None) -> Iterator[Moment]:
     first one, for a filter that is wrong.
     """
     return _moments(_rows(table, where))
+
+
+def moments_by_id(table: Table, ids: Iterable[str]) -> dict[str, Moment]:
+    """Moments by their ids; those that the table does not have are left out."""
+    return {
+        moment.id: moment for moment in _moments(_rows(table, None, Only(moments=tuple(ids)).sql()))
+    }
 
 
 def page_of_moments(

@@ -5,7 +5,7 @@ import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import httpx
 from pydantic import TypeAdapter
@@ -24,11 +24,16 @@ from reeltune.search.report import Report
 from reeltune.search.texts import KeptPhrase
 from reeltune.serve.jobs import ENDED
 from reeltune.settings.words import each_text
+from reeltune.storage.atomic_file import replacing
 from reeltune.storage.regular_file import read_bytes
+
+if TYPE_CHECKING:
+    from reeltune.search.clip_archive import SavedClips
 
 PAGE = 200  # hits, and other items, that are asked for at once
 PAUSE = 0.3  # s between two questions about a job
 WAIT = httpx.Timeout(120.0, connect=10.0)
+MAKING = httpx.Timeout(3600.0, connect=10.0)  # of clips, which come when the last one is cut
 LARGEST = 32 << 20  # bytes of a picture
 TAKEN = {"prune", "hear", "read"}  # choices of an index run that a server leaves to clients
 OF_THE_LIBRARY = ("NoLibrary", "FileGone", "FileChanged", "NoJob")
@@ -171,6 +176,24 @@ class Client:
                 continue
         return found
 
+    def save_clips(
+        self,
+        moments: Moment | str | Sequence[Moment | str],
+        out: str | Path,
+        *,
+        exact: bool = False,
+        force: bool = False,
+    ) -> "SavedClips":
+        """Cut moments out of their videos, into a zip on this machine, as `Library.save_clips`."""
+        from reeltune.search.saved_clips import ids_of, read_list, require_zip  # late: rarely used
+
+        wanted = {"moments": ids_of(moments), "exact": exact}
+        place = Path(*each_of(out)).expanduser()
+        require_zip(place, force)
+        with replacing(place) as half:
+            self._fetch("/api/export/clips", wanted, half)
+            return read_list(half, place)
+
     def mark(self, moment: str, text: str, verdict: Verdict = "right") -> Mark:
         """Keep what is said of a moment, as `Library.mark`."""
         wanted = {"moment": moment, "text": text, "verdict": verdict}
@@ -190,6 +213,21 @@ class Client:
             return self._json("POST", "/api/search", json=asked)
         sent = {"files": {"picture": picture}, "data": {"query": json.dumps(asked)}}
         return self._json("POST", "/api/search/picture", **sent)
+
+    def _fetch(self, path: str, wanted: Mapping[str, Any], out: Path) -> None:
+        """Write the file that is answered, which may take long to make."""
+        try:
+            sent = self._http.stream("POST", path, json=wanted, timeout=MAKING)
+            with sent as answer, out.open("wb") as file:
+                if not answer.is_success:
+                    answer.read()
+                    raise _error_of(answer, self.url)
+                for piece in answer.iter_bytes():
+                    file.write(piece)
+        except httpx.HTTPError as error:
+            raise _no_answer(error, self.url) from error
+        except OSError as error:
+            raise DataError(f"{out.parent} takes no zip ({errors.in_short(error)})") from error
 
     def _followed(self, job: Any, progress: Progress) -> Any:
         """A job when it has ended; its progress is told on."""
@@ -230,13 +268,16 @@ class Client:
         try:
             answer = self._http.request(method, path, **sent)
         except httpx.HTTPError as error:
-            raise LibraryError(
-                f"{self.url} does not answer ({errors.in_short(error)}); start it with: reeltune "
-                "serve"
-            ) from error
+            raise _no_answer(error, self.url) from error
         if not answer.is_success:
             raise _error_of(answer, self.url)
         return answer
+
+
+def _no_answer(error: httpx.HTTPError, url: str) -> LibraryError:
+    return LibraryError(
+        f"{url} does not answer ({errors.in_short(error)}); start it with: reeltune serve"
+    )
 
 
 def _error_of(answer: httpx.Response, url: str) -> ReeltuneError:

@@ -5,6 +5,7 @@ from typing import Annotated, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from reeltune.records import Channel, Hit
+from reeltune.search.clip_archive import MOST as MOST_CLIPS
 from reeltune.search.query import Sort
 from reeltune.serve.export import Format
 
@@ -121,6 +122,17 @@ class Export(BaseModel):
 
     query: Search
     format: Format = "json"
+
+
+class ClipsWanted(BaseModel):
+    """Moments that are wanted as clips, such as the hits of a search."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    moments: list[MomentId] = Field(min_length=1, max_length=MOST_CLIPS, description="Their ids.")
+    exact: bool = Field(
+        default=False, description="Encode anew, from and to the very picture; else copy."
+    )
 
 
 class Part(BaseModel):

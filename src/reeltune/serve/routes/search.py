@@ -2,13 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, Response, UploadFile
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from pydantic import Json
+from starlette.concurrency import run_in_threadpool
 
+from reeltune.serve.clips import pack
 from reeltune.serve.errors import Documented, problems
 from reeltune.serve.export import KINDS, Format, exported
 from reeltune.serve.pictures import kept
-from reeltune.serve.schemas import Answer, Export, Pairs, Scores, Search
+from reeltune.serve.schemas import Answer, ClipsWanted, Export, Pairs, Scores, Search
 from reeltune.serve.searching import answer, scores_of
 from reeltune.serve.state import Held, State
 
@@ -16,6 +18,8 @@ router = APIRouter(tags=["search"])
 Picture = Annotated[UploadFile, File(description="A JPEG, PNG, WebP, BMP or GIF.")]
 Beside = Annotated[Json[Search] | None, Form(description="What else counts, as of /api/search.")]
 FILES: Documented = {200: {"content": {kind.split(";")[0]: {} for kind in KINDS.values()}}}
+
+ZIP: Documented = {200: {"content": {"application/zip": {}}}}
 
 
 @router.post(
@@ -80,6 +84,20 @@ async def export_by_picture(
 ) -> Response:
     """The page of hits that a search by picture has, as JSON or CSV."""
     return await held.in_turn(lambda: _as_file(_like_picture(held, picture, query), format))
+
+
+@router.post(
+    "/export/clips",
+    summary="Cut many moments out, as a zip",
+    response_class=Response,
+    responses=ZIP | problems(404, 409, 413, 422, 507),
+)
+async def export_clips(held: Held, wanted: ClipsWanted, request: Request) -> Response:
+    """A clip of each moment, as single ones are, and `clips.json`, which says what each of them is
+    and why others are left out; the headers `clips` and `left-out` count them."""
+    ids = [id.removeprefix("#") for id in wanted.moments]
+    folder = (await run_in_threadpool(held.library)).folder
+    return await pack(folder, ids, wanted.exact, request.is_disconnected)
 
 
 def _like_picture(held: State, picture: UploadFile, query: Search | None) -> Answer:

@@ -50,6 +50,13 @@ export async function saveHits(query, picture, format) {
 
 export const save = async (path, name) => keep(await answered(path), name);
 
+// Moments as a zip of clips; says how many are in it, and how many could not be cut out.
+export async function saveClips(moments, exact) {
+  const answer = await answered("/api/export/clips", asJson({ moments, exact }));
+  await keep(answer, "clips.zip");
+  return { saved: Number(answer.headers.get("clips")), leftOut: Number(answer.headers.get("left-out")) };
+}
+
 async function keep(answer, name) {
   const address = URL.createObjectURL(await answer.blob());
   const link = document.createElement("a");

@@ -1,6 +1,7 @@
 // The search: what is wanted stands in the address, so that going back and bookmarks work.
 
 import { get, saveHits, search, thumbnail } from "./api.js";
+import { clips } from "./clips.js";
 import { $, base, count, make, problem } from "./dom.js";
 import { all, neighbour } from "./hits.js";
 import { marker } from "./marks.js";
@@ -135,6 +136,7 @@ function showAnswer(answer, isMore) {
   const time = answer.seconds < 0.01 ? "0.01" : answer.seconds.toFixed(2);
   status.textContent = found.length ? `${count(found.length, "moment")} in ${time} s` : "";
   notice.replaceChildren();
+  if (!isMore && !$("#zip").disabled) $("#saving").hidden = true;
   if (!found.length) {
     notice.append(make("div", { class: "notice", role: "status" }, make("h2", {}, "Nothing found"), make("p", {}, "No moment passes these filters. Clear some, or say it in other words.")));
   } else if (!answer.matches_well) {
@@ -205,7 +207,7 @@ const cards = () => [...hits.querySelectorAll(".play")];
 
 function keys(event) {
   const isWriting = event.target.matches("input:not([type=checkbox]), select, textarea");
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return;
   if (event.key === "/" && !isWriting) {
     event.preventDefault();
     form.words.focus();
@@ -246,6 +248,7 @@ $("#group").addEventListener("change", () => { history.replaceState(null, "", ad
 more.addEventListener("click", () => run(true, true));
 $("#json").addEventListener("click", () => exporting("json"));
 $("#csv").addEventListener("click", () => exporting("csv"));
+clips(() => found, (error) => notice.replaceChildren(problem(error)));
 document.addEventListener("keydown", keys);
 addEventListener("popstate", () => { picture = null; restore(); run(false); });
 pictures((file) => { picture = file; form.dataset.like = ""; run(true); });
