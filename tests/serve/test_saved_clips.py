@@ -1,5 +1,6 @@
 """Many moments as a zip of clips: over HTTP, from Python, and what is said of those left out."""
 
+import asyncio
 import io
 import json
 import os
@@ -19,6 +20,7 @@ from reeltune.errors import ConfigError, DataError, LibraryError, ReeltuneError
 from reeltune.search import clip_archive
 from reeltune.search.saved_clips import read_list
 from reeltune.serve import clips as serve_clips
+from reeltune.serve.errors import Refusal
 from reeltune.serve.settings import Settings
 from serve.running import running
 
@@ -218,6 +220,22 @@ def test_one_zip_is_packed_at_a_time_and_single_clips_go_on(
     finally:
         serve_clips._packing.release()
     assert server.post("/api/export/clips", json={"moments": named}).status_code == 200
+
+
+def test_who_is_gone_is_not_worked_for(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    asked: list[None] = []
+
+    async def is_gone() -> bool:
+        asked.append(None)
+        return len(asked) == 3
+
+    library = Library(place / "lib").folder
+    with pytest.raises(Refusal, match="nobody waits for these clips"):
+        asyncio.run(serve_clips.pack(library, ids(place), False, is_gone))
+    assert (len(asked), [*tmp_path.iterdir()]) == (3, [])
 
 
 def test_what_the_decoder_says_is_not_sent(tmp_path: Path, clip: Clip, model: str) -> None:
