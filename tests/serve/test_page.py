@@ -11,7 +11,7 @@ from zipfile import ZipFile
 import httpx
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from reeltune.search.ingest import Choice, index
 from reeltune.serve.settings import Settings
@@ -237,9 +237,55 @@ def test_hits_and_clips_are_saved(page: Page) -> None:
     assert [one["id"] for one in told["clips"]] == [row["id"] for row in rows]
     hits.first.locator(".play").click()
     with page.expect_download() as saved:
-        page.get_by_role("button", name="Save the clip").click()
+        page.get_by_role("button", name="Save exact clip").click()
     assert saved.value.suggested_filename == "two 0.0-2.0 s.mp4"
-    assert saved.value.path().read_bytes()[4:8] == b"ftyp"
+    exact = saved.value.path().read_bytes()
+    assert exact[4:8] == b"ftyp"
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save fast copy").click()
+    assert saved.value.path().read_bytes() != exact
+    copies = page.get_by_role("button", name="Save fast copy")
+    expect(copies).to_have_accessible_description(re.compile("begins at the key frame"))
+    exacts = page.get_by_role("button", name="Save exact clip")
+    expect(exacts).to_have_accessible_description(re.compile("begins and ends at the very"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_moments_that_do_not_match_are_faint_until_they_are_looked_at(
+    page: Page, scheme: Any
+) -> None:
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+
+    def answered(route: Route) -> None:
+        found = route.fetch().json()
+        assert found["fair"] == 0.07
+        for hit, chance in zip(found["hits"], (0.07, 0.0), strict=True):
+            hit["confidence"] = chance
+        route.fulfill(json=found)
+
+    page.route("**/api/search", answered)
+    page.goto("/")
+    hits = found(page, "colours")
+    pictures = [hits.nth(place).locator(".shot img") for place in range(2)]
+    expect(hits.nth(0)).to_contain_text("seen")
+    expect(pictures[0]).to_have_css("opacity", "1")
+    expect(pictures[1]).to_have_css("opacity", "0.3")
+    expect(hits.nth(1)).not_to_contain_text("seen")
+    assert grave_findings(page) == []
+    hits.nth(1).locator(".play").focus()
+    expect(pictures[1]).to_have_css("opacity", "1")
+
+
+def test_the_pages_are_named_on_one_line_of_a_phone(page: Page) -> None:
+    for width in (390, 320):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.goto("/teach")
+        links = page.get_by_role("navigation", name="Pages").get_by_role("link")
+        expect(links).to_have_text(["Search", "Library", "Teach", "Runs"])
+        boxes = [one.bounding_box() for one in [page.locator(".brand"), *links.all()]]
+        middles = {round(box["y"] + box["height"] / 2) for box in boxes if box}
+        assert max(middles) - min(middles) <= 1
+        assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
 def test_a_folder_is_brought_in_before_ones_eyes_and_a_video_taken_out(page: Page) -> None:

@@ -127,7 +127,7 @@ def test_a_stranger_does_ten_things_by_what_the_page_shows(page: Page, place: Pa
     video = page.locator("video")
     expect(video).to_be_visible()
     video.evaluate(SHOWN)
-    assert saved(page, "Save the clip")[4:8] == b"ftyp"
+    assert saved(page, "Save exact clip")[4:8] == b"ftyp"
     # Others like it are found.
     button(page, "More like this").click()
     expect(page.get_by_text("Like this moment", exact=True)).to_be_visible()

@@ -173,7 +173,12 @@ def may_match(hits: Sequence[Hit], text: str | None) -> bool:
 
 def matches_well(hit: Hit, text: str | None) -> bool:
     """Whether a hit may be what was looked for, or is merely the nearest; see `may_match`."""
-    return hit.confidence is None or hit.confidence >= POOR[kind_of(text)]
+    return hit.confidence is None or hit.confidence >= fair(text)
+
+
+def fair(text: str | None) -> float:
+    """The confidence from which on a hit may be what was looked for; `text` as in `may_match`."""
+    return POOR[kind_of(text)]
 
 
 def _finite(scores: Float[np.ndarray, " M"], gallery: Gallery) -> Float[np.ndarray, " M"]:

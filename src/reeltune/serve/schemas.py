@@ -87,6 +87,9 @@ class Answer(BaseModel):
 
     hits: list[Hit]
     matches_well: bool = Field(description="Whether any of them may be what was looked for.")
+    fair: float = Field(
+        description="The confidence from which on a hit may be what was looked for."
+    )
     page: int
     more: bool = Field(description="Whether the next page has any.")
     seconds: float = Field(description="How long the search took.")

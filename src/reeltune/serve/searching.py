@@ -8,7 +8,7 @@ from reeltune.errors import ConfigError, NotInLibraryError
 from reeltune.records import Hit
 from reeltune.search.files import File
 from reeltune.search.library import Library
-from reeltune.search.query import Wishes, may_match
+from reeltune.search.query import Wishes, fair, may_match
 from reeltune.search.terms import terms
 from reeltune.serve.schemas import Answer, Pair, Part, Search
 
@@ -28,6 +28,7 @@ def answer(library: Library, wanted: Search, image: Path | None = None) -> Answe
     return Answer(
         hits=hits,
         matches_well=may_match(found, wanted.words),
+        fair=fair(wanted.words),
         page=wanted.page,
         more=len(found) > skipped + top,
         seconds=time.monotonic() - begun,

@@ -4,8 +4,8 @@ import { saveClips } from "./api.js";
 import { $, count } from "./dom.js";
 
 export const MOST = 200; // clips of a zip
-export const COPY = "Nothing is encoded anew, so it is quick and loses nothing. It begins at the key frame before the moment, which may be some seconds early.";
-export const EXACT = "Begins and ends at the very pictures. It is encoded anew, which takes longer.";
+export const COPY = "The stream as it is: quick, and nothing is lost. It begins at the key frame before the moment, which may be some seconds early.";
+export const EXACT = "Encoded anew, which takes longer. It begins and ends at the very pictures.";
 
 // `chosen` gives the moments, and `failed` is told what went wrong.
 export function clips(chosen, failed) {

@@ -3,32 +3,33 @@
 import { thumbnail } from "./api.js";
 import { base, count, make, marked, name, span, sure } from "./dom.js";
 
-const [SURE, FAIR] = [0.5, 0.09]; // chances from which on a moment is a match, or may be one
+const SURE = 0.5; // the chance from which on a moment is a match; from the `fair` one on it may be
 
-function why(hit) {
+const isPoor = (hit, fair) => hit.confidence != null && hit.confidence < fair;
+
+function why(hit, fair) {
   const reasons = [];
   for (const channel of ["said", "shown"]) {
     if (hit[channel]) reasons.push(make("span", {}, make("b", {}, channel), " ", marked(hit[channel])));
   }
-  const isLikely = hit.confidence == null || hit.confidence >= FAIR;
-  if (!reasons.length && hit.parts?.seen && isLikely) reasons.push(make("span", {}, make("b", {}, "seen")));
+  if (!reasons.length && hit.parts?.seen && !isPoor(hit, fair)) reasons.push(make("span", {}, make("b", {}, "seen")));
   return reasons.length ? make("span", { class: "why" }, ...reasons) : null;
 }
 
-function certainty(hit) {
+function certainty(hit, fair) {
   if (hit.confidence == null) return null;
-  const level = hit.confidence >= SURE ? "high" : hit.confidence >= FAIR ? "fair" : "low";
+  const level = isPoor(hit, fair) ? "low" : hit.confidence >= SURE ? "high" : "fair";
   return make("span", { class: `sure ${level}` }, sure(hit.confidence));
 }
 
-export function card(hit, actions) {
+export function card(hit, actions, fair) {
   const picture = make("img", { src: thumbnail(hit.id), alt: "", loading: "lazy", decoding: "async", width: 320, height: 180 });
   const play = make(
     "button",
     { class: "play", type: "button", "aria-expanded": "false", onclick: () => actions.play(hit, play) },
     make("span", { class: "shot" }, picture, make("span", { class: "time" }, span(hit))),
-    make("span", { class: "line" }, make("span", { class: "name", title: hit.path }, name(base(hit.path))), certainty(hit)),
-    why(hit),
+    make("span", { class: "line" }, make("span", { class: "name", title: hit.path }, name(base(hit.path))), certainty(hit, fair)),
+    why(hit, fair),
   );
   const like = make(
     "button",
@@ -37,20 +38,21 @@ export function card(hit, actions) {
     make("span", { "aria-hidden": "true" }, "\u2248"),
   );
   const similar = hit.similar ? make("span", { class: "similar" }, `and ${hit.similar.toLocaleString("en")} more like it`) : null;
-  return make("li", { class: "hit", "data-id": hit.id }, play, like, similar, actions.marks?.(hit));
+  return make("li", { class: isPoor(hit, fair) ? "hit faint" : "hit", "data-id": hit.id }, play, like, similar, actions.marks?.(hit));
 }
 
-const grid = (hits, actions) => make("ol", { class: "grid" }, ...hits.map((hit) => card(hit, actions)));
+const grid = (hits, actions, fair) => make("ol", { class: "grid" }, ...hits.map((hit) => card(hit, actions, fair)));
 
-export function all(hits, isGrouped, actions) {
-  if (!isGrouped) return [grid(hits, actions)];
+// Moments that are less sure than `fair` are merely the nearest, and are drawn faint.
+export function all(hits, isGrouped, actions, fair) {
+  if (!isGrouped) return [grid(hits, actions, fair)];
   const videos = Map.groupBy ? Map.groupBy(hits, (hit) => hit.file) : grouped(hits);
   return [...videos.values()].map((own) =>
     make(
       "section",
       { class: "video" },
       make("h2", {}, name(base(own[0].path)), make("span", { class: "quiet" }, ` ${count(own.length, "moment")}`)),
-      grid([...own].sort((one, other) => one.start - other.start), actions),
+      grid([...own].sort((one, other) => one.start - other.start), actions, fair),
     ),
   );
 }

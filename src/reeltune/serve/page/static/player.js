@@ -2,6 +2,7 @@
 // play its format, the moment cut out and encoded anew.
 
 import { clip, get, media, save } from "./api.js";
+import { COPY, EXACT } from "./clips.js";
 import { base, make, name, problem, span } from "./dom.js";
 import { strip } from "./strip.js";
 
@@ -41,8 +42,10 @@ function sources(hit, video, said) {
   return () => offset;
 }
 
-function saver(hit, exact, label, title) {
-  const button = make("button", { class: "plain", type: "button", title }, label);
+// A button that saves the moment as a file, and beside it what comes of that.
+function saver(hit, exact, label, what) {
+  const id = exact ? "saves-exact" : "saves-copy";
+  const button = make("button", { class: "plain", type: "button", "aria-describedby": id }, label);
   const file = base(hit.path).replace(/\.[^.]*$/, "");
   button.addEventListener("click", async () => {
     button.disabled = true;
@@ -53,7 +56,7 @@ function saver(hit, exact, label, title) {
     }
     button.disabled = false;
   });
-  return button;
+  return [make("dt", {}, button), make("dd", { id, class: "quiet" }, what)];
 }
 
 export function play(hit, button, words, actions) {
@@ -84,9 +87,8 @@ export function play(hit, button, words, actions) {
       { class: "row" },
       make("button", { class: "plain", type: "button", onclick: () => actions.like(hit) }, "More like this"),
       make("button", { class: "plain", type: "button", onclick: () => actions.inside(hit) }, "Only this video"),
-      saver(hit, true, "Save the clip", "Cut at the very pictures, and encoded anew"),
-      saver(hit, false, "Save a copy", "Copied as it is, from the last keyframe before"),
     ),
+    make("dl", { class: "savers" }, ...saver(hit, false, "Save fast copy", COPY), ...saver(hit, true, "Save exact clip", EXACT)),
   );
   button.closest("li").after(panel);
   button.setAttribute("aria-expanded", "true");

@@ -17,6 +17,7 @@ const form = $("#search");
 const [hits, notice, status, tools, more] = ["#hits", "#notice", "#status", "#tools", "#more"].map($);
 let picture = null; // a File, which no address can hold
 let found = []; // the moments that are on the page
+let fair = 0; // how sure the server is at least of what it takes for more than the nearest
 let page = 1;
 let going = null; // the search that is on its way, or was the last
 
@@ -142,7 +143,7 @@ function showAnswer(answer, isMore) {
   } else if (!answer.matches_well) {
     notice.append(make("div", { class: "notice", role: "status" }, make("h2", {}, "Nothing matches well"), make("p", {}, "These are the nearest moments. Other words may find more: say what can be seen.")));
   }
-  hits.classList.toggle("faint", !answer.matches_well);
+  fair = answer.fair;
   more.hidden = !answer.more;
   tools.hidden = !found.length;
   draw();
@@ -151,14 +152,13 @@ function showAnswer(answer, isMore) {
 
 function draw() {
   close(false);
-  hits.replaceChildren(...(found.length ? all(found, $("#group").checked, actions) : []));
+  hits.replaceChildren(...(found.length ? all(found, $("#group").checked, actions, fair) : []));
 }
 
 // Without anything that is looked for, the first moment of each video is shown, or all of one.
 async function browse(own) {
   tools.hidden = more.hidden = true;
   notice.replaceChildren();
-  hits.classList.remove("faint");
   showRecent($("#recent"), (words) => { form.words.value = words; run(true); });
   const { inside, where } = query();
   const isFile = FILE.test(inside || "");
