@@ -141,6 +141,17 @@ def measure(url: str, pid: int, clients: int, seconds: float, rows: int) -> None
         )
 
 
+def measure_library(url: str, rows: int) -> None:
+    """Print what it takes to say what is in the library, as each load of a page asks."""
+    with httpx.Client(base_url=url) as client:
+        times = []
+        for _ in range(SHOWN):
+            begun = time.perf_counter()
+            client.get("/api/library").raise_for_status()
+            times.append(1000 * (time.perf_counter() - begun))
+    emit("what is in the library over HTTP", rows=rows, p50_ms=round(float(np.median(times)), 1))
+
+
 def measure_screen(url: str, rows: int) -> None:
     """Print how long after Enter the first moment is on the screen, if there is a chromium."""
     place = shutil.which("chromium")
@@ -190,6 +201,7 @@ def main() -> None:
             if found is None:
                 raise SystemExit(f"the server does not start: {line}")
             asyncio.run(load(found[0], 1, 1.0, True))  # which waits for the model
+            measure_library(found[0], chosen.rows)
             measure_screen(found[0], chosen.rows)
             measure(found[0], server.pid, 1, min(10.0, chosen.seconds), chosen.rows)
             measure(found[0], server.pid, chosen.clients, chosen.seconds, chosen.rows)

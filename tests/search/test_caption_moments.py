@@ -12,9 +12,10 @@ from textwrap import dedent
 import pytest
 
 from reeltune.errors import ConfigError, DataError
+from reeltune.search.holdings import info
 from reeltune.search.ingest import Choice, index
 from reeltune.search.library import Library
-from reeltune.search.maintain import info, verify
+from reeltune.search.maintain import verify
 from reeltune.search.repair import repair
 from reeltune.search.report import Report
 from reeltune.search.store import table as _table

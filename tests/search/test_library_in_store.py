@@ -17,7 +17,7 @@ from media.own_videos import write_videos
 from reeltune.cli.app import app
 from reeltune.errors import ConfigError, DataError, LibraryError, StoreError
 from reeltune.search.files import relocate
-from reeltune.search.maintain import info
+from reeltune.search.holdings import info
 from reeltune.search.repair import repair
 from reeltune.search.store.changes import undo
 from reeltune.search.store.lock import OWNER, sole_writer

@@ -9,6 +9,7 @@ import pytest
 
 from reeltune.records import Phrase
 from reeltune.search.channels.channel import Told
+from reeltune.search.holdings import Holdings, info
 from reeltune.search.store import table as _table
 from reeltune.search.store import texts as _texts
 from reeltune.search.store.dataset import Table
@@ -82,6 +83,18 @@ def test_each_change_is_seen_and_without_one_nothing_is_opened_again(folder: Pat
         assert newest() is before
         change(folder)
         assert told(newest()) == opened(folder), change.__name__
+
+
+def test_what_is_in_a_library_is_counted_again_where_something_was_written(folder: Path) -> None:
+    held = Holdings(folder)
+    for change in CHANGES:
+        before = held.folders()
+        assert held.folders() is before
+        change(folder)
+        assert held.info() == info(folder), change.__name__
+        locations = _table.open_table(folder).to_table(columns=["location"], filter="part = 0")
+        places = [str(Path(one).parent) for one in locations["location"].to_pylist()]
+        assert held.folders() == {place: places.count(place) for place in places}
 
 
 def test_a_table_to_which_nothing_was_written_is_the_same_object(folder: Path) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from reeltune.search.holdings import info
 from reeltune.search.ingest import Choice, index
 from reeltune.search.library import Library
-from reeltune.search.maintain import info, optimize, verify
+from reeltune.search.maintain import optimize, verify
 from reeltune.search.repair import repair
 from reeltune.search.store import table as _table
 from reeltune.search.store.manifest import FILE_NAME, SCHEMA_VERSION, Manifest

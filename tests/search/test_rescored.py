@@ -17,9 +17,10 @@ from reeltune.errors import CheckpointError, ConfigError, LibraryError
 from reeltune.models.dual_encoding import Config, DualEncoding
 from reeltune.search import query as query_module
 from reeltune.search._rescore import Score, indexed_columns, score_of
+from reeltune.search.holdings import info
 from reeltune.search.ingest import Choice, index
 from reeltune.search.library import Library
-from reeltune.search.maintain import info, verify
+from reeltune.search.maintain import verify
 from reeltune.search.query import Ask, answer, may_match
 from reeltune.search.repair import repair
 from reeltune.search.store import table as _table

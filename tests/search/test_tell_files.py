@@ -19,9 +19,10 @@ from reeltune.models.opening.sentences import Sentences
 from reeltune.search.channels.channel import Told
 from reeltune.search.channels.plain import plain
 from reeltune.search.files import relocate, remove
+from reeltune.search.holdings import info
 from reeltune.search.ingest import Choice, index
 from reeltune.search.library import Library
-from reeltune.search.maintain import info, optimize, verify
+from reeltune.search.maintain import optimize, verify
 from reeltune.search.report import Failed
 from reeltune.search.store import table as _table
 from reeltune.search.store import texts as _texts

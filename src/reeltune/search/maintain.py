@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import get_args
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from reeltune.errors import LibraryError
 from reeltune.models.text_towers import known
 from reeltune.search._inspection import Faults, Kind, inspect, not_of_length
 from reeltune.search._known import Known
 from reeltune.search._on_disk import remark_on
-from reeltune.search.channels.channel import Words
+from reeltune.search.holdings import info
 from reeltune.search.store import table as _table
 from reeltune.search.store import texts as _texts
 from reeltune.search.store.changes import tidy
@@ -22,7 +20,7 @@ from reeltune.search.store.gallery import ANN_ROWS
 from reeltune.search.store.lock import sole_writer
 from reeltune.search.store.manifest import FILE_NAME, Manifest
 from reeltune.search.store.nearest import build_index, vectors_of
-from reeltune.search.store.schema import CAPTION, CAPTIONS, REST, SINCE_4, schema
+from reeltune.search.store.schema import CAPTIONS, REST, SINCE_4, schema
 from reeltune.storage.place import Place
 
 
@@ -37,42 +35,6 @@ class Health:
     remarks: list[str] = field(default_factory=list)
     units: list[str] = field(default_factory=list)  # files at fault, as units of work
     text_units: list[str] = field(default_factory=list)  # channels of words of files at fault
-
-
-def info(folder: Place) -> dict[str, object]:
-    """Size, settings and contents of a library."""
-    manifest, table = Manifest.read(folder), _table.open_table(folder)
-    firsts = table.to_table(columns=["duration", "size"], filter="part = 0")
-    on_disk = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
-    return {
-        "library": str(folder),
-        "files": firsts.num_rows,
-        "moments": table.count_rows(),
-        **_captions(table),
-        **_phrases(folder),
-        "seconds": round(pc.sum(firsts["duration"]).as_py() or 0.0, 1),
-        "video_bytes": pc.sum(firsts["size"]).as_py() or 0,
-        "library_bytes": on_disk,
-        "version": table.version,
-        "fragments": len(table.get_fragments()),
-        "ann_index": bool(table.indices()),
-        **manifest.model_dump(mode="json", exclude_none=True),
-    }
-
-
-def _captions(table: Table) -> dict[str, int]:
-    if CAPTION not in table.schema.names:
-        return {}
-    return {"captions": table.count_rows(filter=f"{CAPTION} is not null")}
-
-
-def _phrases(folder: Place) -> dict[str, int]:
-    """How many phrases of each channel there are, where words are stored."""
-    table = _texts.open_texts(folder)
-    if table is None:
-        return {}
-    counts = {name: f"channel = '{name}' AND {_texts.PHRASES}" for name in get_args(Words)}
-    return {f"phrases_{name}": table.count_rows(filter=some) for name, some in counts.items()}
 
 
 def verify(folder: Place) -> Health:

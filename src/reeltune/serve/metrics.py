@@ -9,7 +9,6 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reeltune.errors import ReeltuneError
-from reeltune.search.maintain import info
 from reeltune.serve.jobs import ENDED
 from reeltune.serve.state import State
 
@@ -92,7 +91,7 @@ class _Holdings(Collector):
         going_on = sum(job.state not in ENDED for job in self.held.jobs.all())
         yield GaugeMetricFamily("reeltune_jobs", "Jobs that wait or run", value=going_on)
         try:
-            facts = info(self.held.folder)
+            facts = self.held.holdings.info()
         except ReeltuneError:
             return
         for name in LIBRARY:

@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 from fastapi import Depends, Request
 
 from reeltune.errors import ReeltuneError
+from reeltune.search.holdings import Holdings
 from reeltune.search.library import Library
 from reeltune.search.store.manifest import FILE_NAME
 from reeltune.serve.errors import Refusal
@@ -28,6 +29,7 @@ class State:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.holdings = Holdings(settings.library)
         self.jobs = Jobs(self.warm, KeptJobs(str(settings.library)))
         self._searches = ThreadPoolExecutor(SEARCHES, "search")
         self.wrong_tokens = Rate(per_second=0.2, at_once=10)
@@ -70,6 +72,7 @@ class State:
         is wrong with them."""
         with suppress(ReeltuneError, Refusal):
             self.library().prepare()
+            self.holdings.info()
 
 
 async def _state(request: Request) -> State:  # as a plain function it would take a thread

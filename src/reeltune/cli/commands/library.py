@@ -27,7 +27,7 @@ app = typer.Typer(name="library", no_args_is_help=True, help="Look after a libra
 def library_info(library: LibraryArgument = LIBRARY, as_json: JsonOption = False) -> None:
     """Say what is in a library and what made it. Example: `reeltune library info holidays`"""
     from reeltune.cli.output import show_facts
-    from reeltune.search.maintain import info
+    from reeltune.search.holdings import info
 
     facts = info(library)
     print_json(facts) if as_json else show_facts(facts)

@@ -1,11 +1,7 @@
 """What is in the library."""
 
-import os
-from collections import Counter
-
 from fastapi import APIRouter, Request
 
-from reeltune.search.maintain import info
 from reeltune.serve.errors import problems
 from reeltune.serve.schemas import Folder, Health, LibraryFacts
 from reeltune.serve.state import Held
@@ -26,8 +22,7 @@ def library(held: Held, request: Request) -> LibraryFacts:
     roots = [str(root) for root in held.settings.roots]
     if not held.has_library():
         return LibraryFacts(there=False, folder=str(held.folder), roots=roots, may_write=may_write)
-    folders = Counter(os.path.dirname(file.location) for file in held.library().files())
-    listed = [Folder(path=path, files=files) for path, files in sorted(folders.items())]
+    listed = [Folder(path=path, files=files) for path, files in held.holdings.folders().items()]
     said = {"there": True, "may_write": may_write, "remarks": held.library().remarks}
     there = said | {"folder": str(held.folder), "roots": roots, "folders": listed}
-    return LibraryFacts.model_validate(info(held.folder) | there)
+    return LibraryFacts.model_validate(held.holdings.info() | there)
