@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import pytest
 import torch
 from rich.console import Console
 
-from reeltune.errors import ConfigError
+from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.beside import NOTHING, Asked
 from reeltune.evaluation.compare import compare
-from reeltune.evaluation.protocols import Named
+from reeltune.evaluation.left_out import sentences
+from reeltune.evaluation.protocols import Named, card_rows
 from reeltune.evaluation.remarks import remarks_of
 from reeltune.evaluation.report import AnyReport
 from reeltune.registry import find, given, names
@@ -256,3 +258,55 @@ def test_captions_that_are_cut_count_where_they_are_read(task: Task, model: Any)
     cuts = model.tokenize([long.caption]).cut is not None
     assert bool(unread_of(model, split)) == (cuts and task.reads_captions)
     assert bool(unread_of(model, split, learned=True)) == cuts
+
+
+STRANGE = (None, True, -1, 1.5, 10**400, "a", [], [3], {}, {"a": 3})
+
+
+def parts_of(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where the parts of plain data are; of a list, the first and the last."""
+    yield place
+    if isinstance(value, dict):
+        for name in value:
+            yield from parts_of(value[name], (*place, name))
+    elif isinstance(value, list) and value:
+        for number in {0, len(value) - 1}:
+            yield from parts_of(value[number], (*place, number))
+
+
+def changed(value: Any, place: tuple[Any, ...], *new: Any) -> Any:
+    """Plain data with another part at a place, or with none."""
+    if not place:
+        return new[0] if new else {}
+    first, rest = place[0], place[1:]
+    if not rest and not new:
+        kept = value.items() if isinstance(value, dict) else enumerate(value)
+        left = {name: part for name, part in kept if name != first}
+        return left if isinstance(value, dict) else [*left.values()]
+    copy = dict(value) if isinstance(value, dict) else [*value]
+    copy[first] = changed(value[first], rest, *new)
+    return copy
+
+
+def test_what_is_read_as_a_report_can_be_shown_and_compared_or_is_refused(
+    report: AnyReport, tmp_path: Path
+) -> None:
+    plain, path, read = json.loads(json.dumps(report.as_dict())), tmp_path / "metrics.json", 0
+    for place in parts_of(plain):
+        for new in (*((one,) for one in STRANGE), ()):
+            path.write_text(json.dumps(changed(plain, place, *new)))
+            try:
+                found = read_report(path)
+            except DataError:
+                continue
+            read += 1
+            assert {*map(type, map(found.tells, found.values()))} <= {bool, np.bool_}
+            assert found.figures().keys() <= plain.keys()
+            assert found.protocol.markdown()
+            assert card_rows(found.protocol)
+            sentences(found.protocol.left_out)
+            for value in found.values().values():
+                math.isfinite(value)
+            with suppress(ConfigError, DataError):
+                compare(found, report)
+    assert read

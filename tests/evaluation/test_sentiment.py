@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,3 +116,10 @@ def test_equal_ratings_have_no_correlation_and_ratings_of_other_items_are_refuse
             items={"q0": "v0"},
             ratings={f"q{i}": (0.0, 0.0) for i in range(8)},
         )
+
+
+def test_reports_whose_figures_are_not_those_of_their_kind_are_not_compared() -> None:
+    whole = report(*ratings(3))
+    odd = replace(whole, sentiment={"a": 3.0})
+    with pytest.raises(DataError, match=r"entries of these reports do not fit their figures .*'a'"):
+        compare(odd, whole)

@@ -1,8 +1,10 @@
 """Is one report better than another, or is the difference inside noise?"""
 
-from reeltune.errors import ConfigError
+from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation.comparison import Comparison
 from reeltune.evaluation.report import AnyReport
+
+UNFIT = (LookupError, TypeError, ValueError, ArithmeticError)
 
 
 def compare(a: AnyReport, b: AnyReport, seed: int = 0) -> Comparison:
@@ -10,7 +12,7 @@ def compare(a: AnyReport, b: AnyReport, seed: int = 0) -> Comparison:
 
     Figures that only one of them has are named.
     Errors: `ConfigError` for reports of two kinds, and where the protocols differ in more than
-    model, fingerprint and training seed.
+    model, fingerprint and training seed; `DataError` for one whose entries do not fit its figures.
     """
     require_one_kind(a, b, "these reports")
     if unlike := a.unlike(b):
@@ -19,7 +21,11 @@ def compare(a: AnyReport, b: AnyReport, seed: int = 0) -> Comparison:
             f"these reports follow unlike protocols and cannot be compared ({fields}); "
             f"evaluate both models under one protocol"
         )
-    return a.against(b, seed)
+    try:
+        return a.against(b, seed)
+    except UNFIT as error:  # each entry is right by itself, as whoever read the report has checked
+        why = f"{type(error).__name__}: {error}"
+        raise DataError(f"entries of these reports do not fit their figures ({why})") from error
 
 
 def require_one_kind(a: AnyReport, b: AnyReport, called: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from reeltune.errors import DataError, ReeltuneError, in_short
+from reeltune.errors import ReeltuneError, in_short
 from reeltune.evaluation.compare import compare
 from reeltune.evaluation.comparison import Comparison
 from reeltune.evaluation.left_out import sentences
@@ -30,7 +30,6 @@ from reeltune.training.log import Lines, lines_of
 MOST = 20_000  # folders that are looked through for runs
 LONGEST = 64 << 20  # bytes of a log or a report
 LARGEST = 1e300  # of a figure; what is beyond, or no number, is not drawn
-UNFIT = (LookupError, TypeError, ValueError, ArithmeticError)  # of figures that a report lacks
 QUIET = 120.0  # s without a word, after which a run without a report counts as stopped
 
 RunState = Literal["running", "stopped", "finished"]
@@ -154,15 +153,7 @@ def log_of(place: Place, problems: list[str]) -> Lines:
 def compared(a: Place, b: Place) -> Comparison:
     """The second run against the first; raises Refusal where one has no report, and ConfigError
     where their protocols differ."""
-    return _compared(_measured_report(a), _measured_report(b))
-
-
-def _compared(a: AnyReport, b: AnyReport) -> Comparison:
-    try:
-        return compare(a, b)
-    except UNFIT as error:
-        why = f"{type(error).__name__}: {error}"
-        raise DataError(f"entries of these reports do not fit their figures ({why})") from error
+    return compare(_measured_report(a), _measured_report(b))
 
 
 def _measured_report(place: Place) -> AnyReport:
@@ -235,15 +226,10 @@ def _report(place: Place, name: str, problems: list[str]) -> AnyReport | None:
     from reeltune.tasks.finding.reports import read_report  # late, as torch comes with it
 
     try:
-        report = read_report(place.folder / name)
-        _measured(report)
+        return read_report(place.folder / name)
     except ReeltuneError as error:
         problems.append(_without(place, error))
-    except UNFIT as error:
-        problems.append(f"{name}: it lacks what a report has ({type(error).__name__}: {error})")
-    else:
-        return report
-    return None
+        return None
 
 
 def _recipe(place: Place, problems: list[str]) -> dict[str, Any] | None:
@@ -291,7 +277,7 @@ def _gain(
     if before is None or after is None:
         return None
     try:
-        return _plain(_compared(before, after).as_dict())
+        return _plain(compare(before, after).as_dict())
     except ReeltuneError as error:
         problems.append(f"before and after: {error}")
         return None
