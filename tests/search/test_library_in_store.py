@@ -265,6 +265,9 @@ def test_hits_in_a_store_are_cut_out_and_what_cannot_be_done_is_said(
     done = run("cut", "1", "-o", str(tmp_path / "clip.mp4"))
     assert done.exit_code == 0, done.output
     assert (tmp_path / "clip.mp4").stat().st_size > 500
+    moments = [*indexed.moments()]
+    saved = indexed.save_clips(moments, tmp_path / "clips.zip")
+    assert ([one.id for one in saved.clips], saved.left_out) == ([one.id for one in moments], [])
     refused = run("play", "1")
     assert refused.exit_code == 1
     said = " ".join(refused.output.split())
