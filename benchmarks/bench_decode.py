@@ -19,9 +19,9 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from _line import emit
-from reeltune.media._pixels import fit
 from reeltune.media.decoder import Decoder
 from reeltune.media.sampling import Sampling
+from reeltune.media.squares import fitted
 from reeltune.types import Pixels
 
 QUICK: list[str] = []
@@ -87,7 +87,7 @@ def finish(frame: av.VideoFrame) -> tuple[np.ndarray, bytes]:
     small.thumbnail((160, 160), Image.Resampling.BILINEAR)
     jpeg = io.BytesIO()
     small.save(jpeg, "JPEG", quality=80)
-    square = fit(image, PIXELS.size, PIXELS.fit, PIXELS.resample, PIXELS.shortest)
+    square = fitted(image, PIXELS)
     return square, jpeg.getvalue()
 
 

@@ -38,7 +38,7 @@ from _line import ROOT, emit
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from reeltune.evaluation.metrics import ranks
-from reeltune.media._pixels import fit
+from reeltune.media.squares import fitted
 from reeltune.models._lite.conse import PROMPT, class_names, class_vectors, conse
 from reeltune.models._lite.frame_network import CLASSES, PIXELS, FrameNetwork
 from reeltune.models._lite.head import Head
@@ -79,7 +79,7 @@ def features(data: Flickr8k, split: str, mirrored: bool) -> Tensor:
     for start in range(0, len(names), 64):
         some = [photos[name] for name in names[start : start + 64]]
         some = [ImageOps.mirror(photo) if mirrored else photo for photo in some]
-        squares = [fit(photo, PIXELS.size, PIXELS.fit, PIXELS.resample) for photo in some]
+        squares = [fitted(photo, PIXELS) for photo in some]
         parts.append(network(torch.from_numpy(np.stack(squares))).half())
     return torch.cat(parts)
 

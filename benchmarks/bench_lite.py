@@ -21,9 +21,9 @@ from _line import ROOT, emit
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from reeltune.evaluation.metrics import interval, ranks, summary
-from reeltune.media._pixels import fit
 from reeltune.media.decoder import Decoder
 from reeltune.media.sampling import Sampling
+from reeltune.media.squares import fitted
 from reeltune.models.lite import Lite
 from reeltune.models.opening.open import open_model
 from reeltune.types import FrameEncoder
@@ -58,10 +58,7 @@ def photo_features(model: FrameEncoder, data: Flickr8k) -> torch.Tensor:
     photos = data.photos(names)
     parts = []
     for i in range(0, len(names), 50):
-        squares = [
-            fit(photos[name], pixels.size, pixels.fit, pixels.resample)
-            for name in names[i : i + 50]
-        ]
+        squares = [fitted(photos[name], pixels) for name in names[i : i + 50]]
         parts.append(model.encode_frames(torch.from_numpy(np.stack(squares))))
     return torch.cat(parts)
 

@@ -25,7 +25,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from reeltune.media._pixels import fit
+from reeltune.media.squares import fitted
 from reeltune.models.lite import Lite
 from reeltune.models.opening.open import open_encoder
 from reeltune.search._by_torch import ByTorch
@@ -82,7 +82,7 @@ def encode_photos(model: Lite, pictures: list[Image.Image]) -> np.ndarray:
     pixels, parts = model.pixels, []
     for start in range(0, len(pictures), 50):
         some = pictures[start : start + 50]
-        squares = [fit(one, pixels.size, pixels.fit, pixels.resample) for one in some]
+        squares = [fitted(one, pixels) for one in some]
         frames = torch.from_numpy(np.stack(squares))[:, None]
         parts.append(model.encode_video(frames, torch.ones(len(some), 1, dtype=torch.bool)))
     return torch.cat(parts).numpy()

@@ -30,7 +30,7 @@ from torch import Tensor
 
 from lite_head_losses import Lessons, loss
 from reeltune.evaluation.metrics import ranks, recall_at
-from reeltune.media._pixels import fit
+from reeltune.media.squares import fitted
 from reeltune.models._lite.conse import class_names
 from reeltune.models._lite.frame_network import CLASSES, PIXELS, FrameNetwork
 from reeltune.models._lite.head import Head
@@ -92,7 +92,7 @@ def frame_features(data: Flickr8k, split: str, view: str) -> Tensor:
     draw = random.Random(split + view)
     for i in range(0, len(names), 64):
         some = [viewed(photos[name], view, draw) for name in names[i : i + 64]]
-        squares = [fit(photo, PIXELS.size, PIXELS.fit, PIXELS.resample) for photo in some]
+        squares = [fitted(photo, PIXELS) for photo in some]
         parts.append(network(torch.from_numpy(np.stack(squares))).half())
         print(f"\r{i + len(some)} of {len(names)} photos", end="", flush=True)
     print()

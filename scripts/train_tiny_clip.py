@@ -27,11 +27,12 @@ from transformers import CLIPTokenizer
 from reeltune.data._toybox.language import caption, noun
 from reeltune.data._toybox.render import Look, Pose, frame, pose, stage
 from reeltune.data._toybox.world import THINGS, Script, draw_script
-from reeltune.media._pixels import fit
+from reeltune.media.squares import fitted
 from reeltune.models._preprocessor import usual_preprocessor
 from reeltune.models._tokenizer import END, START, byte_tokenizer
 from reeltune.models.clip import Clip, Config, Tower
 from reeltune.objectives.info_nce import info_nce
+from reeltune.types import Pixels
 
 STILLS, BATCH, RATE, DECAY = 25_000, 256, 1.5e-3, 0.05
 SHOWN, TOLD = 3, 0.15  # texts per still of the picture alone; share of texts of its clip
@@ -56,7 +57,7 @@ def still(seed: int) -> Still:
         script = draw_script(source, THINGS)
     moment = float(source.uniform(0, 1))
     picture = Image.fromarray(frame(script, paper(source), moment))
-    pixels = fit(picture, size=SIZE, fit="crop", resample="bicubic", shortest=None)
+    pixels = fitted(picture, Pixels(size=SIZE))
     texts = [look_of(script, moment, source) for _ in range(SHOWN)] + [caption(script, source)]
     return Still(pixels, [opening(source) + text for text in texts])
 

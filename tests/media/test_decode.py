@@ -204,6 +204,20 @@ def test_grey_and_colours_of_16_bits_are_brought_to_8(decoder: Decoder, tmp_path
     assert seen(decoder, whole) == [255] * 3 + [0, 255, 0]
 
 
+def test_every_level_of_16_bits_is_the_nearest_of_8(
+    decoder: Decoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = np.arange(1 << 16, dtype=np.uint16).reshape(256, 256)
+    wanted = ((levels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    monkeypatch.setattr(decoder, "pixels", Pixels(size=256))
+    Image.fromarray(levels).save(tmp_path / "all.png")
+    assert (decoder.image(tmp_path / "all.png").pixels == wanted).all()
+    for clear in (0, 5000, 65535):
+        Image.fromarray(levels).save(tmp_path / "clear.png", transparency=clear)
+        shown = np.where(levels == clear, 255, wanted)
+        assert (decoder.image(tmp_path / "clear.png").pixels == shown).all()
+
+
 def test_what_shines_through_a_picture_is_white(decoder: Decoder, tmp_path: Path) -> None:
     rows = halves((9, 9, 9, 0), (200, 100, 50, 255), np.uint8)
     Image.fromarray(rows).save(tmp_path / "rgba.png")

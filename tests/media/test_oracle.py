@@ -12,9 +12,9 @@ from PIL import Image
 
 from media.numbered_video import Numbered
 from oracles.slow_rules import slow_choice
-from reeltune.media._pixels import fit
 from reeltune.media.decoder import Decoder
 from reeltune.media.sampling import Sampling
+from reeltune.media.squares import fitted
 from reeltune.types import Pixels
 
 PARTS = ["uniform 3 from 6.9 to 8.5", "uniform 7 from 7.1 to 7.3", "uniform 2 from 9.5 to inf"]
@@ -81,9 +81,8 @@ def everything(path: Path) -> tuple[list[tuple[float, bool]], dict[float, np.nda
     # The same subtraction of floats as in the code under test, so that times are equal bit by bit.
     times = [float(frame.pts * base) - float(start * base) for frame in frames]
     shown = [(time, frame.pts in keys) for time, frame in zip(times, frames, strict=True)]
-    flat = (PIXELS.size, PIXELS.fit, PIXELS.resample, PIXELS.shortest)
     images = [with_square_pixels(f.to_image(), shape) for f in frames]
-    squares = {t: fit(image, *flat) for t, image in zip(times, images, strict=True)}
+    squares = {t: fitted(image, PIXELS) for t, image in zip(times, images, strict=True)}
     return shown, squares, duration
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reeltune.media._pixels import fit
 from reeltune.media.decoder import Decoder
 from reeltune.media.sampling import Sampling
+from reeltune.media.squares import fitted
 from reeltune.types import Pixels
 
 
@@ -25,7 +25,7 @@ def smooth(width: int, height: int) -> Image.Image:
 def test_it_is_the_padded_picture_made_smaller(width: int, height: int, rule: str) -> None:
     """Inside and on the bars; only the two rows at the edge of a bar are mixed in another way."""
     picture, size = smooth(width, height), 64
-    found = fit(picture, size, "pad", rule)  # type: ignore[arg-type]
+    found = fitted(picture, Pixels(size=size, fit="pad", resample=rule))  # type: ignore[arg-type]
     longest = max(width, height)
     across, down = (longest - width) // 2, (longest - height) // 2
     padded = np.pad(np.asarray(picture), ((down, down), (across, across), (0, 0)))
@@ -46,7 +46,7 @@ def test_it_is_the_padded_picture_made_smaller(width: int, height: int, rule: st
 def test_no_side_vanishes_and_nothing_larger_than_the_square_is_made(
     width: int, height: int
 ) -> None:
-    found = fit(Image.new("RGB", (width, height), "white"), 32, "pad", "bicubic")
+    found = fitted(Image.new("RGB", (width, height), "white"), Pixels(size=32, fit="pad"))
     assert found.shape == (3, 32, 32)
     assert (found == 255).all(axis=0).sum() == max(1, round(32 * width / max(width, height))) * max(
         1, round(32 * height / max(width, height))

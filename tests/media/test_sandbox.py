@@ -155,10 +155,12 @@ BY_NUMBER = {  # on x86-64, of what Python has no name for
     "fchmodat2": 452,
     "seccomp": 317,
 }
+NUMPY_IS_HERE = "import sys; 'numpy' in sys.modules or 1 / 0"
 DONE = (
     "os.read(file, 1) or 1 / 0",
     "os.kill(os.getpid(), 0)",
     "import json.tool, xml.dom.minidom",  # of Python's own code
+    "import numpy",  # which takes as long as the rest, and few files need
     "os.stat('{there}')",  # whether a path exists, and its size, is no secret to it
 )
 Probe = Callable[[str], str]
@@ -221,11 +223,27 @@ def test_no_call_is_made_by_its_number(probe: Probe) -> None:
 
 
 def test_what_decoding_needs_is_done(probe: Probe) -> None:
+    assert "division by zero" in probe(NUMPY_IS_HERE)
     assert {deed: probe(deed) for deed in DONE} == dict.fromkeys(DONE, "done")
     if os.geteuid() == 0:  # whom no limit on the number of processes binds
         assert probe("thread()") == "done", "the filter tells threads from processes"
     else:
         assert probe("thread()").startswith("refused")
+
+
+def test_what_links_to_libraries_of_the_system_is_loaded_before_they_are_out_of_reach(
+    video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not sandbox()[READING]:
+        pytest.skip("this system keeps nothing out of reach")
+    elsewhere = "from reeltune.media import _landlock; _landlock.CODE['numpy'] = 'nowhere'"
+    monkeypatch.setattr(_process, "WORKER", ("-c", elsewhere + PROBE))
+    worker = _process.WorkerProcess(Limits())
+    worker.ask(str(video), {"deed": NUMPY_IS_HERE})
+    said, _ = worker.answer(20.0)
+    worker.kill()
+    assert isinstance(said, Refusal)
+    assert said.reason == "done"
 
 
 def test_every_measure_is_taken_on_a_linux_of_today() -> None:

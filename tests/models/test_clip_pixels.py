@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from transformers import CLIPImageProcessorPil, SiglipImageProcessorPil
 
-from reeltune.media import _pixels
+from reeltune.media.squares import fitted
 from reeltune.models._preprocessor import read_preprocessor
 from reeltune.models.clip import Clip, Config
 
@@ -47,7 +47,7 @@ def greatest_difference(
 ) -> float:
     wanted = processor(images=picture, return_tensors="pt")["pixel_values"]
     pixels = model.pixels
-    cut = _pixels.fit(picture, pixels.size, pixels.fit, pixels.resample, pixels.shortest)
+    cut = fitted(picture, pixels)
     got = model.normalize(torch.from_numpy(cut)[None])
     assert got.shape == wanted.shape
     assert got.dtype == wanted.dtype == torch.float32

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from transformers import AutoTokenizer, EmbeddingGemma2Model, Gemma4ImageProcessorPil
 
 from reeltune.errors import CheckpointError, ConfigError
-from reeltune.media import _pixels
+from reeltune.media.squares import fitted
 from reeltune.models.embedding_gemma2 import PROMPT, load
 from reeltune.models.opening.open import open_model
 from reeltune.models.opening.towers import read_settings
@@ -110,7 +110,7 @@ def test_a_square_picture_is_cut_as_the_processor_cuts_it(folder: Path) -> None:
     model = load(folder)
     noise = np.random.default_rng(0).integers(0, 256, (91, 91, 3), dtype=np.uint8)
     picture, pixels = Image.fromarray(noise), model.pixels
-    cut = _pixels.fit(picture, pixels.size, pixels.fit, pixels.resample, pixels.shortest)
+    cut = fitted(picture, pixels)
     seen = Gemma4ImageProcessorPil.from_pretrained(folder)(picture, return_tensors="pt")
     assert torch.equal(
         model.pictures(torch.from_numpy(cut)[None])["pixel_values"], seen["pixel_values"]

@@ -7,9 +7,10 @@ from transformers import CLIPModel
 
 from reeltune.data._toybox.render import Look, frame
 from reeltune.data._toybox.world import SHOWN, Event, Script
-from reeltune.media._pixels import fit
+from reeltune.media.squares import fitted
 from reeltune.models.opening.open import open_model
 from reeltune.models.tiny_clip import FOLDER
+from reeltune.types import Pixels
 
 
 def test_transformers_opens_it_and_reads_the_same() -> None:
@@ -32,8 +33,7 @@ def test_it_names_the_colour_of_what_stands_still() -> None:
     for number, (colour, shape) in enumerate(SHOWN):
         script = Script((Event(colour, shape, "spin"),))
         seen = frame(script, Look.draw(np.random.default_rng(number)), 0.01)
-        geometry = {"size": 48, "fit": "crop", "resample": "bicubic", "shortest": None}
-        pictures.append(torch.from_numpy(fit(Image.fromarray(seen), **geometry)))
+        pictures.append(torch.from_numpy(fitted(Image.fromarray(seen), Pixels(size=48))))
         texts.append(f"a {colour} {shape}")
     with torch.inference_mode():
         video = model.encode_video(torch.stack(pictures)[:, None], torch.ones(6, 1).bool())

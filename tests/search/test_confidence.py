@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moment_tables import DIM, moments, table, unit
 
-from reeltune.media._pixels import fit
+from reeltune.media.squares import fitted
 from reeltune.models.opening.open import open_encoder
 from reeltune.search._by_torch import ByTorch
 from reeltune.search._confidence import POOR, WEIGHTS, confidence, kind_of
@@ -185,7 +185,7 @@ def test_what_is_usual_for_a_model_against_loops(model: str) -> None:
     opened = open_encoder(model)
     rule, seen = opened.pixels, []
     for picture in pictures():
-        square = fit(picture, rule.size, rule.fit, rule.resample, rule.shortest)
+        square = fitted(picture, rule)
         frames = torch.from_numpy(square)[None, None]
         with torch.inference_mode():
             vector = opened.encode_video(frames, torch.ones(1, 1, dtype=torch.bool))[0]

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import av
-import numpy as np
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace
@@ -25,9 +24,6 @@ from reeltune.media._jumps import rewind
 from reeltune.media._media import AnyPacket
 from reeltune.media._sound import Heard
 from reeltune.media.sampling import Sampling
-
-if TYPE_CHECKING:
-    from jaxtyping import Int16
 
 TICK = Fraction(1, 90_000)  # s
 EVERY_FRAME = 999_999.0  # of a clip: more than it can have
@@ -158,9 +154,10 @@ def encoded_sound(
     )
     made, done = list[AnyPacket](), 0
     for samples in without_gaps(heard, part):
-        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout=layout)
+        frame = av.AudioFrame("s16", layout, len(samples) // heard.width)
+        frame.planes[0].update(samples)
         frame.sample_rate, frame.pts, frame.time_base = rate, done, Fraction(1, rate)
-        done += len(samples)
+        done += frame.samples
         made += target.encode(frame)
     return [*made, *target.encode()], heard.trouble
 
@@ -174,19 +171,18 @@ def go_before(part: Part) -> None:
         rewind(part.media)
 
 
-def without_gaps(heard: Heard, part: Part) -> Iterator[Int16[np.ndarray, "N C"]]:
+def without_gaps(heard: Heard, part: Part) -> Iterator[bytes]:
     """The samples from the start to the end, with silence where there is no sound."""
     total = round((part.end - part.start) * heard.rate)
     done = 0
     for time, piece in heard:
-        samples = np.frombuffer(piece, "<i2").reshape(-1, heard.channels)
         at = round((time - part.start) * heard.rate)
-        samples, at = samples[max(0, done - at) :], max(done, at)
+        samples, at = piece[heard.width * max(0, done - at) :], max(done, at)
         if at >= total:
             break
-        if not len(samples):
+        if not samples:
             continue
         if at > done:
-            yield np.zeros((at - done, heard.channels), np.int16)
-        yield samples[: total - at]
-        done = min(total, at + len(samples))
+            yield bytes(heard.width * (at - done))
+        yield samples[: heard.width * (total - at)]
+        done = min(total, at + len(samples) // heard.width)

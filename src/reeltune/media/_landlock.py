@@ -4,6 +4,7 @@ import ctypes
 import os
 import sysconfig
 from collections.abc import Iterable
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,8 +15,9 @@ FILES = {1: 0b1_1111_1111_1111, 2: 1 << 13, 3: 1 << 14, 5: 1 << 15}
 SOCKETS = {4: 0b11}  # bind and connect
 REACH = {6: 0b11}  # abstract sockets of, and signals to, processes outside
 BENEATH = 1  # the kind of a rule about a folder
-CODE = ("reeltune", "av", "PIL", "numpy")  # packages of which parts are imported when first needed
-BESIDE = ("av.libs", "pillow.libs", "numpy.libs")  # shared libraries of theirs
+# Packages of which parts are imported when first needed, and where wheels have the shared libraries
+# that those link to.
+CODE = {"reeltune": "", "av": "av.libs", "PIL": "pillow.libs", "numpy": "numpy.libs"}
 
 
 def restrict() -> bool:
@@ -24,6 +26,8 @@ def restrict() -> bool:
     version = _call(CREATE, None, 0, 1)
     if version < 1:
         return False
+    if not any(place.is_dir() for place in _libraries("numpy")):
+        import_module("numpy")  # now, since it links to libraries that could not be opened later
     tables = (FILES, SOCKETS, REACH)
     rights = [sum(bits for v, bits in table.items() if v <= version) for table in tables]
     known = 1 if version < 4 else 2 if version < 6 else 3
@@ -42,10 +46,18 @@ def _folders_of_code() -> set[Path]:
     """Where the standard library and the packages lie that decoding uses."""
     found = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")}
     for package in CODE:
-        spec = find_spec(package)
-        for place in (spec.submodule_search_locations or []) if spec else []:
-            found |= {Path(place), *(Path(place).parent / name for name in BESIDE)}
+        found |= {*_places(package), *_libraries(package)}
     return {folder for folder in found if folder.is_dir()}
+
+
+def _places(package: str) -> list[Path]:
+    spec = find_spec(package)
+    return [Path(place) for place in (spec.submodule_search_locations or [] if spec else [])]
+
+
+def _libraries(package: str) -> list[Path]:
+    """Where the shared libraries of a package would lie, were it installed as a wheel."""
+    return [place.parent / CODE[package] for place in _places(package) if CODE[package]]
 
 
 def _allow_reading(rules: int, folders: Iterable[Path]) -> None:

@@ -10,17 +10,15 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import ColorTrc, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from reeltune.media._pixels import in_colour
 from reeltune.media._sniff import BARE, HEAD, container_of, refusal
-from reeltune.media._toned import HLG, PQ, toned
 from reeltune.media.limits import CODECS, FORMATS, PICTURES, Limits
 
 if TYPE_CHECKING:
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     AnyPacket = Packet[Stream]
 else:
     VideoPacket = AnyPacket = Packet  # generic in PyAV's stubs only
+BRIGHT = ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67  # PQ and HLG
 STILLS = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 WIDEST_PIXEL = 8.0  # width of a pixel by its height, or the reverse; more is taken for an error
 
@@ -57,16 +56,16 @@ class Media:
         size that the header promised and too large.
         """
         require_size(frame.width * self.shape, frame.height, self.limits)
-        is_bright = frame.color_trc in (PQ, HLG)
+        is_bright = frame.color_trc in BRIGHT
         kind = "rgb48le" if is_bright else "rgb24"
         width, height = (frame.width, frame.height) if longest is None else self._in(longest, frame)
         rule = None if longest is None else Interpolation.AREA
         rgb = self.to_rgb.reformat(frame, width, height, format=kind, interpolation=rule, threads=1)
         plane, row = rgb.planes[0], rgb.planes[0].line_size
         if is_bright:
-            rows = np.frombuffer(memoryview(plane), "<u2").reshape(height, row // 2)
-            codes = rows[:, : 3 * width].reshape(height, width, 3)
-            seen = Image.fromarray(toned(codes, int(frame.color_trc)))
+            from reeltune.media._toned import toned_picture  # with numpy, which few files need
+
+            seen = toned_picture(memoryview(plane), (width, height), row, int(frame.color_trc))
         else:
             seen = Image.frombytes("RGB", (width, height), memoryview(plane), "raw", "RGB", row, 1)
         if longest is None and abs(self.shape - 1) > 0.01:

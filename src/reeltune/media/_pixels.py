@@ -3,38 +3,34 @@ Pillow processors do."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-import numpy as np
 from PIL import Image
 
-if TYPE_CHECKING:
-    from jaxtyping import UInt8
-
+LEVELS = 1 << 16
 RESAMPLE = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
 def in_colour(picture: Image.Image) -> Image.Image:
     """A picture of any mode in RGB as a person sees it, with white behind transparent parts."""
     if picture.mode.startswith("I"):  # grey of 16 bits, which Pillow would clip to 8
-        levels = np.asarray(picture).clip(0, 65535).astype(np.uint32)
-        grey = ((levels + 128) // 257).astype(np.uint8)
-        grey[levels == picture.info.get("transparency", -1)] = 255
-        return Image.fromarray(grey).convert("RGB")
+        clear = picture.info.get("transparency", -1)
+        grey = [255 if level == clear else (level + 128) // 257 for level in range(LEVELS)]
+        return picture.convert("I").point(grey, "L").convert("RGB")
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     whole = picture.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole).convert("RGB")
 
 
-def fit(
+def square(
     picture: Image.Image,
     size: int,
     fit: Literal["crop", "squash", "pad"],
     resample: Literal["bilinear", "bicubic"],
     shortest: int | None = None,
-) -> UInt8[np.ndarray, "3 S S"]:
-    """Resize with antialiasing to `size` x `size`, channels first.
+) -> Image.Image:
+    """Resize with antialiasing to `size` x `size`.
 
     `squash` brings both sides to `size`. `crop` brings the shorter side to `shortest` (or
     `size`), the longer one to the whole number below its share, and cuts the middle. `pad` brings
@@ -43,12 +39,10 @@ def fit(
     """
     rule = RESAMPLE[resample]
     if fit == "squash":
-        square = picture.resize((size, size), rule)
-    elif fit == "pad":
-        square = _on_black(picture.resize(_inside(picture, size), rule), size)
-    else:
-        square = _middle(picture.resize(_scaled(picture, shortest or size), rule), size)
-    return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
+        return picture.resize((size, size), rule)
+    if fit == "pad":
+        return _on_black(picture.resize(_inside(picture, size), rule), size)
+    return _middle(picture.resize(_scaled(picture, shortest or size), rule), size)
 
 
 def _scaled(picture: Image.Image, shortest: int) -> tuple[int, int]:

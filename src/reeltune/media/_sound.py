@@ -55,7 +55,7 @@ class Heard:
     _form: tuple[str, str, int] = ("", "", 0)  # of the frames that the resampler takes
 
     @property
-    def _width(self) -> int:
+    def width(self) -> int:
         """Bytes of one instant."""
         return 2 * self.channels
 
@@ -109,13 +109,13 @@ class Heard:
         if self._resampler is None:
             return
         for made in self._resampler.resample(frame):
-            self._held += bytes(made.planes[0])[: self._width * made.samples]
+            self._held += bytes(made.planes[0])[: self.width * made.samples]
 
     def _whole(self, length: int) -> Iterator[tuple[float, bytes]]:
         """Pieces of `length` samples that are full."""
-        while len(self._held) >= self._width * length:
-            piece = bytes(self._held[: self._width * length])
-            del self._held[: self._width * length]
+        while len(self._held) >= self.width * length:
+            piece = bytes(self._held[: self.width * length])
+            del self._held[: self.width * length]
             yield self._time, piece
             self._time += length / self.rate
 
@@ -124,7 +124,7 @@ class Heard:
         self._hold(None)
         yield from self._whole(PIECE)
         if self._held:
-            yield from self._whole(len(self._held) // self._width)
+            yield from self._whole(len(self._held) // self.width)
 
 
 def _is_plausible(frame: AudioFrame) -> bool:

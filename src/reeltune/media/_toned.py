@@ -11,11 +11,13 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from av.video.reformatter import ColorTrc
+from PIL import Image
 
 if TYPE_CHECKING:
     from jaxtyping import Float, UInt8, UInt16
 
-PQ, HLG = 16, 18  # transfer characteristics (ITU-T H.273)
+PQ, HLG = int(ColorTrc.SMPTE2084), int(ColorTrc.ARIB_STD_B67)
 WHITE, HLG_PEAK = 203.0, 1000.0  # cd/m2
 LEVELS = 1 << 16
 BAND = 1 << 20  # pixels that are toned at a time
@@ -27,6 +29,13 @@ TO_709 = np.array(  # from BT.2020 (ITU-R BT.2087)
     [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]],
     np.float32,
 )
+
+
+def toned_picture(codes: memoryview, size: tuple[int, int], row: int, transfer: int) -> Image.Image:
+    """A picture of `size`, of code values in 16 bits, each row of which has `row` bytes."""
+    width, height = size
+    rows = np.frombuffer(codes, "<u2").reshape(height, row // 2)
+    return Image.fromarray(toned(rows[:, : 3 * width].reshape(height, width, 3), transfer))
 
 
 def toned(codes: UInt16[np.ndarray, "H W 3"], transfer: int) -> UInt8[np.ndarray, "H W 3"]:

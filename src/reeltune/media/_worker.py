@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from importlib import import_module
 from itertools import chain
 from typing import IO, Any
 
@@ -31,7 +32,7 @@ from reeltune.media._media import (
     require_few_streams,
     still,
 )
-from reeltune.media._pixels import fit
+from reeltune.media._pixels import square
 from reeltune.media._spoken import Outlet, serve_sound, serve_subtitles
 from reeltune.media._taken import taken
 from reeltune.media._wire import WireError, receive, send
@@ -40,6 +41,7 @@ from reeltune.media.sampling import Sampling
 
 THUMBNAIL = 320  # pixels of the longer side; some 10 kB
 BEAT = 5.0  # s between signs of life
+PLUGINS = ("Bmp", "Gif", "Jpeg", "Png", "WebP")  # of Pillow, for the pictures that are read
 
 
 def main() -> None:
@@ -50,7 +52,8 @@ def main() -> None:
     av.logging.restore_default_callback()
     av.logging.set_libav_level(av.logging.ERROR)
     Image.MAX_IMAGE_PIXELS = limits.pixels
-    Image.init()  # later the libraries that some formats link to could not be opened
+    for name in PLUGINS:  # later the libraries that some of them link to could not be opened
+        import_module(f"PIL.{name}ImagePlugin")
     files = Taker(sys.argv[1:])
     send(answers, {"kind": "hello", "sandbox": _sandbox.enter(limits.memory)})
     with contextlib.suppress(WireError, BrokenPipeError):
@@ -190,8 +193,9 @@ def send_frame(
     jpeg = io.BytesIO()
     small = seen.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
     small.save(jpeg, "JPEG", quality=80)
-    square = fit(seen, **request["pixels"]).tobytes()
-    send(answers, header | {"kind": "frame"}, square, jpeg.getvalue())
+    channels = square(seen, **request["pixels"]).split()
+    pixels = b"".join(channel.tobytes() for channel in channels)
+    send(answers, header | {"kind": "frame"}, pixels, jpeg.getvalue())
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Pictures that a program has in memory, as the squares that a model reads."""
 
+from dataclasses import asdict
+
 import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image
 
 from reeltune.errors import DataError
-from reeltune.media._pixels import fit
+from reeltune.media._pixels import square
 from reeltune.records import Pixels
 
 
@@ -20,5 +22,10 @@ def squares(frames: Shaped[np.ndarray, "..."], pixels: Pixels) -> UInt8[np.ndarr
             f"frames are {frames.dtype} {frames.shape}; give uint8 (T, H, W, 3): one frame or more "
             "of red, green and blue, 0 to 255"
         )
-    rule = (pixels.size, pixels.fit, pixels.resample, pixels.shortest)
-    return np.stack([fit(Image.fromarray(frame), *rule) for frame in frames])
+    return np.stack([fitted(Image.fromarray(frame), pixels) for frame in frames])
+
+
+def fitted(picture: Image.Image, pixels: Pixels) -> UInt8[np.ndarray, "3 S S"]:
+    """A picture in RGB as such a square, channels first."""
+    seen = np.asarray(square(picture, **asdict(pixels)))
+    return np.ascontiguousarray(seen.transpose(2, 0, 1))
