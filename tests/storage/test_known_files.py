@@ -39,6 +39,9 @@ def test_a_file_that_has_not_changed_is_not_read_again(
     assert sha256_of(tmp_path / "a") == "as the cache says"
     assert sha256_of(tmp_path / "a", anew=True) == digest
     assert sha256_of(tmp_path / "a") == digest  # as was kept anew
+    written = record.stat().st_ino
+    assert sha256_of(tmp_path / "a", anew=True) == digest
+    assert record.stat().st_ino == written, "nothing is written where all is as it was"
 
 
 def test_a_file_of_another_time_or_inode_is_read_again(

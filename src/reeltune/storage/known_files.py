@@ -26,14 +26,15 @@ def sha256_of(path: Path, anew: bool = False) -> str:
     status = place.stat()
     stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
     kept = _place_of(place)
-    if not anew and (known := _known(kept, str(place), stamp)) is not None:
+    known = _known(kept, str(place), stamp)
+    if known is not None and not anew:
         return known
     read = hashlib.sha256()
     with opened(place) as file:
         while chunk := file.read(CHUNK):
             read.update(chunk)
     digest = read.hexdigest()
-    if time.time() - max(status.st_mtime, status.st_ctime) > SETTLED:
+    if digest != known and time.time() - max(status.st_mtime, status.st_ctime) > SETTLED:
         with suppress(OSError):  # all works without the cache, if slowly
             kept.parent.mkdir(parents=True, exist_ok=True)
             found = {"path": str(place), "stamp": stamp, "sha256": digest}
