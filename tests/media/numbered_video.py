@@ -8,6 +8,7 @@ import av
 import numpy as np
 
 BITS = 10
+ENCODED: dict[str, bytes] = {}
 Numbered = Callable[..., Path]
 
 
@@ -37,7 +38,15 @@ def write_numbered(
     muxer: dict[str, str] | None = None,
     **options: str,
 ) -> Path:
-    """A video with one numbered frame at each time, through the real encoder and muxer."""
+    """A video with one numbered frame at each time, through the real encoder and muxer.
+
+    One that was asked for before is not encoded again.
+    """
+    times_ms = list(times_ms)
+    key = repr((path.suffix, times_ms, codec, pix_fmt, size, gop, tick, muxer, options))
+    if key in ENCODED:
+        path.write_bytes(ENCODED[key])
+        return path
     with av.open(str(path), "w", options=muxer or {}) as container:
         stream = container.add_stream(codec, rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
@@ -48,4 +57,5 @@ def write_numbered(
             frame.pts, frame.time_base = round(time / 1000 / tick), tick
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+    ENCODED[key] = path.read_bytes()
     return path

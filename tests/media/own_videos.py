@@ -1,4 +1,4 @@
-"""Small videos of our own, each written on the spot."""
+"""Small videos of our own, each encoded when it is first asked for."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -6,10 +6,16 @@ from pathlib import Path
 import av
 import numpy as np
 
+ENCODED: dict[tuple[object, ...], bytes] = {}
+
 
 def write_clip(path: Path, *colours: tuple[int, int, int], seconds: float = 2.0) -> Path:
     """An mp4 of one scene after another, each of a colour with a bright corner, at 10 frames/s."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    key = path.suffix, colours, seconds
+    if key in ENCODED:
+        path.write_bytes(ENCODED[key])
+        return path
     with av.open(str(path), "w") as container:
         stream = container.add_stream("h264", rate=10, options={"g": "10", "crf": "18"})
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
@@ -21,6 +27,7 @@ def write_clip(path: Path, *colours: tuple[int, int, int], seconds: float = 2.0)
             frame.pts, frame.time_base = number, Fraction(1, 10)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+    ENCODED[key] = path.read_bytes()
     return path
 
 

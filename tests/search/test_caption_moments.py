@@ -20,6 +20,7 @@ from reeltune.search.repair import repair
 from reeltune.search.report import Report
 from reeltune.search.store import table as _table
 from reeltune.search.store.manifest import FILE_NAME, Manifest
+from search.made_once import MadeOnce
 
 Clip = Callable[..., Path]
 
@@ -42,10 +43,19 @@ class Namer:
         return [f"{self.fingerprint} says {path.stem}'s part from {start:g}" for start, _ in spans]
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    """A library of three clips without captions, beside them."""
+    return MadeOnce(tmp_path_factory.mktemp("made"), run)
+
+
+@pytest.fixture
+def videos(made: MadeOnce) -> Path:
+    return made.anew()
+
+
 @pytest.fixture
 def home(videos: Path) -> Path:
-    """A library of three clips without captions, beside them."""
-    run(videos)
     return videos.parent / "library"
 
 
@@ -82,10 +92,10 @@ def test_a_library_without_captions_is_given_them_beside_its_moments(
     assert info(home)["captions"] == 4
 
 
-def test_a_new_library_has_its_captions_in_one_run(videos: Path) -> None:
+def test_a_new_library_has_its_captions_in_one_run(home: Path, videos: Path) -> None:
+    shutil.rmtree(home)
     report = run(videos, Namer())
     assert (report.captioned, len(report.indexed), report.exit_code) == (4, 3, 0)
-    home = videos.parent / "library"
     assert captions(home) == WANTED
     assert verify(home).faults == []
 
@@ -152,8 +162,8 @@ KILLED = """
 """
 
 
-def test_a_killed_run_has_lost_nothing_that_was_written(videos: Path) -> None:
-    home = videos.parent / "library"
+def test_a_killed_run_has_lost_nothing_that_was_written(home: Path, videos: Path) -> None:
+    shutil.rmtree(home)
     command = [sys.executable, "-c", dedent(KILLED), str(videos), str(home)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr

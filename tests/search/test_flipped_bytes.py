@@ -8,6 +8,7 @@ from reeltune.search.ingest import Choice, index
 from reeltune.search.maintain import verify
 from reeltune.search.repair import repair
 from reeltune.search.store import table as _table
+from search.made_once import MadeOnce
 
 WRITTEN = "is not as it was written: bytes have changed on disk"
 
@@ -29,13 +30,20 @@ def stored(library: Path, column: str) -> list[dict[str, object]]:
     return _table.open_table(library).to_table(columns=names).sort_by("id").to_pylist()
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, model: str) -> MadeOnce:
+    """A library of three clips, beside them."""
+    return MadeOnce(
+        tmp_path_factory.mktemp("made"),
+        lambda videos: index([str(videos)], videos.parent / "library", Choice(model=model)),
+    )
+
+
 @pytest.mark.parametrize("column", ["vector", "thumbnail"])
-def test_two_flipped_bytes_are_found_taken_out_and_made_again(
-    column: str, videos: Path, model: str
-) -> None:
+def test_two_flipped_bytes_are_found_taken_out_and_made_again(column: str, made: MadeOnce) -> None:
     """The vector keeps its length and the picture its size, so nothing else tells."""
+    videos = made.anew()
     library = videos.parent / "library"
-    index([str(videos)], library, Choice(model=model))
     before = stored(library, column)
     value = _table.open_table(library).to_table(columns=["unit", column])
     cell = value[column][0]

@@ -21,6 +21,7 @@ from reeltune.search.maintain import verify
 from reeltune.search.store import texts as _texts
 from reeltune.search.store.changes import undo
 from reeltune.search.store.manifest import Choices, Manifest
+from search.made_once import MadeOnce
 from search.older_libraries import make_older
 from search.tellers import stored
 
@@ -33,13 +34,25 @@ def subtitle(video: Path, *texts: str) -> None:
     video.with_suffix(".srt").write_text("".join(map(SUBTITLES.format, texts)), "utf-8")
 
 
-@pytest.fixture
-def home(videos: Path, model: str) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, model: str) -> MadeOnce:
     """A library of three clips without words, of which one has subtitles beside it by now."""
-    home = videos.parent / "library"
-    index(videos, home, Choice(model=model))
-    subtitle(videos / "red.mp4", "a red box")
-    return home
+
+    def make(videos: Path) -> None:
+        index(videos, videos.parent / "library", Choice(model=model))
+        subtitle(videos / "red.mp4", "a red box")
+
+    return MadeOnce(tmp_path_factory.mktemp("made"), make)
+
+
+@pytest.fixture
+def videos(made: MadeOnce) -> Path:
+    return made.anew()
+
+
+@pytest.fixture
+def home(videos: Path) -> Path:
+    return videos.parent / "library"
 
 
 def words(home: Path) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ from reeltune.search.maintain import verify
 from reeltune.search.report import Report
 from reeltune.search.store import table as _table
 from reeltune.search.store.lock import sole_writer
+from search.made_once import MadeOnce
 
 Clip = Callable[..., Path]
 
@@ -33,6 +34,18 @@ def library(videos: Path) -> Path:
 
 def rows(videos: Path, *columns: str) -> list[dict[str, object]]:
     return _table.open_table(library(videos)).to_table(columns=list(columns)).to_pylist()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, model: str) -> MadeOnce:
+    """A library of three clips, beside them."""
+    return MadeOnce(tmp_path_factory.mktemp("made"), lambda videos: run(videos, model))
+
+
+@pytest.fixture
+def indexed(made: MadeOnce) -> Path:
+    """Three clips after a first run."""
+    return made.anew()
 
 
 def names(paths: list[str]) -> list[str]:
@@ -56,49 +69,45 @@ def test_every_file_becomes_moments_that_cover_it(videos: Path, model: str) -> N
 
 
 def test_vectors_are_those_of_the_model_on_the_frames_of_the_moment(
-    videos: Path, model: str
+    indexed: Path, model: str
 ) -> None:
     import torch
 
     from reeltune.media.decoder import Decoder
 
-    run(videos, model)
     encoder = open_model(model)
-    (row,) = [r for r in rows(videos, "path", "vector") if str(r["path"]).endswith("red.mp4")]
-    with Decoder(encoder.pixels) as decoder, decoder.open(videos / "red.mp4") as reading:
+    (row,) = [r for r in rows(indexed, "path", "vector") if str(r["path"]).endswith("red.mp4")]
+    with Decoder(encoder.pixels) as decoder, decoder.open(indexed / "red.mp4") as reading:
         frames = torch.stack([torch.from_numpy(frame.pixels) for frame in reading])
     with torch.inference_mode():
         expected = encoder.encode_video(frames[None], torch.ones(1, len(frames), dtype=torch.bool))
     np.testing.assert_allclose(row["vector"], expected[0].numpy(), atol=1e-5)
 
 
-def test_a_second_run_finds_everything_unchanged(videos: Path, model: str) -> None:
-    run(videos, model)
-    version = _table.open_table(library(videos)).version
-    report = run(videos, model)
+def test_a_second_run_finds_everything_unchanged(indexed: Path, model: str) -> None:
+    version = _table.open_table(library(indexed)).version
+    report = run(indexed, model)
     assert (len(report.unchanged), report.indexed) == (3, [])
-    assert _table.open_table(library(videos)).version == version, "nothing was written"
+    assert _table.open_table(library(indexed)).version == version, "nothing was written"
 
 
-def test_a_touched_file_is_not_read_again(videos: Path, model: str) -> None:
-    run(videos, model)
-    os.utime(videos / "red.mp4", ns=(1, 1))
-    assert len(run(videos, model).unchanged) == 3
-    (row,) = [r for r in rows(videos, "path", "modified_ns") if str(r["path"]).endswith("red.mp4")]
+def test_a_touched_file_is_not_read_again(indexed: Path, model: str) -> None:
+    os.utime(indexed / "red.mp4", ns=(1, 1))
+    assert len(run(indexed, model).unchanged) == 3
+    (row,) = [r for r in rows(indexed, "path", "modified_ns") if str(r["path"]).endswith("red.mp4")]
     assert row["modified_ns"] == 1
 
 
-def test_a_moved_file_keeps_its_moments(videos: Path, model: str) -> None:
-    run(videos, model)
-    before = {row["id"] for row in rows(videos, "id")}
-    (videos / "old's").mkdir()
-    shutil.move(videos / "red.mp4", videos / "old's" / "crimson.mp4")
-    report = run(videos, model)
+def test_a_moved_file_keeps_its_moments(indexed: Path, model: str) -> None:
+    before = {row["id"] for row in rows(indexed, "id")}
+    (indexed / "old's").mkdir()
+    shutil.move(indexed / "red.mp4", indexed / "old's" / "crimson.mp4")
+    report = run(indexed, model)
     assert names(report.moved) == ["crimson.mp4"]
-    assert {row["id"] for row in rows(videos, "id")} == before
-    paths = {str(row["path"]) for row in rows(videos, "path")}
-    assert str(videos / "old's" / "crimson.mp4") in paths
-    assert str(videos / "red.mp4") not in paths
+    assert {row["id"] for row in rows(indexed, "id")} == before
+    paths = {str(row["path"]) for row in rows(indexed, "path")}
+    assert str(indexed / "old's" / "crimson.mp4") in paths
+    assert str(indexed / "red.mp4") not in paths
 
 
 def test_a_copy_is_named_and_not_stored_twice(videos: Path, model: str) -> None:
@@ -109,37 +118,34 @@ def test_a_copy_is_named_and_not_stored_twice(videos: Path, model: str) -> None:
     assert names(run(videos, model).copies) == ["zz.mp4"]
 
 
-def test_changed_content_replaces_the_old(videos: Path, model: str, clip: Clip) -> None:
-    run(videos, model)
-    clip(videos / "red.mp4", (90, 0, 90), (0, 90, 90), seconds=4)
-    report = run(videos, model)
+def test_changed_content_replaces_the_old(indexed: Path, model: str, clip: Clip) -> None:
+    clip(indexed / "red.mp4", (90, 0, 90), (0, 90, 90), seconds=4)
+    report = run(indexed, model)
     assert names([done.path for done in report.indexed]) == ["red.mp4"]
-    found = [r for r in rows(videos, "path", "video") if str(r["path"]).endswith("red.mp4")]
+    found = [r for r in rows(indexed, "path", "video") if str(r["path"]).endswith("red.mp4")]
     assert len(found) == 2
     assert len({row["video"] for row in found}) == 1
-    assert verify(library(videos)).faults == []
+    assert verify(library(indexed)).faults == []
 
 
-def test_a_place_whose_video_was_spoiled_has_no_moments(videos: Path, model: str) -> None:
+def test_a_place_whose_video_was_spoiled_has_no_moments(indexed: Path, model: str) -> None:
     """Whether its first bytes or its frames show that it is no video any more."""
-    run(videos, model)
-    (videos / "red.mp4").write_bytes(b"this is no video")
-    whole = (videos / "two.mp4").read_bytes()
-    (videos / "two.mp4").write_bytes(whole[:200] + b"rubbish" * 20)
-    assert sorted(names([one.path for one in run(videos, model).failed])) == ["red.mp4", "two.mp4"]
-    assert {Path(str(row["path"])).name for row in rows(videos, "path")} == {"green.mp4"}
+    (indexed / "red.mp4").write_bytes(b"this is no video")
+    whole = (indexed / "two.mp4").read_bytes()
+    (indexed / "two.mp4").write_bytes(whole[:200] + b"rubbish" * 20)
+    assert sorted(names([one.path for one in run(indexed, model).failed])) == ["red.mp4", "two.mp4"]
+    assert {Path(str(row["path"])).name for row in rows(indexed, "path")} == {"green.mp4"}
 
 
-def test_renumbered_files_are_moved_and_not_decoded_again(videos: Path, model: str) -> None:
-    run(videos, model)
-    before = {row["id"] for row in rows(videos, "id")}
-    (videos / "two.mp4").rename(videos / "zz.mp4")
-    (videos / "red.mp4").rename(videos / "two.mp4")
-    (videos / "green.mp4").rename(videos / "red.mp4")
-    report = run(videos, model)
+def test_renumbered_files_are_moved_and_not_decoded_again(indexed: Path, model: str) -> None:
+    before = {row["id"] for row in rows(indexed, "id")}
+    (indexed / "two.mp4").rename(indexed / "zz.mp4")
+    (indexed / "red.mp4").rename(indexed / "two.mp4")
+    (indexed / "green.mp4").rename(indexed / "red.mp4")
+    report = run(indexed, model)
     assert sorted(names(report.moved)) == ["red.mp4", "two.mp4", "zz.mp4"]
     assert report.indexed == []
-    assert {row["id"] for row in rows(videos, "id")} == before
+    assert {row["id"] for row in rows(indexed, "id")} == before
 
 
 def test_a_copy_takes_over_when_the_first_is_gone(videos: Path, model: str) -> None:
@@ -159,21 +165,19 @@ def test_a_file_has_the_spelling_by_which_it_was_met_last(
     assert {row["path"] for row in rows(videos, "path")} == {str(one) for one in videos.iterdir()}
 
 
-def test_files_gone_from_disk_stay_until_pruned(videos: Path, model: str) -> None:
-    run(videos, model)
-    (videos / "red.mp4").unlink()
-    assert run(videos, model).removed == []
-    assert verify(library(videos)).remarks[0].endswith("reeltune index DIR --prune takes it out")
-    assert names(run(videos, model, prune="gone").removed) == ["red.mp4"]
-    assert len({row["video"] for row in rows(videos, "video")}) == 2
+def test_files_gone_from_disk_stay_until_pruned(indexed: Path, model: str) -> None:
+    (indexed / "red.mp4").unlink()
+    assert run(indexed, model).removed == []
+    assert verify(library(indexed)).remarks[0].endswith("reeltune index DIR --prune takes it out")
+    assert names(run(indexed, model, prune="gone").removed) == ["red.mp4"]
+    assert len({row["video"] for row in rows(indexed, "video")}) == 2
 
 
-def test_pruning_leaves_files_below_other_folders(videos: Path, model: str, clip: Clip) -> None:
-    run(videos, model)
-    other = videos.parent / "other"
+def test_pruning_leaves_files_below_other_folders(indexed: Path, model: str, clip: Clip) -> None:
+    other = indexed.parent / "other"
     clip(other / "white.mp4", (250, 250, 250))
-    (videos / "red.mp4").unlink()
-    report = index([str(other)], library(videos), Choice(prune="gone"))
+    (indexed / "red.mp4").unlink()
+    report = index([str(other)], library(indexed), Choice(prune="gone"))
     assert report.removed == []
 
 
@@ -201,23 +205,23 @@ def test_a_missing_path_is_an_error_and_leaves_no_library(tmp_path: Path, model:
     assert not (tmp_path / "library").exists()
 
 
-def test_other_settings_are_refused_with_the_remedy(videos: Path, model: str) -> None:
-    run(videos, model)
+def test_other_settings_are_refused_with_the_remedy(indexed: Path, model: str) -> None:
     with pytest.raises(
         LibraryError, match=r"sampling 'gap 2'.*'fps 1 as shown'.*; leave --sampling out, or "
     ):
-        run(videos, model, sampling="fps 1")
-    assert run(videos, model, sampling="gap 2").exit_code == 0
+        run(indexed, model, sampling="fps 1")
+    assert run(indexed, model, sampling="gap 2").exit_code == 0
 
 
-def test_another_model_is_refused_with_the_remedy(videos: Path, model: str, tmp_path: Path) -> None:
+def test_another_model_is_refused_with_the_remedy(
+    indexed: Path, model: str, tmp_path: Path
+) -> None:
     from reeltune.models.clip import Config
 
-    run(videos, model)
     Config.tiny().build().save_pretrained(tmp_path / "other")
     remedy = r"; leave --model out, or read its videos again: reeltune library reindex .* --model"
     with pytest.raises(LibraryError, match=remedy):
-        run(videos, str(tmp_path / "other"))
+        run(indexed, str(tmp_path / "other"))
 
 
 def test_the_same_clip_with_merged_tokens_is_another_model(
@@ -315,18 +319,17 @@ def test_the_program_that_the_package_shows_runs(
     assert len(reeltune.Library("my.library").search("a dog catches a frisbee")) == 3
 
 
-def test_verify_remarks_what_is_not_on_disk_as_it_is_stored(videos: Path, model: str) -> None:
-    run(videos, model)
-    (videos / "green.mp4").unlink()
-    os.utime(videos / "red.mp4", ns=(1, 1))
-    (videos / "two.mp4").write_bytes(b"short")
-    health = verify(library(videos))
+def test_verify_remarks_what_is_not_on_disk_as_it_is_stored(indexed: Path, model: str) -> None:
+    (indexed / "green.mp4").unlink()
+    os.utime(indexed / "red.mp4", ns=(1, 1))
+    (indexed / "two.mp4").write_bytes(b"short")
+    health = verify(library(indexed))
     assert health.faults == []
     mended = "reeltune index DIR brings it up to date"
     assert sorted(health.remarks) == [
-        f"{videos / 'green.mp4'} is gone; reeltune index DIR --prune takes it out",
-        f"{videos / 'red.mp4'} has another time of change than is stored; {mended}",
-        f"{videos / 'two.mp4'} has another size than is stored; {mended}",
+        f"{indexed / 'green.mp4'} is gone; reeltune index DIR --prune takes it out",
+        f"{indexed / 'red.mp4'} has another time of change than is stored; {mended}",
+        f"{indexed / 'two.mp4'} has another size than is stored; {mended}",
     ]
 
 

@@ -19,12 +19,25 @@ from reeltune.search.maintain import optimize, verify
 from reeltune.search.store import changes
 from reeltune.search.store import table as _table
 from reeltune.search.store.changes import undo
+from search.made_once import MadeOnce
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, model: str) -> MadeOnce:
+    """A library of three clips, beside them."""
+    return MadeOnce(
+        tmp_path_factory.mktemp("made"),
+        lambda videos: index([str(videos)], videos.parent / "library", Choice(model=model)),
+    )
 
 
 @pytest.fixture
-def home(videos: Path, model: str) -> Path:
-    """A library of three clips."""
-    index([str(videos)], videos.parent / "library", Choice(model=model))
+def videos(made: MadeOnce) -> Path:
+    return made.anew()
+
+
+@pytest.fixture
+def home(videos: Path) -> Path:
     return videos.parent / "library"
 
 

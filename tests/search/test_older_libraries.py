@@ -14,6 +14,7 @@ from reeltune.search.store import table as _table
 from reeltune.search.store.manifest import FILE_NAME, SCHEMA_VERSION, Manifest
 from reeltune.search.store.schema import SINCE_4
 from search.hybrid_model import write_hybrid
+from search.made_once import MadeOnce
 from search.older_libraries import make_older
 
 Clip = Callable[..., Path]
@@ -27,13 +28,32 @@ def hybrid(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-@pytest.fixture(params=["1", "2", "3", "3 with a rest"])
-def old(request: pytest.FixtureRequest, videos: Path, model: str, hybrid: str) -> Path:
+@pytest.fixture(scope="module", params=["1", "2", "3", "3 with a rest"])
+def made(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    model: str,
+    hybrid: str,
+) -> MadeOnce:
     """A library of an older version over three clips, beside them."""
-    library, kind = videos.parent / "library", request.param
-    index([str(videos)], library, Choice(model=hybrid if kind in ("2", "3 with a rest") else model))
-    assert make_older(library, captions=kind.startswith("3")) == int(kind[0])
-    return library
+    kind = request.param
+
+    def make(videos: Path) -> None:
+        library, has_rest = videos.parent / "library", kind in ("2", "3 with a rest")
+        index([str(videos)], library, Choice(model=hybrid if has_rest else model))
+        assert make_older(library, captions=kind.startswith("3")) == int(kind[0])
+
+    return MadeOnce(tmp_path_factory.mktemp("made"), make)
+
+
+@pytest.fixture
+def videos(made: MadeOnce) -> Path:
+    return made.anew()
+
+
+@pytest.fixture
+def old(videos: Path) -> Path:
+    return videos.parent / "library"
 
 
 def moments(library: Path) -> list[dict[str, object]]:

@@ -22,6 +22,7 @@ from reeltune.search.store import changes
 from reeltune.search.store import table as _table
 from reeltune.search.store.changes import undo
 from reeltune.search.store.manifest import Manifest
+from search.made_once import MadeOnce
 
 
 class Killed(BaseException):
@@ -32,10 +33,23 @@ def die(*_: object) -> None:
     raise Killed
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, model: str) -> MadeOnce:
+    """A library of three clips, beside them."""
+    choice = Choice(model=model, exclude=("*.gif",))
+    return MadeOnce(
+        tmp_path_factory.mktemp("made"),
+        lambda videos: index([str(videos)], videos.parent / "library", choice),
+    )
+
+
 @pytest.fixture
-def home(videos: Path, model: str) -> Path:
-    """A library of three clips."""
-    index([str(videos)], videos.parent / "library", Choice(model=model, exclude=("*.gif",)))
+def videos(made: MadeOnce) -> Path:
+    return made.anew()
+
+
+@pytest.fixture
+def home(videos: Path) -> Path:
     return videos.parent / "library"
 
 

@@ -31,6 +31,7 @@ from reeltune.search.store.nearest import build_index, vectors_of
 from reeltune.search.store.schema import CHECKSUM, REST, to_table
 from reeltune.types import Hit, Rescored
 from search.hybrid_model import write_hybrid
+from search.made_once import MadeOnce
 
 CONCEPTS = 5
 SPLIT = Manifest(
@@ -222,11 +223,25 @@ def hybrid(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory, hybrid: Path) -> MadeOnce:
+    """A library of three clips, beside them."""
+
+    def make(videos: Path) -> None:
+        choice = Choice(model=str(hybrid))
+        assert index([str(videos)], videos.parent / "library", choice).exit_code == 0
+
+    return MadeOnce(tmp_path_factory.mktemp("made"), make)
+
+
 @pytest.fixture
-def made(videos: Path, hybrid: Path) -> Path:
-    library = videos.parent / "library"
-    assert index([str(videos)], library, Choice(model=str(hybrid))).exit_code == 0
-    return library
+def videos(once: MadeOnce) -> Path:
+    return once.anew()
+
+
+@pytest.fixture
+def made(videos: Path) -> Path:
+    return videos.parent / "library"
 
 
 def test_a_library_keeps_both_parts_and_searches_by_the_hybrid_score(made: Path) -> None:
