@@ -1,7 +1,8 @@
 """The frames of every kind of file against the obvious way: decode all, then pick."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,8 +64,12 @@ KINDS = [
 ]
 
 
-def everything(path: Path) -> tuple[list[tuple[float, bool]], dict[float, np.ndarray], float]:
-    """Time, key flag and square of every frame, by bare PyAV; and the length in s."""
+Squares = Callable[[float], np.ndarray]
+
+
+def everything(path: Path) -> tuple[list[tuple[float, bool]], Squares, float]:
+    """Time and key flag of every frame, by bare PyAV; what makes the square of the one of a time;
+    and the length in s."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.thread_type = "NONE"
@@ -81,9 +86,13 @@ def everything(path: Path) -> tuple[list[tuple[float, bool]], dict[float, np.nda
     # The same subtraction of floats as in the code under test, so that times are equal bit by bit.
     times = [float(frame.pts * base) - float(start * base) for frame in frames]
     shown = [(time, frame.pts in keys) for time, frame in zip(times, frames, strict=True)]
-    images = [with_square_pixels(f.to_image(), shape) for f in frames]
-    squares = {t: fitted(image, PIXELS) for t, image in zip(times, images, strict=True)}
-    return shown, squares, duration
+    decoded = dict(zip(times, frames, strict=True))
+
+    @cache
+    def square(time: float) -> np.ndarray:
+        return fitted(with_square_pixels(decoded[time].to_image(), shape), PIXELS)
+
+    return shown, square, duration
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +108,7 @@ def with_square_pixels(image: Image.Image, shape: Fraction | None) -> Image.Imag
 
 
 def require_same(decoder: Decoder, path: Path, rules: list[str]) -> None:
-    shown, squares, duration = everything(path)
+    shown, square, duration = everything(path)
     until = max(duration, shown[-1][0] + 0.04)  # a frame is shown for 0.04 s at the least
     for rule in map(Sampling.parse, rules):
         decoder.sampling = rule
@@ -107,7 +116,7 @@ def require_same(decoder: Decoder, path: Path, rules: list[str]) -> None:
             got = list(reading)
         assert [f.time for f in got] == slow_choice(rule, shown, duration, until), rule
         for frame in got:
-            np.testing.assert_array_equal(frame.pixels, squares[frame.time], str(rule))
+            np.testing.assert_array_equal(frame.pixels, square(frame.time), str(rule))
         assert reading.note == "", rule
         assert reading.info.duration == pytest.approx(duration, abs=0.05)
 
