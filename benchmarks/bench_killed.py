@@ -103,7 +103,7 @@ def make_videos(folder: Path, files: int) -> None:
     for number in range(files - OTHERS):
         coarse = source.integers(0, 256, (40, 6, 8, 3), dtype=np.uint8).repeat(4, axis=0)
         pictures = (Image.fromarray(one).resize((160, 90)) for one in coarse)
-        encode_pictures(pictures, folder / f"{number:02d}.mp4")
+        encode_pictures(pictures, folder / f"{number:02d}.mp4", size=(160, 90))
         (folder / f"{number:02d}.srt").write_text(SUBTITLES.format(number))
     for number in range(OTHERS - 1):
         shutil.copy(folder / f"{number:02d}.mp4", folder / f"copy{number}.mp4")
