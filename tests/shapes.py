@@ -23,7 +23,8 @@ from jaxtyping import AbstractArray, jaxtyped
 
 PACKAGE = "reeltune"
 ARRAYS = {torch.Tensor, torch.nn.Parameter, np.ndarray, np.memmap}  # not what a tracer has instead
-WHOLE = {str, bytes, range}  # which have parts that no check looks at
+WHOLE = {str, bytes, range}  # which have parts that no check looks at, as has what Arrow defines
+ARROW = "pyarrow.lib"
 MOST = 64  # parts of a container that are looked at in each call
 Compile = Callable[[bytes, str], CodeType]
 
@@ -70,7 +71,7 @@ def kind_of(value: Any) -> Hashable:
     if kind in (tuple, list, dict) and len(value) <= MOST:
         parts = (*value, *value.values()) if kind is dict else value
         return kind, *map(kind_of, parts)
-    if isinstance(value, Iterable) and kind not in WHOLE:
+    if isinstance(value, Iterable) and kind not in WHOLE and kind.__module__ != ARROW:
         raise Unlike
     return kind
 
