@@ -23,6 +23,7 @@ from reeltune.search.report import Report
 from reeltune.search.store import table as _table
 from reeltune.search.store.changes import undo
 from reeltune.search.store.manifest import FILE_NAME, Manifest
+from search.made_once import MadeOnce
 
 Clip = Callable[..., Path]
 
@@ -62,12 +63,22 @@ def test_what_is_excluded_leaves_the_library_and_stays_out(videos: Path, model: 
     assert verify(library(videos)).faults == []
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, model: str) -> MadeOnce:
+    return MadeOnce(tmp_path_factory.mktemp("made"), lambda videos: run(videos, model))
+
+
 @pytest.fixture
-def excluding(videos: Path, model: str) -> Path:
+def indexed(made: MadeOnce) -> Path:
+    """Videos of a library that holds them all."""
+    return made.anew()
+
+
+@pytest.fixture
+def excluding(indexed: Path, model: str) -> Path:
     """Videos of a library that was told later to leave one out."""
-    run(videos, model)
-    run(videos, model, exclude=("two.*",))
-    return videos
+    run(indexed, model, exclude=("two.*",))
+    return indexed
 
 
 def test_a_lost_manifest_comes_back_with_what_was_excluded_later(
@@ -97,29 +108,27 @@ def test_undo_takes_back_what_was_excluded_and_brings_it_back(excluding: Path, m
 
 
 def test_a_run_that_is_killed_before_the_table_knows_what_is_excluded_excludes_it(
-    videos: Path, model: str
+    indexed: Path, model: str
 ) -> None:
-    run(videos, model)
-    manifest = Manifest.read(library(videos))
-    manifest.choosing(manifest.choices._replace(exclude=("two.*",))).write(library(videos))
-    assert verify(library(videos)).faults == []
-    assert names(run(videos, model).removed) == ["two.mp4"]
-    (library(videos) / FILE_NAME).unlink()
-    repair(library(videos))
-    assert Manifest.read(library(videos)).exclude == ("two.*",)
+    manifest = Manifest.read(library(indexed))
+    manifest.choosing(manifest.choices._replace(exclude=("two.*",))).write(library(indexed))
+    assert verify(library(indexed)).faults == []
+    assert names(run(indexed, model).removed) == ["two.mp4"]
+    (library(indexed) / FILE_NAME).unlink()
+    repair(library(indexed))
+    assert Manifest.read(library(indexed)).exclude == ("two.*",)
 
 
-def test_an_ignore_file_takes_out_what_was_there(videos: Path, model: str) -> None:
-    run(videos, model)
-    (videos / ".reeltuneignore").write_text("*.mp4\n")
-    report = run(videos, model)
+def test_an_ignore_file_takes_out_what_was_there(indexed: Path, model: str) -> None:
+    (indexed / ".reeltuneignore").write_text("*.mp4\n")
+    report = run(indexed, model)
     assert (names(report.removed), report.exit_code) == (["green.mp4", "red.mp4", "two.mp4"], 0)
-    assert held(videos) == set()
+    assert held(indexed) == set()
     with pytest.raises(
         DataError,
         match=r"there is no video in .+ \(4 other files were passed over: 3 excluded, 1 h",
     ):
-        index([str(videos)], videos.parent / "new", Choice(model=model))
+        index([str(indexed)], indexed.parent / "new", Choice(model=model))
 
 
 def test_the_copy_of_an_excluded_file_is_stored_from_its_own_place(
