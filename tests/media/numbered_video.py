@@ -1,6 +1,8 @@
 """Real video files whose every frame carries its own number, so that a test can read it back."""
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,6 +29,23 @@ def number_of(pixels: np.ndarray) -> int:
     return int(sum(1 << bit for bit, on in enumerate(bars) if on))
 
 
+@contextmanager
+def as_scheduled() -> Iterator[None]:
+    """Leave the process scheduled as it was.
+
+    Where root runs it, SVT-AV1 has its caller go before all that others do on the machine, and each
+    process that the caller then starts: a test run starved whatever else was there.
+    """
+    if not hasattr(os, "sched_setscheduler"):  # which Linux has
+        yield
+        return
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, *before)
+
+
 def write_numbered(
     path: Path,
     times_ms: Iterable[int] = range(0, 10_000, 40),
@@ -47,7 +66,7 @@ def write_numbered(
     if key in ENCODED:
         path.write_bytes(ENCODED[key])
         return path
-    with av.open(str(path), "w", options=muxer or {}) as container:
+    with as_scheduled(), av.open(str(path), "w", options=muxer or {}) as container:
         stream = container.add_stream(codec, rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
         stream.codec_context.gop_size = gop

@@ -1,5 +1,6 @@
 """The frames of every kind of file against the obvious way: decode all, then pick."""
 
+import os
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import cache
@@ -151,6 +152,13 @@ def test_one_endless_group_of_pictures_is_read_once(
 ) -> None:
     path = numbered(tmp_path / "screen.mp4", range(0, 120_000, 200), gop=10_000)
     require_same(decoder, path, ["uniform 6", "gap 2", "keyframe"])
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="Linux has it")
+def test_writing_av1_gives_the_tests_no_priority(numbered: Numbered, tmp_path: Path) -> None:
+    before = os.sched_getscheduler(0)
+    numbered(tmp_path / "first.mkv", [0, 40], codec="libsvtav1", preset="12")
+    assert os.sched_getscheduler(0) == before
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm"])
