@@ -82,6 +82,7 @@ SMALL = {  # what is set so that a line takes a second; by how the line begins
     "evaluate de-released": ("options.collection=msrvtt10k", "options.feature=clip"),
     "evaluate released": ("options.collection=msrvtt10k", "options.feature=clip"),
     "evaluate runs/toybox/": ("options.size=tiny",),
+    "evaluate merged --benchmark": (),
     "evaluate merged": ("options.size=tiny",),
 }
 PARSED_ONLY = {  # lines that are not run here, and why; their options are checked all the same
