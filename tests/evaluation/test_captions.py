@@ -4,6 +4,7 @@ import random
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from reeltune.evaluation import captions
 from reeltune.evaluation import java as _java
 from reeltune.evaluation._cider_d import cider_d
 from reeltune.evaluation._rouge_l import longest_common, rouge_l
-from reeltune.evaluation.bleu import bleu
+from reeltune.evaluation.bleu import bleu, bleu_of, bleus_of
 from reeltune.evaluation.captions import caption_report, split_words
 
 WORDS = st.lists(st.sampled_from(tuple("amtro,.")), min_size=1, max_size=9)
@@ -84,6 +85,18 @@ def test_numbers_by_hand() -> None:
     assert cider_d(found, truth) == [0.0], "in a corpus of one segment no n-gram is rare"
     assert bleu([["a", "a", "a"]], [[["a"]]])[0] == pytest.approx(1 / 3), "counts are clipped"
     assert bleu([["a"]], [[["a", "b"]]])[0] == pytest.approx(2.718281828 ** (1 - 2)), "brevity"
+
+
+def test_bleu_of_many_draws_is_that_of_each() -> None:
+    rng = np.random.default_rng(3)
+    made = np.cumsum(rng.integers(0, 5, (200, 4))[:, ::-1], axis=1)[:, ::-1]
+    right = rng.integers(0, made + 1)
+    lengths = rng.integers(0, 30, (200, 2))
+    rows = np.concatenate([right, made, lengths], axis=1) / 7
+    rows[0] = 0
+    np.testing.assert_allclose(bleus_of(rows), [bleu_of(row) for row in rows], rtol=1e-12)
+    with pytest.raises(FloatingPointError):
+        bleus_of(-rows[1:])
 
 
 def test_the_same_sentence_is_worth_everything() -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 
 Words = Sequence[str]
 ORDERS = 4
@@ -45,6 +45,20 @@ def bleu_of(counts: Shaped[np.ndarray, " C"]) -> list[float]:
     return [
         brevity * math.prod(precisions[:order]) ** (1 / order) for order in range(1, ORDERS + 1)
     ]
+
+
+def bleus_of(counts: Float[np.ndarray, "R C"]) -> Float[np.ndarray, "R 4"]:
+    """What `bleu_of` makes of each of R rows, such as draws of a bootstrap.
+
+    Raises FloatingPointError for rows that no segments add, such as negative ones.
+    """
+    right, made = counts[:, :ORDERS], counts[:, ORDERS:-2]
+    with np.errstate(divide="raise", over="raise", invalid="raise"):
+        ratio = (counts[:, -2] + TINY) / (counts[:, -1] + SMALL)
+        brevity = np.exp(1 - 1 / np.minimum(ratio, 1))
+        precisions = np.cumprod((right + TINY) / (made + SMALL), axis=1)
+        roots = precisions ** (1 / np.arange(1, ORDERS + 1))
+    return np.asarray(brevity[:, None] * roots)
 
 
 def ngrams(words: Words, order: int) -> Counter[Words]:

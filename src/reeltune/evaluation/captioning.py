@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import ConfigDict
 from rich.table import Table
 
-from reeltune.evaluation.bleu import ORDERS, bleu_of
+from reeltune.evaluation.bleu import ORDERS, bleus_of
 from reeltune.evaluation.bootstrap import bounds, resampled_means
 from reeltune.evaluation.captions import CaptionReport
 from reeltune.evaluation.comparison import Comparison, Difference, alone, between
@@ -67,7 +67,7 @@ class CaptioningReport:
         shares = times / times.sum(axis=1, keepdims=True)
         found = {name: shares @ np.array(list(self.segments[name].values())) for name in MEANS}
         counts = np.array(list(self.counts["bert"].values()))  # (N, C)
-        bleus = 100 * np.array([bleu_of(mean) for mean in shares @ counts])  # (R, 4)
+        bleus = 100 * bleus_of(shares @ counts)  # (R, 4)
         return found | {name: bleus[:, i] for i, name in enumerate(BLEUS)}
 
     def markdown(self) -> list[str]:
@@ -190,4 +190,4 @@ def resampled_bleu(counts: Int[np.ndarray, "N C"], seed: int = 0) -> Float[np.nd
     """BLEU-1 to BLEU-4, times 100, of each draw of clips."""
     ones = np.ones(len(counts), int)
     means = resampled_means(counts.astype(float), ones, np.random.default_rng(seed))
-    return 100 * np.array([bleu_of(mean) for mean in means])
+    return 100 * bleus_of(means)
