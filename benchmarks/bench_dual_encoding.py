@@ -41,7 +41,8 @@ def materialised(text: Tensor, video: Tensor) -> Tensor:
 
 
 def plain_loss(model: DualEncoding, batch: Batch) -> Tensor:
-    video, text = model.video(batch.frames, batch.mask), model.text(*vars(batch.tokens).values())
+    video = model.video(batch.frames, batch.mask)
+    text = model.text(batch.tokens.ids, batch.tokens.mask)
     target, size = batch.targets["concepts"], len(batch.video)
     ours = (video.logits.sigmoid(), text.logits.sigmoid())
     loss = triplet(text.latent @ video.latent.T) + triplet(materialised(ours[1], ours[0]))

@@ -22,6 +22,7 @@ import pyarrow as pa
 from _line import emit
 from _moments import CHUNK, World, columns, manifest
 from reeltune.search.query import answer
+from reeltune.search.store.dataset import Table
 from reeltune.search.store.gallery import Gallery
 from reeltune.search.store.schema import schema
 
@@ -55,7 +56,7 @@ def peak() -> int:
 def opened(uri: str) -> dict[str, float]:
     """Open the table in this process, and answer one query."""
     before, start = peak(), time.perf_counter()
-    table = lance.dataset(uri)
+    table = Table(lance.dataset(uri))
     gallery = Gallery.read(table)
     seconds, most = time.perf_counter() - start, peak() - before
     query = np.zeros(table.schema.field("vector").type.list_size, np.float32)

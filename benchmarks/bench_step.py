@@ -122,7 +122,9 @@ def batch_for(model: Any, chosen: argparse.Namespace) -> Batch:
         frames = torch.randn(*shape, width)
     texts = [TEXTS[n % len(TEXTS)] for n in range(chosen.batch)]
     concepts = getattr(model.config, "concepts", 0)
-    targets = {"concepts": torch.rand(chosen.batch, concepts)} if concepts else {}
+    targets = {"label": torch.arange(chosen.batch) % 3}  # for a model that is always asked
+    if concepts:
+        targets["concepts"] = torch.rand(chosen.batch, concepts)
     mask = torch.ones(shape, dtype=torch.bool)
     return Batch(frames, mask, model.tokenize(texts), torch.arange(chosen.batch), targets)
 
