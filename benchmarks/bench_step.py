@@ -29,6 +29,10 @@ from reeltune.training.settings import Settings
 from reeltune.types import Batch
 
 QUICK = ["--steps", "3"]
+FIGURES = {
+    "models/*/seconds": ("lower", "seconds of processor a step"),
+    "models/*/step_MB": ("lower", "memory of a step beyond that of the model, MB"),
+}
 
 TEXTS = ["a man plays the guitar on a stage", "two dogs run in the snow"]
 TRUE: dict[str, tuple[int, dict[str, Any]]] = {  # frames of a clip, and what the settings need
@@ -47,8 +51,8 @@ def main() -> None:
     elif chosen.true:
         emit("a step of training at true size", **apart(chosen.true, chosen))
     else:
-        rows = [apart(name, chosen) for name in names("models") if is_trained(name)]
-        emit("a step of training of each tiny model", batch=chosen.batch, models=rows)
+        found = {name: apart(name, chosen) for name in names("models") if is_trained(name)}
+        emit("a step of training of each tiny model", batch=chosen.batch, models=found)
 
 
 def arguments() -> argparse.Namespace:

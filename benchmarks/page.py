@@ -23,8 +23,7 @@ HEAD = """# Benchmarks
 figures got worse since the run before on the same machine. A figure "beside" something else is a
 ratio within one run, which says more than seconds do, because machines differ and are shared.
 
-![The ratios of this page, beside their peers](benchmarks.png)
-"""
+![The ratios of this page, beside their peers](benchmarks.png)"""
 
 
 def newest(lines: list[Kept]) -> dict[str, list[Kept]]:
@@ -36,19 +35,23 @@ def newest(lines: list[Kept]) -> dict[str, list[Kept]]:
 
 
 def table(plan: Plan, lines: list[Kept]) -> str:
-    """A section: the question, and the figures that the benchmark names."""
-    rows = ["| run | figure | what it is | value | better |", "|---|---|---|--:|---|"]
-    for one in lines:
-        for path, value, better, meaning in one.figures(plan):
-            rows.append(f"| {one.label} | `{path}` | {meaning} | {value:,g} | {better} |")
+    """A section: the question, and the figures that the benchmark names, run by run."""
     where = sorted({f"{one.commit}, {one.run[:10]}, {one.machine}" for one in lines})
-    return "\n".join([f"## {plan.question}\n", f"`{plan.file.name}`: {'; '.join(where)}\n", *rows])
+    found = [f"## {plan.question}", f"`{plan.file.name}`: {'; '.join(where)}"]
+    for one in lines:
+        rows = [
+            f"| `{path}` | {meaning} | {value:,g} | {better} |"
+            for path, value, better, meaning in one.figures(plan)
+        ]
+        head = ["| figure | what it is | value | better |", "|---|---|--:|---|"]
+        found += [f"{one.label}:", "\n".join([*head, *rows])] if rows else []
+    return "\n\n".join(found)
 
 
 def ratios(plan: Plan, lines: list[Kept]) -> list[tuple[str, float, str]]:
     """What is plotted: a label, the ratio, and which is better."""
     return [
-        (f"{plan.name}: {one.label}, {path}", value, better)
+        (f"{plan.name}: {path}", value, better)
         for one in lines
         for path, value, better, meaning in one.figures(plan)
         if meaning.startswith("beside") and value > 0
@@ -70,8 +73,8 @@ def plot(bars: list[tuple[str, float, str]], file: Path) -> None:
     axes.set_yticks(range(len(bars)), [label for label, _, _ in bars], fontsize=7)
     axes.set_xscale("log")
     axes.axvline(1, color="black", linewidth=0.8)
-    axes.set_xlabel("ratio to the peer in the same run; green is ours ahead, red is ours behind")
-    axes.invert_yaxis()
+    axes.set_xlabel("beside the peer in the same run: better in green, worse in red")
+    axes.set_ylim(len(bars), -1)
     figure.savefig(file, dpi=110)
     plt.close(figure)
 

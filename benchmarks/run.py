@@ -1,6 +1,6 @@
 """Run the benchmarks and keep their JSON lines in benchmarks/results.jsonl.
 
-    python benchmarks/run.py quick            # those that take under a minute each
+    python benchmarks/run.py quick            # those that take minutes at most
     python benchmarks/run.py full             # all, which takes hours
     python benchmarks/run.py full query index
 

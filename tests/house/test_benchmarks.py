@@ -82,7 +82,8 @@ def test_the_page_shows_the_newest_line_of_each_question(tmp_path: Path) -> None
     found = run("page.py", "--results", str(file), "--page", str(page))
     assert found.returncode == 0, found.stderr
     text = page.read_text()
-    assert "| indexing? | `ratio` | beside opening" in text
+    assert "\nindexing?:\n\n| figure |" in text
+    assert "| `ratio` | beside opening" in text
     assert "| 2 | lower |" in text
     assert "| 1 | lower |" not in text
     assert "`bench_index.py`: c2, 2026-01-02" in text
