@@ -30,7 +30,8 @@ def stopped(running: "subprocess.Popen[str]") -> tuple[str, str]:
     began = time.monotonic()
     running.send_signal(signal.SIGINT)
     said = running.communicate(timeout=120)
-    assert time.monotonic() - began < SOON
+    took = time.monotonic() - began
+    assert took < SOON, f"{took:.1f} s: {running.args}, {said}"
     assert running.returncode == 130, said
     assert "Traceback" not in said[1]
     return said
