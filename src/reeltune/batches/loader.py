@@ -266,10 +266,13 @@ def readable(
             reason = error.reason if isinstance(error, MediaError) else str(error)
             faults[_clip(pair)] = reason
 
-    with ThreadPoolExecutor() as pool:
+    pool = ThreadPoolExecutor()
+    try:
         for done, _ in enumerate(pool.map(attempt, clips.values()), 1):
             if progress is not None:
                 progress(done, len(clips))
+    finally:  # Ctrl-C may come before `map` has submitted all, which then cancels none
+        pool.shutdown(cancel_futures=True)
     kept = [pair for pair in pairs if _clip(pair) not in faults]
     return kept, {pair.video: faults[_clip(pair)] for pair in pairs if _clip(pair) in faults}
 

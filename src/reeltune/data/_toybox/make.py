@@ -105,8 +105,11 @@ def _lines(folder: Path, every: list[Task]) -> Iterable[str]:
     if len(every) < 100:
         yield from map(work, every)
         return
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
         yield from pool.map(work, every)
+    finally:  # Ctrl-C may come before `map` has submitted all, which then cancels none
+        pool.shutdown(cancel_futures=True)
 
 
 def _write(folder: Path, task: Task) -> str:
