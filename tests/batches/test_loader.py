@@ -1,9 +1,6 @@
 """Pairs to batches: which pairs, in which order, which frames, padded how."""
 
 import itertools
-import os
-import signal
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -286,24 +283,6 @@ def test_readable_names_what_cannot_be_read_and_keeps_the_rest(
     assert faults.keys() == {"noise", "empty", "gone", "folder", "t far"}
     assert all(reason and "\n" not in reason for reason in faults.values())
     assert faults["gone"] == "cannot be read: No such file or directory"
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-def test_ctrl_c_waits_for_no_clip_that_was_not_begun() -> None:
-    begun: list[str] = []
-
-    class Slow:
-        def read(self, pair: Pair) -> np.ndarray:
-            begun.append(pair.video)
-            if len(begun) == 1:  # while the others are handed out, many of which are by then
-                time.sleep(0.1)
-                os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.01)
-            return np.zeros((1, 3, 1, 1), np.uint8)
-
-    with pytest.raises(KeyboardInterrupt):
-        readable(Slow(), pairs_of(20_000, captions=1))
-    assert len(begun) < 500
 
 
 def test_readable_says_the_same_without_a_cache(tmp_path: Path, footage: list[Pair]) -> None:
