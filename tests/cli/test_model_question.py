@@ -4,15 +4,15 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from huggingface_hub import constants
 from typer.testing import CliRunner
 
 from cli.on_terminal import in_terminal, terminal
+from local_server import answering
 from reeltune.cli.app import app
 from reeltune.cli.model_question import answers_file, model_for_new, preferred
 
@@ -114,13 +114,8 @@ def hub_of_every_model() -> Iterator[str]:
             self.end_headers()
             self.wfile.write(said)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with answering(Answer) as address:
+        yield address
 
 
 @terminal

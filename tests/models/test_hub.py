@@ -4,14 +4,14 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
 from hf_folders import clip_folder
 
+from local_server import answering
 from reeltune.errors import CheckpointError
 from reeltune.models.clip import load
 from reeltune.models.opening.hub import fetch
@@ -72,13 +72,8 @@ def hub(commits: dict[str, dict[str, bytes]], pulls: list[dict[str, object]]) ->
         mark = hashlib.sha1(data).hexdigest()
         return {"type": "file", "path": name, "size": len(data), "oid": mark}
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with answering(Answer) as address:
+        yield address
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ import pytest
 from reeltune import Library
 from reeltune.search.hit_fields import fields_of
 from reeltune.search.ingest import Choice, index
-from reeltune.serve.jobs import ENDED
 from reeltune.serve.settings import Settings
+from serve.ended_job import ended
 from serve.running import running
 
 Clip = Callable[..., Path]
@@ -80,11 +80,7 @@ def add(server: httpx.Client, folder: Path) -> None:
     """Bring in a folder by a job, in its own process."""
     wanted = {"kind": "index", "paths": [str(folder)]}
     job = server.post("/api/jobs", json=wanted).raise_for_status().json()
-    end = time.monotonic() + LONG
-    while job["state"] not in ENDED:
-        assert time.monotonic() < end, job
-        time.sleep(0.02)
-        job = server.get(f"/api/jobs/{job['id']}").json()
+    job = ended(server, job, LONG)
     assert (job["state"], len(job["result"]["indexed"])) == ("done", 1), job
 
 

@@ -2,17 +2,16 @@
 
 import json
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from reeltune import Library
-from reeltune.serve.jobs import ENDED, WORKER
+from reeltune.serve.jobs import WORKER
 from reeltune.serve.settings import Settings
+from serve.ended_job import ended
 from serve.running import running
 
 Clip = Callable[..., Path]
@@ -43,22 +42,11 @@ def server(place: Path, exported_model: str) -> Iterator[httpx.Client]:
         yield client
 
 
-def ended(server: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
-    """A job when it has ended."""
-    until = time.monotonic() + SOON
-    while time.monotonic() < until:
-        now = server.get(f"/api/jobs/{job['id']}").json()
-        if now["state"] in ENDED:
-            return now
-        time.sleep(0.05)
-    raise AssertionError(f"the job goes on: {now}")
-
-
 def test_a_folder_is_brought_in_and_a_video_taken_out(server: httpx.Client, place: Path) -> None:
     folder = str(place / "root" / "trips")
     added = server.post("/api/jobs", json={"kind": "index", "paths": [folder]})
     assert (added.status_code, added.json()["kind"]) == (202, "index")
-    done = ended(server, added.json())
+    done = ended(server, added.json(), SOON)
     assert (done["state"], done["error"]) == ("done", None)
     assert [Path(one["path"]).name for one in done["result"]["indexed"]] == ["blue.mp4", "red.mp4"]
     (failed,) = done["result"]["failed"]
@@ -80,7 +68,7 @@ def test_jobs_wait_for_each_other_and_can_be_stopped(server: httpx.Client, place
     first, second = (server.post("/api/jobs", json=wanted).json() for _ in range(2))
     assert server.delete(f"/api/jobs/{second['id']}").json()["state"] == "stopped"
     server.delete(f"/api/jobs/{first['id']}")
-    assert ended(server, first)["state"] in ("stopped", "done")
+    assert ended(server, first, SOON)["state"] in ("stopped", "done")
     assert Library(place / "lib").verify().faults == []
 
 
