@@ -200,3 +200,59 @@ def test_ctrl_c_in_the_middle_ends_what_has_children(
             assert running.poll() is None, running.communicate()
             time.sleep(0.02)
         assert stopped(running)[1].splitlines()[-1] == last
+
+
+LOCKS = """
+import os, signal, threading, time
+from reeltune.cli.stopping import hear_all
+
+hear_all()
+mark, done = threading.Semaphore(1), []
+
+def ask():
+    for _ in range(200):
+        time.sleep(0.002)
+        os.kill(os.getpid(), signal.SIGINT)
+    done.append(True)
+
+threading.Thread(target=ask, daemon=True).start()
+heard = left = 0
+while not done:
+    try:
+        while not done:
+            mark.acquire(timeout=0)
+            mark.release()
+    except KeyboardInterrupt:
+        heard += 1
+    if mark._cond._lock.locked():
+        left += 1
+        mark = threading.Semaphore(1)
+print(heard > 0, left)
+"""
+
+
+def test_ctrl_c_leaves_no_lock_taken() -> None:
+    """Python's own handler leaves one in five taken here, and a pool that then ends never does."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOCKS], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("True 0\n", "")
+
+
+def test_ctrl_c_is_heard_while_a_lock_is_waited_for() -> None:
+    program = (
+        "import threading\n"
+        "from reeltune.cli.stopping import hear_all\n"
+        "hear_all()\n"
+        "print('waiting', flush=True)\n"
+        "event = threading.Event()\n"
+        "event.wait()\n"
+    )
+    running = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert running.stdout is not None
+    assert running.stdout.readline() == "waiting\n"
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=30)
+    assert errors.endswith("KeyboardInterrupt\n")

@@ -1,12 +1,13 @@
 """Pairs to batches: frames through the cache, decoded ahead in threads, in an order by seed."""
 
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from jaxtyping import Int, Shaped
 from torch.nn.utils.rnn import pad_sequence
 
 from reeltune.batches.frame_cache import FrameCache, Frames, Wanted
+from reeltune.batches.in_threads import in_threads
 from reeltune.errors import DataError, MediaError
 from reeltune.media.decoder import Decoder
 from reeltune.media.sampling import Sampling
@@ -212,19 +214,14 @@ class Loader:
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         """Batches of an epoch from batch `start` on."""
         chosen = self.order.epoch(number)[start:]
-        pool = ThreadPoolExecutor(self._threads)
-        try:
-            waiting = [[pool.submit(self._frames, i) for i in some] for some in chosen[:AHEAD]]
-            for place, some in enumerate(chosen):
-                if place + AHEAD < len(chosen):
-                    later = chosen[place + AHEAD]
-                    waiting.append([pool.submit(self._frames, i) for i in later])
-                yield self._batch(some, [future.result() for future in waiting.pop(0)])
-        finally:  # also where the run stops in mid-epoch, which need not wait for what is ahead
-            pool.shutdown(cancel_futures=True)
+        each = (int(i) for some in chosen for i in some)
+        frames = in_threads(self._frames, each, self._threads, AHEAD * self.order.batch)
+        with closing(frames):  # where the run stops in mid-epoch it does not wait for what is ahead
+            for some in chosen:
+                yield self._batch(some, list(islice(frames, len(some))))
 
-    def _frames(self, index: np.integer[Any]) -> Clip:
-        return self._reader.read(self.order.pairs[int(index)])
+    def _frames(self, index: int) -> Clip:
+        return self._reader.read(self.order.pairs[index])
 
     def _batch(self, some: Int[np.ndarray, " B"], frames: list[Clip]) -> Batch:
         pairs = [self.order.pairs[int(i)] for i in some]
@@ -266,13 +263,11 @@ def readable(
             reason = error.reason if isinstance(error, MediaError) else str(error)
             faults[_clip(pair)] = reason
 
-    pool = ThreadPoolExecutor()
-    try:
-        for done, _ in enumerate(pool.map(attempt, clips.values()), 1):
+    threads = os.cpu_count() or 1
+    with closing(in_threads(attempt, clips.values(), threads, 2 * threads)) as attempts:
+        for done, _ in enumerate(attempts, 1):
             if progress is not None:
                 progress(done, len(clips))
-    finally:  # Ctrl-C may come before `map` has submitted all, which then cancels none
-        pool.shutdown(cancel_futures=True)
     kept = [pair for pair in pairs if _clip(pair) not in faults]
     return kept, {pair.video: faults[_clip(pair)] for pair in pairs if _clip(pair) in faults}
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from reeltune.errors import ReeltuneError, in_short
-from reeltune.training.interrupts import interrupt
+from reeltune.training.interrupts import Raising, interrupt
 
 PAUSE = 0.2  # s between two words about progress
 Outlet = Callable[[dict[str, Any]], None]
@@ -121,7 +121,7 @@ KINDS = {"index": index, "tune": tune, "reindex": reindex}
 def main() -> None:
     """Do the one job that is asked for."""
     gc.set_threshold(10_000)  # as the command line does
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, Raising())
     orders, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else prints must not get between the lines
     order = json.loads(orders.readline())

@@ -1,14 +1,18 @@
-"""Ctrl-C that waits a little for the end of a step, so that no half-made step is ever saved."""
+"""Ctrl-C that waits a little: for the end of a step, so that no half-made step is ever saved, and
+while Python takes or lets go of a lock, which would otherwise stay taken."""
 
 import math
 import os
 import signal
 import threading
 import time
-from _thread import interrupt_main
+from _thread import interrupt_main, start_new_thread
+from collections.abc import Callable
 from types import FrameType
 
 GRACE = 1.0  # s that a step has to end by itself
+SOON = 0.02  # s until a Ctrl-C that could not be raised comes again
+WAITING = {"wait", "join", "_wait_for_tstate_lock", "_shutdown"}  # what blocks in `threading`
 TORCHRUN = "TORCHELASTIC_RUN_ID"  # a variable that torchrun sets for its processes
 
 
@@ -22,7 +26,7 @@ class Interrupts:
 
     def __enter__(self) -> "Interrupts":
         self.came, self._first = False, math.inf
-        self._late: threading.Timer | None = None
+        self._is_settled = False
         self._is_main = threading.current_thread() is threading.main_thread()
         if self._is_main:
             self._before = signal.signal(signal.SIGINT, self._note)
@@ -35,8 +39,7 @@ class Interrupts:
 
     def settle(self) -> None:
         """Let only a second Ctrl-C interrupt what follows."""
-        if self._late is not None:
-            self._late.cancel()
+        self._is_settled = True
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.came and time.monotonic() - self._first < 0.9 * GRACE:
@@ -48,9 +51,50 @@ class Interrupts:
         self.came, self._first = True, time.monotonic()
         if TORCHRUN not in os.environ:
             signal.signal(signal.SIGINT, self._before)
-        self._late = threading.Timer(GRACE, interrupt)
-        self._late.daemon = True
-        self._late.start()
+        interrupt_in(GRACE, unless=lambda: self._is_settled)
+
+
+class Raising:
+    """A handler of Ctrl-C that raises `KeyboardInterrupt`, as Python's own does, but not within the
+    functions of `threading` that take and let go of locks.
+
+    Those are written in Python, so that Python's own handler may end them between the two: a lock
+    stays taken then, and whoever wants it next, such as a pool that ends, waits for ever. There
+    Ctrl-C comes again `SOON`, and is raised all the same after `GRACE`.
+    """
+
+    def __init__(self) -> None:
+        self._since = math.inf
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if _has_to_do_with_locks(frame):
+            self._since = min(self._since, time.monotonic())
+            if time.monotonic() - self._since < GRACE:
+                interrupt_in(SOON)
+                return
+        self._since = math.inf
+        raise KeyboardInterrupt
+
+
+def _has_to_do_with_locks(frame: FrameType | None) -> bool:
+    code = frame.f_code if frame else None
+    return (
+        code is not None and code.co_filename == threading.__file__ and code.co_name not in WAITING
+    )
+
+
+def interrupt_in(seconds: float, unless: Callable[[], bool] = lambda: False) -> None:
+    """Ctrl-C in the main thread so many seconds from now, unless it is not wanted any more by then.
+
+    A handler of signals may call it, as no lock of `threading` is taken.
+    """
+
+    def late() -> None:
+        time.sleep(seconds)
+        if not unless():
+            interrupt()
+
+    start_new_thread(late, ())
 
 
 def interrupt() -> None:

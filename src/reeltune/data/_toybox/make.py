@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import partial
@@ -14,6 +14,7 @@ import numpy as np
 from filelock import FileLock
 from jaxtyping import UInt8
 
+from reeltune.batches.in_threads import in_threads
 from reeltune.data._toybox.language import captions, mood, questions, transcript
 from reeltune.data._toybox.render import FRAMES, RATE, SIDE, Look, frames
 from reeltune.data._toybox.world import Script, draw_scripts
@@ -89,27 +90,17 @@ def _make(folder: Path, size: str, seed: int, progress: Progress) -> None:
     (folder / "videos").mkdir(exist_ok=True)
     every = list(tasks(size, seed))
     lines: dict[str, list[str]] = {subset: [] for subset in SIZES[size]}
-    for done, (task, line) in enumerate(zip(every, _lines(folder, every), strict=True), 1):
-        lines[task.subset].append(line)
-        progress(done, len(every))
+    threads = os.cpu_count() or 1
+    with closing(in_threads(partial(_write, folder), every, threads, 2 * threads)) as made:
+        for done, (task, line) in enumerate(zip(every, made, strict=True), 1):
+            lines[task.subset].append(line)
+            progress(done, len(every))
     for subset, written in lines.items():
         (folder / f"{subset}.jsonl").write_text("\n".join(written) + "\n", encoding="utf-8")
     facts = {"version": VERSION, "size": size, "seed": seed, "clips": SIZES[size]}
     half = folder / f".{FINISHED}"
     half.write_text(json.dumps(facts), encoding="utf-8")
     half.replace(folder / FINISHED)
-
-
-def _lines(folder: Path, every: list[Task]) -> Iterable[str]:
-    work = partial(_write, folder)
-    if len(every) < 100:
-        yield from map(work, every)
-        return
-    pool = ThreadPoolExecutor(os.cpu_count())
-    try:
-        yield from pool.map(work, every)
-    finally:  # Ctrl-C may come before `map` has submitted all, which then cancels none
-        pool.shutdown(cancel_futures=True)
 
 
 def _write(folder: Path, task: Task) -> str:
