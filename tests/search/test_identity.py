@@ -14,12 +14,10 @@ from hypothesis import strategies as st
 from reeltune.media.decoder import Decoder
 from reeltune.media.files import find
 from reeltune.media.progress import Silent
-from reeltune.models.opening.open import open_encoder
-from reeltune.search._by_torch import ByTorch
 from reeltune.search._gather import Gatherer
 from reeltune.search._known import Known
 from reeltune.search._prune import gone_below
-from reeltune.search._usual import Baseline
+from reeltune.search.encoder import Encoder
 from reeltune.search.engines.local import Meter, Run
 from reeltune.search.engines.local_readers import LocalWorker, Readers
 from reeltune.search.maintain import verify
@@ -58,9 +56,8 @@ class World:
 
     home: Path
     contents: list[bytes]
-    model: Any
+    encoder: Encoder
     decoder: Decoder
-    baseline: Baseline
 
     @property
     def videos(self) -> Path:
@@ -105,7 +102,7 @@ class World:
         manifest = Manifest(
             model="m",
             fingerprint="f",
-            dim=self.model.dim,
+            dim=self.encoder.arrays.dim,
             sampling=str(self.decoder.sampling),
             segments="s",
         )
@@ -115,9 +112,9 @@ class World:
             _table.create(library, manifest)
         root = str(self.videos / below)
         files, report = find([root]).files, Report(str(library))
-        gatherer = Gatherer(self.model, self.baseline, MomentSettings())
+        gatherer = Gatherer(self.encoder, MomentSettings())
         run = Run(library, manifest, gatherer, Meter(Silent()), report)
-        shared = Shared(self.decoder)
+        shared = Shared(lambda: self.decoder)
         run.all(Readers(files, Known.read(library, [root]), lambda: shared, 1, Silent()))
         if prune:
             gone, _ = gone_below([root], list(Known.read(library).by_video.values()), "all")
@@ -153,11 +150,10 @@ def world(tmp_path_factory: pytest.TempPathFactory, model: str, clip: Clip) -> A
     clips = [
         clip(home / f"{at}.mp4", colour, seconds=0.3 + at / 10) for at, colour in enumerate(colours)
     ]
-    opened = open_encoder(model, device="cpu")
+    encoder = Encoder.named(model, "cpu", None, None)
     contents = [path.read_bytes() for path in clips]
-    with Decoder(opened.pixels) as decoder:
-        arrays = ByTorch(opened)
-        yield World(home, contents, arrays, decoder, Baseline.of_model(arrays))
+    with Decoder(encoder.arrays.pixels) as decoder:
+        yield World(home, contents, encoder, decoder)
 
 
 @settings(max_examples=20, suppress_health_check=list(HealthCheck))

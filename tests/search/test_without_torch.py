@@ -1,13 +1,18 @@
 """A search by words starts without torch, whose import takes longer than all else."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
+from reeltune.errors import LibraryError
 from reeltune.models.text_towers import known
+from reeltune.search._kept_usual import FILE_NAME as USUAL
+from reeltune.search.ingest import REPORT_NAME, index
 from reeltune.search.library import Library
 from reeltune.search.maintain import verify
 from reeltune.search.store.manifest import Manifest
@@ -32,6 +37,8 @@ import atexit, json, sys
 atexit.register(lambda: print(json.dumps([*{{*{HEAVY!r}}} & {{*sys.modules}}]), file=sys.stderr))
 """
 
+COMMAND = "sys.argv[0] = 'reeltune'; from reeltune.__main__ import main; main()"
+
 
 def heavy_after(program: str, *arguments: str) -> tuple[str, list[str]]:
     """What a program prints, and which heavy modules it has imported."""
@@ -43,9 +50,8 @@ def heavy_after(program: str, *arguments: str) -> tuple[str, list[str]]:
 def test_the_command_searches_by_words_without_torch(
     library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program = "sys.argv[0] = 'reeltune'; from reeltune.__main__ import main; main()"
     asked = ("search", "a red wall + green - blue", "--library", str(library), "--json")
-    printed, heavy = heavy_after(program, *asked)
+    printed, heavy = heavy_after(COMMAND, *asked)
     assert heavy == []
     monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path))  # which is empty: torch reads the words
     hits = Library(library).search("a red wall + green - blue")
@@ -54,6 +60,39 @@ def test_the_command_searches_by_words_without_torch(
     for one, other in zip(found, hits, strict=True):
         assert abs(one["score"] - other.score) < 1e-5
         assert abs(one["confidence"] - other.confidence) < 1e-3  # type: ignore[operator]
+
+
+def test_a_library_in_which_nothing_is_new_is_indexed_without_its_model(
+    library: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(library.parent, tmp_path / "home")) / "lib"
+    videos = str(library.parent / "videos")
+    told, heavy = heavy_after(COMMAND, "index", videos, "-l", str(copy), "--json")
+    assert heavy == []
+    first, report = json.loads((library / REPORT_NAME).read_text()), json.loads(told)
+    assert len(report["unchanged"]) == len(first["indexed"])
+    assert report["precision"] == first["precision"]
+    (copy / USUAL).unlink()  # which the model alone can measure
+    _, heavy = heavy_after(COMMAND, "index", videos, "-l", str(copy))
+    assert "torch" in heavy
+    assert (copy / USUAL).read_bytes() == (library / USUAL).read_bytes()
+
+
+def test_a_model_that_was_changed_is_found_out_though_nothing_is_new(
+    library: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(library, tmp_path / "lib"))
+    kept = Manifest.read(copy)
+    model = Path(shutil.copytree(kept.model, tmp_path / "model"))
+    kept.model_copy(update={"model": str(model)}).write(copy)
+    videos = [str(library.parent / "videos")]
+    assert not index(videos, copy).indexed
+    assert known.stored(str(model), kept.fingerprint) is not None
+    weights = model / "model.safetensors"
+    held = load_file(weights)
+    save_file({name: 2 * weight for name, weight in held.items()}, weights, {"format": "pt"})
+    with pytest.raises(LibraryError, match="fingerprint"):
+        index(videos, copy)
 
 
 def test_python_and_what_a_server_holds_need_no_torch(library: Path) -> None:

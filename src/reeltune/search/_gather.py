@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from reeltune.media.decoder import Frame, MediaInfo
-from reeltune.search._array_encoder import ArrayEncoder, Row
+from reeltune.search._array_encoder import Row
 from reeltune.search._dhash import dhash
-from reeltune.search._usual import Baseline
+from reeltune.search.encoder import Encoder
 from reeltune.search.report import Failed, reason_of
 from reeltune.search.shots import MomentSettings, Segment, segments, signature
 from reeltune.search.store.schema import Moments, VideoFile
@@ -38,8 +38,8 @@ class Gatherer:
     clips cost no more than one long film; any other model is given whole moments.
     """
 
-    def __init__(self, model: ArrayEncoder, baseline: Baseline, settings: MomentSettings) -> None:
-        self._model, self._baseline, self._settings = model, baseline, settings
+    def __init__(self, encoder: Encoder, settings: MomentSettings) -> None:
+        self._encoder, self._settings = encoder, settings
         self._growing: dict[VideoFile, _Growing] = {}
         self._waiting: list[tuple[_Growing, UInt8[np.ndarray, "3 S S"]]] = []
 
@@ -87,7 +87,7 @@ class Gatherer:
 
     def _encode(self, count: int) -> None:
         batch = self._waiting[:count]
-        encoded = self._model.rows(np.stack([pixels for _, pixels in batch]))
+        encoded = self._encoder.arrays.rows(np.stack([pixels for _, pixels in batch]))
         for (growing, _), row in zip(batch, encoded, strict=True):
             growing.encoded.append(row)
         self._waiting = self._waiting[count:]  # last, as Ctrl-C may come while they are encoded
@@ -97,7 +97,7 @@ class Gatherer:
         parts = segments(times, growing.signatures, info.duration, self._settings)
         vectors = self._vectors(growing.encoded, parts)
         middle = [(part.first + part.stop) // 2 for part in parts]
-        mean, std = self._baseline.of(vectors)
+        mean, std = self._encoder.baseline.of(vectors)
         return Moments(
             file=file,
             duration=max(info.duration, times[-1]),
@@ -117,4 +117,6 @@ class Gatherer:
     def _vectors(self, encoded: list[Row], parts: list[Segment]) -> Float[np.ndarray, "N D"]:
         clips = [encoded[part.first : part.stop] for part in parts]
         batches = range(0, len(clips), BATCH)
-        return np.concatenate([self._model.clips(clips[at : at + BATCH]) for at in batches])
+        return np.concatenate(
+            [self._encoder.arrays.clips(clips[at : at + BATCH]) for at in batches]
+        )

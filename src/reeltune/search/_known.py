@@ -96,6 +96,13 @@ class Known:
             note="" if given == file else ODD_TIME,
         )
 
+    def is_unchanged(self, file: Candidate) -> bool:
+        """Whether a file has the place, size and time of change of one content that is stored, so
+        that it is not read again."""
+        likely = self._at(file.location)
+        at = file.size, kept_time(file.modified_ns)
+        return [(one.size, one.modified_ns) for one in likely] == [at]
+
     def contents(self, files: Iterable[Candidate]) -> list[str]:
         """The contents of judged files, each once."""
         found = (self._found.get(file.location, NOTHING) for file in files)
@@ -143,7 +150,7 @@ class Known:
             raise self._errors[at]
         if at not in self._found:
             likely = self._at(at)
-            if [(s.size, s.modified_ns) for s in likely] == [(file.size, file.modified_ns)]:
+            if self.is_unchanged(file):
                 self._found[at] = likely[0].video
                 return likely[0].video
             try:

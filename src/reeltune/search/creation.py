@@ -85,7 +85,7 @@ def settle(folder: Place, encoder: Encoder, model: str | None, sampling: str | N
     if manifest is None:
         manifest = _wanted(encoder, sampling or str(Sampling()))
         manifest.write(folder)
-    wanted = _wanted(encoder, sampling or manifest.sampling)
+    wanted = _wanted(encoder, sampling or manifest.sampling, manifest)
     for field in ("dim", "fingerprint", "precision", "indexed", "sampling", "segments"):
         have, want = getattr(manifest, field), getattr(wanted, field)
         if have != want:
@@ -100,8 +100,11 @@ def settle(folder: Place, encoder: Encoder, model: str | None, sampling: str | N
     return manifest
 
 
-def _wanted(encoder: Encoder, sampling: str) -> Manifest:
-    """The settings of a new library."""
+def _wanted(encoder: Encoder, sampling: str, kept: Manifest | None = None) -> Manifest:
+    """The settings of a new library; a model that has made the one that is kept is not opened."""
+    if kept is not None and encoder.has_made(kept):
+        chosen = {"sampling": str(Sampling.parse(sampling)), "segments": str(MomentSettings())}
+        return kept.model_copy(update=chosen)
     model = encoder.arrays
     return Manifest(
         model=encoder.name,

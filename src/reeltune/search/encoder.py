@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 
 from reeltune.errors import CheckpointError, ConfigError, LibraryError
 from reeltune.models.exported.card import exported_folder
-from reeltune.models.text_towers.known import TextTower, stored
+from reeltune.models.text_towers.known import Known, TextTower, stored
 from reeltune.models.text_towers.recent import Recent
 from reeltune.records import Precision
 from reeltune.search._array_encoder import ArrayEncoder
@@ -44,11 +44,15 @@ class Encoder:
         open_model: Callable[[], ArrayEncoder],
         open_tower: Callable[[], TextTower | None] = lambda: None,
         precision: Precision | None = "float32",
+        has_made: Callable[[Manifest], bool] = lambda manifest: False,
     ) -> None:
         """`name` is that by which a library knows the model, `open_tower` opens what reads its
         texts without torch, where there is that, and `precision` is that in which it reads frames;
-        None: the one that is measured to be the best here."""
+        None: the one that is measured to be the best here.
+
+        `has_made` says whether the model is known to have made a library, before it is opened."""
         self.name, self._open_model, self._open_tower = name, open_model, open_tower
+        self.has_made = has_made
         self._precision, self._said = precision, ""
         self._lock = threading.RLock()
         self._arrays: ArrayEncoder | None = None
@@ -62,7 +66,7 @@ class Encoder:
         """The model that a library names, which whoever made the library chose."""
         tower = partial(_tower_of, manifest) if device in (None, "cpu") else lambda: None
         opened = partial(_open_stored, folder, manifest, device)
-        return cls(manifest.model, opened, tower, manifest.precision)
+        return cls(manifest.model, opened, tower, manifest.precision, _is_known_to_have_made)
 
     @classmethod
     def named(
@@ -155,24 +159,36 @@ class Encoder:
                 self._usual = usual_of(self.arrays, self._baseline)
             return self._usual
 
-    def keep_usual(self, folder: Place) -> None:
-        """Leave in a library of the model what is usual for it, unless it is there."""
-        from reeltune.search._model_usual import keep_usual
-
+    def keep_usual(self, folder: Place, fingerprint: str) -> None:
+        """Leave in a library of the model, which has this fingerprint, what is usual for it, unless
+        it is there."""
         with self._lock:
-            keep_usual(folder, self.arrays, self._baseline)
+            if kept_usual(folder, fingerprint) is None:
+                from reeltune.search._model_usual import keep_usual
+
+                keep_usual(folder, self.arrays, self._baseline)
 
 
 def _tower_of(manifest: Manifest) -> TextTower | None:
     """What reads texts as the model of a library, if the model's files are those that it was made
     of; None where it must be opened whole."""
-    known = stored(manifest.model, manifest.fingerprint)
-    if known is None or known.dim != manifest.dim or not known.is_current():
-        return None
+    known = _known(manifest)
     try:
-        return known.opened()
+        return None if known is None else known.opened()
     except (SafetensorError, OSError, ValueError, KeyError):
         return None  # of a file in the cache that is damaged
+
+
+def _is_known_to_have_made(manifest: Manifest) -> bool:
+    """Whether the files of a library's model are those that it was made of, as the user's cache
+    knows of some models."""
+    return _known(manifest) is not None
+
+
+def _known(manifest: Manifest) -> Known | None:
+    """What the user's cache knows of the model of a library, if its files are as they were then."""
+    known = stored(manifest.model, manifest.fingerprint)
+    return known if known and known.dim == manifest.dim and known.is_current() else None
 
 
 def _open_cut(name: str, device: str | None, width: int | None, kept: int | None) -> ArrayEncoder:

@@ -15,7 +15,6 @@ from reeltune.media.files import Listing, Scope, find, merged_patterns
 from reeltune.media.paths import Paths, each_of
 from reeltune.media.progress import Progress, Silent
 from reeltune.media.sampling import Sampling
-from reeltune.records import Pixels
 from reeltune.search._excluded import left_out_by
 from reeltune.search._gather import Gatherer
 from reeltune.search._known import Known, Stored
@@ -81,21 +80,22 @@ def index(
     encoder = encoder or encoder_for(
         folder, choice.model, choice.sampling, choice.device, choice.width
     )
-    gatherer = Gatherer(encoder.arrays, encoder.baseline, MomentSettings())
+    if stored is None or not encoder.has_made(stored):
+        _ = encoder.baseline  # tries the model before anything is written
     folder.mkdir(parents=True, exist_ok=True)
     report = Report(str(folder), passed_over=list(found.passed_over))
-    report.precision, report.said = encoder.precision
     report.waiting.extend(_leave_unsettled(found, choice.settled))
     report.failed.extend(Failed(path, why) for path, why in found.faults.items())
     with sole_writer(folder), logged(folder, paths, report), _reported(folder, report, begun):
         manifest = settle(folder, encoder, choice.model, choice.sampling)
-        encoder.keep_usual(folder)
+        encoder.keep_usual(folder, manifest.fingerprint)
         manifest = _table.upgrade(folder, manifest)
         _texts.seal(folder)
         begin(folder, "index")
         manifest = _remembering(folder, manifest, chosen)
+        gatherer = Gatherer(encoder, MomentSettings())
         run = Run(folder, manifest, gatherer, Meter(progress or Silent()), report)
-        contents = _bring_in(run, paths, found, choice, encoder.arrays.pixels)
+        contents = _bring_in(run, paths, found, choice, encoder)
         if choice.prune and not report.interrupted:
             _prune(folder, paths, choice.prune, report)
         if choice.caption is not None and not report.interrupted:
@@ -146,17 +146,20 @@ def _from_anywhere(name: str) -> str:
 
 
 def _bring_in(
-    run: Run, paths: Sequence[str], found: Listing, choice: Choice, pixels: Pixels
+    run: Run, paths: Sequence[str], found: Listing, choice: Choice, encoder: Encoder
 ) -> list[str]:
-    """Take out what is excluded now, and bring in what is new; returns the contents of the files
-    that were found."""
+    """Take out what is excluded now, and bring in what is new, for which the model is opened;
+    returns the contents of the files that were found."""
     known = Known.read(run.folder, paths)
     if excluded := left_out_by(found, known.by_video.values()):
         _remove(run.folder, excluded, run.report)
         known = Known.read(run.folder, paths)
     progress = run.meter.progress
     progress.begin(len(found.files), sum(file.size for file in found.files))
-    with _workers(run, choice, pixels) as (count, worker):
+    run.report.precision = run.manifest.precision
+    if not all(known.is_unchanged(file) for file in found.files):
+        run.report.precision, run.report.said = encoder.precision
+    with _workers(run, choice, encoder) as (count, worker):
         run.all(Readers(found.files, known, worker, count, progress))
     return known.contents(found.files)
 
@@ -217,7 +220,7 @@ def _remembering(folder: Place, manifest: Manifest, choices: Choices) -> Manifes
 
 @contextmanager
 def _workers(
-    run: Run, choice: Choice, pixels: Pixels
+    run: Run, choice: Choice, encoder: Encoder
 ) -> Iterator[tuple[int, Callable[[], Worker]]]:
     """How many workers read files, and what makes one."""
     if choice.engine == "ray":
@@ -227,7 +230,7 @@ def _workers(
             yield workers
         return
     sampling = Sampling.parse(run.manifest.sampling)
-    yield _threads(), lambda: LocalWorker(Decoder(pixels, sampling))
+    yield _threads(), lambda: LocalWorker(lambda: Decoder(encoder.arrays.pixels, sampling))
 
 
 def _threads() -> int:

@@ -86,7 +86,7 @@ def reindex(
             if drop_missing or not done.missing:
                 done.captions_lost = _carry_captions(folder, inner)
                 _switch(folder, inner, old)
-                encoder.keep_usual(folder)
+                encoder.keep_usual(folder, encoder.arrays.fingerprint)
                 done.in_use = True
         table = _table.open_table(folder if done.in_use else inner)
         done.files, done.moments = table.count_rows("part = 0"), table.count_rows()

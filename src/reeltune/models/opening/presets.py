@@ -7,10 +7,8 @@ by which others have pinned the same model; no file here names a branch, which m
 from functools import cache
 from pathlib import Path
 
-from huggingface_hub import HfApi, constants
 from pydantic import BaseModel, ConfigDict
 
-from reeltune.models.opening.hub import HUB_ID, find_cached
 from reeltune.storage.settings_file import read_yaml
 
 FOLDER = Path(__file__).parents[1] / "presets"
@@ -45,6 +43,8 @@ class Preset(BaseModel):
     @property
     def is_here(self) -> bool:
         """Whether it needs no download."""
+        from reeltune.models.opening.hub import HUB_ID, find_cached  # late, as it takes 0.3 s
+
         return HUB_ID.fullmatch(self.model) is None or find_cached(self.model) is not None
 
 
@@ -78,6 +78,8 @@ def candidates() -> list[str]:
 
 def is_offered(name: str, reach: float, endpoint: str | None = None) -> bool:
     """Whether the hub answers within `reach` seconds that it has a preset's model."""
+    from huggingface_hub import HfApi, constants
+
     repo, _, revision = presets()[name].model.partition("@")
     if constants.HF_HUB_OFFLINE:
         return False

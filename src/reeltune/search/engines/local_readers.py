@@ -118,13 +118,20 @@ class Worker(Protocol):
 
 
 class LocalWorker:
-    """Reads with a decoder of its own."""
+    """Reads with a decoder of its own, which is made when there is a file to read."""
 
-    def __init__(self, decoder: Decoder) -> None:
-        self._decoder = decoder
+    def __init__(self, make: Callable[[], Decoder]) -> None:
+        self._make = make
+        self._decoder: Decoder | None = None
 
     def open(self) -> None:
-        """Nothing, as a decoder begins with its first file."""
+        """Have a decoder; raises what making it raises."""
+        self._opened()
+
+    def _opened(self) -> Decoder:
+        if self._decoder is None:
+            self._decoder = self._make()
+        return self._decoder
 
     def read(self, judged: Judged, copy: Path | None = None) -> Iterator[Event]:
         """The frames of a file."""
@@ -138,7 +145,7 @@ class LocalWorker:
         )
         with (
             nullcontext(copy) if copy else on_disk(file.location) as path,
-            self._decoder.open(path) as reading,
+            self._opened().open(path) as reading,
         ):
             yield Opened(file, reading.info)
             chunk: list[Frame] = []
@@ -154,11 +161,13 @@ class LocalWorker:
 
     def interrupt(self) -> None:
         """End the file that is being read."""
-        self._decoder.interrupt()
+        if self._decoder is not None:
+            self._decoder.interrupt()
 
     def close(self) -> None:
         """End the decoder."""
-        self._decoder.close()
+        if self._decoder is not None:
+            self._decoder.close()
 
 
 class Readers:

@@ -125,11 +125,11 @@ class _Actor:
         """Open the model; raises as `Encoder.model` does, such as where it is not on this node."""
         sampling = Sampling.parse(self._manifest.sampling)
         _ = self._encoder.baseline
-        self._worker = LocalWorker(Decoder(self._encoder.arrays.pixels, sampling))
+        self._worker = LocalWorker(lambda: Decoder(self._encoder.arrays.pixels, sampling))
 
     def read(self, judged: Judged) -> list[Event]:
         """What became of one file."""
-        gatherer = Gatherer(self._encoder.arrays, self._encoder.baseline, MomentSettings())
+        gatherer = Gatherer(self._encoder, MomentSettings())
         try:
             for event in self._worker.read(judged):
                 match event:
