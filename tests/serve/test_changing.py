@@ -50,7 +50,7 @@ class Change:
 
 
 @pytest.fixture
-def place(tmp_path: Path, clip: Clip, model: str) -> Path:
+def place(tmp_path: Path, clip: Clip, exported_model: str) -> Path:
     """A library of three videos, of which one has words, and a fourth beside it."""
     place = tmp_path.resolve()
     clip(place / "root" / "old" / "red.mp4", (200, 20, 20), (90, 20, 20), seconds=5)
@@ -58,7 +58,7 @@ def place(tmp_path: Path, clip: Clip, model: str) -> Path:
     clip(place / "root" / "old" / "said.mp4", (20, 200, 20))
     (place / "root" / "old" / "said.srt").write_text(SUBTITLES)
     clip(place / "root" / "new" / "yellow.mp4", (200, 200, 20), (200, 20, 200), seconds=5)
-    index([place / "root" / "old"], place / "lib", Choice(model=model, speech="none"))
+    index([place / "root" / "old"], place / "lib", Choice(model=exported_model, speech="none"))
     return place
 
 
