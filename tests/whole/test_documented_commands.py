@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from documented import PARSED_ONLY, arguments, is_mention, lines, lines_of, named, run_as
+from documented import PARSED_ONLY, ROOT, arguments, is_mention, lines, lines_of, named, run_as
 from small_world import make_world, provide, run
+from typer.main import get_command
+
+from reeltune.cli.app import app
 
 LINES = lines()
 MENTIONS = [line for line in LINES if is_mention(line)]
@@ -54,6 +57,14 @@ def test_every_page_and_every_help_is_looked_at() -> None:
     assert "reeltune tune" in MENTIONS
     for begin in PARSED_ONLY:
         assert any(begin in f"{line} " for line in PARSED), "nothing is left of it: take it out"
+
+
+def test_readme_says_what_every_command_is_for() -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `reeltune ")]
+    said = {line.split("`")[1].split()[1] for line in rows}
+    shared = {"cut", "evaluate"}  # which stand beside `play` and `train`
+    assert said | shared | {"version"} == {*get_command(app).commands}  # type: ignore[attr-defined]
 
 
 def test_lines_are_found_in_blocks_in_sentences_and_with_their_choices() -> None:
