@@ -1,5 +1,6 @@
 """Ctrl-C ends a command soon, whatever it is doing: real processes, real signals."""
 
+import math
 import os
 import signal
 import subprocess
@@ -98,6 +99,7 @@ def test_ctrl_c_while_the_command_line_is_imported_is_one_line(module: str) -> N
 def test_ctrl_c_that_python_swallows_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
     swallowed: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", swallowed.append)
+    monkeypatch.setattr("reeltune.cli.stopping._Heard.came", -math.inf)  # and so again afterwards
     hear_all()
 
     class Deaf:
@@ -141,7 +143,8 @@ def test_ctrl_c_that_became_another_error_is_one_line() -> None:
     assert not was_stopped(ValueError())
 
 
-def test_ctrl_c_that_an_import_lost_is_one_line() -> None:
+@pytest.mark.parametrize("error", ["ModuleNotFoundError", "TypeError", "SystemError"])
+def test_ctrl_c_that_an_import_lost_is_one_line(error: str) -> None:
     program = (
         "import os, signal, typer\nfrom reeltune.cli.app import Group\n"
         "from reeltune.cli.stopping import hear_all\nhear_all()\n"
@@ -149,7 +152,7 @@ def test_ctrl_c_that_an_import_lost_is_one_line() -> None:
         "@app.command()\ndef one():\n"
         "    try: os.kill(os.getpid(), signal.SIGINT); [None for _ in range(999)]\n"
         "    except KeyboardInterrupt: pass\n"
-        "    raise ModuleNotFoundError('of a module that is imported late')\n"
+        f"    raise {error}('of a module that is imported late')\n"
         "app()"
     )
     done = subprocess.run([sys.executable, "-c", program, "one"], capture_output=True, check=False)

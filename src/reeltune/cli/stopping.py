@@ -1,12 +1,16 @@
 """Ctrl-C is heard wherever it comes, also where Python would swallow it."""
 
+import math
 import signal
 import sys
+import time
 from types import FrameType
 
+from reeltune.errors import ReeltuneError
 from reeltune.training.interrupts import SOON, Raising, interrupt_in
 
 STOPPED = 130  # exit code after Ctrl-C, as shells have it
+SHORTLY = 5.0  # s after a Ctrl-C in which an error that nobody expects is taken to be its work
 
 
 def hear_all() -> None:
@@ -26,19 +30,20 @@ def hear_all() -> None:
 
 
 class _Heard(Raising):
-    """Raises, and remembers that Ctrl-C came in this process."""
+    """Raises, and remembers when Ctrl-C last came in this process."""
 
-    came = False
+    came = -math.inf  # s, on the monotonic clock
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        _Heard.came = True
+        _Heard.came = time.monotonic()
         super().__call__(number, frame)
 
 
 def was_stopped(error: BaseException | None) -> bool:
     """Whether Ctrl-C led to an error; what makes a class or a module may have turned it into
-    another, and what imports modules late may have lost it on the way."""
-    if _Heard.came and isinstance(error, ImportError):
+    another, and what imports modules late may have lost it on the way and failed soon after."""
+    is_unexpected = isinstance(error, Exception) and not isinstance(error, ReeltuneError)
+    if is_unexpected and time.monotonic() - _Heard.came < SHORTLY:
         return True
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
