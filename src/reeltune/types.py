@@ -11,6 +11,7 @@ Letters in shapes:
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -26,6 +27,29 @@ from reeltune.records import Phrase as Phrase
 from reeltune.records import Pixels as Pixels
 from reeltune.records import Quoted as Quoted
 from reeltune.records import collect_left_out as collect_left_out
+
+
+class Static(type(Protocol)):  # type: ignore[misc]  # mypy knows no class of protocols
+    """The class of protocols whose `isinstance` looks whether members are there and computes none,
+    as since Python 3.12: a fingerprint is a hash of all weights, and `pixels` may open a model."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        if not getattr(cls, "_is_protocol", False):  # a class that is one by inheritance
+            return bool(super().__instancecheck__(instance))
+        return all(is_there(instance, name) for name in members(cls))
+
+
+@cache
+def members(protocol: type) -> frozenset[str]:
+    """The names of what a protocol and those that it extends ask for, none of which is private."""
+    named = ((*vars(one), *vars(one).get("__annotations__", ())) for one in protocol.__mro__)
+    return frozenset(name for names in named for name in names if not name.startswith("_"))
+
+
+def is_there(instance: object, name: str) -> bool:
+    """Whether an object or its class has an attribute, which is not computed."""
+    kinds = type(instance).__mro__
+    return name in getattr(instance, "__dict__", ()) or any(name in vars(kind) for kind in kinds)
 
 
 @dataclass(frozen=True)
@@ -99,7 +123,7 @@ class Batch:
 
 
 @runtime_checkable
-class DualEncoder(Protocol):
+class DualEncoder(Protocol, metaclass=Static):
     """A model that puts texts and videos in one space, each without seeing the other."""
 
     name: str  # what --model was given

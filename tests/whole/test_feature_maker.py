@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from reeltune.cli.commands.training import app
 from reeltune.errors import ConfigError
 from reeltune.features.index import FILE_NAME, Making
-from reeltune.models import clip, dual_encoding
+from reeltune.models import clip, dual_encoding, tiny_clip
 from reeltune.models.opening.open import open_model
 from reeltune.recipes.read import read_recipe
 from reeltune.runs.evaluate import evaluate_checkpoint
@@ -154,3 +154,20 @@ def test_the_command_prints_the_hint_only_where_it_works(
         assert done.exit_code == 0, done.output
         assert ("reeltune index VIDEOS --model" in done.output) is hint
         assert ("no videos can be indexed with it" in done.output) is not hint
+
+
+def test_a_run_opens_the_encoder_of_its_features_once(
+    toybox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real one takes seconds to open, and a table trains many runs."""
+    opened, load = list[object](), tiny_clip.load
+
+    def counted(*wanted: Any) -> Any:
+        opened.append(wanted)
+        return load(*wanted)
+
+    monkeypatch.setattr(tiny_clip, "load", counted)
+    alone = {"config.encoder": "tiny-clip", "config.sentence_encoder": None}
+    recipe = read_recipe("toybox/dual-encoding", TINY | alone)
+    run_recipe(recipe, RunPlace(out=tmp_path / "run", data=toybox))
+    assert len(opened) == 1

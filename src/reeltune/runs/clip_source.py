@@ -13,11 +13,10 @@ from filelock import FileLock
 
 from reeltune.data.splits.part import PARTS, Part
 from reeltune.errors import ConfigError, DataError
-from reeltune.models.opening.open import open_model
 from reeltune.runs.clips import StoredClips
-from reeltune.runs.make_features import FeatureOptions, make_features
+from reeltune.runs.make_features import FeatureOptions, make_features, open_frame_encoder
 from reeltune.storage.cache import cache_folder
-from reeltune.types import Split
+from reeltune.types import FrameEncoder, Split
 
 FEATURES = "features"  # below the cache folder
 ProgressOf = Callable[[str], Callable[[int, int], None]]  # what is done -> done so far, and in all
@@ -68,19 +67,20 @@ class ClipSource:
                 f"{self.title} names no encoder, and no folder of features; give "
                 "--set config.encoder=lite, or --set features.folder=OUT of `reeltune features`"
             )
-        out, options = self._cached(self.encoder, paths), FeatureOptions(every=self.every)
+        encoder, options = open_frame_encoder(self.encoder), FeatureOptions(every=self.every)
+        out = self._cached(encoder, paths)
         # Two runs of one table may ask at once; a folder cannot be opened while a writer looks
         # whether anything is missing in it.
         with FileLock(out.with_suffix(".lock")):
-            report = make_features(paths, self.encoder, out, options, Megabytes(progress))
+            report = make_features(paths, self.encoder, out, options, Megabytes(progress), encoder)
             if report.interrupted:
                 raise KeyboardInterrupt
             if report.faults and not report.rows:
                 path, reason = next(iter(report.faults.items()))
                 raise DataError(f"no video gave features; the first is {path}: {reason}")
-            return StoredClips([out], self.at_most, report.faults)
+            return StoredClips([out], self.at_most, report.faults, made_by=self.encoder)
 
-    def _cached(self, encoder: str, paths: Sequence[str]) -> Path:
+    def _cached(self, encoder: FrameEncoder, paths: Sequence[str]) -> Path:
         """The folder of features of these videos by these weights; DataError for equal names."""
         names = {Path(path).stem for path in paths}
         if len(names) < len(paths):
@@ -90,7 +90,7 @@ class ClipSource:
                 "--set features.folder=OUT"
             )
         rule = str(FeatureOptions(every=self.every).sampling)
-        named = "\n".join([encoder, open_model(encoder).fingerprint, rule, *paths])
+        named = "\n".join([str(self.encoder), encoder.fingerprint, rule, *paths])
         key = hashlib.blake2b(named.encode(), digest_size=8).hexdigest()
         out = cache_folder() / FEATURES / key
         out.parent.mkdir(parents=True, exist_ok=True)

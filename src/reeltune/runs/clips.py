@@ -17,9 +17,15 @@ class StoredClips:
     """A `ClipReader` over one folder of features, or one for each split."""
 
     def __init__(
-        self, folders: Sequence[Path], frames: int | None, faults: Mapping[str, str] | None = None
+        self,
+        folders: Sequence[Path],
+        frames: int | None,
+        faults: Mapping[str, str] | None = None,
+        made_by: str | None = None,
     ) -> None:
-        self._faults = faults or {}  # path of a video -> why it gave no features
+        """`faults` say by the path of a video why it gave no features; `made_by` is the name of the
+        model that was just found to have made all others."""
+        self._faults, self._made_by = faults or {}, made_by
         self._readers = [FeatureReader(Features(f), frames) for f in dict.fromkeys(folders)]
         self._frames = frames
         first, *others = (reader.features for reader in self._readers)
@@ -39,7 +45,7 @@ class StoredClips:
     def maker(self) -> Maker:
         """The model that made the features of all folders."""
         features = self._readers[0].features
-        return Maker(features.making, features.folder)
+        return Maker(features.making, features.folder, self._made_by)
 
     @property
     def policy(self) -> str:

@@ -17,6 +17,7 @@ class Maker:
 
     making: Making
     folder: Path  # the first of them, for messages
+    named: str | None = None  # by which it was just opened and found to be the maker
 
     def known_to(self, config: Any, device: str | None) -> Any:
         """The settings of a model with the maker as its encoder, pinned by its fingerprint.
@@ -28,15 +29,20 @@ class Maker:
         is_beside = "encoder_fingerprint" in type(config).model_fields
         if not (pinned and is_beside):
             return config
-        if named is not None and (found := open_model(named, device).fingerprint) != pinned:
-            raise ConfigError(
-                f"config.encoder is {named} of fingerprint {found}, and the features in "
-                f"{self.folder} were made by {self.making.model} of fingerprint {pinned}; give "
-                f"--set config.encoder={self.making.model}, or make features by "
-                f"`reeltune features VIDEOS --model {named}`"
-            )
+        if named not in (None, self.named):
+            self._require(named, device)
         maker = {"encoder": named or self.making.model, "encoder_fingerprint": pinned}
         return config.model_copy(update=maker)
+
+    def _require(self, named: str, device: str | None) -> None:
+        """Raise ConfigError for a model that did not make the features."""
+        if (found := open_model(named, device).fingerprint) != self.making.fingerprint:
+            raise ConfigError(
+                f"config.encoder is {named} of fingerprint {found}, and the features in "
+                f"{self.folder} were made by {self.making.model} of fingerprint "
+                f"{self.making.fingerprint}; give --set config.encoder={self.making.model}, or "
+                f"make features by `reeltune features VIDEOS --model {named}`"
+            )
 
     def said(self, config: Any) -> tuple[str, ...]:
         """A sentence if the encoder of a model with these settings cannot be checked."""

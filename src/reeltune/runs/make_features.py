@@ -87,17 +87,19 @@ def make_features(
     out: Path,
     options: FeatureOptions = FeatureOptions(),
     progress: Progress | None = None,
+    encoder: FrameEncoder | None = None,
 ) -> FeatureReport:
     """Encode frames of the videos at `paths` into the folder `out`, which is made if need be.
 
     Videos already there are passed over, so a run that was stopped goes on when it is started
     again; until then the folder is unfinished, and nothing reads it. A file that cannot be used is
-    named in the report's faults and never stops the run.
+    named in the report's faults and never stops the run. `encoder` is the model, where the caller
+    has it opened.
     Raises DataError if a path is not there, if another process writes to `out`, or if `out` holds
     features made in another way; ConfigError for a model that does not read frames alone.
     """
     begun = time.monotonic()
-    encoder = _opened(model, options)
+    encoder = encoder or open_frame_encoder(model, options.device)
     more = PICTURES if options.photos else frozenset()
     there = find(paths, Scope(follow=options.follow, more=more))
     sources = sources_of(there.required(paths))
@@ -128,8 +130,9 @@ def sources_of(files: Sequence[Candidate]) -> list[Source]:
     ]
 
 
-def _opened(model: str, options: FeatureOptions) -> FrameEncoder:
-    encoder = open_encoder(model, device=options.device)
+def open_frame_encoder(model: str, device: str | None = None) -> FrameEncoder:
+    """The model of this name; raises ConfigError for one that does not read frames alone."""
+    encoder = open_encoder(model, device=device)
     if not isinstance(encoder, FrameEncoder):
         raise ConfigError(
             f"{model} reads whole clips, not frames alone, so it has no frame features; "
