@@ -2,31 +2,27 @@
 
     python benchmarks/bench_mutated.py --files 500
 
-Clips, made here or those below `--clips`, are cut, flipped, emptied, given the head of another file
-or replaced by what is no video, always the same for one seed. `reeltune serve` brings them in, and
-is asked for the media, the thumbnail and clips of each file that it took. A file must be in the
-library or be named with a reason; nothing may answer with a status of 500 or more, and nothing may
-hold a word of a file that lies outside the library, to which some of the false ones lead.
+Clips, made here or those below `--clips`, are cut, flipped, emptied, given the head or a box of
+another file or replaced by what is no video, always the same for one seed. `reeltune serve` brings
+them in, is asked for the media, the thumbnail and clips of each file that it took, and is sent each
+file as a picture to search by. A file must be in the library or be named with a reason; nothing may
+answer with a status of 500 or more, and nothing may hold a word of a file that lies outside the
+library, to which some of the false ones lead.
 """
 
 import argparse
 import random
-import re
-import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
-from PIL import Image, ImageDraw
 
 from _line import emit
-from reeltune.cli.encoded_clip import encode_pictures
+from _served import SECRET, brought_in, clips_of, serving
 
 QUICK = ["--files", "20"]
 FIGURES = {
@@ -35,10 +31,8 @@ FIGURES = {
     "leaks": ("lower", "answers with a word of a file outside the library"),
 }
 
-SECRET = b"what lies outside the library stays there"
 HEAD = 4096  # bytes
-SIZE, LENGTH = (160, 90), 50  # pixels and frames of the clips that are made here
-ENDED = ("done", "failed", "stopped")
+HOLDERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf")  # boxes of boxes
 Mutation = Callable[[bytes, bytes, random.Random], bytes]  # of a clip, beside another one
 
 
@@ -69,8 +63,33 @@ def joined(clip: bytes, other: bytes, chance: random.Random) -> bytes:
     return clip[:at] + other + clip[at:]
 
 
+def boxes(clip: bytes, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
+    """Where each box of an mp4 begins and ends, with those inside of it; none of another format."""
+    found: list[tuple[int, int]] = []
+    end = len(clip) if end is None else end
+    while start + 8 <= end:
+        length, kind = int.from_bytes(clip[start : start + 4], "big"), clip[start + 4 : start + 8]
+        if length < 8 or start + length > end or not kind.isalnum():
+            break
+        found.append((start, start + length))
+        if kind in HOLDERS:
+            found += boxes(clip, start + 8, start + length)
+        start += length
+    return found
+
+
+def spliced(clip: bytes, other: bytes, chance: random.Random) -> bytes:
+    """With a part of another clip in place of one of its own: a box, where both have boxes."""
+    if (own := boxes(clip)) and (others := boxes(other)):
+        (start, end), (first, last) = chance.choice(own), chance.choice(others)
+    else:
+        start, end = sorted(chance.randrange(len(clip)) for _ in range(2))
+        first, last = sorted(chance.randrange(len(other)) for _ in range(2))
+    return clip[:start] + other[first:last] + clip[end:]
+
+
 MUTATIONS: dict[str, Mutation] = {
-    one.__name__: one for one in (cut_short, flipped, emptied, with_other_head, joined)
+    one.__name__: one for one in (cut_short, flipped, emptied, with_other_head, joined, spliced)
 }
 
 
@@ -87,17 +106,6 @@ def false_ones(secret: Path) -> dict[str, bytes]:
         "dash": f"<MPD><Period><BaseURL>{place}</BaseURL></Period></MPD>".encode(),
         "markup": b"<script>alert(1)</script>",
     }
-
-
-def make_clips(folder: Path) -> list[Path]:
-    """Three small clips in three containers."""
-    paths = [folder / f"clip.{suffix}" for suffix in ("mp4", "mkv", "mov")]
-    for number, path in enumerate(paths):
-        pictures = [Image.new("RGB", SIZE, (40 * number, 90, 160)) for _ in range(LENGTH)]
-        for at, picture in enumerate(pictures):
-            ImageDraw.Draw(picture).rectangle((at, 20, at + 30, 60), (220, 60, 20))
-        encode_pictures(pictures, path, size=SIZE)
-    return paths
 
 
 def write_mutated(
@@ -118,34 +126,6 @@ def write_mutated(
     return kinds
 
 
-@contextmanager
-def serving(library: Path, root: Path) -> Iterator[httpx.Client]:
-    """A client of a server of its own."""
-    command = [sys.executable, "-m", "reeltune", "serve", str(library), "--root", str(root)]
-    command += ["--port", "0", "--model", "tiny-clip"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        found = re.search(r"http://[\d.:]+", server.stdout.readline() if server.stdout else "")
-        if found is None:
-            raise SystemExit("the server does not start")
-        with httpx.Client(base_url=found[0], timeout=300) as client:
-            yield client
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def brought_in(client: httpx.Client, root: Path) -> dict[str, list[Any]]:
-    """The report of a job that brings in a folder."""
-    job = client.post("/api/jobs", json={"kind": "index", "paths": [str(root)]}).json()
-    while job["state"] not in ENDED:
-        time.sleep(0.5)
-        job = client.get(f"/api/jobs/{job['id']}").json()
-    if job["state"] != "done":
-        raise SystemExit(f"the job is {job['state']}: {job['error']}")
-    return job["result"]
-
-
 def addresses(client: httpx.Client) -> Iterator[str]:
     """All that can be asked of the files and their first moments."""
     for file in client.get("/api/files", params={"count": 500}).json()["items"]:
@@ -154,6 +134,11 @@ def addresses(client: httpx.Client) -> Iterator[str]:
         yield f"/api/moments/{moment['id']}/thumbnail"
         yield f"/api/moments/{moment['id']}/clip"
         yield f"/api/moments/{moment['id']}/clip?exact=true"
+
+
+def sent_as_picture(client: httpx.Client, file: Path) -> httpx.Response:
+    """The answer to a search by a file as if it were a picture."""
+    return client.post("/api/search/picture", files={"picture": file.read_bytes()})
 
 
 def accounted(report: dict[str, list[Any]]) -> dict[str, str]:
@@ -174,13 +159,12 @@ def main() -> int:
         root, secret = place / "root", place / "secret.txt"
         root.mkdir()
         secret.write_bytes(SECRET)
-        given = sorted(chosen.clips.rglob("*.*")) if chosen.clips else []
-        clips = [clip for clip in given if clip.suffix in (".mp4", ".mkv", ".avi", ".webm")]
-        clips = clips or make_clips(place)
+        clips = clips_of(chosen.clips, place)
         kinds = write_mutated(root, clips, chosen.files, secret, chosen.seed)
         with serving(place / "library", root) as client:
             told = accounted(brought_in(client, root))
             answers = [client.get(address) for address in addresses(client)]
+            answers += [sent_as_picture(client, file) for file in sorted(root.iterdir())]
             answers.append(client.get("/api/health"))
         unaccounted = [path.name for path in sorted(root.iterdir()) if str(path) not in told]
     found = {
