@@ -9,9 +9,13 @@ import time
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
+from PIL import Image
 
 from cli.test_cli import Done, reeltune
+from media.numbered_video import Numbered, number_of
+from reeltune.cli.player import PLAYERS, command_for
 from reeltune.errors import DataError
 from reeltune.search.last_hits import recall, remember
 from reeltune.types import Hit
@@ -78,6 +82,52 @@ def test_play_begins_at_the_moment_of_the_hit(
     facts = json.loads(reeltune("play", "1", "--print", "--json").stdout)
     assert facts["command"] == command
     assert facts["starts_there"]
+
+
+def test_a_player_that_fails_at_once_is_told_and_one_that_goes_on_is_left_alone(
+    hits: list[dict[str, object]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    program = player(tmp_path / "bin", "mpv")
+    program.write_text(f"#!{sys.executable} -S\nraise SystemExit(3)\n")
+    said = failed("play", "1")
+    assert f"error: {program} ended at once, with 3; run it yourself to see why: {program} " in said
+    program.write_text(f"#!{sys.executable} -S\nimport time\ntime.sleep(9)\nraise SystemExit(3)\n")
+    assert reeltune("play", "1").returncode == 0
+
+
+def test_windows_opens_a_video_without_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "win32")
+    monkeypatch.setattr("shutil.which", lambda name: None if name in PLAYERS else name)
+    command, starts_there = command_for(Path("a&calc.mp4"), 1.0)
+    assert command == ["rundll32", "url.dll,FileProtocolHandler", "a&calc.mp4"]
+    assert not starts_there
+
+
+@pytest.mark.skipif(shutil.which("mpv") is None, reason="mpv is not installed, which this runs")
+@pytest.mark.parametrize("name", ["a.mp4", "-v 100%d 'a' \"b\" $(c);.mp4", "http:/d/e?f#g.mp4"])
+def test_a_real_player_shows_the_picture_at_the_moment(
+    name: str, numbered: Numbered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = tmp_path / name
+    video.parent.mkdir(parents=True, exist_ok=True)
+    numbered(video, range(0, 4000, 40))
+    settings = tmp_path / "mpv" / "mpv.conf"
+    settings.parent.mkdir()
+    settings.write_text(f"vo=image\nvo-image-outdir={tmp_path}/shown\nframes=2\nao=null\n")
+    monkeypatch.setenv("MPV_HOME", str(settings.parent))
+    remember(tmp_path, "x", [hit(video)])
+    monkeypatch.setenv("PATH", os.path.dirname(str(shutil.which("mpv"))))
+    done = reeltune("play", "1")
+    assert (done.returncode, done.stdout) == (0, f"{video} from 0:01 to 0:02\n")
+    shown = tmp_path / "shown"
+    until = time.monotonic() + 60
+    while not (shown / "00000002.jpg").exists():  # the first one is complete then
+        assert time.monotonic() < until, "the player showed nothing"
+        time.sleep(0.05)
+    with Image.open(shown / "00000001.jpg") as picture:
+        pixels = np.asarray(picture.convert("RGB").resize((96, 96)))
+    assert number_of(pixels.transpose(2, 0, 1)) == 25
 
 
 def test_another_opener_begins_at_the_beginning_and_that_is_said(

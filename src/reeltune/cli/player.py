@@ -1,8 +1,10 @@
 """The player of the system, opened at a moment where it can be."""
 
+import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from reeltune.errors import ConfigError
@@ -14,8 +16,12 @@ PLAYERS = {
     "vlc": ("--start-time={start:.2f}", "{video}"),
     "ffplay": ("-loglevel", "error", "-ss", "{start:.2f}", "{video}"),
 }
-OPENERS = {"darwin": ("open", "{video}"), "win32": ("cmd", "/c", "start", "", "{video}")}
+OPENERS = {  # none of which is a shell, that would read a name such as `a&b.mp4` as two commands
+    "darwin": ("open", "{video}"),
+    "win32": ("rundll32", "url.dll,FileProtocolHandler", "{video}"),
+}
 USUAL = ("xdg-open", "{video}")
+AT_ONCE = 1.0  # s after which a player that is still there plays
 
 
 def command_for(video: Path, start: float) -> tuple[list[str], bool]:
@@ -38,10 +44,18 @@ def command_for(video: Path, start: float) -> tuple[list[str], bool]:
 def play(command: list[str]) -> None:
     """Start a player that goes on by itself, whatever becomes of the terminal.
 
-    Raises OSError where it cannot be started.
+    Raises OSError where it cannot be started, and ConfigError where it fails at once.
     """
     quiet = subprocess.DEVNULL
     started = subprocess.Popen(
         command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
     )
-    started.returncode = 0  # nobody waits for it, and Python is not to complain of that
+    try:
+        with suppress(subprocess.TimeoutExpired):
+            if code := started.wait(AT_ONCE):
+                raise ConfigError(
+                    f"{command[0]} ended at once, with {code}; run it yourself to see why: "
+                    f"{shlex.join(command)}"
+                )
+    finally:
+        started.returncode = 0  # nobody waits for it, and Python is not to complain of that
