@@ -235,6 +235,23 @@ def test_hits_and_clips_are_saved(page: Page) -> None:
     with ZipFile(saved.value.path()) as archive:
         told = json.loads(archive.read("clips.json"))
     assert [one["id"] for one in told["clips"]] == [row["id"] for row in rows]
+    page.get_by_role("button", name="Video clips").click()
+    dialog.get_by_role("radio", name="Exact clip").check()
+    with page.expect_download() as saved:
+        dialog.get_by_role("button", name=f"Save {len(rows)} clips").click()
+        expect(page.get_by_role("button", name="Stop")).to_be_visible()
+        expect(page.get_by_role("button", name="Video clips")).to_be_disabled()
+        assert grave_findings(page) == []
+    expect(page.locator("#saving")).to_have_text(f"{len(rows)} clips saved as clips.zip.")
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    expect(page.get_by_role("button", name="Video clips")).to_be_enabled()
+    with ZipFile(saved.value.path()) as archive:
+        told = json.loads(archive.read("clips.json"))
+    assert {one["kind"] for one in told["clips"]} == {"exact"}
+    page.get_by_role("button", name="Video clips").click()
+    dialog.get_by_role("button", name=f"Save {len(rows)} clips").click()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#saving")).to_have_text("Stopped. No clips were saved.")
     hits.first.locator(".play").click()
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save exact clip").click()

@@ -13,6 +13,7 @@ from reeltune.serve.errors import answer_errors
 from reeltune.serve.guard import Guard
 from reeltune.serve.metrics import Measured, Metrics
 from reeltune.serve.routes import (
+    clips,
     files,
     jobs,
     library,
@@ -61,7 +62,19 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Guard, settings=settings, wrong=held.wrong_tokens)
     answer_errors(app)
     api = APIRouter(prefix="/api")
-    for group in (library, metrics, files, moments, texts, search, marks, teaching, jobs, runs):
+    for group in (
+        library,
+        metrics,
+        files,
+        moments,
+        texts,
+        search,
+        marks,
+        teaching,
+        jobs,
+        clips,
+        runs,
+    ):
         api.include_router(group.router)
     app.include_router(api)
     app.include_router(pages.router)

@@ -34,12 +34,12 @@ _packing = threading.BoundedSemaphore(1)  # a zip may hold a processor for minut
 
 
 class MadeFile(Response):
-    """A file that is sent, and whose folder is then removed."""
+    """A file that is sent, and whose folder, if it has one, is then removed."""
 
     def __init__(
-        self, folder: TemporaryDirectory[str], made: Path, name: str, headers: dict[str, str]
+        self, folder: TemporaryDirectory[str] | None, made: Path, name: str, headers: dict[str, str]
     ) -> None:
-        """`headers` also say what kind of file it is."""
+        """`headers` also say what kind of file it is; without a folder it stays."""
         super().__init__()
         self.folder, self.made = folder, made
         self.named = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
@@ -57,7 +57,8 @@ class MadeFile(Response):
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            await run_in_threadpool(self.folder.cleanup)
+            if self.folder is not None:
+                await run_in_threadpool(self.folder.cleanup)
 
 
 def cut_out(stored: Stored, start: float, end: float, exact: bool) -> MadeFile:
@@ -93,7 +94,7 @@ async def pack(
         folder = TemporaryDirectory(prefix="reeltune-clips-")
         try:
             out = Path(folder.name) / NAME
-            with ClipArchive(out, exact, LIMITS, lambda error: _why_not(error, exact)) as archive:
+            with _archive(out, exact) as archive:
                 for number, id in enumerate(dict.fromkeys(ids), 1):
                     if await is_gone():
                         raise Refusal(400, "Gone", "nobody waits for these clips any more")
@@ -102,12 +103,32 @@ async def pack(
         except BaseException:
             folder.cleanup()
             raise
-    return MadeFile(folder, out, NAME, _told(done))
+    return MadeFile(folder, out, NAME, counted(len(done.clips), len(done.left_out)))
 
 
-def _told(done: SavedClips) -> dict[str, str]:
-    """For who does not look into the zip: how much of what was asked for is in it."""
-    counts = {"clips": str(len(done.clips)), "left-out": str(len(done.left_out))}
+def packed(
+    library: Place, ids: Sequence[str], exact: bool, out: Path, before: Callable[[int, str], None]
+) -> SavedClips:
+    """Moments as a zip of clips at `out`, in a process that does nothing else meanwhile.
+
+    `before` is told the number and the path of each in turn.
+    """
+    found = moments_by_id(open_table(library), ids)
+    with _archive(out, exact) as archive:
+        for number, id in enumerate(dict.fromkeys(ids), 1):
+            moment = found.get(id)
+            before(number, "" if moment is None else moment.path)
+            _add(archive, library, number, id, moment)
+        return archive.finish()
+
+
+def _archive(out: Path, exact: bool) -> ClipArchive:
+    return ClipArchive(out, exact, LIMITS, lambda error: _why_not(error, exact))
+
+
+def counted(clips: int, left_out: int) -> dict[str, str]:
+    """Headers for who does not look into a zip: how much of what was asked for is in it."""
+    counts = {"clips": str(clips), "left-out": str(left_out)}
     return {"content-type": "application/zip", **counts}
 
 

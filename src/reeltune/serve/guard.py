@@ -23,8 +23,11 @@ FOR_ALL = frozenset((ENTER, "/api/health"))
 STATIC = "/static/"
 READING = ("GET", "HEAD", "OPTIONS")  # but for addresses that show more than the library
 WRITES = ("/api/folders",)
+CLIPS = "/api/clips"  # made in the server's own place, and changing nothing of the library
 PICTURES = ("/api/search/picture", "/api/export/picture")
-READS = frozenset(("/api/search", "/api/score", "/api/export", "/api/export/clips", *PICTURES))
+READS = frozenset(
+    ("/api/search", "/api/score", "/api/export", "/api/export/clips", CLIPS, *PICTURES)
+)
 REQUESTS = 100  # a second, from one address
 LARGEST = 1 << 20  # bytes of a request's body
 LARGER = dict.fromkeys(PICTURES, 32 << 20)
@@ -111,9 +114,14 @@ def require_scope(found: Scope | None, method: str, path: str) -> None:
             "'Authorization: Bearer TOKEN'",
             {"WWW-Authenticate": "Bearer"},
         )
-    reads = (method in READING or path in READS) and not path.startswith(WRITES)
-    if found == "read" and not reads:
+    if found == "read" and not is_reading(method, path):
         raise Refusal(403, "ReadOnly", "this token is for reading alone; use the one for writing")
+
+
+def is_reading(method: str, path: str) -> bool:
+    """Whether a request changes nothing, and shows no more than the library."""
+    reads = method in READING or path in READS or path.startswith(f"{CLIPS}/")
+    return reads and not path.startswith(WRITES)
 
 
 def require_rate(is_within: bool) -> None:

@@ -115,7 +115,23 @@ def reindex(wanted: dict[str, Any], tell: Outlet) -> dict[str, Any]:
     return {"result": asdict(done), "stopped": done.interrupted}
 
 
-KINDS = {"index": index, "tune": tune, "reindex": reindex}
+def clips(wanted: dict[str, Any], tell: Outlet) -> dict[str, Any]:
+    """Cut moments out into a zip; how many of them are in it."""
+    from reeltune.serve.clips import packed
+    from reeltune.storage.place import place
+
+    ids, told = wanted["moments"], Told(tell)
+    told.begin(len(ids), len(ids))
+
+    def before(number: int, path: str) -> None:
+        told.advance(path, int(number > 1))
+
+    library, out = place(wanted["library"]), Path(wanted["out"])
+    done = packed(library, ids, wanted["exact"], out, before)
+    return {"result": {"clips": len(done.clips), "left_out": len(done.left_out)}}
+
+
+KINDS = {"index": index, "tune": tune, "reindex": reindex, "clips": clips}
 
 
 def main() -> None:

@@ -40,7 +40,9 @@ class Progress(BaseModel):
         description="`hearing` or `reading` while words are found; `decoding` or `training`.",
     )
     files: int = Field(default=0, description="How many files there are to do.")
-    size: int = Field(default=0, description="Their bytes; of `tune`, clips or steps.")
+    size: int = Field(
+        default=0, description="Their bytes; of `tune`, clips or steps; of `clips`, clips."
+    )
     done: int = Field(default=0, description="Of these, how many are done.")
     path: str = Field(default="", description="The file that was worked on last.")
     figures: dict[str, float] = Field(
@@ -59,7 +61,8 @@ class Job(BaseModel):
     result: dict[str, Any] | None = Field(
         default=None,
         description="Of `index`: the report, with the files that failed and why; of `tune`: the "
-        "verdict and the figures before and after; of `reindex`: what became of the library.",
+        "verdict and the figures before and after; of `reindex`: what became of the library; of "
+        "`clips`: how many are in the zip, and how many moments were left out.",
     )
     error: str | None = None
     created: str
@@ -89,10 +92,17 @@ class Keeper(Protocol):
 class Jobs:
     """The jobs of a server; any number of threads may use it at once."""
 
-    def __init__(self, ended: Callable[[], None], keeper: Keeper) -> None:
+    def __init__(
+        self,
+        ended: Callable[[], None],
+        keeper: Keeper,
+        kept: int = KEPT,
+        waiting: int = WAITING,
+    ) -> None:
         """`ended` is called when a job has. Jobs that a server before was killed with are stopped
-        ones."""
+        ones. So many are kept, and so many may wait."""
         self._ended, self._keeper = ended, keeper
+        self._kept, self._waiting = kept, waiting
         self._lock = threading.Lock()  # over what follows
         self._jobs: dict[str, Job] = {}  # in the order in which they came
         self._process: subprocess.Popen[bytes] | None = None  # of the job that runs
@@ -106,13 +116,13 @@ class Jobs:
     def add(self, kind: str, wanted: Mapping[str, Any]) -> Job:
         """Have a job done when those before it have ended; raises Refusal where too many wait."""
         with self._lock:
-            if sum(job.state == "waiting" for job in self._jobs.values()) >= WAITING:
-                raise Refusal(429, "TooMany", f"{WAITING} jobs wait already; try again later")
+            if sum(job.state == "waiting" for job in self._jobs.values()) >= self._waiting:
+                raise Refusal(429, "TooMany", f"{self._waiting} jobs wait already; try again later")
             job = Job(id=secrets.token_hex(8), kind=kind, wanted=dict(wanted), created=_now())
             self._jobs[job.id] = job
             self._keeper.write(job)
             ended = [one.id for one in self._jobs.values() if one.state in ENDED]
-            for id in ended[: max(0, len(self._jobs) - KEPT)]:
+            for id in ended[: max(0, len(self._jobs) - self._kept)]:
                 del self._jobs[id]
                 self._keeper.forget(id)
             if self._runner is None or not self._runner.is_alive():

@@ -13,6 +13,7 @@ from reeltune.errors import ReeltuneError
 from reeltune.search.holdings import Holdings
 from reeltune.search.library import Library
 from reeltune.search.store.manifest import FILE_NAME
+from reeltune.serve.clip_jobs import clip_jobs
 from reeltune.serve.errors import Refusal
 from reeltune.serve.jobs import Jobs
 from reeltune.serve.kept_jobs import KeptJobs
@@ -31,6 +32,7 @@ class State:
         self.settings = settings
         self.holdings = Holdings(settings.library)
         self.jobs = Jobs(self.warm, KeptJobs(str(settings.library)))
+        self.clip_jobs = clip_jobs()
         self._searches = ThreadPoolExecutor(SEARCHES, "search")
         self.wrong_tokens = Rate(per_second=0.2, at_once=10)
         self._lock = threading.Lock()  # over what follows
@@ -42,8 +44,9 @@ class State:
         return await asyncio.get_running_loop().run_in_executor(self._searches, search)
 
     def close(self) -> None:
-        """Stop the job that goes on, and begin no more searches."""
+        """Stop the jobs that go on, and begin no more searches."""
         self._searches.shutdown(wait=False, cancel_futures=True)
+        self.clip_jobs.close()
         self.jobs.close()
 
     @property

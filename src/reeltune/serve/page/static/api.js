@@ -50,19 +50,43 @@ export async function saveHits(query, picture, format) {
 
 export const save = async (path, name) => keep(await answered(path), name);
 
-// Moments as a zip of clips; says how many are in it, and how many could not be cut out.
-export async function saveClips(moments, exact) {
-  const answer = await answered("/api/export/clips", asJson({ moments, exact }));
+// Moments as a zip of copied clips; says how many are in it, and how many could not be cut out.
+export async function saveClips(moments) {
+  const answer = await answered("/api/export/clips", asJson({ moments, exact: false }));
   await keep(answer, "clips.zip");
   return { saved: Number(answer.headers.get("clips")), leftOut: Number(answer.headers.get("left-out")) };
 }
 
-async function keep(answer, name) {
-  const address = URL.createObjectURL(await answer.blob());
+// The same of exact ones, by a job, which `look` is shown while it goes on; null if it was stopped.
+export async function exactClips(moments, look) {
+  let job = await post("/api/clips", { moments, exact: true });
+  const address = `/api/clips/${job.id}`;
+  while (["waiting", "running", "stopping"].includes(job.state)) {
+    look(job);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    job = await get(address).catch((error) => {
+      if (error.status) throw error;
+      return job; // the server may answer again
+    });
+  }
+  if (job.state === "failed") throw new Problem(job.error, 0, "Failed");
+  if (job.state === "stopped") return null;
+  fetched(`${address}/zip`, "clips.zip");
+  return { saved: job.result.clips, leftOut: job.result.left_out };
+}
+
+export const stopClips = (id) => remove(`/api/clips/${id}`);
+
+function fetched(address, name) {
   const link = document.createElement("a");
   link.href = address;
   link.download = name;
   link.click();
+}
+
+async function keep(answer, name) {
+  const address = URL.createObjectURL(await answer.blob());
+  fetched(address, name);
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 

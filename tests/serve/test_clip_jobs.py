@@ -1,0 +1,121 @@
+"""Many moments as a zip that is made as a job: watched, stopped, fetched, and later gone."""
+
+import io
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import httpx
+import pytest
+
+from reeltune import Library
+from reeltune.serve import clip_jobs
+from reeltune.serve.jobs import ENDED
+from reeltune.serve.settings import Settings
+from serve.running import running
+
+NO_ID = "0" * 24
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the server puts what it makes."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def server(folders: Path, library: Path) -> Iterator[httpx.Client]:
+    with running(Settings(library=library)) as client:
+        yield client
+
+
+@pytest.fixture
+def ids(library: Path) -> list[str]:
+    return [one.id for one in Library(library).moments()]
+
+
+def begun(server: httpx.Client, ids: list[str]) -> dict[str, Any]:
+    answer = server.post("/api/clips", json={"moments": ids, "exact": True})
+    assert answer.status_code == 202, answer.text
+    job: dict[str, Any] = answer.json()
+    return job
+
+
+def ended(server: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
+    until = time.monotonic() + 120
+    while (now := server.get(f"/api/clips/{job['id']}").json())["state"] not in ENDED:
+        assert time.monotonic() < until, now
+        time.sleep(0.05)
+    return now
+
+
+def test_a_zip_is_made_as_a_job_fetched_more_than_once_and_gone_with_the_server(
+    folders: Path, library: Path, ids: list[str]
+) -> None:
+    with running(Settings(library=library)) as server:
+        job = begun(server, [*ids, NO_ID])
+        early = server.get(f"/api/clips/{job['id']}/zip")
+        assert (early.status_code, early.json()["kind"]) == (409, "NotFinished")
+        done = ended(server, job)
+        assert (done["state"], done["result"]) == ("done", {"clips": len(ids), "left_out": 1})
+        assert (done["progress"]["size"], done["progress"]["files"]) == (len(ids) + 1,) * 2
+        assert server.get("/api/jobs").json()["items"] == []
+        for _ in range(2):
+            answer = server.get(f"/api/clips/{job['id']}/zip")
+            assert (answer.headers["clips"], answer.headers["left-out"]) == (str(len(ids)), "1")
+            assert answer.headers["content-disposition"].endswith("clips.zip")
+            with ZipFile(io.BytesIO(answer.content)) as archive:
+                assert archive.testzip() is None
+                told = json.loads(archive.read("clips.json"))
+            assert [(one["id"], one["kind"]) for one in told["clips"]] == [
+                (id, "exact") for id in ids
+            ]
+        assert len([*folders.glob("reeltune-clips-*/clips.zip")]) == 1
+    assert [*folders.iterdir()] == []
+
+
+def test_one_that_is_stopped_leaves_nothing_and_those_behind_it_go_on(
+    server: httpx.Client, folders: Path, ids: list[str]
+) -> None:
+    first, second, third = (begun(server, ids[:1]) for _ in range(3))
+    busy = server.post("/api/clips", json={"moments": ids})
+    assert (busy.status_code, busy.json()["error"]) == (
+        429,
+        "2 jobs wait already; try again later",
+    )
+    for job in (first, third):
+        assert server.delete(f"/api/clips/{job['id']}").json()["state"] in ("stopping", "stopped")
+        assert ended(server, job)["state"] == "stopped"
+    assert ended(server, second)["state"] == "done"
+    assert [place.name for place in folders.glob("reeltune-clips-*/*")] == ["clips.zip"]
+    assert len([*folders.iterdir()]) == 1
+
+
+def test_one_that_cannot_be_made_says_why_and_leaves_nothing(
+    server: httpx.Client, folders: Path
+) -> None:
+    done = ended(server, begun(server, [NO_ID]))
+    assert done["state"] == "failed"
+    assert "none of these moments can be cut out; of the first: the library has" in done["error"]
+    assert [*folders.iterdir()] == []
+    assert server.get(f"/api/clips/{done['id']}/zip").status_code == 409
+    none = server.get("/api/clips/none")
+    assert (none.status_code, none.json()["kind"]) == (404, "NoJob")
+
+
+def test_a_zip_is_gone_after_its_time(
+    server: httpx.Client, folders: Path, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clip_jobs, "FOR", 0.0)
+    job = begun(server, ids[:1])
+    assert ended(server, job)["state"] == "done"
+    until = time.monotonic() + 30
+    while [*folders.iterdir()]:
+        assert time.monotonic() < until
+    gone = server.get(f"/api/clips/{job['id']}/zip")
+    assert (gone.status_code, gone.json()["kind"]) == (410, "FileGone")
