@@ -124,6 +124,16 @@ def test_what_cannot_be_searched_for_is_said(
     assert said in answer.json()["error"]
 
 
+def test_a_broken_form_is_refused_and_writes_nothing_on_the_terminal(
+    server: httpx.Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    form = b'--x\r\nContent-Disposition: form-data;[\rname="picture"\r\n\r\n1\r\n--x--\r\n'
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = server.post("/api/search/picture", content=form, headers=kind)
+    assert answer.status_code in (400, 422), answer.text
+    assert capsys.readouterr().err == ""
+
+
 def test_every_error_has_one_shape(server: httpx.Client) -> None:
     answers = [
         server.get("/api/nothing"),

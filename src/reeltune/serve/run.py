@@ -1,5 +1,6 @@
 """Runs a server until Ctrl-C."""
 
+import logging
 import socket
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from reeltune.serve.settings import Settings
 FAREWELL = 3  # s that answers may still take after Ctrl-C
 AT_ONCE = 512  # connections; more are told to come again
 HEAD = 1 << 16  # bytes of a request's head
+FORMS = logging.getLogger("python_multipart")  # which writes a line for each form that is broken
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -36,6 +38,8 @@ def bound(host: str, port: int) -> socket.socket:
 
 def server_of(settings: Settings) -> uvicorn.Server:
     """A server with these settings; its app is `create_app`."""
+    if not FORMS.handlers:  # or who asks could fill the terminal of who serves
+        FORMS.addHandler(logging.NullHandler())
     config = uvicorn.Config(
         create_app(settings),
         log_config=None,
