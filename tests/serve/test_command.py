@@ -1,7 +1,10 @@
 """The command `reeltune serve`, where it does not come to serving."""
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,40 @@ def test_what_cannot_be_served_is_said(
     done = CliRunner().invoke(app, ["serve", "--port", "0", *options])
     assert done.exit_code == 1
     assert said in done.output
+
+
+THREADS = """
+import contextlib
+from reeltune.cli.app import app
+with contextlib.suppress(SystemExit):
+    app(["serve", "--root", "none"])
+from threadpoolctl import threadpool_info
+print(*(one["num_threads"] for one in threadpool_info() if one["internal_api"] == "openblas"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "threads"),
+    [
+        ({}, max((os.cpu_count() or 1) // 4, 1)),
+        ({"OMP_NUM_THREADS": "2"}, 2),
+        ({"OPENBLAS_NUM_THREADS": "2"}, 2),
+    ],
+)
+def test_numpy_multiplies_in_few_threads(
+    given: dict[str, str], threads: int, tmp_path: Path
+) -> None:
+    """Which is settled before numpy is imported. OpenBLAS begins no more threads than cores."""
+    plain = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS],
+        env=plain | given,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert {*done.stdout.split()} == {str(min(threads, os.cpu_count() or 1))}
 
 
 def test_a_port_that_is_taken_is_said() -> None:

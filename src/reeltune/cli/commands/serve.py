@@ -50,6 +50,7 @@ def serve(
     """
     from reeltune.cli.bars import Spinner
 
+    leave_cores()
     with Spinner(hidden=quiet):
         from reeltune.serve.hosts import is_here
         from reeltune.serve.run import bound
@@ -60,24 +61,34 @@ def serve(
         here = is_here(host)
         given = (os.environ.get("REELTUNE_TOKEN"), os.environ.get("REELTUNE_READ_TOKEN"))
         tokens = Tokens.drawn(*given) if token or not here else None
-        roots = tuple(folders("--root", root, VIDEOS, "videos"))
-        trained = tuple(folders("--runs", runs, RUNS, "training runs"))
-        taken = bound(host, port)
         settings = Settings(
             library=library.absolute(),
-            roots=roots,
-            runs=trained,
+            roots=tuple(folders("--root", root, VIDEOS, "videos")),
+            runs=tuple(folders("--runs", runs, RUNS, "training runs")),
             device=device,
             model=model,
             tokens=tokens,
             names=(host, *(name or ())),
             is_open=not here,
         )
+        taken = bound(host, port)
 
     shown = f"[{host}]" if ":" in host else host
     place = f"http://{shown}:{taken.getsockname()[1]}/"
     drawn = (tokens.write, tokens.read) if tokens else ()
     run(settings, taken, partial(ready, place, drawn, given))
+
+
+def leave_cores() -> None:
+    """Have numpy multiply in a quarter of the cores, at least in one, unless the environment says
+    in how many; numpy looks once, when it is imported.
+
+    Threads of OpenBLAS that wait for each other keep their cores busy, so where anything else needs
+    one of these, such as another search, a search takes several times as long.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        few = max((os.cpu_count() or 1) // 4, 1)
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", str(few))
 
 
 def ready(place: str, tokens: tuple[str, ...], given: tuple[str | None, ...]) -> None:
