@@ -49,7 +49,7 @@ def test_mapped_copied_and_read_are_the_same(dataset: Table) -> None:
     wanted = np.random.default_rng(2).permutation(len(told))
     map_of_files = mapped(dataset, "vector", addresses(dataset))
     assert map_of_files is not None
-    assert all(isinstance(part, np.memmap) for part in map_of_files.parts)
+    assert all(isinstance(part.base, np.memmap) for part in map_of_files.parts)
     for vectors in (map_of_files, copied(dataset, "vector")):
         np.testing.assert_array_equal(vectors[wanted], told[wanted])
         np.testing.assert_allclose(vectors.scores(queries), queries @ told.T, atol=1e-4)
@@ -57,16 +57,27 @@ def test_mapped_copied_and_read_are_the_same(dataset: Table) -> None:
 
 
 @pytest.mark.parametrize("small", [1, 2 * 7 * WIDE, _vectors.SMALL])
+@pytest.mark.parametrize("piece", [1, _vectors.PIECE])
 @pytest.mark.parametrize("count", [1, 2])
 def test_scores_are_the_same_in_whatever_pieces(
-    small: int, count: int, dataset: Table, monkeypatch: pytest.MonkeyPatch
+    small: int, piece: int, count: int, dataset: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_vectors, "SMALL", small)
+    monkeypatch.setattr(_vectors, "PIECE", piece)
     told = vectors_of(dataset.to_table(columns=["vector"]))
     queries = np.random.default_rng(1).standard_normal((count, WIDE))
     vectors = mapped(dataset, "vector", addresses(dataset))
     assert vectors is not None
     np.testing.assert_allclose(vectors.scores(queries), queries @ told.T, atol=1e-4)
+
+
+def test_rows_in_another_order_than_that_of_the_files() -> None:
+    """As well as all rows of the files in theirs, which nothing has to put in order."""
+    whole = rows(np.random.default_rng(0), 50)
+    told, query = vectors_of(whole), np.random.default_rng(1).standard_normal((1, WIDE))
+    for places in (np.arange(50), np.arange(50)[::-1], np.arange(49), np.arange(1, 50)):
+        scores = _vectors.Vectors([told[:20], told[20:]], WIDE, places).scores(query)
+        np.testing.assert_allclose(scores, query @ told[places].T, atol=1e-4)
 
 
 def test_what_is_not_stored_as_plain_numbers_is_copied(
