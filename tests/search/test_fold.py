@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from moment_tables import DIM, Moments, moments, random_files, rows_of, shots, unit
 
 from reeltune.search._fold import BITS, COSINE, choose
-from reeltune.search.store.gallery import Found
+from reeltune.search.store.found import Found
 from reeltune.search.store.nearest import exact_scores, vectors_of
 
 

@@ -13,7 +13,7 @@ from moment_tables import DIM, moments, random_files, rows_of, table, unit
 from reeltune.errors import LibraryError
 from reeltune.search.store import nearest as _nearest
 from reeltune.search.store.dataset import Table
-from reeltune.search.store.gallery import Gallery, thumbnails
+from reeltune.search.store.gallery import Gallery
 from reeltune.search.store.nearest import build_index
 
 FILTERS = (None, "path like 'v1%'", "start > 4 and size = 1002", "date < '2026-01-02'")
@@ -148,9 +148,20 @@ def test_damaged_vectors_are_named_with_the_remedy(tmp_path: Path) -> None:
         gallery.rank(vectors[0])
 
 
-def test_thumbnails_come_by_id(tmp_path: Path) -> None:
-    dataset = table(tmp_path, moments("a", unit(np.random.default_rng(0), 3, DIM)))
-    ids = dataset.to_table(columns=["id"], filter="part = 1")["id"].to_pylist()
-    assert thumbnails(dataset, ids) == {ids[0]: b"a1"}
-    assert thumbnails(dataset, []) == {}
-    assert thumbnails(dataset, ["' or 1 = 1 --"]) == {}
+@pytest.mark.parametrize("ann_rows", [0, 1_000_000])
+def test_thumbnails_and_vectors_come_by_id(ann_rows: int, tmp_path: Path) -> None:
+    """Also where rows before them are gone, and others came later."""
+    rng = np.random.default_rng(0)
+    dataset = table(tmp_path, *(moments(name, unit(rng, 3, DIM)) for name in "abc"))
+    dataset.delete("video = 'a' or part = 0")
+    dataset.append(rows_of(moments("d", unit(rng, 3, DIM))))
+    gallery = Gallery(Table.open(dataset.path), ann_rows)
+    rows = dataset.to_table(columns=["id", "vector", "thumbnail"]).to_pylist()
+    pictures = {row["id"]: row["thumbnail"] for row in rows}
+    assert sorted(pictures.values()) == [b"b1", b"b2", b"c1", b"c2", b"d0", b"d1", b"d2"]
+    assert gallery.thumbnails([*pictures]) == pictures
+    for row in rows:
+        assert gallery.thumbnails([row["id"], "0" * 24]) == {row["id"]: row["thumbnail"]}
+        np.testing.assert_array_equal(gallery.moment(row["id"]).vector, np.float32(row["vector"]))
+    assert gallery.thumbnails([]) == {}
+    assert gallery.thumbnails(["' or 1 = 1 --"]) == {}

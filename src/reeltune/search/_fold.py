@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Int
 
-from reeltune.search.store.gallery import Found
+from reeltune.search.store.found import Found
 
 # Two moments at least this alike, with hashes that differ in at most this many of 64 bits, show
 # the same. Measured by benchmarks/bench_copies.py with lite: of clips encoded again at half the

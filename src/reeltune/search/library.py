@@ -32,7 +32,7 @@ from reeltune.search.query import Ask, Wishes
 from reeltune.search.report import Report
 from reeltune.search.script import Script
 from reeltune.search.store.dataset import Table
-from reeltune.search.store.gallery import Gallery, thumbnails
+from reeltune.search.store.gallery import Gallery
 from reeltune.search.store.manifest import Manifest
 from reeltune.search.store.newest import Newest, Version
 from reeltune.search.store.texts import missing as missing_texts
@@ -256,7 +256,7 @@ class Library:
     def thumbnails(self, ids: str | Sequence[str]) -> dict[str, bytes]:
         """Small pictures of moments, by the ids of these or of hits: bytes of a JPEG, whose longer
         side has at most 320 pixels. Ids that the library does not have are left out."""
-        return thumbnails(self._version().moments, each_text(ids))
+        return self.gallery.thumbnails(each_text(ids))
 
     def save_clips(
         self,

@@ -15,7 +15,8 @@ from reeltune.search._confidence import POOR, kind_of
 from reeltune.search._fold import Chosen, choose
 from reeltune.search._rescore import Score
 from reeltune.search.script import Evidence
-from reeltune.search.store.gallery import Found, Gallery, not_finite
+from reeltune.search.store.found import Found
+from reeltune.search.store.gallery import Gallery, not_finite
 from reeltune.search.store.only import Only
 from reeltune.search.times import as_text
 from reeltune.settings.words import each_text

@@ -21,8 +21,9 @@ from reeltune.search.channels.phrases import Phrases, Weighed, together
 from reeltune.search.channels.question import Question
 from reeltune.search.channels.tokens import tokens
 from reeltune.search.store.dataset import Table
+from reeltune.search.store.found import Found
 from reeltune.search.store.gain import Gain
-from reeltune.search.store.gallery import Found, Gallery
+from reeltune.search.store.gallery import Gallery
 from reeltune.search.store.nearest import vectors_of
 from reeltune.search.store.texts import PHRASES
 

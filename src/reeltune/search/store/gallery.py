@@ -1,13 +1,13 @@
 """One version of a library's moments, ready to be compared with queries."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Bool, Float, Int, UInt64
+from jaxtyping import Bool, Float, UInt64
 
 from reeltune.errors import LibraryError, NotInLibraryError
 from reeltune.models.text_towers.together import Together
@@ -15,6 +15,7 @@ from reeltune.search._usual import Usual, usual
 from reeltune.search.store._sql import is_one_of
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.filtered import scan
+from reeltune.search.store.found import NUMBERS, Found
 from reeltune.search.store.gain import Gain
 from reeltune.search.store.nearest import Groups, best_rows, by_index, exact_scores, vectors_of
 from reeltune.search.store.only import Only
@@ -23,109 +24,10 @@ from reeltune.search.store.vectors import Vectors, vectors_in
 
 ANN_ROWS = 1_000_000  # beyond this, vectors stay on disk behind an index
 ANN_LOOK = 4096  # most moments asked of the index for one answer
-NUMBERS = ("start", "end", "duration", "dhash")
 SOMETIMES = (REST, CAPTION, TAKEN)  # columns that not every table has
 COLUMNS = ("id", "video", "path", "location", *NUMBERS, "modified", "vector", *SOMETIMES)
 FILTERS = 64  # filters whose outcome is remembered
 SAMPLE = 500  # moments that tell how alike moments are in general
-
-
-@dataclass(frozen=True)
-class Found:
-    """Moments with their scores, best first; equal scores stand in the order of their ids."""
-
-    id: list[str]
-    file: list[str]  # its content
-    path: list[str]
-    location: list[str]
-    caption: list[str | None]
-    video: Int[np.ndarray, " M"]  # equal numbers are one video
-    start: Float[np.ndarray, " M"]
-    end: Float[np.ndarray, " M"]
-    duration: Float[np.ndarray, " M"]
-    dhash: Int[np.ndarray, " M"]
-    date: Int[np.ndarray, " M"]  # us since 1970, when a video was taken, else last changed
-    vector: Float[np.ndarray, "M E"]  # what is indexed: the first E of D columns
-    rest: Float[np.ndarray, "M R"]  # the others
-    seen: Float[np.ndarray, " M"]  # the cosine, or a score of its own by which they are in order
-    score: Float[np.ndarray, " M"]  # that, and what words add
-    worded: Bool[np.ndarray, " M"]  # whether it is words that answer; the times are then theirs
-    complete: int  # no moment that is missing scores higher than any of the first so many
-    has_all: bool  # no moment is missing
-    has_videos: bool  # no video is missing
-
-    @classmethod
-    def of(
-        cls,
-        rows: pa.Table,
-        vector: Float[np.ndarray, "M E"],
-        seen: Float[np.ndarray, " M"],
-        rest: Float[np.ndarray, "M R"] | None = None,
-        gain: Gain | None = None,
-        **extent: int,
-    ) -> "Found":
-        """Put rows in order of their cosines and what words add; `extent` gives the last three
-        fields."""
-        score = seen if gain is None else gain.to_some(seen, rows["id"].to_pylist())
-        rest = np.empty((len(vector), 0), np.float32) if rest is None else rest
-        order = np.lexsort((pc.rank(rows["id"]).to_numpy(), -score))
-        rows = rows.take(order)
-        return cls(
-            id=rows["id"].to_pylist(),
-            file=rows["video"].to_pylist(),
-            path=rows["path"].to_pylist(),
-            location=rows["location"].to_pylist(),
-            caption=rows[CAPTION].to_pylist()
-            if CAPTION in rows.column_names
-            else [None] * len(rows),
-            video=rows["video"].combine_chunks().dictionary_encode().indices.to_numpy(),
-            vector=vector[order],
-            rest=rest[order],
-            seen=seen[order],
-            score=score[order],
-            worded=np.zeros(len(order), bool),
-            date=dates(rows),
-            **{name: rows[name].to_numpy() for name in NUMBERS},
-            complete=extent["complete"],
-            has_all=bool(extent["has_all"]),
-            has_videos=bool(extent["has_videos"]),
-        )
-
-    @property
-    def whole(self) -> Float[np.ndarray, "M D"]:
-        """The whole vectors as the model made them."""
-        return np.concatenate([self.vector, self.rest], axis=1)
-
-    def ordered_by(self, own: Float[np.ndarray, " M"]) -> "Found":
-        """These moments in the order of another score than the cosine, as if there were no others.
-
-        What words add is stretched as the spread of the scores is.
-        """
-        gain = self.score - self.seen
-        stretch = own.std() / max(self.seen.std(), 1e-9) if gain.any() else 0.0
-        score = own + stretch * gain
-        order = np.lexsort((np.array(self.id), -score))
-        own, score = own[order], score[order]
-        return replace(self._at(order), seen=own, score=score, complete=len(order))
-
-    def those(self, kept: Bool[np.ndarray, " M"]) -> "Found":
-        """Some of the moments, as if there were no others; where one of the complete is left out,
-        so are all that are missing."""
-        seen = not kept[: self.complete].all()
-        return replace(
-            self._at(np.flatnonzero(kept)),
-            complete=int(kept[: self.complete].sum()),
-            has_all=self.has_all or seen,
-            has_videos=self.has_videos or seen,
-        )
-
-    def _at(self, rows: Int[np.ndarray, " R"]) -> "Found":
-        lists = ("id", "file", "path", "location", "caption")
-        arrays = ("video", *NUMBERS, "date", "vector", "rest", "seen", "score", "worded")
-        columns: dict[str, Any] = {
-            name: [getattr(self, name)[row] for row in rows] for name in lists
-        } | {name: getattr(self, name)[rows] for name in arrays}
-        return replace(self, **columns)
 
 
 class Gallery:
@@ -162,7 +64,7 @@ class Gallery:
     def singles(self, ids: Sequence[str]) -> dict[str, "Single"]:
         """Moments by their ids; raises NotInLibraryError for one that the table does not have."""
         columns = ["id", "video", "start", "end", "vector"]
-        rows = self._dataset.to_table(columns=columns, filter=is_one_of("id", ids))
+        rows = self._rows_of(ids, columns)
         plain, vectors = rows.drop_columns(["vector"]).to_pylist(), vectors_of(rows)
         found = {
             row.pop("id"): Single(**row, vector=v) for row, v in zip(plain, vectors, strict=True)
@@ -172,6 +74,22 @@ class Gallery:
                 f"{self.uri} has no moment #{missing[0]}; take the id of a hit, as --json prints it"
             )
         return found
+
+    def thumbnails(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """Small pictures (JPEG) of moments, by id; ids that the table does not have are left
+        out."""
+        rows = self._rows_of(ids, ["id", "thumbnail"])
+        return dict(zip(rows["id"].to_pylist(), rows["thumbnail"].to_pylist(), strict=True))
+
+    def _rows_of(self, ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
+        """Columns of moments by their ids, in no order; the table by itself would look for these in
+        all its files."""
+        if self._held is None:
+            wanted = is_one_of("id", ids) if ids else "false"
+            return self._dataset.to_table(columns=columns, filter=wanted)
+        known = self._held.rows["id"]
+        places = np.flatnonzero(pc.is_in(known, pa.array(ids, known.type)))
+        return self._dataset.take(places.tolist(), columns)
 
     def rank(
         self,
@@ -376,12 +294,6 @@ def _columns(dataset: Table) -> list[str]:
     return [name for name in COLUMNS if name in dataset.schema.names]
 
 
-def dates(rows: pa.Table) -> Int[np.ndarray, " M"]:
-    """When each video was taken, or else last changed, in microseconds since 1970 (UTC)."""
-    taken = [rows[TAKEN]] if TAKEN in rows.column_names else []
-    return pc.coalesce(*taken, rows["modified"]).cast(pa.int64()).to_numpy()
-
-
 def _usual(dataset: Table) -> Usual:
     """The usual similarities of the moments."""
     rows = dataset.to_table(columns=["baseline_mean", "baseline_std"])
@@ -389,12 +301,3 @@ def _usual(dataset: Table) -> Usual:
     some = dataset.take(places.tolist(), columns=["vector", "video"])
     mean, std = (rows[name].to_numpy() for name in rows.column_names)
     return usual(mean, std, vectors_of(some), some["video"].to_numpy())
-
-
-def thumbnails(dataset: Table, ids: Sequence[str]) -> dict[str, bytes]:
-    """Small pictures (JPEG) of moments, by id."""
-    if not ids:
-        return {}
-    listed = ", ".join("'" + one.replace("'", "''") + "'" for one in ids)
-    rows = dataset.to_table(columns=["id", "thumbnail"], filter=f"id IN ({listed})")
-    return dict(zip(rows["id"].to_pylist(), rows["thumbnail"].to_pylist(), strict=True))
