@@ -21,7 +21,7 @@ from reeltune.serve.rate import Rate
 from reeltune.serve.settings import Settings
 from reeltune.storage.place import Place
 
-SEARCHES = 32  # that go on at once; they share what they would each do alike (see `Together`)
+SEARCHES = 64  # that go on at once; they share what they would each do alike (see `Together`)
 Found = TypeVar("Found")
 
 
