@@ -73,9 +73,9 @@ class _Walk:
         self.covered[row] = True
         self.taken.append(row)
         if self.fold:
-            own = self.found.video == video
-            self.covered |= own & covers(self.found, row)
-            for copy in np.flatnonzero(~own & alike(self.found, row)):
+            own, same = self.found.video == video, alike(self.found, row)
+            self.covered |= own & covers(self.found, row, same)
+            for copy in np.flatnonzero(~own & same):
                 if self.copy_of[copy] == NOT_TAKEN:
                     self.copy_of[copy] = len(self.taken) - 1
 
@@ -118,14 +118,14 @@ def firsts(video: Int[np.ndarray, " M"]) -> list[int]:
     return sorted(np.unique(video, return_index=True)[1].tolist())
 
 
-def covers(found: Found, row: int) -> Bool[np.ndarray, " M"]:
-    """Which moments overlap one in time, or touch it and look the same, if of the same video.
+def covers(found: Found, row: int, same: Bool[np.ndarray, " M"]) -> Bool[np.ndarray, " M"]:
+    """Which moments overlap one in time, or touch it and look the `same`, if of the same video.
 
     Shots that follow each other touch and are two things; windows over one long shot are one.
     """
     shared = np.minimum(found.end, found.end[row]) - np.maximum(found.start, found.start[row])
     touching = shared >= -APART
-    return (shared > APART) | (touching & alike(found, row))
+    return (shared > APART) | (touching & same)
 
 
 def alike(found: Found, row: int) -> Bool[np.ndarray, " M"]:
