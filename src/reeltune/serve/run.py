@@ -11,6 +11,7 @@ from reeltune.serve.app import create_app
 from reeltune.serve.settings import Settings
 
 FAREWELL = 3  # s that answers may still take after Ctrl-C
+KEPT_OPEN = 30  # s without a request; clients close after 5 s, or one might ask as we close
 AT_ONCE = 512  # connections; more are told to come again
 HEAD = 1 << 16  # bytes of a request's head
 FORMS = logging.getLogger("python_multipart")  # which writes a line for each form that is broken
@@ -48,6 +49,7 @@ def server_of(settings: Settings) -> uvicorn.Server:
         proxy_headers=False,
         ws="none",
         limit_concurrency=AT_ONCE,
+        timeout_keep_alive=KEPT_OPEN,
         h11_max_incomplete_event_size=HEAD,
         timeout_graceful_shutdown=FAREWELL,
     )
