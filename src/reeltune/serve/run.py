@@ -14,7 +14,7 @@ FAREWELL = 3  # s that answers may still take after Ctrl-C
 KEPT_OPEN = 30  # s without a request; clients close after 5 s, or one might ask as we close
 AT_ONCE = 512  # connections; more are told to come again
 HEAD = 1 << 16  # bytes of a request's head
-FORMS = logging.getLogger("python_multipart")  # which writes a line for each form that is broken
+FORMS = logging.getLogger("python_multipart")  # which has a line for each form that is broken
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -39,8 +39,7 @@ def bound(host: str, port: int) -> socket.socket:
 
 def server_of(settings: Settings) -> uvicorn.Server:
     """A server with these settings; its app is `create_app`."""
-    if not FORMS.handlers:  # or who asks could fill the terminal of who serves
-        FORMS.addHandler(logging.NullHandler())
+    FORMS.handlers, FORMS.propagate = [logging.NullHandler()], False  # or they fill the terminal
     config = uvicorn.Config(
         create_app(settings),
         log_config=None,

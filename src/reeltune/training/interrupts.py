@@ -25,8 +25,7 @@ class Interrupts:
     """
 
     def __enter__(self) -> "Interrupts":
-        self.came, self._first = False, math.inf
-        self._is_settled = False
+        self.came, self._first, self._is_settled = False, math.inf, False
         self._is_main = threading.current_thread() is threading.main_thread()
         if self._is_main:
             self._before = signal.signal(signal.SIGINT, self._note)
@@ -48,7 +47,7 @@ class Interrupts:
             signal.signal(signal.SIGINT, self._before)
             interrupt()
             return
-        self.came, self._first = True, time.monotonic()
+        self.came, self._first, self._is_settled = True, time.monotonic(), False
         if TORCHRUN not in os.environ:
             signal.signal(signal.SIGINT, self._before)
         interrupt_in(GRACE, unless=lambda: self._is_settled)
