@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 from sources import FILES, PACKAGE, for_each, nodes
@@ -122,3 +123,9 @@ def test_nothing_of_lance_leaves_the_file_that_calls_it() -> None:
             given = ast.unparse(node.returns) if node.returns else ""
             assert "Any" not in given, node.name
             assert "lance" not in given, node.name
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """They are in no packages, so pytest would import one for the other."""
+    named = Counter(path.name for path in (PACKAGE.parents[1] / "tests").rglob("test_*.py"))
+    assert [name for name, count in named.items() if count > 1] == []
