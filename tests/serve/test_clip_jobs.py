@@ -43,6 +43,7 @@ def begun(server: httpx.Client, ids: list[str]) -> dict[str, Any]:
     answer = server.post("/api/clips", json={"moments": ids, "exact": True})
     assert answer.status_code == 202, answer.text
     job: dict[str, Any] = answer.json()
+    assert job["wanted"] == {"moments": ids, "exact": True}, "no place of the server is told"
     return job
 
 

@@ -22,19 +22,19 @@ def add(held: Held, wanted: ClipsWanted) -> Job:
     """A job, of which one runs at a time, beside those that bring in videos; who asks needs only
     the token for reading. No list has it, so keep its id."""
     ids = [*dict.fromkeys(id.removeprefix("#") for id in wanted.moments)]
-    return begin(held.clip_jobs, held.library().folder, ids, wanted.exact)
+    return shown(begin(held.clip_jobs, held.library().folder, ids, wanted.exact))
 
 
 @router.get("/{job}", summary="See how far a zip is", responses=problems(404))
 def job(held: Held, job: str) -> Job:
     """Its progress, and at last how many clips it has or why it failed."""
-    return held.clip_jobs.get(job)
+    return shown(held.clip_jobs.get(job))
 
 
 @router.delete("/{job}", summary="Stop making a zip", responses=problems(404))
 def stop(held: Held, job: str) -> Job:
     """Nothing of it is kept."""
-    return held.clip_jobs.stop(job)
+    return shown(held.clip_jobs.stop(job))
 
 
 @router.get(
@@ -46,3 +46,9 @@ def stop(held: Held, job: str) -> Job:
 def zipped(held: Held, job: str) -> Response:
     """What `POST /api/export/clips` answers; it is kept for an hour, unless many are made."""
     return made(held.clip_jobs.get(job))
+
+
+def shown(job: Job) -> Job:
+    """A job without the server's own places."""
+    asked = {name: job.wanted[name] for name in ("moments", "exact")}
+    return job.model_copy(update={"wanted": asked})
