@@ -1,5 +1,6 @@
 """A server of its own for a benchmark: what it has, and how it is started and asked."""
 
+import argparse
 import os
 import re
 import subprocess
@@ -19,6 +20,15 @@ SECRET = b"what lies outside the library stays there"
 SIZE, LENGTH = (160, 90), 50  # pixels and frames of the clips that are made here
 SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".gif")
 ENDED = ("done", "failed", "stopped")
+
+
+def arguments(what: str, count: int) -> argparse.Namespace:
+    """How many of what strangers send, which seed draws them, and the clips that are sent."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument(f"--{what}", type=int, default=count)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--clips", type=Path, help="a folder of clips in place of those made here")
+    return parser.parse_args()
 
 
 def make_clips(folder: Path) -> list[Path]:

@@ -9,7 +9,6 @@ be one that is described, and of no status of 500 or more; no token may do more 
 nothing may hold a word of a file that lies outside the library.
 """
 
-import argparse
 import random
 import sys
 from collections import Counter
@@ -28,7 +27,7 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
 
 from _line import emit
-from _served import SECRET, brought_in, clips_of, serving
+from _served import SECRET, arguments, brought_in, clips_of, serving
 from reeltune.recipes.read import read_recipe
 from reeltune.recipes.stored import as_stored, write_recipe
 from reeltune.serve.guard import FOR_ALL, is_reading
@@ -201,11 +200,7 @@ def fuzz(place: Path, clips: list[Path], count: int, seed: int) -> Heard:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--requests", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--clips", type=Path, help="a folder of clips in place of those made here")
-    chosen = parser.parse_args()
+    chosen = arguments("requests", 10_000)
     with TemporaryDirectory() as name:
         place = Path(name).resolve()
         heard = fuzz(place, clips_of(chosen.clips, place), chosen.requests, chosen.seed)

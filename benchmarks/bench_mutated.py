@@ -10,7 +10,6 @@ answer with a status of 500 or more, and nothing may hold a word of a file that 
 library, to which some of the false ones lead.
 """
 
-import argparse
 import random
 import sys
 from collections import Counter
@@ -22,7 +21,7 @@ from typing import Any
 import httpx
 
 from _line import emit
-from _served import SECRET, brought_in, clips_of, serving
+from _served import SECRET, arguments, brought_in, clips_of, serving
 
 QUICK = ["--files", "20"]
 FIGURES = {
@@ -149,11 +148,7 @@ def accounted(report: dict[str, list[Any]]) -> dict[str, str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--files", type=int, default=500)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--clips", type=Path, help="a folder of clips in place of those made here")
-    chosen = parser.parse_args()
+    chosen = arguments("files", 500)
     with TemporaryDirectory() as name:
         place = Path(name).resolve()
         root, secret = place / "root", place / "secret.txt"

@@ -8,11 +8,13 @@ import httpx
 from reeltune.serve.jobs import ENDED
 
 
-def ended(server: httpx.Client, job: dict[str, Any], within: float) -> dict[str, Any]:
-    """A job once it has ended, for which it has `within` seconds."""
+def ended(
+    server: httpx.Client, job: dict[str, Any], within: float, jobs: str = "/api/jobs"
+) -> dict[str, Any]:
+    """A job of those at an address once it has ended, for which it has `within` seconds."""
     until = time.monotonic() + within
     while time.monotonic() < until:
-        now: dict[str, Any] = server.get(f"/api/jobs/{job['id']}").json()
+        now: dict[str, Any] = server.get(f"{jobs}/{job['id']}").json()
         if now["state"] in ENDED:
             return now
         time.sleep(0.05)

@@ -14,11 +14,12 @@ import pytest
 
 from reeltune import Library
 from reeltune.serve import clip_jobs
-from reeltune.serve.jobs import ENDED
 from reeltune.serve.settings import Settings
+from serve.ended_job import ended
 from serve.running import running
 
 NO_ID = "0" * 24
+LONG = 120.0  # s
 
 
 @pytest.fixture
@@ -47,12 +48,8 @@ def begun(server: httpx.Client, ids: list[str]) -> dict[str, Any]:
     return job
 
 
-def ended(server: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
-    until = time.monotonic() + 120
-    while (now := server.get(f"/api/clips/{job['id']}").json())["state"] not in ENDED:
-        assert time.monotonic() < until, now
-        time.sleep(0.05)
-    return now
+def done_with(server: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
+    return ended(server, job, LONG, "/api/clips")
 
 
 def test_a_zip_is_made_as_a_job_fetched_more_than_once_and_gone_with_the_server(
@@ -62,7 +59,7 @@ def test_a_zip_is_made_as_a_job_fetched_more_than_once_and_gone_with_the_server(
         job = begun(server, [*ids, NO_ID])
         early = server.get(f"/api/clips/{job['id']}/zip")
         assert (early.status_code, early.json()["kind"]) == (409, "NotFinished")
-        done = ended(server, job)
+        done = done_with(server, job)
         assert (done["state"], done["result"]) == ("done", {"clips": len(ids), "left_out": 1})
         assert (done["progress"]["size"], done["progress"]["files"]) == (len(ids) + 1,) * 2
         assert server.get("/api/jobs").json()["items"] == []
@@ -91,8 +88,8 @@ def test_one_that_is_stopped_leaves_nothing_and_those_behind_it_go_on(
     )
     for job in (first, third):
         assert server.delete(f"/api/clips/{job['id']}").json()["state"] in ("stopping", "stopped")
-        assert ended(server, job)["state"] == "stopped"
-    assert ended(server, second)["state"] == "done"
+        assert done_with(server, job)["state"] == "stopped"
+    assert done_with(server, second)["state"] == "done"
     assert [place.name for place in folders.glob("reeltune-clips-*/*")] == ["clips.zip"]
     assert len([*folders.iterdir()]) == 1
 
@@ -100,7 +97,7 @@ def test_one_that_is_stopped_leaves_nothing_and_those_behind_it_go_on(
 def test_one_that_cannot_be_made_says_why_and_leaves_nothing(
     server: httpx.Client, folders: Path
 ) -> None:
-    done = ended(server, begun(server, [NO_ID]))
+    done = done_with(server, begun(server, [NO_ID]))
     assert done["state"] == "failed"
     assert "none of these moments can be cut out; of the first: the library has" in done["error"]
     assert [*folders.iterdir()] == []
@@ -114,7 +111,7 @@ def test_a_zip_is_gone_after_its_time(
 ) -> None:
     monkeypatch.setattr(clip_jobs, "FOR", 0.0)
     job = begun(server, ids[:1])
-    assert ended(server, job)["state"] == "done"
+    assert done_with(server, job)["state"] == "done"
     until = time.monotonic() + 30
     while [*folders.iterdir()]:
         assert time.monotonic() < until

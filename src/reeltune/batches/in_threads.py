@@ -1,16 +1,21 @@
 """Work on many things in threads, a little ahead of whoever uses the results."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+CORES = os.cpu_count() or 1
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def in_threads(
-    work: Callable[[Item], Result], items: Iterable[Item], threads: int, ahead: int
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    threads: int = CORES,
+    ahead: int = 2 * CORES,
 ) -> Generator[Result, None, None]:
     """Results in the order of the items; of what follows the latest, `ahead` items are begun or
     wait for a thread.

@@ -1,7 +1,6 @@
 """Pairs to batches: frames through the cache, decoded ahead in threads, in an order by seed."""
 
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -263,8 +262,7 @@ def readable(
             reason = error.reason if isinstance(error, MediaError) else str(error)
             faults[_clip(pair)] = reason
 
-    threads = os.cpu_count() or 1
-    with closing(in_threads(attempt, clips.values(), threads, 2 * threads)) as attempts:
+    with closing(in_threads(attempt, clips.values())) as attempts:
         for done, _ in enumerate(attempts, 1):
             if progress is not None:
                 progress(done, len(clips))

@@ -1,7 +1,6 @@
 """Write a Toybox to disk: mp4 files and one JSON line per clip."""
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -90,8 +89,7 @@ def _make(folder: Path, size: str, seed: int, progress: Progress) -> None:
     (folder / "videos").mkdir(exist_ok=True)
     every = list(tasks(size, seed))
     lines: dict[str, list[str]] = {subset: [] for subset in SIZES[size]}
-    threads = os.cpu_count() or 1
-    with closing(in_threads(partial(_write, folder), every, threads, 2 * threads)) as made:
+    with closing(in_threads(partial(_write, folder), every)) as made:
         for done, (task, line) in enumerate(zip(every, made, strict=True), 1):
             lines[task.subset].append(line)
             progress(done, len(every))
