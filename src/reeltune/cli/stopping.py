@@ -1,10 +1,8 @@
 """Ctrl-C is heard wherever it comes, also where Python would swallow it."""
 
-import math
 import signal
 import sys
 import time
-from types import FrameType
 
 from reeltune.errors import ReeltuneError
 from reeltune.training.interrupts import SOON, Raising, interrupt_in
@@ -17,7 +15,7 @@ def hear_all() -> None:
     """Let a Ctrl-C come again that came within a `__del__` or a callback, from which Python cannot
     raise it, and remember that one came."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _Heard())
+        signal.signal(signal.SIGINT, Raising())
     before = sys.unraisablehook
 
     def hook(unraisable: "sys.UnraisableHookArgs") -> None:
@@ -29,21 +27,11 @@ def hear_all() -> None:
     sys.unraisablehook = hook
 
 
-class _Heard(Raising):
-    """Raises, and remembers when Ctrl-C last came in this process."""
-
-    came = -math.inf  # s, on the monotonic clock
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        _Heard.came = time.monotonic()
-        super().__call__(number, frame)
-
-
 def was_stopped(error: BaseException | None) -> bool:
     """Whether Ctrl-C led to an error; what makes a class or a module may have turned it into
     another, and what imports modules late may have lost it on the way and failed soon after."""
     is_unexpected = isinstance(error, Exception) and not isinstance(error, ReeltuneError)
-    if is_unexpected and time.monotonic() - _Heard.came < SHORTLY:
+    if is_unexpected and time.monotonic() - Raising.came < SHORTLY:
         return True
     while error is not None:
         if isinstance(error, KeyboardInterrupt):

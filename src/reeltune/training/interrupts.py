@@ -55,17 +55,20 @@ class Interrupts:
 
 class Raising:
     """A handler of Ctrl-C that raises `KeyboardInterrupt`, as Python's own does, but not within the
-    functions of `threading` that take and let go of locks.
+    functions of `threading` that take and let go of locks. It remembers when Ctrl-C last came.
 
     Those are written in Python, so that Python's own handler may end them between the two: a lock
     stays taken then, and whoever wants it next, such as a pool that ends, waits for ever. There
     Ctrl-C comes again `SOON`, and is raised all the same after `GRACE`.
     """
 
+    came = -math.inf  # s, on the monotonic clock; one for all, as a process has one Ctrl-C
+
     def __init__(self) -> None:
         self._since = math.inf
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
+        Raising.came = time.monotonic()
         if _has_to_do_with_locks(frame):
             self._since = min(self._since, time.monotonic())
             if time.monotonic() - self._since < GRACE:
@@ -76,6 +79,8 @@ class Raising:
 
 
 def _has_to_do_with_locks(frame: FrameType | None) -> bool:
+    while frame and frame.f_code.co_filename == __file__:  # a handler may be interrupted as well
+        frame = frame.f_back
     code = frame.f_code if frame else None
     return (
         code is not None and code.co_filename == threading.__file__ and code.co_name not in WAITING
