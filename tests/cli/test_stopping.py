@@ -99,7 +99,7 @@ def test_ctrl_c_while_the_command_line_is_imported_is_one_line(module: str) -> N
 def test_ctrl_c_that_python_swallows_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
     swallowed: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", swallowed.append)
-    monkeypatch.setattr("reeltune.training.interrupts.Raising.came", -math.inf)  # and so again afterwards
+    monkeypatch.setattr("reeltune.training.interrupts.Raising.came", -math.inf)  # again after
     hear_all()
 
     class Deaf:
