@@ -235,5 +235,25 @@ def test_a_filter_lets_pass_what_its_words_say(
     assert passing(table, text) == wanted
 
 
+LISTS = (["a"], ["a", "e"], ["a", "e", "", "a_", "50%"])
+
+
+@pytest.mark.parametrize("first", LISTS)
+@pytest.mark.parametrize("second", LISTS)
+@pytest.mark.parametrize("no", ["", "not "])
+def test_what_is_in_one_list_and_in_no_other_is_unknown_where_it_is(
+    stored: tuple[Table, list[dict[str, Any]]], first: Sequence[str], second: Sequence[str], no: str
+) -> None:
+    table, rows = stored
+    made = [
+        (f"caption in ({', '.join(map(quoted, some))})", known(some.__contains__, "caption"))
+        for some in (first, second)
+    ]
+    (one, is_one), (other, is_other) = made
+    test = maybe(no, both(is_one, denied(is_other)))
+    wanted = [number for number, row in enumerate(rows) if test(row)]
+    assert passing(table, f"{no}(({one}) and not ({other}))") == wanted
+
+
 def passing(table: Table, text: str) -> list[int]:
     return sorted(scan(table, text, columns=["part"])["part"].to_pylist())

@@ -19,10 +19,9 @@ from reeltune.cli.app import app
 from reeltune.errors import ConfigError, LibraryError, NotInLibraryError
 from reeltune.search.files import relocate
 from reeltune.search.mark_captions import TURN, captions_of
-from reeltune.search.marks import NAME, folder_of, list_marks, read_marks, remove_mark, write_mark
+from reeltune.search.marks import NAME, list_marks, read_marks, remove_mark, write_mark
 from reeltune.search.store import line_file
 from reeltune.search.store.line_file import append_line, read_lines
-from reeltune.storage.place import place
 
 Clip = Callable[..., Path]
 WRITER = """
@@ -240,8 +239,3 @@ def test_marks_become_captions_with_a_split_that_stays(library: Path, tmp_path: 
     done = CliRunner().invoke(app, ["library", "marks", str(folder), "-o", str(tmp_path / "a.xls")])
     assert "is none of .csv, .jsonl" in done.stderr
     assert (TURN.count("train"), TURN.count("val"), TURN.count("test")) == (6, 1, 3)
-
-
-def test_a_library_in_an_object_store_keeps_no_marks() -> None:
-    with pytest.raises(LibraryError, match="kept beside libraries in folders alone, and s3://"):
-        folder_of(place("s3://bucket/holidays"))

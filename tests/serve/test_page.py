@@ -267,6 +267,26 @@ def test_hits_and_clips_are_saved(page: Page) -> None:
     expect(exacts).to_have_accessible_description(re.compile("begins and ends at the very"))
 
 
+def test_a_page_that_is_loaded_anew_takes_up_its_exact_clips(page: Page) -> None:
+    page.goto("/?q=purple+dog")
+    page.get_by_role("button", name="Video clips").click()
+    page.get_by_role("radio", name="Exact clip").check()
+    page.get_by_role("button", name=re.compile(r"Save \d clips")).click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    with page.expect_download() as saved:
+        page.reload()
+    expect(page.locator("#saving")).to_have_text(re.compile(r"\d clips saved as clips.zip."))
+    with ZipFile(saved.value.path()) as archive:
+        assert archive.testzip() is None
+    page.reload()
+    expect(page.locator("#status")).to_contain_text(FOUND)
+    expect(page.locator("#saving")).to_be_hidden()
+    page.evaluate("sessionStorage.clips = 'of a server that has ended'")
+    page.reload()
+    expect(page.locator(".problem")).to_contain_text("gone, as the server was started anew")
+    expect(page.get_by_role("button", name="Video clips")).to_be_enabled()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_moments_that_do_not_match_are_faint_until_they_are_looked_at(
     page: Page, scheme: Any

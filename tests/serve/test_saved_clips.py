@@ -143,21 +143,22 @@ def test_a_gif_is_put_in_as_it_is_and_once_unless_exact_clips_are_wanted(
     assert (told["clips"][0]["kind"], *map(pictures, files.values())) == ("exact", 10)
 
 
+@pytest.mark.parametrize("exact", [False, True])
 def test_a_client_saves_what_the_library_saves(
-    server: httpx.Client, place: Path, tmp_path: Path
+    server: httpx.Client, place: Path, tmp_path: Path, exact: bool
 ) -> None:
     library, url = Library(place / "lib"), str(server.base_url)
     with Client(url) as client:
         hits = [hit for hit in client.search("red") if "gone" not in hit.path]
         there, here = (
-            of.save_clips([*hits, NO_ID], tmp_path / f"{name}.zip")
+            of.save_clips([*hits, NO_ID], tmp_path / f"{name}.zip", exact=exact)
             for name, of in (("there", client), ("here", library))
         )
         assert (there.clips, there.left_out) == (here.clips, here.left_out)
         for done in (there, here):
             assert Path(done.out).is_file()
             assert [one.id for one in done.clips] == [hit.id for hit in hits]
-        alone = client.save_clips(hits[0], tmp_path / "alone.zip")
+        alone = client.save_clips(hits[0], tmp_path / "alone.zip", exact=exact)
         assert [one.id for one in alone.clips] == [hits[0].id]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "alone.zip",
@@ -166,8 +167,9 @@ def test_a_client_saves_what_the_library_saves(
     ]
 
 
+@pytest.mark.parametrize("exact", [False, True])
 def test_its_errors_are_those_of_the_library(
-    server: httpx.Client, place: Path, tmp_path: Path
+    server: httpx.Client, place: Path, tmp_path: Path, exact: bool
 ) -> None:
     gone, some = ids(place, "gone.mp4"), ids(place)
     (tmp_path / "taken.zip").touch()
@@ -184,7 +186,7 @@ def test_its_errors_are_those_of_the_library(
         for of in (client, Library(place / "lib")):
             for error, said, moments, name in cases:
                 with pytest.raises(error, match=said):
-                    of.save_clips(moments, tmp_path / name)
+                    of.save_clips(moments, tmp_path / name, exact=exact)
     assert [path.name for path in tmp_path.iterdir()] == ["taken.zip"]
 
 

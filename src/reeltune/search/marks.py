@@ -1,6 +1,6 @@
 """What a person says of moments: that words are right or wrong for one, or a caption for it.
 
-Marks lie in the library's folder, in a file of their own to which lines are added. They name a
+Marks lie beside the library's table, in a file of their own to which lines are added. They name a
 file by its content and a moment by its times, so that they outlive whatever becomes of the
 library's vectors: another model, files that move, and files that are taken out and come back.
 """
@@ -15,10 +15,10 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from reeltune.errors import ConfigError, LibraryError, NotInLibraryError
+from reeltune.errors import ConfigError, NotInLibraryError
 from reeltune.search._known import Known
 from reeltune.search.channels.plain import plain
-from reeltune.search.store.line_file import append_line, read_lines
+from reeltune.search.store import line_file, line_object
 from reeltune.search.store.manifest import Manifest
 from reeltune.search.store.only import Only
 from reeltune.search.store.table import open_table
@@ -117,11 +117,10 @@ def list_marks(folder: Place) -> list[Mark]:
 def read_marks(folder: Place) -> Kept:
     """The marks as they were kept, without a look at the library's files."""
     Manifest.read(folder)  # says where there is no library
-    path = folder_of(folder) / NAME
     now: dict[str, _Line] = {}
     files: dict[str, None] = {}
     bad = 0
-    for text in read_lines(path):
+    for text in _lines(folder):
         try:
             line = _Line.model_validate(json.loads(text))
         except (ValueError, RecursionError):
@@ -132,17 +131,6 @@ def read_marks(folder: Place) -> Kept:
         now[line.id] = line
     marks = [_mark(line) for line in now.values() if line.verdict is not None]
     return Kept(marks, tuple(files), bad)
-
-
-def folder_of(library: Place) -> Path:
-    """The folder of a library in the file system; raises LibraryError for one in an object store,
-    where no line can be added to a file."""
-    if isinstance(library, ObjectPath):
-        raise LibraryError(
-            f"marks are kept beside libraries in folders alone, and {library} lies in an object "
-            "store; mark moments in a library in a folder"
-        )
-    return Path(str(library))
 
 
 def placed(folder: Place, marks: Sequence[Mark]) -> list[Mark]:
@@ -172,8 +160,19 @@ def _moments(folder: Place, files: Iterable[str]) -> dict[Times, str]:
     return {(row["video"], row["start"], row["end"]): row["id"] for row in rows}
 
 
+def _lines(folder: Place) -> list[bytes]:
+    path = folder / NAME
+    if isinstance(path, ObjectPath):
+        return line_object.read_lines(path)
+    return line_file.read_lines(Path(str(path)))
+
+
 def _append(folder: Place, line: _Line) -> None:
-    append_line(folder_of(folder) / NAME, line.model_dump_json().encode())
+    path, text = folder / NAME, line.model_dump_json().encode()
+    if isinstance(path, ObjectPath):
+        line_object.append_line(path, text)
+    else:
+        line_file.append_line(Path(str(path)), text)
 
 
 def _mark(line: _Line) -> Mark:

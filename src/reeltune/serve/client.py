@@ -117,11 +117,12 @@ class Client:
         wanted = {"kind": "index", "paths": each_of(paths), "prune": bool(options.get("prune"))}
         wanted |= {name: options.get(name) for name in ("hear", "read")}
         job = self._json("POST", "/api/jobs", json=wanted)
+        place = f"/api/jobs/{job['id']}"
         try:
-            job = self._followed(job, progress or Silent())
+            job = self._followed(job, progress or Silent(), place)
         except KeyboardInterrupt:
-            self._json("DELETE", f"/api/jobs/{job['id']}")
-            job = self._followed(job, Silent())
+            self._json("DELETE", place)
+            job = self._followed(job, Silent(), place)
         if job["result"] is None:
             raise LibraryError(job["error"] or f"the job was stopped before {self.url} began it")
         plain = {name: job["result"][name] for name in Report.__dataclass_fields__}
@@ -184,15 +185,36 @@ class Client:
         exact: bool = False,
         force: bool = False,
     ) -> "SavedClips":
-        """Cut moments out of their videos, into a zip on this machine, as `Library.save_clips`."""
+        """Cut moments out of their videos, into a zip on this machine, as `Library.save_clips`.
+
+        Exact clips are a job of the server, which Ctrl-C stops.
+        """
         from reeltune.search.saved_clips import ids_of, read_list, require_zip  # late: rarely used
 
         wanted = {"moments": ids_of(moments), "exact": exact}
         place = Path(*each_of(out)).expanduser()
         require_zip(place, force)
         with replacing(place) as half:
-            self._fetch("/api/export/clips", wanted, half)
+            if exact:
+                self._fetch("GET", f"/api/clips/{self._clips_made(wanted)}/zip", half)
+            else:
+                self._fetch("POST", "/api/export/clips", half, wanted)
             return read_list(half, place)
+
+    def _clips_made(self, wanted: Mapping[str, Any]) -> str:
+        """The job that has made a zip, by its id."""
+        job = self._json("POST", "/api/clips", json=wanted)
+        place = f"/api/clips/{job['id']}"
+        try:
+            job = self._followed(job, Silent(), place)
+        except KeyboardInterrupt:
+            self._json("DELETE", place)
+            raise
+        if job["state"] == "failed":
+            raise _error(job["error"], job["error_kind"] or "LibraryError")
+        if job["state"] == "stopped":
+            raise LibraryError(f"{self.url} was told to stop cutting these clips")
+        return str(job["id"])
 
     def mark(self, moment: str, text: str, verdict: Verdict = "right") -> Mark:
         """Keep what is said of a moment, as `Library.mark`."""
@@ -214,10 +236,12 @@ class Client:
         sent = {"files": {"picture": picture}, "data": {"query": json.dumps(asked)}}
         return self._json("POST", "/api/search/picture", **sent)
 
-    def _fetch(self, path: str, wanted: Mapping[str, Any], out: Path) -> None:
+    def _fetch(
+        self, method: str, path: str, out: Path, wanted: Mapping[str, Any] | None = None
+    ) -> None:
         """Write the file that is answered, which may take long to make."""
         try:
-            sent = self._http.stream("POST", path, json=wanted, timeout=MAKING)
+            sent = self._http.stream(method, path, json=wanted, timeout=MAKING)
             with sent as answer, out.open("wb") as file:
                 if not answer.is_success:
                     answer.read()
@@ -229,12 +253,12 @@ class Client:
         except OSError as error:
             raise DataError(f"{out.parent} takes no zip ({errors.in_short(error)})") from error
 
-    def _followed(self, job: Any, progress: Progress) -> Any:
-        """A job when it has ended; its progress is told on."""
+    def _followed(self, job: Any, progress: Progress, place: str) -> Any:
+        """A job when it has ended, asked for at its place; its progress is told on."""
         work, done = None, 0
         while job["state"] not in ENDED:
             time.sleep(PAUSE)
-            job = self._json("GET", f"/api/jobs/{job['id']}")
+            job = self._json("GET", place)
             now = job["progress"]
             if (now["work"], now["files"], now["size"]) != work:
                 work, done = (now["work"], now["files"], now["size"]), 0
@@ -286,6 +310,10 @@ def _error_of(answer: httpx.Response, url: str) -> ReeltuneError:
         said, kind = answer.json()["error"], answer.json()["kind"]
     except (ValueError, KeyError, TypeError):
         return LibraryError(f"{url} answers {answer.status_code}, and not as Reeltune does")
+    return _error(said, kind)
+
+
+def _error(said: str, kind: str) -> ReeltuneError:
     if kind in OF_THE_LIBRARY:
         return LibraryError(said)
     if kind in ("MediaError", "NoPicture", "NotCut"):

@@ -65,6 +65,7 @@ class Job(BaseModel):
         "`clips`: how many are in the zip, and how many moments were left out.",
     )
     error: str | None = None
+    error_kind: str | None = Field(default=None, description="As `kind` of errors of the API.")
     created: str
     ended: str | None = None
 
@@ -243,7 +244,7 @@ def outcome(said: Mapping[str, Any], was_stopped: bool, code: int) -> dict[str, 
     if was_stopped or said.get("stopped"):
         return {"state": "stopped", "result": result}
     reason = error or f"its process ended with {code} and said nothing; what it stored is sound"
-    return {"state": "failed", "error": reason}
+    return {"state": "failed", "error": reason, "error_kind": said.get("kind")}
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

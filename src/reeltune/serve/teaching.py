@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from reeltune.errors import in_short
+from reeltune.errors import LibraryError, in_short
 from reeltune.evaluation.comparison import FEWEST
 from reeltune.search.mark_captions import LEAST, TURN, MarkCaptions, captions_of
-from reeltune.search.marks import folder_of, read_marks
+from reeltune.search.marks import read_marks
 from reeltune.search.store.manifest import Manifest
 from reeltune.serve.errors import Refusal
 from reeltune.serve.jobs import ENDED, Job
@@ -23,6 +23,7 @@ from reeltune.serve.state import State
 from reeltune.serve.training_runs import run_id
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.object_path import ObjectPath
+from reeltune.storage.place import Place
 from reeltune.storage.run_log import METRICS, VERDICT
 from reeltune.storage.settings_file import read_json
 
@@ -66,6 +67,18 @@ class _Begun(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     model: str
+
+
+def folder_of(library: Place) -> Path:
+    """The folder of a library in the file system; raises LibraryError for one in an object store,
+    where no training can put its files."""
+    if isinstance(library, ObjectPath):
+        raise LibraryError(
+            f"tuning from the page is for libraries in folders alone, and {library} lies in an "
+            f"object store; write its marks by reeltune library marks {library} -o captions.csv, "
+            "and tune by these"
+        )
+    return Path(str(library))
 
 
 def tunings_of(library: Path) -> Path:

@@ -6,6 +6,7 @@ each as one letter.
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from itertools import pairwise
 
 REST = r"\p{M}\x{1160}-\x{11FF}"  # accents, and the later parts of Korean syllables
@@ -22,8 +23,17 @@ def equal(column: str, text: str) -> str:
     """Whether a column is a text, in the table's words."""
     if not has_two_forms(text):
         return f"{column} = {_quoted(text)}"
-    whole = "".join(map(_letter, unicodedata.normalize("NFC", text)))
-    return f"regexp_like({column}, {_quoted(f'^(?s){whole}$')})"
+    return one_of(column, [text])
+
+
+def one_of(column: str, texts: Sequence[str]) -> str:
+    """Whether a column is one of some texts, in the table's words.
+
+    Its lists would not do: `x in (..) and not x in (..)` is false to the table where x is unknown,
+    and not unknown.
+    """
+    each = "|".join("".join(map(_letter, unicodedata.normalize("NFC", one))) for one in texts)
+    return f"regexp_like({column}, {_quoted(f'^(?s:{each})$')})"
 
 
 def like(column: str, pattern: str, any_case: bool) -> str:

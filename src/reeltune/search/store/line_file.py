@@ -47,11 +47,7 @@ def append_line(path: Path, line: bytes) -> None:
     try:
         with FileLock(path.with_suffix(".lock"), timeout=PATIENCE), _opened(path) as file:
             size = _cut(file, os.fstat(file).st_size)
-            if size + len(line) + 1 > MOST:
-                raise LibraryError(
-                    f"{path} has {size:,} bytes, and at most {MOST:,} are kept; move it away to "
-                    "begin another"
-                )
+            require_room(path, size, line)
             _write(file, size, line + b"\n")
             if size == 0:
                 _sync_folder(path.parent)
@@ -64,6 +60,15 @@ def append_line(path: Path, line: bytes) -> None:
             f"{path} cannot be written ({in_short(error)}); what is in it is sound: see to the "
             "disk, and try again"
         ) from error
+
+
+def require_room(path: object, size: int, line: bytes) -> None:
+    """Raise LibraryError where what has so many bytes takes no further line."""
+    if size + len(line) + 1 > MOST:
+        raise LibraryError(
+            f"{path} has {size:,} bytes, and at most {MOST:,} are kept; move it away to begin "
+            "another"
+        )
 
 
 @contextmanager

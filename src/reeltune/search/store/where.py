@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from reeltune.errors import ConfigError
-from reeltune.search.store._accents import equal, has_two_forms, like
+from reeltune.search.store._accents import equal, has_two_forms, like, one_of
 from reeltune.search.store._dates import FORMS, compared, period
 from reeltune.settings.words import require_words
 
@@ -139,8 +139,8 @@ class _Part:
         return name, 1
 
     def _about_text(self, column: str) -> tuple[str, int] | None:
-        """A comparison with texts whose accents may be written in two ways, or by `like`; None
-        where the table's own words will do."""
+        """A comparison with texts whose accents may be written in two ways, by `like`, or with a
+        list; None where the table's own words will do."""
         no = int(self._token(1, "word") == "not")
         name, before, verb = COLUMNS[column], "not " * no, self._token(1 + no, "word")
         if verb in ("like", "ilike") and self._token(2 + no, "text"):
@@ -155,9 +155,9 @@ class _Part:
                 if has_two_forms(self._text(place)):
                     self._refuse_order(column, verb, place)
         places = self._listed(3 + no) if verb == "in" else []
-        if not any(has_two_forms(self._text(place)) for place in places):
+        if not places:
             return None
-        inside = " or ".join(equal(name, self._text(place)) for place in places)
+        inside = one_of(name, [self._text(place) for place in places])
         return f"{before}({inside}", places[-1] + 1  # what closes it comes next
 
     def _listed(self, first: int) -> list[int]:

@@ -3,13 +3,13 @@
 from fastapi import APIRouter, Response
 
 from reeltune.search.mark_captions import captions_of
-from reeltune.search.marks import folder_of, read_marks
+from reeltune.search.marks import read_marks
 from reeltune.serve import teaching as _teaching
 from reeltune.serve.errors import Documented, problems
 from reeltune.serve.jobs import Job
 from reeltune.serve.schemas import RunId
 from reeltune.serve.state import Held
-from reeltune.serve.teaching import Teaching
+from reeltune.serve.teaching import Teaching, folder_of
 
 router = APIRouter(tags=["teaching"])
 CSV: Documented = {200: {"content": {"text/csv": {}}}}

@@ -57,21 +57,23 @@ export async function saveClips(moments) {
   return { saved: Number(answer.headers.get("clips")), leftOut: Number(answer.headers.get("left-out")) };
 }
 
-// The same of exact ones, by a job, which `look` is shown while it goes on; null if it was stopped.
-export async function exactClips(moments, look) {
-  let job = await post("/api/clips", { moments, exact: true });
-  const address = `/api/clips/${job.id}`;
+// A job that makes a zip of exact clips, and one that was begun before the page was loaded.
+export const beginClips = (moments) => post("/api/clips", { moments, exact: true });
+export const clipsJob = (id) => get(`/api/clips/${id}`);
+
+// Saves the zip of a job when it is made; `look` is shown the job while it goes on. Null if it was stopped.
+export async function madeClips(job, look) {
   while (["waiting", "running", "stopping"].includes(job.state)) {
     look(job);
     await new Promise((resolve) => setTimeout(resolve, 500));
-    job = await get(address).catch((error) => {
+    job = await clipsJob(job.id).catch((error) => {
       if (error.status) throw error;
       return job; // the server may answer again
     });
   }
   if (job.state === "failed") throw new Problem(job.error, 0, "Failed");
   if (job.state === "stopped") return null;
-  fetched(`${address}/zip`, "clips.zip");
+  fetched(`/api/clips/${job.id}/zip`, "clips.zip");
   return { saved: job.result.clips, leftOut: job.result.left_out };
 }
 

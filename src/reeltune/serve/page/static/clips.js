@@ -1,15 +1,16 @@
 // Saves the moments on the page as clips, all in one zip; and says what the two kinds of clips are.
 
-import { exactClips, saveClips, stopClips } from "./api.js";
+import { beginClips, clipsJob, madeClips, saveClips, stopClips } from "./api.js";
 import { $, count, make } from "./dom.js";
 
 export const MOST = 200; // clips of a zip
 export const COPY = "The stream as it is: quick, and nothing is lost. It begins at the key frame before the moment, which may be some seconds early.";
 export const EXACT = "Encoded anew, which takes longer. It begins and ends at the very pictures.";
+const JOB = "clips"; // what is stored for this tab: the job whose zip has not been saved yet
 
 // `chosen` gives the moments, and `failed` is told what went wrong.
 export function clips(chosen, failed) {
-  const [button, dialog, said] = ["#zip", "#clips", "#saving"].map($);
+  const [button, dialog] = ["#zip", "#clips"].map($);
   $("#what-copy").textContent = COPY;
   $("#what-exact").textContent = EXACT;
   button.addEventListener("click", () => {
@@ -18,41 +19,74 @@ export function clips(chosen, failed) {
     dialog.returnValue = "";
     dialog.showModal();
   });
-  dialog.addEventListener("close", async () => {
+  dialog.addEventListener("close", () => {
     if (dialog.returnValue !== "save") return;
     const moments = chosen().slice(0, MOST).map((hit) => hit.id);
-    const tell = (text) => ((said.textContent = text), (said.hidden = !text));
-    button.disabled = true;
-    tell(cutting(moments.length));
-    try {
-      const isExact = dialog.querySelector("[name=how]:checked").value === "exact";
-      const done = await (isExact ? watched(moments, tell) : saveClips(moments));
-      const rest = done?.leftOut ? ` ${done.leftOut} could not be cut out; clips.json in the zip says why.` : "";
-      tell(done ? `${count(done.saved, "clip")} saved as clips.zip.${rest}` : "Stopped. No clips were saved.");
-    } catch (error) {
-      tell("");
-      failed(error);
-    }
-    button.disabled = false;
+    const isExact = dialog.querySelector("[name=how]:checked").value === "exact";
+    told(moments.length, isExact ? async () => watched(await beginClips(moments)) : () => saveClips(moments), failed);
   });
+}
+
+// Takes up what this tab began before it was loaded anew.
+export function takeUpClips(failed) {
+  const id = sessionStorage.getItem(JOB);
+  if (id) told(0, () => found(id), failed);
+}
+
+// Says what comes of saving clips, and lets nobody begin again before.
+async function told(number, save, failed) {
+  $("#zip").disabled = true;
+  if (number) tell(cutting(number));
+  try {
+    const done = await save();
+    const rest = done?.leftOut ? ` ${done.leftOut} could not be cut out; clips.json in the zip says why.` : "";
+    tell(done ? `${count(done.saved, "clip")} saved as clips.zip.${rest}` : "Stopped. No clips were saved.");
+  } catch (error) {
+    tell("");
+    failed(error);
+  }
+  $("#zip").disabled = false;
+}
+
+function tell(text) {
+  if ($("#saving").textContent === text) return; // or it would be read out at every look
+  $("#saving").textContent = text;
+  $("#saving").hidden = !text;
 }
 
 const cutting = (number) => `Cutting ${count(number, "clip")}. The zip is saved when the last one is there.`;
 
+async function found(id) {
+  try {
+    return await watched(await clipsJob(id));
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    sessionStorage.removeItem(JOB);
+    error.message = "The clips that were being cut are gone, as the server was started anew. Save them again.";
+    throw error;
+  }
+}
+
 // Exact clips are a job, which is shown until it ends; null where it was stopped.
-async function watched(moments, tell) {
-  const bar = make("progress", { "aria-label": "Progress", max: moments.length });
-  const stop = make("button", { class: "plain", type: "button", disabled: true }, "Stop"); // until there is a job
+async function watched(job) {
+  const number = job.wanted.moments.length;
+  sessionStorage.setItem(JOB, job.id);
+  const bar = make("progress", { "aria-label": "Progress", max: number });
+  const stop = make("button", { class: "plain", type: "button" }, "Stop");
   const row = make("div", { class: "row" }, bar, stop);
   $("#saving").after(row);
-  const states = { waiting: "Waits for the clips before these.", running: cutting(moments.length), stopping: "Stopping." };
+  stop.onclick = () => ((stop.disabled = true), stopClips(job.id).catch(() => (stop.disabled = false)));
+  const states = { waiting: "Waits for the clips before these.", running: cutting(number), stopping: "Stopping." };
   try {
-    return await exactClips(moments, (job) => {
-      if (!stop.onclick) stop.disabled = false;
-      stop.onclick = () => ((stop.disabled = true), stopClips(job.id).catch(() => (stop.disabled = false)));
-      if ($("#saving").textContent !== states[job.state]) tell(states[job.state]); // or it would be read out at every look
-      if (job.state === "running") bar.value = job.progress.done;
+    const done = await madeClips(job, (now) => {
+      tell(states[now.state]);
+      if (now.state === "running") bar.value = now.progress.done;
     });
+    sessionStorage.removeItem(JOB);
+    return done;
+  } catch (error) {
+    if (error.kind === "Failed") sessionStorage.removeItem(JOB);
+    throw error;
   } finally {
     row.remove();
   }

@@ -1,7 +1,7 @@
 // The search: what is wanted stands in the address, so that going back and bookmarks work.
 
 import { get, saveHits, search, thumbnail } from "./api.js";
-import { clips } from "./clips.js";
+import { clips, takeUpClips } from "./clips.js";
 import { $, base, count, make, problem } from "./dom.js";
 import { all, neighbour } from "./hits.js";
 import { marker } from "./marks.js";
@@ -231,7 +231,7 @@ async function fillFolders() {
 
 function exporting(format) {
   const wanted = { ...query(), page: 1, top: Math.min(200, found.length) };
-  return saveHits(wanted, picture, format).catch((error) => notice.replaceChildren(problem(error)));
+  return saveHits(wanted, picture, format).catch(said);
 }
 
 let waiting;
@@ -248,10 +248,11 @@ $("#group").addEventListener("change", () => { history.replaceState(null, "", ad
 more.addEventListener("click", () => run(true, true));
 $("#json").addEventListener("click", () => exporting("json"));
 $("#csv").addEventListener("click", () => exporting("csv"));
-clips(() => found, (error) => notice.replaceChildren(problem(error)));
+const said = (error) => notice.replaceChildren(problem(error));
+clips(() => found, said);
 document.addEventListener("keydown", keys);
 addEventListener("popstate", () => { picture = null; restore(); run(false); });
 pictures((file) => { picture = file; form.dataset.like = ""; run(true); });
 restore();
-run(false);
+run(false).finally(() => takeUpClips(said));
 fillFolders().catch(() => {}); // the search says what is wrong
