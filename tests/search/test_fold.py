@@ -114,7 +114,7 @@ def slow_choice(found: Found, k: int, per_video: int | None, fold: bool) -> list
     passes = [1, 10**9] if per_video is None else [per_video]
     for number, most in enumerate(passes):
         seen: set[int] = set()
-        for row in range(len(found.id)):
+        for row in range(len(found.score)):
             video = int(found.video[row])
             if per_video is None and number == 0 and video in seen:
                 continue
@@ -166,7 +166,7 @@ def test_folding_twice_is_folding_once(
     rows = choose(found, k, per_video, fold).rows
     kept = {name: getattr(found, name) for name in Found.__dataclass_fields__}
     kept |= {n: np.asarray(v)[rows] for n, v in kept.items() if isinstance(v, np.ndarray)}
-    kept |= {n: [kept[n][row] for row in rows] for n in ("id", "path")} | {"complete": len(rows)}
+    kept |= {"texts": found.texts.take(rows), "complete": len(rows)}
     assert choose(Found(**kept), k, per_video, fold).rows == list(range(len(rows)))
 
 

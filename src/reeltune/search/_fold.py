@@ -42,8 +42,8 @@ class _Walk:
     counted: set[tuple[int, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.copy_of = [NOT_TAKEN] * len(self.found.id)
-        self.covered = np.zeros(len(self.found.id), bool)
+        self.copy_of = [NOT_TAKEN] * len(self.found.score)
+        self.covered = np.zeros(len(self.found.score), bool)
 
     @property
     def is_full(self) -> bool:
@@ -73,10 +73,10 @@ class _Walk:
         self.covered[row] = True
         self.taken.append(row)
         if self.fold:
-            own, same = self.found.video == video, alike(self.found, row)
-            self.covered |= own & covers(self.found, row, same)
-            for copy in np.flatnonzero(~own & same):
-                if self.copy_of[copy] == NOT_TAKEN:
+            own, same = np.flatnonzero(self.found.video == video), alike(self.found, row)
+            self.covered[own] |= covers(self.found, row, own, same)
+            for copy in np.flatnonzero(same):
+                if self.found.video[copy] != video and self.copy_of[copy] == NOT_TAKEN:
                     self.copy_of[copy] = len(self.taken) - 1
 
     def result(self, settled: bool) -> Chosen:
@@ -118,14 +118,18 @@ def firsts(video: Int[np.ndarray, " M"]) -> list[int]:
     return sorted(np.unique(video, return_index=True)[1].tolist())
 
 
-def covers(found: Found, row: int, same: Bool[np.ndarray, " M"]) -> Bool[np.ndarray, " M"]:
-    """Which moments overlap one in time, or touch it and look the `same`, if of the same video.
+def covers(
+    found: Found, row: int, own: Int[np.ndarray, " V"], same: Bool[np.ndarray, " M"]
+) -> Bool[np.ndarray, " V"]:
+    """Which of the moments of its video (`own`) overlap one in time, or touch it and look the
+    `same`.
 
     Shots that follow each other touch and are two things; windows over one long shot are one.
     """
-    shared = np.minimum(found.end, found.end[row]) - np.maximum(found.start, found.start[row])
+    start, end = found.start[own], found.end[own]
+    shared = np.minimum(end, found.end[row]) - np.maximum(start, found.start[row])
     touching = shared >= -APART
-    return (shared > APART) | (touching & same)
+    return (shared > APART) | (touching & same[own])
 
 
 def alike(found: Found, row: int) -> Bool[np.ndarray, " M"]:
@@ -135,7 +139,7 @@ def alike(found: Found, row: int) -> Bool[np.ndarray, " M"]:
     is like no other: one picture may have many of them.
     """
     if found.worded[row]:
-        return np.zeros(len(found.id), bool)
+        return np.zeros(len(found.score), bool)
     bits = np.bitwise_count((found.dhash ^ found.dhash[row]).view(np.uint64))
     same = np.zeros(len(bits), bool)
     near = np.flatnonzero((bits <= BITS) & ~found.worded)

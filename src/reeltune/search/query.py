@@ -1,10 +1,10 @@
 """Answers one query from a gallery: scores, filters, folds, and says how sure the answer is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal, TypedDict, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -18,6 +18,7 @@ from reeltune.search.script import Evidence
 from reeltune.search.store.found import Found
 from reeltune.search.store.gallery import Gallery, not_finite
 from reeltune.search.store.only import Only
+from reeltune.search.store.schema import CAPTION
 from reeltune.search.times import as_text
 from reeltune.settings.words import each_text
 
@@ -129,7 +130,12 @@ def answer(
         else:
             count *= WIDER
     sures = None if chance is None else _sures(found, chance, ranking.size, words)
-    hits = [_hit(found, row, similar, sures) for row, similar in _sorted(found, chosen, ask.sort)]
+    shown = _sorted(found, chosen, ask.sort)
+    texts = found.texts_of([row for row, _ in shown])
+    hits = [
+        _hit(found, row, own, similar, None if sures is None else float(sures[row]))
+        for (row, similar), own in zip(shown, texts, strict=True)
+    ]
     return hits if words is None else [words.explained(hit) for hit in hits]
 
 
@@ -148,21 +154,21 @@ def _sorted(found: Found, chosen: Chosen, sort: str) -> list[tuple[int, int]]:
     return sorted(rows, key=lambda row: -found.date[row[0]]) if sort == "date" else rows
 
 
-def _hit(found: Found, row: int, similar: int, sure: Float[np.ndarray, " M"] | None) -> Hit:
+def _hit(found: Found, row: int, texts: Mapping[str, Any], similar: int, sure: float | None) -> Hit:
     return Hit(
-        path=found.path[row],
-        location=found.location[row],
+        path=texts["path"],
+        location=texts["location"],
         start=float(found.start[row]),
         end=float(found.end[row]),
         score=float(found.score[row]),
-        confidence=None if sure is None else float(sure[row]),
+        confidence=sure,
         duration=float(found.duration[row]),
         similar=similar,
         parts={"seen": float(found.seen[row])},
-        caption=found.caption[row],
+        caption=texts.get(CAPTION),
         date=as_text(EPOCH + timedelta(microseconds=int(found.date[row]))),
-        id=found.id[row],
-        file=found.file[row],
+        id=texts["id"],
+        file=texts["video"],
     )
 
 

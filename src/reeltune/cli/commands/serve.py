@@ -80,15 +80,14 @@ def serve(
 
 
 def leave_cores() -> None:
-    """Have numpy multiply in a quarter of the cores, at least in one, unless the environment says
-    in how many; numpy looks once, when it is imported.
+    """Have each product of numpy be made by one thread, unless the environment says otherwise;
+    numpy looks once, when it is imported. Large products are shared out by threads of our own.
 
     Threads of OpenBLAS that wait for each other keep their cores busy, so where anything else needs
     one of these, such as another search, a search takes several times as long.
     """
     if "OMP_NUM_THREADS" not in os.environ:
-        few = max((os.cpu_count() or 1) // 4, 1)
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", str(few))
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def ready(place: str, tokens: tuple[str, ...], given: tuple[str | None, ...]) -> None:

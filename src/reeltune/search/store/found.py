@@ -1,6 +1,8 @@
 """Moments that were found for a query, with their columns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from reeltune.search.store.gain import Gain
 from reeltune.search.store.schema import CAPTION, TAKEN
 
+TEXTS = ("id", "video", "path", "location", CAPTION)
 NUMBERS = ("start", "end", "duration", "dhash")
 
 
@@ -18,11 +21,7 @@ NUMBERS = ("start", "end", "duration", "dhash")
 class Found:
     """Moments with their scores, best first; equal scores stand in the order of their ids."""
 
-    id: list[str]
-    file: list[str]  # its content
-    path: list[str]
-    location: list[str]
-    caption: list[str | None]
+    texts: pa.Table  # id, video (the file by its content), path, location and maybe caption
     video: Int[np.ndarray, " M"]  # equal numbers are one video
     start: Float[np.ndarray, " M"]
     end: Float[np.ndarray, " M"]
@@ -52,28 +51,38 @@ class Found:
         fields."""
         score = seen if gain is None else gain.to_some(seen, rows["id"].to_pylist())
         rest = np.empty((len(vector), 0), np.float32) if rest is None else rest
-        order = np.lexsort((pc.rank(rows["id"]).to_numpy(), -score))
-        rows = rows.take(order)
+        order = np.argsort(-score)
+        if (np.diff(score[order]) == 0).any():
+            order = np.lexsort((pc.rank(rows["id"]).to_numpy(), -score))
+        names = [name for name in TEXTS if name in rows.column_names]
         return cls(
-            id=rows["id"].to_pylist(),
-            file=rows["video"].to_pylist(),
-            path=rows["path"].to_pylist(),
-            location=rows["location"].to_pylist(),
-            caption=rows[CAPTION].to_pylist()
-            if CAPTION in rows.column_names
-            else [None] * len(rows),
-            video=rows["video"].combine_chunks().dictionary_encode().indices.to_numpy(),
+            texts=rows.select(names).take(order),
+            video=rows["video"].combine_chunks().dictionary_encode().indices.to_numpy()[order],
             vector=vector[order],
             rest=rest[order],
             seen=seen[order],
             score=score[order],
             worded=np.zeros(len(order), bool),
-            date=_dates(rows),
-            **{name: rows[name].to_numpy() for name in NUMBERS},
+            date=_dates(rows)[order],
+            **{name: rows[name].to_numpy()[order] for name in NUMBERS},
             complete=extent["complete"],
             has_all=bool(extent["has_all"]),
             has_videos=bool(extent["has_videos"]),
         )
+
+    @cached_property
+    def id(self) -> list[str]:
+        """The ids of the moments."""
+        return list(self.texts["id"].to_pylist())
+
+    @cached_property
+    def path(self) -> list[str]:
+        """The paths of their files."""
+        return list(self.texts["path"].to_pylist())
+
+    def texts_of(self, rows: Sequence[int]) -> list[dict[str, str | None]]:
+        """The texts of some moments, by their columns."""
+        return list(self.texts.take(np.array(rows, np.int64)).to_pylist())
 
     @property
     def whole(self) -> Float[np.ndarray, "M D"]:
@@ -104,12 +113,9 @@ class Found:
         )
 
     def _at(self, rows: Int[np.ndarray, " R"]) -> "Found":
-        lists = ("id", "file", "path", "location", "caption")
         arrays = ("video", *NUMBERS, "date", "vector", "rest", "seen", "score", "worded")
-        columns: dict[str, Any] = {
-            name: [getattr(self, name)[row] for row in rows] for name in lists
-        } | {name: getattr(self, name)[rows] for name in arrays}
-        return replace(self, **columns)
+        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in arrays}
+        return replace(self, texts=self.texts.take(rows), **columns)
 
 
 def _dates(rows: pa.Table) -> Int[np.ndarray, " M"]:

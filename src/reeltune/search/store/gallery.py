@@ -42,6 +42,7 @@ class Gallery:
         self.uri: str = dataset.uri
         self.count: int = dataset.count_rows()
         self._dataset = dataset
+        self._dim: int = dataset.schema.field("vector").type.list_size
         self._held = _Held.read(dataset) if self.count <= ann_rows else None
         self.usual = _usual(dataset)
 
@@ -105,10 +106,9 @@ class Gallery:
         Raises ConfigError for a filter that is wrong, and LibraryError where the query or the
         stored vectors cannot be compared.
         """
-        dim = self._dataset.schema.field("vector").type.list_size
-        if query.shape != (dim,) or not np.isfinite(query).all():
+        if query.shape != (self._dim,) or not np.isfinite(query).all():
             raise LibraryError(
-                f"a query must have {dim} finite numbers as the library's moments have, got "
+                f"a query must have {self._dim} finite numbers as the library's moments have, got "
                 f"{query.shape[0]} of which {np.isfinite(query).sum()} are finite; "
                 f"encode it with the library's own model"
             )
@@ -207,8 +207,8 @@ class _ByAll:
 
     def best(self, count: int, every_video: bool = False) -> Found:
         rows = best_rows(self._scores, count)
-        first = self._held.groups.best_rows(self._scores, count) if every_video else rows[:0]
-        rows = np.union1d(rows, first)
+        if every_video:
+            rows = np.union1d(rows, self._held.groups.best_rows(self._scores, count))
         vectors = self._held.vectors[rows]
         videos = int(self._held.groups.starts.size)
         return Found.of(

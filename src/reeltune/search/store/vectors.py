@@ -12,16 +12,20 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int
 
+from reeltune.batches.in_threads import in_threads
 from reeltune.errors import LibraryError
 from reeltune.search.store.dataset import Fragment, Table
 from reeltune.search.store.nearest import vectors_of
 from reeltune.storage.object_path import ObjectPath
 
 MAPPED_FROM = 256 << 20  # bytes of vectors; fewer are copied, so that a lost disk is an error
+FEW = 3  # queries that are multiplied one by one, by rows that stay in a processor's cache
 # Multiplications up to which OpenBLAS takes matrices as they are; before larger products it copies
 # them, which for a few queries costs three times what the product does. For more, larger pieces are
 # better, whose part of the scores still fits into a processor's cache.
 SMALL, PIECE = 800_000, 256  # the latter in rows
+SHARE = 8_000_000  # multiplications of few queries that threads of our own share; where there are
+# more queries, other searches have the other cores
 FRAGMENT = 32  # bits by which the number of its fragment is shifted in the address of a row
 Matrix = Float[np.ndarray, "_ E"]
 
@@ -36,8 +40,9 @@ class Vectors:
 
     def __getitem__(self, rows: Int[np.ndarray, " M"]) -> Float[np.ndarray, "M E"]:
         """The vectors of some rows."""
-        places = self.places[rows]
-        starts = np.cumsum([0, *(len(part) for part in self.parts)])
+        places, starts = self.places[rows], self._starts
+        if len(self.parts) == 1:
+            return self.parts[0][places]
         which = np.searchsorted(starts, places, side="right") - 1
         found = np.empty((len(rows), self.width), np.float32)
         for number in np.unique(which):
@@ -50,19 +55,50 @@ class Vectors:
         so a few queries take little more time than one."""
         asked = queries.astype(np.float32)
         found = np.empty((len(asked), sum(map(len, self.parts))), np.float32)
-        step = max(SMALL // max(asked.size, 1), PIECE) if len(asked) > 1 else max(found.size, 1)
-        at = 0
+        is_large = len(asked) <= FEW and found.size * self.width >= SHARE
+        threads = our_threads() if is_large else 1
+        each = -(-found.shape[1] // threads)
+        at, pieces = 0, list[tuple[Matrix, Float[np.ndarray, "Q _"]]]()
         for part in self.parts:
-            for start in range(0, len(part), step):
-                some = part[start : start + step]
-                np.matmul(asked, some.T, out=found[:, at : at + len(some)])
+            for start in range(0, len(part), max(each, 1)):
+                some = part[start : start + each]
+                pieces.append((some, found[:, at : at + len(some)]))
                 at += len(some)
+        if threads == 1:
+            for some, out in pieces:
+                _multiply(asked, some, out)
+        else:
+            for _ in in_threads(lambda piece: _multiply(asked, *piece), pieces, threads):
+                pass
         return found if self._is_in_order else found[:, self.places]
+
+    @cached_property
+    def _starts(self) -> Int[np.ndarray, " _"]:
+        """Where each part begins, and the last one ends."""
+        return np.cumsum([0, *(len(part) for part in self.parts)])
 
     @cached_property
     def _is_in_order(self) -> bool:
         """Whether all rows of the parts are those of the table, one after the other."""
         return np.array_equal(self.places, np.arange(sum(map(len, self.parts))))
+
+
+def _multiply(asked: Float[np.ndarray, "Q E"], some: Matrix, out: Float[np.ndarray, "Q _"]) -> None:
+    """Write the inner products of some vectors with queries to `out`."""
+    step = len(some) if len(asked) == 1 else max(SMALL // max(asked.size, 1), PIECE)
+    for start in range(0, len(some), max(step, 1)):
+        rows, place = some[start : start + step], out[:, start : start + step]
+        if len(asked) > FEW:
+            np.matmul(asked, rows.T, out=place)
+        else:
+            for query, one in zip(asked, place, strict=True):
+                np.matmul(rows, query, out=one)
+
+
+def our_threads() -> int:
+    """Threads that share a product: one where BLAS has its own, and else all cores."""
+    is_alone = os.environ.get("OPENBLAS_NUM_THREADS") == "1" and "OMP_NUM_THREADS" not in os.environ
+    return (os.cpu_count() or 1) if is_alone else 1
 
 
 def vectors_in(dataset: Table, column: str, addresses: Int[np.ndarray, " N"]) -> Vectors:
