@@ -58,10 +58,21 @@ def test_mapped_copied_and_read_are_the_same(dataset: Table) -> None:
 
 @pytest.mark.parametrize("small", [1, 2 * 7 * WIDE, _vectors.SMALL])
 @pytest.mark.parametrize("piece", [1, _vectors.PIECE])
-@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("count", [1, 2, _vectors.FEW + 1])
+@pytest.mark.parametrize("cores", [1, 3])
 def test_scores_are_the_same_in_whatever_pieces(
-    small: int, piece: int, count: int, dataset: Table, monkeypatch: pytest.MonkeyPatch
+    small: int,
+    piece: int,
+    count: int,
+    cores: int,
+    dataset: Table,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    monkeypatch.setattr(_vectors, "SHARE", 1)
+    assert _vectors.our_threads() == cores
     monkeypatch.setattr(_vectors, "SMALL", small)
     monkeypatch.setattr(_vectors, "PIECE", piece)
     told = vectors_of(dataset.to_table(columns=["vector"]))
@@ -69,6 +80,19 @@ def test_scores_are_the_same_in_whatever_pieces(
     vectors = mapped(dataset, "vector", addresses(dataset))
     assert vectors is not None
     np.testing.assert_allclose(vectors.scores(queries), queries @ told.T, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("blas", "omp"), [(None, None), ("2", None), (None, "1"), ("1", "1"), ("1", "2")]
+)
+def test_products_are_left_to_blas_unless_it_has_one_thread(
+    blas: str | None, omp: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("OPENBLAS_NUM_THREADS", blas), ("OMP_NUM_THREADS", omp)):
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    assert _vectors.our_threads() == 1
 
 
 def test_rows_in_another_order_than_that_of_the_files() -> None:
