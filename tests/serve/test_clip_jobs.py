@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +15,7 @@ from zipfile import ZipFile
 import httpx
 import pytest
 
-from reeltune import Library
+from reeltune import Client, Library
 from reeltune.serve import clip_jobs
 from reeltune.serve.settings import Settings
 from serve.ended_job import ended
@@ -92,6 +95,23 @@ def test_one_that_is_stopped_leaves_nothing_and_those_behind_it_go_on(
     assert done_with(server, second)["state"] == "done"
     assert [place.name for place in folders.glob("reeltune-clips-*/*")] == ["clips.zip"]
     assert len([*folders.iterdir()]) == 1
+
+
+def test_ctrl_c_stops_the_job_that_a_client_waits_for(
+    server: httpx.Client, folders: Path, ids: list[str]
+) -> None:
+    def ask() -> None:
+        while not [*folders.glob("reeltune-clips-*")]:
+            time.sleep(0.02)
+        time.sleep(0.3)  # until the client knows the job, whose process takes longer to begin
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=ask, daemon=True).start()
+    with Client(str(server.base_url)) as client, pytest.raises(KeyboardInterrupt):
+        client.save_clips(ids, folders / "clips.zip", exact=True)
+    until = time.monotonic() + LONG
+    while [*folders.iterdir()]:
+        assert time.monotonic() < until
 
 
 def test_one_that_cannot_be_made_says_why_and_leaves_nothing(
