@@ -5,7 +5,6 @@ import os
 import shutil
 import stat
 import sys
-import time
 from pathlib import Path
 
 import av
@@ -19,6 +18,7 @@ from reeltune.cli.player import PLAYERS, command_for
 from reeltune.errors import DataError
 from reeltune.search.last_hits import recall, remember
 from reeltune.types import Hit
+from waiting import until
 
 
 @pytest.fixture
@@ -57,10 +57,7 @@ def player(folder: Path, name: str) -> Path:
 
 
 def heard(folder: Path) -> list[str]:
-    until = time.monotonic() + 30
-    while not (folder / "heard.json").exists():
-        assert time.monotonic() < until, "the player was never started"
-        time.sleep(0.01)
+    until((folder / "heard.json").exists)
     said: list[str] = json.loads((folder / "heard.json").read_text())
     return said
 
@@ -121,10 +118,7 @@ def test_a_real_player_shows_the_picture_at_the_moment(
     done = reeltune("play", "1")
     assert (done.returncode, done.stdout) == (0, f"{video} from 0:01 to 0:02\n")
     shown = tmp_path / "shown"
-    until = time.monotonic() + 60
-    while not (shown / "00000002.jpg").exists():  # the first one is complete then
-        assert time.monotonic() < until, "the player showed nothing"
-        time.sleep(0.05)
+    until((shown / "00000002.jpg").exists)  # the first one is complete then
     with Image.open(shown / "00000001.jpg") as picture:
         pixels = np.asarray(picture.convert("RGB").resize((96, 96)))
     assert number_of(pixels.transpose(2, 0, 1)) == 25

@@ -19,6 +19,7 @@ from reeltune.search.ingest import Choice, index
 from reeltune.serve.settings import Settings
 from serve.ended_job import ended
 from serve.running import running
+from waiting import until
 
 Clip = Callable[..., Path]
 ROUNDING = 1e-6
@@ -122,10 +123,8 @@ def possible(asked: Asked, changes: Sequence[Change]) -> list[int]:
 
 def until_more(found: Sequence[list[Asked]]) -> None:
     """Wait until each client was answered several times more."""
-    wanted, end = [len(own) + AT_LEAST for own in found], time.monotonic() + LONG
-    while any(len(own) < count for own, count in zip(found, wanted, strict=True)):
-        assert time.monotonic() < end, "the searches stand still"
-        time.sleep(0.02)
+    wanted = [len(own) + AT_LEAST for own in found]
+    until(lambda: all(len(own) >= count for own, count in zip(found, wanted, strict=True)))
 
 
 def test_a_search_during_changes_answers_a_state_that_existed(

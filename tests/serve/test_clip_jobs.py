@@ -20,6 +20,7 @@ from reeltune.serve import clip_jobs
 from reeltune.serve.settings import Settings
 from serve.ended_job import ended
 from serve.running import running
+from waiting import until
 
 NO_ID = "0" * 24
 LONG = 120.0  # s
@@ -101,17 +102,14 @@ def test_ctrl_c_stops_the_job_that_a_client_waits_for(
     server: httpx.Client, folders: Path, ids: list[str]
 ) -> None:
     def ask() -> None:
-        while not [*folders.glob("reeltune-clips-*")]:
-            time.sleep(0.02)
+        until(lambda: [*folders.glob("reeltune-clips-*")])
         time.sleep(0.3)  # until the client knows the job, whose process takes longer to begin
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=ask, daemon=True).start()
     with Client(str(server.base_url)) as client, pytest.raises(KeyboardInterrupt):
         client.save_clips(ids, folders / "clips.zip", exact=True)
-    until = time.monotonic() + LONG
-    while [*folders.iterdir()]:
-        assert time.monotonic() < until
+    until(lambda: not [*folders.iterdir()])
 
 
 def test_one_that_cannot_be_made_says_why_and_leaves_nothing(
@@ -132,8 +130,6 @@ def test_a_zip_is_gone_after_its_time(
     monkeypatch.setattr(clip_jobs, "FOR", 0.0)
     job = begun(server, ids[:1])
     assert done_with(server, job)["state"] == "done"
-    until = time.monotonic() + 30
-    while [*folders.iterdir()]:
-        assert time.monotonic() < until
+    until(lambda: not [*folders.iterdir()])
     gone = server.get(f"/api/clips/{job['id']}/zip")
     assert (gone.status_code, gone.json()["kind"]) == (410, "FileGone")

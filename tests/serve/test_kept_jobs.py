@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from reeltune.serve.kept_jobs import MESSAGES, KeptJobs
 from reeltune.serve.settings import Settings
 from serve.browsing import chromium
 from serve.running import WAIT, running
+from waiting import until
 
 Clip = Callable[..., Path]
 COLOURS = [(200, 20, 20), (20, 200, 20), (20, 20, 200), (200, 200, 20), (20, 200, 200)]
@@ -62,14 +62,6 @@ def taught(library: Path, videos: Path, clip: Clip, model: str) -> None:
     moments = sorted(made.moments(), key=lambda one: one.path, reverse=True)  # "learned" first
     for number, moment in enumerate(moments[:10]):
         made.mark(moment.id, f"colour {number}", "caption")
-
-
-def until(done: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + LONG
-    while not done():
-        assert time.monotonic() < end, "it does not come to that"
-        time.sleep(0.02)
 
 
 def killed_while_it_tunes(library: Path) -> dict[str, object]:

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,9 +17,9 @@ from reeltune import Library
 from reeltune.serve.jobs import ENDED
 from reeltune.serve.settings import Settings
 from serve.running import running
+from waiting import until
 
 Clip = Callable[..., Path]
-LONG = 240.0  # s, after which a test gives up
 
 
 @pytest.fixture
@@ -66,14 +65,6 @@ def address(process: subprocess.Popen[str]) -> tuple[str, dict[str, str]]:
     tokens = [line.split()[-1] for line in lines[1:]]
     assert [line.split(":")[0] for line in lines[1:]] == ["token for all", "token for reading"]
     return found[0], {"Authorization": f"Bearer {tokens[0]}"}
-
-
-def until(done: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + LONG
-    while not done():
-        assert time.monotonic() < end, "it does not come to that"
-        time.sleep(0.02)
 
 
 def brought_in(client: httpx.Client, root: Path) -> str:
