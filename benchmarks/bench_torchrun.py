@@ -21,8 +21,8 @@ from reeltune.training.log import read_log
 
 RUNS = [["--recipes", "toybox/univl-meltr", "toybox/vop"]]
 FIGURES = {
-    "two_over_one": ("higher", "clips a second of two processes beside one, each of one thread"),
-    "two_over_threads": ("higher", "clips a second of two processes beside one with two threads"),
+    "two_over_one": ("higher", "beside one process of one thread, clips a second of two"),
+    "two_over_threads": ("higher", "beside one process of two threads, clips a second of two"),
 }
 
 SKIPPED = 5  # steps, in which caches fill

@@ -50,12 +50,21 @@ def table(plan: Plan, lines: list[Kept]) -> str:
 
 def ratios(plan: Plan, lines: list[Kept]) -> list[tuple[str, float, str]]:
     """What is plotted: a label, the ratio, and which is better."""
-    return [
-        (f"{plan.name}: {path}", value, better)
+    found = [
+        (one, path, value, better)
         for one in lines
         for path, value, better, meaning in one.figures(plan)
         if meaning.startswith("beside") and value > 0
     ]
+    runs = {one.asked: one for one, *_ in found}.values()
+    by_arguments = len({one.arguments for one in runs}) == len(runs)
+
+    def name(one: Kept) -> str:
+        if len(runs) == 1:
+            return plan.name
+        return f"{plan.name} {' '.join(one.arguments)}" if by_arguments else one.question
+
+    return [(f"{name(one)}: {path}", value, better) for one, path, value, better in found]
 
 
 def plot(bars: list[tuple[str, float, str]], file: Path) -> None:
