@@ -57,7 +57,7 @@ def player(folder: Path, name: str) -> Path:
 
 
 def heard(folder: Path) -> list[str]:
-    until((folder / "heard.json").exists)
+    until((folder / "heard.json").exists, within=30)
     said: list[str] = json.loads((folder / "heard.json").read_text())
     return said
 
@@ -118,7 +118,7 @@ def test_a_real_player_shows_the_picture_at_the_moment(
     done = reeltune("play", "1")
     assert (done.returncode, done.stdout) == (0, f"{video} from 0:01 to 0:02\n")
     shown = tmp_path / "shown"
-    until((shown / "00000002.jpg").exists)  # the first one is complete then
+    until((shown / "00000002.jpg").exists, within=60)  # the first one is complete then
     with Image.open(shown / "00000001.jpg") as picture:
         pixels = np.asarray(picture.convert("RGB").resize((96, 96)))
     assert number_of(pixels.transpose(2, 0, 1)) == 25

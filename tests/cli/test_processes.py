@@ -13,6 +13,7 @@ import pytest
 from reeltune.errors import DataError
 from reeltune.papers.table import processes
 from reeltune.papers.table.processes import Ended, run_all
+from waiting import until
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and process groups of POSIX")
 
@@ -36,10 +37,7 @@ def sleeper(file: Path, deaf: bool = False) -> list[str]:
 
 def seen(file: Path) -> list[int]:
     """The processes that a sleeper wrote, once it did."""
-    until = time.monotonic() + 120
-    while not (file.is_file() and file.read_text().endswith("\n")):
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    until(lambda: file.is_file() and file.read_text().endswith("\n"), within=120)
     return [int(number) for number in file.read_text().split()]
 
 

@@ -20,6 +20,7 @@ from serve.running import running
 from waiting import until
 
 Clip = Callable[..., Path]
+LONG = 240.0  # s, after which a test gives up
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def brought_in(client: httpx.Client, root: Path) -> str:
     """The job that brings a folder in, once it is under way."""
     wanted = {"kind": "index", "paths": [str(root)]}
     job = client.post("/api/jobs", json=wanted).json()["id"]
-    until(lambda: client.get(f"/api/jobs/{job}").json()["progress"]["files"])
+    until(lambda: client.get(f"/api/jobs/{job}").json()["progress"]["files"], within=LONG)
     return job
 
 
@@ -96,7 +97,7 @@ def test_a_server_that_is_killed_while_it_indexes_leaves_a_sound_library_and_no_
     workers = psutil.Process(started.pid).children(recursive=True)
     assert workers
     os.kill(started.pid, signal.SIGKILL)
-    until(lambda: gone(workers))
+    until(lambda: gone(workers), within=LONG)
     require_sound(tmp_path / "lib")
 
 
@@ -141,7 +142,7 @@ def test_a_full_disk_is_said_and_harms_no_library(
             pass
     with running(Settings(library=library, roots=(root.resolve(),))) as client:
         job = client.post("/api/jobs", json={"kind": "index", "paths": [str(root)]}).json()["id"]
-        until(lambda: client.get(f"/api/jobs/{job}").json()["state"] in ENDED)
+        until(lambda: client.get(f"/api/jobs/{job}").json()["state"] in ENDED, within=LONG)
         ended = client.get(f"/api/jobs/{job}").json()
         assert (ended["state"], ended["result"]) == ("failed", None)
         assert "No space left on device" in ended["error"]

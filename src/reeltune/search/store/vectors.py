@@ -24,8 +24,9 @@ FEW = 3  # queries that are multiplied one by one, by rows that stay in a proces
 # them, which for a few queries costs three times what the product does. For more, larger pieces are
 # better, whose part of the scores still fits into a processor's cache.
 SMALL, PIECE = 800_000, 256  # the latter in rows
-SHARE = 8_000_000  # multiplications of few queries that threads of our own share; where there are
-# more queries, other searches have the other cores
+# Multiplications from which on threads of our own share a product of few queries; where there are
+# more queries, other searches have the other cores.
+SHARE = 8_000_000
 FRAGMENT = 32  # bits by which the number of its fragment is shifted in the address of a row
 Matrix = Float[np.ndarray, "_ E"]
 
@@ -40,7 +41,7 @@ class Vectors:
 
     def __getitem__(self, rows: Int[np.ndarray, " M"]) -> Float[np.ndarray, "M E"]:
         """The vectors of some rows."""
-        places, starts = self.places[rows], self._starts
+        places, starts = self.places[rows], self.starts
         if len(self.parts) == 1:
             return self.parts[0][places]
         which = np.searchsorted(starts, places, side="right") - 1
@@ -54,7 +55,7 @@ class Vectors:
         """Inner products of all vectors with some others; reading the vectors is most of the work,
         so a few queries take little more time than one."""
         asked = queries.astype(np.float32)
-        found = np.empty((len(asked), sum(map(len, self.parts))), np.float32)
+        found = np.empty((len(asked), self.starts[-1]), np.float32)
         is_large = len(asked) <= FEW and found.size * self.width >= SHARE
         threads = our_threads() if is_large else 1
         each = -(-found.shape[1] // threads)
@@ -73,14 +74,14 @@ class Vectors:
         return found if self._is_in_order else found[:, self.places]
 
     @cached_property
-    def _starts(self) -> Int[np.ndarray, " _"]:
+    def starts(self) -> Int[np.ndarray, " _"]:
         """Where each part begins, and the last one ends."""
         return np.cumsum([0, *(len(part) for part in self.parts)])
 
     @cached_property
     def _is_in_order(self) -> bool:
         """Whether all rows of the parts are those of the table, one after the other."""
-        return np.array_equal(self.places, np.arange(sum(map(len, self.parts))))
+        return np.array_equal(self.places, np.arange(self.starts[-1]))
 
 
 def _multiply(asked: Float[np.ndarray, "Q E"], some: Matrix, out: Float[np.ndarray, "Q _"]) -> None:
@@ -165,9 +166,8 @@ def _parts(dataset: Table, fragment: Fragment, column: str, width: int) -> Itera
 
 def _are_the_same(vectors: Vectors, dataset: Table, column: str) -> bool:
     """Whether a row of each part is that of the table, the first one that was not deleted."""
-    starts = np.cumsum([0, *(len(part) for part in vectors.parts)])
     order = np.argsort(vectors.places, kind="stable")
-    nth = np.searchsorted(vectors.places[order], starts[:-1])
+    nth = np.searchsorted(vectors.places[order], vectors.starts[:-1])
     rows = np.unique(order[nth[nth < len(order)]])
     told = dataset.take(rows.tolist(), columns=[column])
     return bool(np.array_equal(vectors[rows], vectors_of(told, column)))
