@@ -1,6 +1,8 @@
 """Vectors of texts that were read before are not read again, as long as they are remembered."""
 
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -34,3 +36,22 @@ def test_a_vector_that_somebody_changes_is_remembered_as_it_was() -> None:
     recent = Recent(lengths)
     recent(["a"])[:] = 0
     assert np.array_equal(recent(["a"]), lengths(["a"]))
+
+
+def test_who_asks_for_what_is_remembered_waits_for_nobody_who_reads() -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow(texts: Sequence[str]) -> np.ndarray:
+        if "new" in texts:
+            began.set()
+            assert go_on.wait(30)
+        return lengths(texts)
+
+    recent = Recent(slow)
+    recent(["old"])
+    with ThreadPoolExecutor(1) as pool:
+        new = pool.submit(recent, ["new"])
+        assert began.wait(30)
+        assert np.array_equal(recent(["old"]), lengths(["old"]))
+        go_on.set()
+        assert np.array_equal(new.result(), lengths(["new"]))

@@ -48,3 +48,30 @@ def test_an_error_reaches_all_of_its_round_and_nobody_else() -> None:
                 call.result()
         else:
             assert call.result() == number
+
+
+def test_functions_with_one_lock_take_turns_and_who_waits_for_them_shares_a_round() -> None:
+    lock = threading.Lock()
+    began, go_on = threading.Event(), threading.Event()
+    rounds: list[list[int]] = []
+
+    def slow(numbers: list[int]) -> list[int]:
+        began.set()
+        assert go_on.wait(30)
+        return numbers
+
+    def noted(numbers: list[int]) -> list[int]:
+        rounds.append(sorted(numbers))
+        return numbers
+
+    first, second = Together(slow, lock=lock), Together(noted, lock=lock)
+    with ThreadPoolExecutor(8) as pool:
+        one = pool.submit(first, 0)
+        assert began.wait(30)
+        others = [pool.submit(second, number) for number in range(7)]
+        while len(second._waiting) < 7:
+            threading.Event().wait(0.005)
+        assert not rounds
+        go_on.set()
+        assert [call.result() for call in (one, *others)] == [0, *range(7)]
+    assert rounds == [[*range(7)]]

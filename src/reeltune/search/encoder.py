@@ -19,6 +19,7 @@ from reeltune.errors import CheckpointError, ConfigError, LibraryError
 from reeltune.models.exported.card import exported_folder
 from reeltune.models.text_towers.known import Known, TextTower, stored
 from reeltune.models.text_towers.recent import Recent
+from reeltune.models.text_towers.together import HEAVY
 from reeltune.records import Precision
 from reeltune.search._array_encoder import ArrayEncoder
 from reeltune.search._kept_usual import kept_usual
@@ -111,7 +112,7 @@ class Encoder:
         with self._lock:
             if not self._has_looked and self._arrays is None:
                 tower, self._has_looked = self._open_tower(), True
-                self._read = None if tower is None else Recent(tower.read)
+                self._read = None if tower is None else Recent(tower.read, HEAVY)
                 MESSAGES.debug("words are read %s torch", "by" if tower is None else "without")
         if self._read is None:
             _ = self.arrays

@@ -10,6 +10,8 @@ from itertools import accumulate
 import numpy as np
 from jaxtyping import Float, Float32
 
+TOKENS = 16  # whose numbers stay in a processor's cache while much is done with them
+
 Weights = Mapping[str, Float32[np.ndarray, "..."]]  # by the names that they have in a file
 Activation = Callable[[Float[np.ndarray, "L W"]], Float[np.ndarray, "L W"]]
 
@@ -19,7 +21,9 @@ def linear(x: Float[np.ndarray, "*L W"], of: Weights, name: str) -> Float[np.nda
     weight = of[f"{name}.weight"]
     # For few tokens BLAS is faster by a third where the weights come first.
     made = (weight @ x.T).T if x.ndim == 2 else x @ weight.T
-    return made + of[f"{name}.bias"] if f"{name}.bias" in of else made
+    if f"{name}.bias" in of:
+        made += of[f"{name}.bias"]
+    return made
 
 
 def layer_norm(
@@ -81,10 +85,13 @@ def unit(vector: Float[np.ndarray, " D"]) -> Float32[np.ndarray, " D"]:
 
 def gelu(x: Float[np.ndarray, "L W"]) -> Float[np.ndarray, "L W"]:
     """x times the normal distribution function of x."""
-    made = _erf(x / np.float32(math.sqrt(2)))
-    made += 1
-    made *= x
-    made /= 2
+    made = np.empty_like(x)
+    for start in range(0, len(x), TOKENS):
+        some, place = x[start : start + TOKENS], made[start : start + TOKENS]
+        place[:] = _erf(some / np.float32(math.sqrt(2)))
+        place += 1
+        place *= some
+        place /= 2
     return made
 
 

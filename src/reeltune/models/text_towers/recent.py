@@ -3,8 +3,10 @@
 A page of hits, its export and the strip of a video all ask for the words of one search.
 """
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 from jaxtyping import Float32
@@ -19,21 +21,33 @@ class Recent:
     """Vectors of texts by `read`, for any number of threads: those that come at once share a pass,
     and `read` is never called by two of them."""
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, read: Read, lock: AbstractContextManager[object] = nullcontext()) -> None:
+        """`lock` is held while texts are read, see `Together`."""
         self._read, self._kept = read, OrderedDict[str, Float32[np.ndarray, " D"]]()
-        self._together = Together(self._answers)
+        self._changes = threading.Lock()  # of what is kept
+        self._together = Together(self._answers, lock=lock)
 
     def __call__(self, texts: Sequence[str]) -> Float32[np.ndarray, "N D"]:
-        """Vectors of N texts, 1 or more."""
+        """Vectors of N texts, 1 or more; those that are remembered wait for nobody."""
+        with self._changes:
+            if all(text in self._kept for text in texts):
+                return self._remembered(texts)
         return self._together(texts)
 
     def _answers(self, asked: list[Sequence[str]]) -> list[Float32[np.ndarray, "N D"]]:
-        wanted = dict.fromkeys(text for texts in asked for text in texts)
-        if new := [text for text in wanted if text not in self._kept]:
-            self._kept.update(zip(new, self._read(new), strict=True))
-        for text in wanted:
-            self._kept.move_to_end(text)
-        answers = [np.stack([self._kept[text] for text in texts]) for texts in asked]
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+        with self._changes:
+            new = [
+                *dict.fromkeys(text for texts in asked for text in texts if text not in self._kept)
+            ]
+        made = self._read(new) if new else ()
+        with self._changes:
+            self._kept.update(zip(new, made, strict=True))
+            answers = [self._remembered(texts) for texts in asked]
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
         return answers
+
+    def _remembered(self, texts: Sequence[str]) -> Float32[np.ndarray, "N D"]:
+        for text in texts:
+            self._kept.move_to_end(text)
+        return np.stack([self._kept[text] for text in texts])

@@ -2,10 +2,14 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-MOST = 32  # calls that share a round, to bound memory
+MOST = 64  # calls that share a round, to bound memory
+# Held in rounds that are much work for a processor each: were two of them to go on at once, fewer
+# calls would share each of them, and all of them together would be more work.
+HEAVY = threading.Lock()
 Asked = TypeVar("Asked")
 Answered = TypeVar("Answered")
 
@@ -25,11 +29,18 @@ class Together(Generic[Asked, Answered]):
     """
 
     def __init__(
-        self, answer: Callable[[list[Asked]], Iterable[Answered]], most: int = MOST
+        self,
+        answer: Callable[[list[Asked]], Iterable[Answered]],
+        most: int = MOST,
+        lock: AbstractContextManager[object] = nullcontext(),
     ) -> None:
         """`answer` is told what at most `most` calls asked, and returns one answer for each; an
-        error of it is raised in every one of them."""
-        self._answer, self._most = answer, most
+        error of it is raised in every one of them.
+
+        Rounds of functions that have the same `lock` take turns, and those who come while one waits
+        for its turn share it. What `answer` waits for must not want that lock.
+        """
+        self._answer, self._most, self._lock = answer, most, lock
         self._changed = threading.Condition()  # over what follows
         self._waiting: list[_Call[Asked, Answered]] = []
         self._goes_on = False
@@ -56,6 +67,10 @@ class Together(Generic[Asked, Answered]):
             return True
 
     def _round(self) -> None:
+        with self._lock:
+            self._answer_those_who_wait()
+
+    def _answer_those_who_wait(self) -> None:
         with self._changed:
             calls = self._waiting[: self._most]
             del self._waiting[: self._most]

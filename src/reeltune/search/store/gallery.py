@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float, UInt64
 
 from reeltune.errors import LibraryError, NotInLibraryError
-from reeltune.models.text_towers.together import Together
+from reeltune.models.text_towers.together import HEAVY, Together
 from reeltune.search._usual import Usual, usual
 from reeltune.search.store._sql import is_one_of
 from reeltune.search.store.dataset import Table
@@ -169,7 +169,9 @@ class _Held:
             row_ids=rows["_rowid"].to_numpy(),
             groups=Groups.of(videos),
             filters={},
-            scores=Together(lambda queries: vectors["vector"].scores(np.stack(queries))),
+            scores=Together(
+                lambda queries: vectors["vector"].scores(np.stack(queries)), lock=HEAVY
+            ),
         )
 
     def passing(self, filter: str | None, also: str | None = None) -> Bool[np.ndarray, " N"] | None:
