@@ -64,7 +64,7 @@ def test_functions_with_one_lock_take_turns_and_who_waits_for_them_shares_a_roun
         rounds.append(sorted(numbers))
         return numbers
 
-    first, second = Together(slow, lock=lock), Together(noted, lock=lock)
+    first, second = Together(slow, turns=lock), Together(noted, turns=lock)
     with ThreadPoolExecutor(8) as pool:
         one = pool.submit(first, 0)
         assert began.wait(30)
@@ -75,3 +75,31 @@ def test_functions_with_one_lock_take_turns_and_who_waits_for_them_shares_a_roun
         go_on.set()
         assert [call.result() for call in (one, *others)] == [0, *range(7)]
     assert rounds == [[*range(7)]]
+
+
+def test_who_waits_for_a_round_that_ctrl_c_ends_is_answered_by_another() -> None:
+    began, go_on = threading.Event(), threading.Event()
+    rounds: list[list[int]] = []
+
+    def ended(numbers: list[int]) -> list[int]:
+        rounds.append(sorted(numbers))
+        if len(rounds) == 1:
+            began.set()
+            assert go_on.wait(30)
+        if len(rounds) == 2:
+            raise KeyboardInterrupt
+        return numbers
+
+    together = Together(ended)
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(together, 0)
+        assert began.wait(30)
+        others = [pool.submit(together, number) for number in range(1, 8)]
+        while len(together._waiting) < 7:
+            threading.Event().wait(0.005)
+        go_on.set()
+        assert first.result() == 0
+        errors = [call.exception() for call in others]
+    assert [type(error) for error in errors if error] == [KeyboardInterrupt]
+    answered = [call.result() for call, error in zip(others, errors, strict=True) if not error]
+    assert rounds == [[0], [*range(1, 8)], sorted(answered)]

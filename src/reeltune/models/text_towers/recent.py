@@ -21,11 +21,11 @@ class Recent:
     """Vectors of texts by `read`, for any number of threads: those that come at once share a pass,
     and `read` is never called by two of them."""
 
-    def __init__(self, read: Read, lock: AbstractContextManager[object] = nullcontext()) -> None:
-        """`lock` is held while texts are read, see `Together`."""
+    def __init__(self, read: Read, turns: AbstractContextManager[object] = nullcontext()) -> None:
+        """Rounds of those with the same `turns` take turns, see `Together`."""
         self._read, self._kept = read, OrderedDict[str, Float32[np.ndarray, " D"]]()
         self._changes = threading.Lock()  # of what is kept
-        self._together = Together(self._answers, lock=lock)
+        self._together = Together(self._answers, turns=turns)
 
     def __call__(self, texts: Sequence[str]) -> Float32[np.ndarray, "N D"]:
         """Vectors of N texts, 1 or more; those that are remembered wait for nobody."""

@@ -14,11 +14,17 @@ Asked = TypeVar("Asked")
 Answered = TypeVar("Answered")
 
 
-@dataclass
+@dataclass(eq=False)
 class _Call(Generic[Asked, Answered]):
     asked: Asked
     answer: list[Answered] = field(default_factory=list)  # one, when it is there
     error: Exception | None = None
+    leads: bool = False  # whether it sees to the next round
+    woken: threading.Event = field(default_factory=threading.Event)  # when it leads or is done
+
+    @property
+    def is_done(self) -> bool:
+        return bool(self.answer) or self.error is not None
 
 
 class Together(Generic[Asked, Answered]):
@@ -32,46 +38,40 @@ class Together(Generic[Asked, Answered]):
         self,
         answer: Callable[[list[Asked]], Iterable[Answered]],
         most: int = MOST,
-        lock: AbstractContextManager[object] = nullcontext(),
+        turns: AbstractContextManager[object] = nullcontext(),
     ) -> None:
         """`answer` is told what at most `most` calls asked, and returns one answer for each; an
         error of it is raised in every one of them.
 
-        Rounds of functions that have the same `lock` take turns, and those who come while one waits
-        for its turn share it. What `answer` waits for must not want that lock.
+        Rounds of functions with the same lock, `turns`, take turns, and those who come while one
+        waits for its turn share it. What `answer` waits for must not want that lock.
         """
-        self._answer, self._most, self._lock = answer, most, lock
-        self._changed = threading.Condition()  # over what follows
-        self._waiting: list[_Call[Asked, Answered]] = []
-        self._goes_on = False
+        self._answer, self._most, self._turns = answer, most, turns
+        self._lock = threading.Lock()  # over what follows
+        self._waiting: list[_Call[Asked, Answered]] = []  # the first one leads, if none goes on
+        self._goes_on = False  # whether any call leads
 
     def __call__(self, asked: Asked) -> Answered:
         """What is answered to this call."""
         call = _Call[Asked, Answered](asked)
-        with self._changed:
-            self._waiting.append(call)
-        while not self._is_answered(call):
-            self._round()
+        try:
+            with self._lock:
+                self._waiting.append(call)
+                if not self._goes_on:
+                    self._goes_on = call.leads = True
+            if not call.leads:
+                call.woken.wait()
+            if call.leads:
+                with self._turns:
+                    self._round()
+        finally:  # also where Ctrl-C ends it
+            self._leave(call)
         if call.error is not None:
             raise call.error
         return call.answer[0]
 
-    def _is_answered(self, call: _Call[Asked, Answered]) -> bool:
-        """Wait until a call is answered; False where whoever made it has to see to that."""
-        with self._changed:
-            while not (call.answer or call.error):
-                if not self._goes_on:
-                    self._goes_on = True
-                    return False
-                self._changed.wait()
-            return True
-
     def _round(self) -> None:
         with self._lock:
-            self._answer_those_who_wait()
-
-    def _answer_those_who_wait(self) -> None:
-        with self._changed:
             calls = self._waiting[: self._most]
             del self._waiting[: self._most]
         try:
@@ -82,6 +82,18 @@ class Together(Generic[Asked, Answered]):
             for call in calls:
                 call.error = error
         finally:
-            with self._changed:
-                self._goes_on = False
-                self._changed.notify_all()
+            with self._lock:  # those left by a round that Ctrl-C ended are for the next
+                self._waiting[:0] = [call for call in calls if not call.is_done]
+            for call in calls:
+                if call.is_done:
+                    call.woken.set()
+
+    def _leave(self, call: _Call[Asked, Answered]) -> None:
+        with self._lock:
+            if call in self._waiting:
+                self._waiting.remove(call)
+            if call.leads:
+                call.leads, self._goes_on = False, bool(self._waiting)
+                for next_one in self._waiting[:1]:
+                    next_one.leads = True
+                    next_one.woken.set()

@@ -170,7 +170,7 @@ class _Held:
             groups=Groups.of(videos),
             filters={},
             scores=Together(
-                lambda queries: vectors["vector"].scores(np.stack(queries)), lock=HEAVY
+                lambda queries: vectors["vector"].scores(np.stack(queries)), turns=HEAVY
             ),
         )
 
