@@ -17,6 +17,7 @@ from reeltune.batches.loader import FrameReader
 from reeltune.errors import MediaError
 from reeltune.media.sampling import Sampling
 from reeltune.types import Pair, Pixels
+from small_disk import small_disk
 
 PIXELS = Pixels(size=8)
 RULE = Sampling("uniform", 4.0)
@@ -255,3 +256,14 @@ def test_threads_and_caches_may_evict_each_others_entries(tmp_path: Path) -> Non
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(ask, range(600)))
+
+
+def test_a_full_disk_is_an_error_that_names_the_cache_and_leaves_no_half_of_a_file(
+    tmp_path: Path,
+) -> None:
+    wanted = Wanted(video(tmp_path, "a.mp4"), RULE, PIXELS)
+    with small_disk(tmp_path / "disk", "16k") as disk:
+        cache = FrameCache(disk / "frames")
+        with pytest.raises(OSError, match=r"No space left.*frames"):
+            cache.get(wanted, lambda _: np.zeros((100, 3, 8, 8), np.uint8))
+        assert [*cache.folder.iterdir()] == []

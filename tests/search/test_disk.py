@@ -12,6 +12,7 @@ import pytest
 from reeltune.search.ingest import REPORT_NAME, Choice, index
 from reeltune.search.maintain import verify
 from reeltune.search.store import table as _table
+from small_disk import remount, small_disk
 
 LIMITED = """
 import resource, sys
@@ -23,14 +24,8 @@ app(sys.argv[1:])
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 200 kB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(place)]
-    if os.name != "posix" or os.geteuid() != 0 or subprocess.run(command, check=False).returncode:
-        pytest.skip("only root can mount a small disk")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    with small_disk(tmp_path / "disk", "200k") as place:
+        yield place
 
 
 def indexed(library: Path, videos: Path, model: str, *start: str) -> str:
@@ -86,6 +81,6 @@ def test_a_library_on_a_read_only_disk_is_read_and_not_written(
 ) -> None:
     library = disk / "library"
     index([str(videos / "red.mp4")], library, Choice(model=exported_model))
-    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    remount(disk, "ro")
     assert "Read-only file system" in indexed(library, videos, exported_model)
     assert files(library) == 1

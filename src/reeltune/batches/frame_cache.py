@@ -20,6 +20,7 @@ from safetensors.numpy import load_file, save
 
 from reeltune.media.sampling import Sampling
 from reeltune.storage.content import known_hash
+from reeltune.storage.outputs import naming
 from reeltune.types import Pixels
 
 VERSION = 2  # of what is stored; a new one where the same clip would give other frames
@@ -59,7 +60,8 @@ class FrameCache:
         if found is not None:
             return found
         made = make(wanted)
-        self._write(file, made)
+        with naming(self.folder):
+            self._write(file, made)
         return made
 
     def _key(self, wanted: Wanted) -> str:
@@ -70,9 +72,13 @@ class FrameCache:
     def _write(self, file: Path, frames: Frames) -> None:
         # Two threads may miss the same clip at once, and each needs a name of its own.
         half = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
-        half.write_bytes(save({"frames": frames}))
-        size = half.stat().st_size
-        half.replace(file)
+        try:
+            half.write_bytes(save({"frames": frames}))
+            size = half.stat().st_size
+            half.replace(file)
+        except BaseException:
+            half.unlink(missing_ok=True)
+            raise
         with self._evicting:
             self._size += size
             if self._size > self.limit:

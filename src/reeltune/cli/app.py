@@ -1,6 +1,7 @@
 """The command line. Heavy imports are inside the commands, so that `--help` is instant."""
 
 import atexit
+import errno
 import gc
 import os
 import sys
@@ -22,6 +23,7 @@ from reeltune.registry import find, names
 
 AS_JSON = "reeltune.as_json"  # whether scripts read what is printed, among a context's notes
 MISUSE: Any = typer.BadParameter.__bases__[0]  # every error in how a command is called
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # a disk, or one's share of it
 PLUGINS = "reeltune.commands"  # group of entry points, each of which is a typer.Typer
 atexit.register(gc.freeze)  # or else the interpreter looks through all of torch before it ends
 
@@ -114,6 +116,8 @@ def said_of(error: OSError) -> str:
     place = error.filename if error.filename is not None else "a file"
     place = os.fsdecode(place) if isinstance(place, bytes) else place
     why = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    if error.errno in FULL:
+        return f"{place} cannot be written ({why}); make room there, and run the command again"
     return f"{place} cannot be read or written ({why}); mend that, or give another"
 
 

@@ -16,6 +16,7 @@ from reeltune.errors import DataError, in_short
 from reeltune.features.index import Entry, Index, Making
 from reeltune.features.store import DATA
 from reeltune.settings.existing import ExistingPath
+from reeltune.storage.arrays import write_array
 from reeltune.storage.cache import cache_folder
 from reeltune.storage.content import known_hash
 from reeltune.storage.outputs import new_folder
@@ -44,7 +45,6 @@ NAME = "cifar-100"
 LEVELS = 3 * 32 * 32
 RECORD = 2 + LEVELS  # bytes: coarse class, fine class, channel after channel, row after row
 PICTURES = "pictures"  # below the cache folder
-AT_ONCE = 1 << 12  # pictures
 File = Literal["train", "test"]
 
 
@@ -141,9 +141,6 @@ def _pair(path: Path, name: str) -> Pair:
 
 def _write(folder: Path, file: File, levels: UInt8[np.ndarray, "N F"]) -> None:
     """Pictures as features, one row each; float16 holds each level as it is."""
-    stored = np.lib.format.open_memmap(folder / DATA, "w+", np.float16, levels.shape)
-    for start in range(0, len(levels), AT_ONCE):
-        stored[start : start + AT_ONCE] = levels[start : start + AT_ONCE]
-    stored.flush()
+    write_array(folder / DATA, levels, np.float16)
     videos = {_named(file, n): Entry(first=n, count=1) for n in range(len(levels))}
     Index(making=Making(width=LEVELS, sampling="levels of a picture"), videos=videos).write(folder)

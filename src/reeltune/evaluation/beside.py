@@ -15,6 +15,7 @@ from reeltune.evaluation.protocols import ProtocolCard
 from reeltune.evaluation.rerank import Rerank
 from reeltune.evaluation.rescore import rescored
 from reeltune.evaluation.retrieval import Report, report_beside, retrieval_report
+from reeltune.storage.arrays import write_array
 from reeltune.storage.atomic_file import replacing, write_atomically
 from reeltune.types import Pair, Split
 
@@ -139,6 +140,6 @@ def write_scores(
     require_scores_file(path)
     rows = [{"video": p.video, "caption": p.caption, "start": p.start, "end": p.end} for p in pairs]
     ids = {"rows": rows, "columns": list(gallery), "protocol": asdict(card)}
-    with replacing(path) as half, half.open("wb") as file:
-        np.save(file, scores)
+    with replacing(path) as half:
+        write_array(half, scores, scores.dtype)
     write_atomically(path.with_suffix(IDS), json.dumps(ids, ensure_ascii=False).encode())

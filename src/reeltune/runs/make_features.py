@@ -22,7 +22,7 @@ from reeltune.media.sampling import Sampling
 from reeltune.models.opening.open import open_encoder, placed_name
 from reeltune.runs.encode_frames import encoded, encoded_video
 from reeltune.storage.content import content_hash
-from reeltune.storage.outputs import require_folder
+from reeltune.storage.outputs import naming, require_folder
 from reeltune.types import FrameEncoder, LeftOut, collect_left_out
 
 
@@ -112,7 +112,7 @@ def make_features(
     progress.begin(len(sources), sum(source.size for source in sources))
     writer = FeatureWriter(out, making, options.format)
     try:
-        with writer:  # which Ctrl-C leaves unfinished
+        with naming(out), writer:  # which Ctrl-C leaves unfinished
             _make_all(sources, encoder, writer, report, progress, options.sampling)
     except KeyboardInterrupt:
         report.interrupted = True

@@ -13,7 +13,7 @@ from reeltune.runs.paper import figures_of, paper_beside
 from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import left_out_of
 from reeltune.runs.setup import Setup, open_data, open_setup
-from reeltune.storage.outputs import require_folder
+from reeltune.storage.outputs import naming, require_folder
 from reeltune.tasks.finding.judge import judge
 from reeltune.training import distributed
 from reeltune.training.checkpoint import remove_state
@@ -39,7 +39,7 @@ def run_recipe(recipe: Recipe, place: RunPlace) -> TrainedRun:
     """
     if not (place.out / METRICS).is_file():  # for a finished run may lie where nothing is written
         require_folder(place.out)
-    with distributed.joined() as ranks:
+    with naming(place.out), distributed.joined() as ranks:
         return _run(recipe, place, ranks)
 
 

@@ -27,6 +27,7 @@ from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import Learned, left_out_of
 from reeltune.search.mark_captions import LEAST
 from reeltune.storage.atomic_file import write_atomically
+from reeltune.storage.outputs import naming
 from reeltune.storage.run_log import VERDICT
 from reeltune.tasks.retrieval import evaluate
 from reeltune.training.checkpoint import remove_state
@@ -90,6 +91,11 @@ def tune(captions: Path, videos: Path, model: str, place: RunPlace, seed: int = 
             f"{place.out} holds a finished tuning or run; give another folder with --out, or "
             "remove that one"
         )
+    with naming(place.out):
+        return _tune(captions, videos, model, place, seed)
+
+
+def _tune(captions: Path, videos: Path, model: str, place: RunPlace, seed: int) -> Tuning:
     options = own_videos.Config(folder=videos, captions=captions)
     train_split, val, test = (
         options.read("train"),

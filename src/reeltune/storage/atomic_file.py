@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reeltune.storage.lease import require_held
 from reeltune.storage.object_path import ObjectPath
+from reeltune.storage.outputs import naming
 from reeltune.storage.place import Place
 
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
@@ -22,8 +23,9 @@ def replacing(path: Path) -> Iterator[Path]:
     half = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     os.close(os.open(half, NEW, 0o666))  # nobody has laid a link there beforehand
     try:
-        yield half
-        half.replace(path)
+        with naming(path, half):
+            yield half
+            half.replace(path)
     except BaseException:
         half.unlink(missing_ok=True)
         raise

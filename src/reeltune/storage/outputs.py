@@ -68,13 +68,29 @@ def new_folder(out: Path) -> Iterator[Path]:
     half = place / f".{out.name}.{secrets.token_hex(4)}"
     half.mkdir()
     try:
-        yield half
+        with naming(out, half):
+            yield half
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.is_dir():
             out.rmdir()  # it is empty; only some systems rename onto an empty folder
         half.replace(out)
     finally:
         shutil.rmtree(half, ignore_errors=True)
+
+
+@contextmanager
+def naming(out: Path, written: Path | None = None) -> Iterator[None]:
+    """Let errors of the system name the place that a command writes to: those that name nothing,
+    as where a disk is full, and those about `written`, which stands for it until it is whole."""
+    try:
+        yield
+    except OSError as error:
+        name = error.filename
+        if name is None and error.errno is not None:
+            error.filename = str(out)
+        elif written is not None and isinstance(name, str | os.PathLike):
+            error.filename = str(name).replace(str(written), str(out), 1)
+        raise
 
 
 def _nearest(path: Path) -> Path:

@@ -19,6 +19,7 @@ from reeltune.data._toybox.render import FRAMES, RATE, SIDE, Look, frames
 from reeltune.data._toybox.world import Script, draw_scripts
 from reeltune.data.splits.part import Part
 from reeltune.errors import DataError, in_short
+from reeltune.storage.outputs import naming
 from reeltune.storage.settings_file import read_json
 
 VERSION = 5  # of the world; a new one where any file would come out different
@@ -93,11 +94,12 @@ def _make(folder: Path, size: str, seed: int, progress: Progress) -> None:
         for done, (task, line) in enumerate(zip(every, made, strict=True), 1):
             lines[task.subset].append(line)
             progress(done, len(every))
-    for subset, written in lines.items():
-        (folder / f"{subset}.jsonl").write_text("\n".join(written) + "\n", encoding="utf-8")
     facts = {"version": VERSION, "size": size, "seed": seed, "clips": SIZES[size]}
     half = folder / f".{FINISHED}"
-    half.write_text(json.dumps(facts), encoding="utf-8")
+    with naming(folder):
+        for subset, written in lines.items():
+            (folder / f"{subset}.jsonl").write_text("\n".join(written) + "\n", encoding="utf-8")
+        half.write_text(json.dumps(facts), encoding="utf-8")
     half.replace(folder / FINISHED)
 
 

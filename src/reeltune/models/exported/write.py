@@ -148,7 +148,7 @@ def _trace(name: str, path: Path, graph: nn.Module, inputs: dict[str, Tensor]) -
             f"an export needs onnx, which is absent ({in_short(error)}); get it with: "
             "pip install 'reeltune[onnx]'"
         ) from error
-    except ReeltuneError:
+    except (ReeltuneError, OSError):
         raise
     except Exception as error:  # torch has classes of many kinds for what it cannot write
         raise ConfigError(
