@@ -124,6 +124,15 @@ def test_bins_previews_and_hidden_folders_are_passed_over_unless_all_is_wanted(
     assert found(tmp_path / "@eaDir") == ["b.mp4/c.mp4"], "a folder that is named is wanted"
 
 
+def test_a_library_among_the_videos_is_not_told_of_file_by_file(tmp_path: Path) -> None:
+    put(tmp_path, "a.mp4", "lib/b.mp4", "lib/library.json", "lib/moments.lance/data/0.lance")
+    assert found(tmp_path) == ["a.mp4", "lib/b.mp4"]
+    assert said(tmp_path) == [
+        "1 other file was passed over: 1 .json",
+        "1 other folder was passed over: 1 table of a library",
+    ]
+
+
 def test_a_folder_that_may_not_be_read_is_said(tmp_path: Path) -> None:
     """In a process without the right to read everything, which tests may run with."""
     put(tmp_path, "v/a.mp4", "v/in/b.mp4")

@@ -17,12 +17,15 @@ FOLDERS = frozenset(
     )
 )
 HIDDEN = "hidden"
+TABLE = ".lance"  # the end of the name of a folder that holds moments, or words, of a library
 
 
 def folder_kind(name: str) -> str:
     """Why a folder of this name is passed over; empty if it is not."""
     if name.startswith("."):
         return HIDDEN
+    if name.endswith(TABLE):
+        return "table of a library"
     return name if name.lower() in FOLDERS else ""
 
 
