@@ -32,6 +32,7 @@ import pyarrow as pa
 from _line import emit
 from _moments import World, columns
 from reeltune import Library
+from reeltune.search.encoder import Encoder
 from reeltune.search.store.schema import schema
 from reeltune.search.store.table import append
 
@@ -72,6 +73,7 @@ def make_library(folder: Path, rows: int) -> None:
         numbers = np.arange(start, min(start + AT_ONCE, rows))
         arrays = columns(world, numbers, layout)
         append(folder, [pa.Table.from_arrays(arrays, schema=layout)])
+    Encoder.of_library(folder, manifest).keep_usual(folder, manifest.fingerprint)  # as index does
 
 
 def query(chance: random.Random, is_distinct: bool = False) -> dict[str, object]:

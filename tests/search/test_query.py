@@ -1,5 +1,6 @@
 """Whole answers over a real table, against the slow and obvious way."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -217,3 +218,16 @@ def test_the_type_of_hits(tmp_path: Path) -> None:
     assert hit.confidence is not None
     assert 0 <= hit.confidence <= 1
     assert answer(gallery, query) == [replace(hit, confidence=None)]
+
+
+def test_who_wants_many_answers_keeps_nobody_waiting(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    gallery = Gallery.read(table(tmp_path / "t", *random_files(rng, 3)))
+    query = unit(rng, DIM)
+    with ThreadPoolExecutor(2) as pool:
+        with gallery.rank(query).turns:
+            few = pool.submit(answer, gallery, query, Ask(k=query_module.BRIEF))
+            many = pool.submit(answer, gallery, query, Ask(k=query_module.BRIEF + 1))
+            found = many.result(30)
+            assert not few.done()
+        assert few.result(30) == found

@@ -1,6 +1,7 @@
 """Answers one query from a gallery: scores, filters, folds, and says how sure the answer is."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from reeltune.search._fold import Chosen, choose
 from reeltune.search._rescore import Score
 from reeltune.search.script import Evidence
 from reeltune.search.store.found import Found
-from reeltune.search.store.gallery import Gallery, not_finite
+from reeltune.search.store.gallery import Gallery, Ranking, not_finite
 from reeltune.search.store.only import Only
 from reeltune.search.store.schema import CAPTION
 from reeltune.search.times import as_text
@@ -24,6 +25,7 @@ from reeltune.settings.words import each_text
 
 FIRST_LOOK, PER_ANSWER = 256, 16  # moments compared in detail at first, in all and per answer
 WIDER = 8  # times as many, when they fold into too few
+BRIEF = 100  # answers; searches for more of them do not keep others waiting
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BEST_OF = 2  # moments of a video whose mean score is the video's
 
@@ -113,6 +115,18 @@ def answer(
             "own, of which no confidence is known; leave it out (--min-confidence)"
         )
     ranking = gallery.rank(query, ask.where, None if words is None else words.gain, only)
+    with ranking.turns if ask.k <= BRIEF else nullcontext():
+        return _best(gallery, ranking, ask, chance, own, words)
+
+
+def _best(
+    gallery: Gallery,
+    ranking: Ranking,
+    ask: Ask,
+    chance: Chance | None,
+    own: Score | None,
+    words: Evidence | None,
+) -> list[Hit]:
     count, every_video = max(FIRST_LOOK, PER_ANSWER * ask.k), False
     while True:
         found = ranking.best(count, every_video)

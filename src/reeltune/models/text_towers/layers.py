@@ -1,6 +1,6 @@
 """Layers of a transformer in numpy, for texts one behind the other, so that nothing is padded.
 
-Letters in shapes: L tokens, W width, O outputs. Weights are (O, W), as torch keeps them.
+Letters in shapes: L tokens of N texts, W width, O outputs. Weights are (O, W), as torch keeps them.
 """
 
 import math
@@ -10,7 +10,7 @@ from itertools import accumulate
 import numpy as np
 from jaxtyping import Float, Float32
 
-TOKENS = 16  # whose numbers stay in a processor's cache while much is done with them
+AT_ONCE = 1 << 15  # numbers that stay in a processor's cache while much is done with them
 
 Weights = Mapping[str, Float32[np.ndarray, "..."]]  # by the names that they have in a file
 Activation = Callable[[Float[np.ndarray, "L W"]], Float[np.ndarray, "L W"]]
@@ -45,32 +45,37 @@ def attention(
 ) -> Float[np.ndarray, "L W"]:
     """Attention of all tokens of a text to all, or where it is `causal` only to those before.
 
-    `ends` says where each text but the last ends.
+    `ends` says where each text but the last ends. Texts of one length are read together, as each
+    call of numpy may wait for other threads.
     """
-    apart = (np.split(part, ends) for part in (query, key, value))
-    return np.concatenate(
-        [_attention(q, k, v, heads, causal) for q, k, v in zip(*apart, strict=True)]
-    )
+    mixed = np.empty_like(value)
+    starts = np.array([0, *ends])
+    lengths = np.diff([*starts, len(query)])
+    for length in np.unique(lengths):
+        rows = starts[lengths == length, None] + np.arange(length)  # (N, S)
+        mixed[rows] = _attention(query[rows], key[rows], value[rows], heads, causal)
+    return mixed
 
 
 def _attention(
-    query: Float[np.ndarray, "L W"],
-    key: Float[np.ndarray, "L W"],
-    value: Float[np.ndarray, "L W"],
+    query: Float[np.ndarray, "N S W"],
+    key: Float[np.ndarray, "N S W"],
+    value: Float[np.ndarray, "N S W"],
     heads: int,
     causal: bool,
-) -> Float[np.ndarray, "L W"]:
-    """Attention within one text."""
-    length, width = query.shape
+) -> Float[np.ndarray, "N S W"]:
+    """Attention within N texts of S tokens each."""
+    texts, length, width = query.shape
     q, k, v = (
-        x.reshape(length, heads, width // heads).transpose(1, 0, 2) for x in (query, key, value)
-    )  # (H, L, V) each
-    scores = q @ k.transpose(0, 2, 1) / np.float32(math.sqrt(width // heads))
+        x.reshape(texts, length, heads, width // heads).transpose(0, 2, 1, 3)
+        for x in (query, key, value)
+    )  # (N, H, S, V) each
+    scores = q @ k.swapaxes(2, 3) / np.float32(math.sqrt(width // heads))
     if causal:
-        scores = np.where(np.tri(length, dtype=bool), scores, np.float32(-np.inf))  # (H, L, L)
+        scores = np.where(np.tri(length, dtype=bool), scores, np.float32(-np.inf))  # (N, H, S, S)
     shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
     shares /= shares.sum(axis=-1, keepdims=True)
-    return (shares @ v).transpose(1, 0, 2).reshape(length, width)
+    return (shares @ v).swapaxes(1, 2).reshape(texts, length, width)
 
 
 def ends_of(texts: Sequence[Sequence[int]]) -> list[int]:
@@ -86,8 +91,9 @@ def unit(vector: Float[np.ndarray, " D"]) -> Float32[np.ndarray, " D"]:
 def gelu(x: Float[np.ndarray, "L W"]) -> Float[np.ndarray, "L W"]:
     """x times the normal distribution function of x."""
     made = np.empty_like(x)
-    for start in range(0, len(x), TOKENS):
-        some, place = x[start : start + TOKENS], made[start : start + TOKENS]
+    numbers, places = x.ravel("K"), made.ravel("K")  # as they lie in memory
+    for start in range(0, x.size, AT_ONCE):
+        some, place = numbers[start : start + AT_ONCE], places[start : start + AT_ONCE]
         place[:] = _erf(some / np.float32(math.sqrt(2)))
         place += 1
         place *= some
@@ -114,7 +120,7 @@ ACTIVATIONS: dict[str, Activation] = {  # by the names of transformers
 }
 
 
-def _erf(x: Float[np.ndarray, "L W"]) -> Float[np.ndarray, "L W"]:
+def _erf(x: Float[np.ndarray, " M"]) -> Float[np.ndarray, " M"]:
     """The error function, at most 1.5e-7 off (Abramowitz and Stegun, 7.1.26); numpy has none.
 
     All is done in three arrays, as new ones would cost more than what is computed.

@@ -1,6 +1,8 @@
 """One version of a library's moments, ready to be compared with queries."""
 
+import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -134,6 +136,7 @@ class Ranking(Protocol):
 
     size: int  # moments that pass the filter
     limit: int  # most moments that can be asked for
+    turns: AbstractContextManager[object]  # to be held while few moments are looked up
 
     def best(self, count: int, every_video: bool = False) -> Found:
         """The `count` best moments; `every_video` adds the best moment of `count` videos."""
@@ -190,7 +193,13 @@ class _Held:
 
 
 class _ByAll:
-    """Compares every moment."""
+    """Compares every moment.
+
+    What follows is work for the interpreter, which runs one thread at a time. Were threads of many
+    searches to go on with it at once, each would wait for the others at every call of numpy.
+    """
+
+    turns: AbstractContextManager[object] = threading.Lock()
 
     def __init__(
         self,
@@ -227,6 +236,9 @@ class _ByAll:
 
 class _ByIndex:
     """Compares the moments that the table's index names, and those to which words add most."""
+
+    # What follows is work for the table, which has threads of its own.
+    turns: AbstractContextManager[object] = nullcontext()
 
     def __init__(
         self,

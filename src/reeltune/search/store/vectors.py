@@ -24,8 +24,7 @@ FEW = 3  # queries that are multiplied one by one, by rows that stay in a proces
 # them, which for a few queries costs three times what the product does. For more, larger pieces are
 # better, whose part of the scores still fits into a processor's cache.
 SMALL, PIECE = 800_000, 256  # the latter in rows
-# Multiplications from which on threads of our own share a product of few queries; where there are
-# more queries, other searches have the other cores.
+# Multiplications from which on threads of our own share a product.
 SHARE = 8_000_000
 FRAGMENT = 32  # bits by which the number of its fragment is shifted in the address of a row
 Matrix = Float[np.ndarray, "_ E"]
@@ -56,8 +55,7 @@ class Vectors:
         so a few queries take little more time than one."""
         asked = queries.astype(np.float32)
         found = np.empty((len(asked), self.starts[-1]), np.float32)
-        is_large = len(asked) <= FEW and found.size * self.width >= SHARE
-        threads = our_threads() if is_large else 1
+        threads = our_threads() if found.size * self.width >= SHARE else 1
         each = -(-found.shape[1] // threads)
         at, pieces = 0, list[tuple[Matrix, Float[np.ndarray, "Q _"]]]()
         for part in self.parts:
