@@ -21,6 +21,11 @@ def seconds(text: str) -> float:
     if parts is None or not math.isfinite(float(parts[3])):
         raise ConfigError(f"{text!r} is no time in a video; write it as 90 or 1:30")
     hours, minutes, rest = (float(part or 0) for part in parts.groups())
+    if (parts[2] and rest >= 60) or (parts[1] and minutes >= 60):
+        raise ConfigError(
+            f"{text!r} is no time in a video, as an hour has 60 minutes and a minute 60 seconds; "
+            "write it as 90 or 1:30"
+        )
     return 3600 * hours + 60 * minutes + rest
 
 

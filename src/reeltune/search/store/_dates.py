@@ -9,6 +9,12 @@ FORMS = (
 LEAST = timedelta(microseconds=1)  # between two times in the table
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PARTS = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?")
+CLOCK = re.compile(r"[T ]\d\d(?P<minutes>:?\d\d)?(?P<seconds>:?\d\d)?(?P<broken>[.,]\d+)?")
+SPANS = {  # by the last part that is given
+    "broken": LEAST,
+    "seconds": timedelta(seconds=1),
+    "minutes": timedelta(minutes=1),
+}
 
 
 def period(given: str) -> tuple[int, int]:
@@ -43,10 +49,18 @@ def _bounds(given: str) -> tuple[datetime, datetime]:
     if parts is None:
         moment = datetime.fromisoformat(given)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return moment, moment + LEAST
+        return moment, moment + _span(given)
     year, month, day = (int(part) if part else None for part in parts.groups())
     begin = datetime(year or 0, month or 1, day or 1, tzinfo=UTC)
     if day:
         return begin, begin + timedelta(days=1)
     after = (begin.replace(day=28) + timedelta(days=4)).replace(day=1) if month else None
     return begin, after or begin.replace(year=begin.year + 1)
+
+
+def _span(given: str) -> timedelta:
+    """How long the second, minute or hour is that a time names, as it says no more."""
+    clock = CLOCK.search(given)
+    if clock is None:  # a day in another form of ISO 8601, such as 20260601
+        return timedelta(days=1)
+    return next((span for part, span in SPANS.items() if clock[part]), timedelta(hours=1))
