@@ -163,7 +163,7 @@ def test_what_is_said_about_hits_is_not_among_them(capsys: pytest.CaptureFixture
     assert len(out.splitlines()) == 1
     assert err.splitlines() == [
         "nothing found: the library is empty, or no moment passes --where, --min-confidence, "
-        "--inside and what is in quotes",
+        "--in, --inside, --from, --to and what is in quotes",
         "nothing here matches well; the nearest are:",
     ]
 

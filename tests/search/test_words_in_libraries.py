@@ -81,6 +81,21 @@ def test_words_alone_need_a_library_that_has_some(library: Path, heard: Path) ->
         Library(heard).search("red", channels=["smelt"])  # type: ignore[list-item]
 
 
+def test_words_that_were_looked_for_in_vain_are_no_error(library: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "lib"
+    shutil.copytree(library, folder)
+    told(folder, "said", {video: [] for video in contents(folder)})
+    Manifest.read(folder).choosing(Choices(channels=("said",))).write(folder)
+    opened, plain = Library(folder), Library(library)
+    assert opened.search("red", channels=["said"]) == []
+    assert opened.search('"happy birthday"') == []
+    assert opened.search('"happy birthday"', channels=["seen", "said"]) == []
+    assert opened.search("red") == plain.search("red")
+    assert opened.search("red", channels=["seen", "said"]) == plain.search("red")
+    with pytest.raises(ConfigError, match=r"no video of .* has words that are shown, as --in asks"):
+        opened.search("red", channels=["shown"])
+
+
 def test_quotes_need_a_library_that_has_words(library: Path) -> None:
     remedy = r"asks for words that are said or shown, .* has none; .* --hear --read, or leave the q"
     with pytest.raises(ConfigError, match=remedy):

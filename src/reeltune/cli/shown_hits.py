@@ -28,7 +28,7 @@ def show_hits(hits: Sequence[Hit], text: str | None) -> None:
     if not hits:
         say(
             "nothing found: the library is empty, or no moment passes --where, --min-confidence, "
-            "--inside and what is in quotes",
+            "--in, --inside, --from, --to and what is in quotes",
             err=True,
         )
         return

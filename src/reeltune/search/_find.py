@@ -18,6 +18,7 @@ from reeltune.records import Channel, Hit, Pixels
 from reeltune.search._composed import Part, composed, slope
 from reeltune.search._confidence import confidence, kind_of
 from reeltune.search._rescore import score_of
+from reeltune.search.channels.channel import Words
 from reeltune.search.channels.question import Question, quotes_of
 from reeltune.search.encoder import Encoder
 from reeltune.search.files import contents_of
@@ -42,7 +43,7 @@ class Finder:
     encoder: Encoder
     sentences: Sentences
     gallery: Gallery
-    script: Script | None  # None: no words of any video are known
+    script: Script | None  # None: no table of words
 
     def find(self, terms: Sequence[Term], ask: Ask) -> list[Hit]:
         """The moments that match all terms best; raises as `Library.search`."""
@@ -83,6 +84,10 @@ class Finder:
         """What the words of the library say, None where they are not asked or there are none."""
         if self.script is None or not words or ask.channels == ("seen",):
             return None
+        alone = bool(ask.channels) and "seen" not in ask.channels
+        quoted = any(quotes_of(term.value) for term in words)
+        if not (self.script.tracks or alone or quoted):
+            return None
         vectors = self.sentences.vectors([term.value for term in words])
         questions = [
             (
@@ -94,16 +99,21 @@ class Finder:
         channels: list[Channel] = [*ask.channels] or ["seen", *self.script.tracks]
         return self.script.hold(questions, channels, *scale)
 
+    @property
+    def _told(self) -> set[Words]:
+        """The channels whose words are known, though no video may have any."""
+        return set() if self.script is None else {*self.script.tracks, *self.manifest.channels}
+
     def _require(self, channels: Sequence[Channel], words: Sequence[Term]) -> None:
-        """Raise ConfigError where words are asked for by name and there are none."""
+        """Raise ConfigError where words are asked for by name and were never looked for."""
         for channel in channels:
-            if channel != "seen" and (self.script is None or channel not in self.script.tracks):
+            if channel != "seen" and channel not in self._told:
                 raise ConfigError(
                     f"no video of {self.folder} has words that are {channel}, as --in asks; find "
                     f"them with: reeltune index VIDEOS --library {self.folder} {SWITCHES[channel]}"
                 )
         quoted = next((term for term in words if quotes_of(term.value)), None)
-        if quoted and self.script is None:
+        if quoted and not self._told:
             raise ConfigError(
                 f"{quoted.value} asks for words that are said or shown, and {self.folder} has "
                 f"none; find them with: reeltune index VIDEOS --library {self.folder} --hear "

@@ -121,7 +121,7 @@ class Library:
         KeyboardInterrupt.
         """
         for path in each_of(paths):
-            if os.path.isdir(Path(path).expanduser()):
+            if os.path.isdir(os.path.expanduser(path)):
                 raise DataError(f"{path} is a folder; bring in the videos below it by `index`")
         report = self.index(paths, progress=progress)
         if report.interrupted:
@@ -246,8 +246,7 @@ class Library:
             found = self._version()
             gallery, now = self._gallery_of(found), (found.texts, found.moments)
             if self._heard != now:
-                script = None if found.texts is None else Script.read(found.texts, gallery)
-                self._script = script if script and script.tracks else None
+                self._script = None if found.texts is None else Script.read(found.texts, gallery)
                 self._heard = now
             return Finder(
                 self.folder, self.manifest, self._encoder, self._sentences, gallery, self._script
@@ -275,7 +274,7 @@ class Library:
         """
         from reeltune.search.saved_clips import ids_of, require_zip, save_clips  # late: rarely used
 
-        ids, place = ids_of(moments), Path(_path(out)).expanduser()
+        ids, place = ids_of(moments), Path(os.path.expanduser(_path(out)))
         require_zip(place, force)
         return save_clips(self.folder, self._version().moments, ids, place, exact)
 
