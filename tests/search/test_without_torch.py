@@ -72,6 +72,11 @@ def test_a_library_in_which_nothing_is_new_is_indexed_without_its_model(
     first, report = json.loads((library / REPORT_NAME).read_text()), json.loads(told)
     assert len(report["unchanged"]) == len(first["indexed"])
     assert report["precision"] == first["precision"]
+    copies = str(tmp_path / "home" / "videos")  # which are read, but not decoded
+    told, heavy = heavy_after(COMMAND, "index", copies, "-l", str(copy), "--json")
+    assert heavy == []
+    assert len(json.loads(told)["copies"]) == len(first["indexed"])
+    assert json.loads(told)["precision"] == first["precision"]
     (copy / USUAL).unlink()  # which the model alone can measure
     _, heavy = heavy_after(COMMAND, "index", videos, "-l", str(copy))
     assert "torch" in heavy

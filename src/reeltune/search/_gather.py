@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from reeltune.media.decoder import Frame, MediaInfo
+from reeltune.records import Precision
 from reeltune.search._array_encoder import Row
 from reeltune.search._dhash import dhash
 from reeltune.search.encoder import Encoder
@@ -42,6 +43,12 @@ class Gatherer:
         self._encoder, self._settings = encoder, settings
         self._growing: dict[VideoFile, _Growing] = {}
         self._waiting: list[tuple[_Growing, UInt8[np.ndarray, "3 S S"]]] = []
+
+    @property
+    def precision(self) -> tuple[Precision, str]:
+        """The precision in which frames are read, and a sentence about it if there is one; opens
+        the model."""
+        return self._encoder.precision
 
     def open(self, file: VideoFile, info: MediaInfo) -> None:
         self._growing[file] = _Growing(info)

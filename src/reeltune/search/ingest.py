@@ -157,8 +157,6 @@ def _bring_in(
     progress = run.meter.progress
     progress.begin(len(found.files), sum(file.size for file in found.files))
     run.report.precision = run.manifest.precision
-    if not all(known.is_unchanged(file) for file in found.files):
-        run.report.precision, run.report.said = encoder.precision
     with _workers(run, choice, encoder) as (count, worker):
         run.all(Readers(found.files, known, worker, count, progress))
     return known.contents(found.files)

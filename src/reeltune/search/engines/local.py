@@ -14,6 +14,7 @@ from reeltune.search.engines.local_readers import (
     Broken,
     Ended,
     Event,
+    FirstNew,
     Frames,
     Growing,
     Made,
@@ -96,6 +97,8 @@ class Run:
             case AllJudged(displaced, placed):
                 _table.remove(self.folder, displaced)
                 _table.place(self.folder, placed)
+            case FirstNew():
+                self.report.precision, self.report.said = self.gatherer.precision
             case Opened(file, info):
                 self.durations[file] = info.duration
                 self.gatherer.open(file, info)

@@ -50,6 +50,11 @@ class AllJudged:
 
 
 @dataclass(frozen=True)
+class FirstNew:
+    """A file is new; its frames follow once the consumer asks for the next event."""
+
+
+@dataclass(frozen=True)
 class Opened:
     """Frames of this file follow."""
 
@@ -96,7 +101,7 @@ class Made:
     outcome: Moments | Failed
 
 
-Event = Growing | Settled | AllJudged | Opened | Frames | Ended | Broken | Made
+Event = Growing | Settled | AllJudged | FirstNew | Opened | Frames | Ended | Broken | Made
 
 
 class Worker(Protocol):
@@ -184,10 +189,12 @@ class Readers:
         self._files, self._known, self._worker = files, known, worker
         self._progress = progress
         self._copies = _Copies()
+        self._has_new = False  # of the thread that judges
         self._workers: list[Worker] = []  # those in use
         self._work: queue.Queue[Judged | None] = queue.Queue(maxsize=threads)
         self._events: queue.Queue[Event | BaseException | None] = queue.Queue(maxsize=AHEAD)
         self._stop = threading.Event()
+        self._is_ready = threading.Event()  # set when the consumer has taken `FirstNew`
         self._threads = [threading.Thread(target=self._run, args=(self._judge,), daemon=True)]
         for _ in range(threads):
             self._threads.append(
@@ -218,6 +225,8 @@ class Readers:
                 raise event
             else:
                 yield event
+                if isinstance(event, FirstNew):
+                    self._is_ready.set()
 
     def _run(self, work: Callable[[], None]) -> None:
         try:
@@ -251,6 +260,9 @@ class Readers:
 
     def _pass_on(self, judged: Judged) -> None:
         if judged.verdict is Verdict.NEW:
+            if not self._has_new:
+                self._has_new = True
+                self._put(self._events, FirstNew())
             self._put(self._work, judged)
         else:
             self._copies.drop(judged.file.location)
@@ -278,6 +290,9 @@ class Readers:
         self._workers.append(worker)
         try:
             while (judged := self._get()) is not None:
+                while not self._is_ready.wait(0.1):
+                    if self._stop.is_set():
+                        raise StoppedError
                 with self._copies.taken(judged.file.location) as copy:
                     self._read(worker, judged, copy)
         finally:
