@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from reeltune.cli import sample_clips
 from reeltune.cli.app import app
+from reeltune.cli.output import program
 
 MISSING = (
     "announcement.mp4 is left out: sentences are spoken by espeakng-loader, which is not "
@@ -35,3 +36,20 @@ def test_the_demo_answers_by_what_is_seen_where_extras_are_missing(
     assert {path.name for path in (tmp_path / "demo").iterdir()} == {
         *("clips", "sample.library", "answers.png")
     }
+
+
+def test_what_to_do_next_can_be_typed_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "my tools" / "reeltune"
+    own.parent.mkdir()
+    own.touch(mode=0o755)
+    monkeypatch.setattr(sys, "executable", str(own.with_name("python")))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert program() == f"'{own}'"
+    monkeypatch.chdir(tmp_path)
+    assert program() == "'my tools/reeltune'"
+    monkeypatch.setenv("PATH", str(own.parent))
+    assert program() == "reeltune"
+    own.unlink()
+    assert program() == "reeltune"

@@ -152,7 +152,7 @@ def test_a_file_whose_sound_cannot_be_read_keeps_its_pictures(home: Path, videos
     write_tones(videos / "broken.mkv", (0.0, tone(1)), codec="wavpack")
     run = ["index", str(videos), "-l", str(home), "--hear"]
     for counts in (
-        "1 indexed (1 moments of 0:06.0), 3 unchanged",
+        "1 indexed (1 moment of 0:06.0), 3 unchanged",
         "0 indexed (0 moments of 0:00.0",
     ):
         done = CliRunner().invoke(app, run)

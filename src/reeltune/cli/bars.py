@@ -16,7 +16,7 @@ from rich.progress import (
 )
 
 from reeltune.cli.loudness import is_shown
-from reeltune.cli.terminal import console, is_terminal, say, shown
+from reeltune.cli.terminal import console, counted, is_terminal, say, shown
 
 EVERY = 10.0  # s between lines
 OPENING = "opening the model"
@@ -106,7 +106,7 @@ class Bar:
         self._shown.begin()
         self._files, self._done, self._size = files, 0, size
         self._work = f"{work}: " if work else ""
-        said = f"{self._work}{files} files"
+        said = f"{self._work}{counted(files, 'file')}"
         self._task = self._shown.bars.add_task(said, total=size, path="")
 
     def advance(self, path: str, size: int) -> None:
@@ -117,7 +117,7 @@ class Bar:
         self._shown.line(
             lambda: (
                 f"{self._work}{decimal(self._done)} of {decimal(self._size)} "
-                f"in {self._files} files done"
+                f"in {counted(self._files, 'file')} done"
             )
         )
 

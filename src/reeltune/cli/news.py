@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from reeltune.cli.terminal import say, say_raw
+from reeltune.cli.terminal import counted, say, say_raw
 from reeltune.search.report import Report
 from reeltune.search.watching import Missing, News, Trouble
 from reeltune.storage.place import Place
@@ -44,7 +44,9 @@ class Teller:
         self._trouble = ""
         for done in report.indexed:
             partly = f"; {done.note}" if done.note else ""
-            say(f"indexed {done.path}: {done.moments} moments of {done.seconds:.1f} s{partly}")
+            moments = counted(done.moments, "moment")
+            say(f"indexed {done.path}: {moments} of {done.seconds:.1f} s{partly}")
+
         for what in ("moved", "copies", "removed"):
             for path in getattr(report, what):
                 say(f"{'copy' if what == 'copies' else what} {path}")

@@ -1,5 +1,9 @@
 """Prints what people read from commands: bars, tables and sentences."""
 
+import os
+import shlex
+import shutil
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reeltune.cli.shown_hits import clock, show_hits
-from reeltune.cli.terminal import is_terminal, say, say_row, show, shown
+from reeltune.cli.terminal import counted, is_terminal, say, say_row, show, shown
 from reeltune.evaluation.remarks import remarks_of
 from reeltune.media.cut import Clip
 from reeltune.media.files import said_of
@@ -26,6 +30,8 @@ if TYPE_CHECKING:  # what torch comes with, which an export is indexed and searc
     from reeltune.runs.video_by_video import Outcome
     from reeltune.search.reindex import Reindexed
     from reeltune.tasks.finding.ask import Reply
+
+NAME = "reeltune"  # of the program
 
 
 def show_figures(report: "AnyReport") -> None:
@@ -90,7 +96,7 @@ def show_report(report: Report) -> None:
         say(report.said)
     moments = sum(done.moments for done in report.indexed)
     seconds = sum((done.seconds for done in report.indexed), 0.0)
-    counts = [f"{len(report.indexed)} indexed ({moments} moments of {clock(seconds)})"]
+    counts = [f"{len(report.indexed)} indexed ({counted(moments, 'moment')} of {clock(seconds)})"]
     for name in (
         "unchanged",
         "moved",
@@ -104,18 +110,19 @@ def show_report(report: Report) -> None:
         if number := len(getattr(report, name)):
             counts.append(f"{number} {name}")
     if report.captioned:
-        counts.append(f"{report.captioned} moments captioned")
+        counts.append(f"{counted(report.captioned, 'moment')} captioned")
     if report.heard:
-        counts.append(f"{len(report.heard)} heard ({report.phrases['said']} phrases)")
+        counts.append(f"{len(report.heard)} heard ({counted(report.phrases['said'], 'phrase')})")
     if report.read:
-        counts.append(f"{len(report.read)} read ({report.phrases['shown']} phrases)")
+        counts.append(f"{len(report.read)} read ({counted(report.phrases['shown'], 'phrase')})")
     say(f"{report.library}: {', '.join(counts)}, in {report.elapsed:.1f} s")
 
 
 def show_reindexed(done: "Reindexed") -> None:
     """Files that are missing by name, and which model the library has now."""
     show_failed(done.missing)
-    made = f"{done.files} files ({done.moments} moments) are encoded with {done.model}"
+    files, moments = counted(done.files, "file"), counted(done.moments, "moment")
+    made = f"{files} ({moments}) encoded with {done.model}"
     if done.interrupted:
         say(f"{done.library}: {made}; the library is as it was")
     elif not done.in_use:
@@ -183,16 +190,26 @@ def show_next_steps(library: str, sheet: str) -> None:
     say("")
     say(f"The answers as pictures: {sheet}")
     say("Now try:")
-    say(f'  reeltune search "words of your own" --library {library}')
-    say("  reeltune index ~/Videos && reeltune search 'a birthday cake'")
+    called = program()
+    say(f'  {called} search "words of your own" --library {library}')
+    say(f"  {called} index ~/Videos && {called} search 'a birthday cake'")
+
+
+def program() -> str:
+    """How a shell calls this program: by its name where the shell finds it, or else by its path."""
+    own, found = Path(sys.executable).with_name(NAME), shutil.which(NAME)
+    if not own.is_file() or (found and os.path.samefile(found, own)):
+        return NAME
+    here = Path.cwd()
+    return shlex.quote(str(own.relative_to(here) if own.is_relative_to(here) else own))
 
 
 def show_files(files: Sequence[File]) -> None:
-    """One line a file: moments, length, megabytes and path, which is absolute where a script
+    """One line a file: moments, length, size and path, which is absolute where a script
     reads."""
     for file in files:
         path = file.path if is_terminal() else file.location
-        say_row(str(file.moments), clock(file.duration), f"{file.size / 1e6:.1f} MB", path)
+        say_row(str(file.moments), clock(file.duration), decimal(file.size), path)
 
 
 def show_texts(texts: Iterable[KeptPhrase]) -> None:
@@ -217,6 +234,7 @@ def show_health(health: Health) -> None:
         say(("fault", "red"), f" {fault}")
     for remark in health.remarks:
         say((remark, "dim"))
-    verdict = f"{len(health.faults)} faults" if health.faults else "sound"
-    phrases = f", {health.phrases} phrases" if health.phrases else ""
-    say(f"{verdict}: {health.files} files, {health.moments} moments{phrases}")
+    verdict = counted(len(health.faults), "fault") if health.faults else "sound"
+    phrases = f", {counted(health.phrases, 'phrase')}" if health.phrases else ""
+    files, moments = counted(health.files, "file"), counted(health.moments, "moment")
+    say(f"{verdict}: {files}, {moments}{phrases}")

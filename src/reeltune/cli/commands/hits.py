@@ -16,7 +16,7 @@ from reeltune.cli.options import (
     WithoutOption,
     print_json,
 )
-from reeltune.cli.terminal import say
+from reeltune.cli.terminal import counted, say
 
 PLACE = 11  # in `--help`
 app = typer.Typer()
@@ -68,7 +68,7 @@ def sheet(
     if as_json:
         print_json({"sheet": str(out), "hits": [*map(fields_of, hits)]})
     else:
-        say(f"{out}: {len(hits)} moments")
+        say(f"{out}: {counted(len(hits), 'moment')}")
     keep_hits(library, text, hits)
 
 

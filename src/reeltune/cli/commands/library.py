@@ -16,7 +16,7 @@ from reeltune.cli.options import (
     WidthOption,
     print_json,
 )
-from reeltune.cli.terminal import say, say_each
+from reeltune.cli.terminal import counted, say, say_each
 
 PLACE = 20  # in `--help`
 GOES_ON = ("reindex",)  # where it stopped, when it is called again
@@ -193,7 +193,8 @@ def library_relocate(
         print_json(asdict(done))
     else:
         show_failed(done.kept)
-        say(f"{len(done.moved)} files are now below {new}")
+        are = "is" if len(done.moved) == 1 else "are"
+        say(f"{counted(len(done.moved), 'file')} {are} now below {new}")
     sys.exit(done.exit_code)
 
 
