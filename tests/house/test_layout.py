@@ -125,6 +125,14 @@ def test_nothing_of_lance_leaves_the_file_that_calls_it() -> None:
             assert "lance" not in given, node.name
 
 
+def test_home_folders_are_found_without_an_error() -> None:
+    """`Path.expanduser` raises for a file such as `~draft.mp4`, which names nobody's home."""
+    for path in FILES:
+        for node in nodes(path):
+            if isinstance(node, ast.Attribute) and node.attr == "expanduser":
+                assert ast.unparse(node) == "os.path.expanduser", f"{path}, line {node.lineno}"
+
+
 def test_no_two_files_of_tests_have_one_name() -> None:
     """They are in no packages, so pytest would import one for the other."""
     named = Counter(path.name for path in (PACKAGE.parents[1] / "tests").rglob("test_*.py"))

@@ -15,6 +15,7 @@ from reeltune.cli.app import app
 from reeltune.errors import LibraryError
 from reeltune.search.files import list_files, relocate, remove
 from reeltune.search.ingest import Choice, index
+from reeltune.search.library import Library
 from reeltune.search.maintain import optimize, verify
 from reeltune.search.store import changes
 from reeltune.search.store import table as _table
@@ -185,7 +186,7 @@ def test_the_commands_say_what_they_did(
     index(["."], home)  # which gives each a path that opens from here alone
     assert json.loads(said("list", str(home), "--json")) == list(map(asdict, list_files(home)))
     cells = said("list", str(home)).splitlines()[2].split("\t")
-    assert cells == ["2", "0:10.0", "0.0 MB", str(videos / "two.mp4")]
+    assert cells == ["2", "0:10.0", "5.3 kB", str(videos / "two.mp4")]
     assert said("remove", "red.mp4", "-l", str(home)) == "removed red.mp4\n"
     assert said("undo", str(home)).startswith("took back what remove did at 20")
     assert json.loads(said("undo", str(home), "--json"))["what"] == "undo"
@@ -203,3 +204,16 @@ def test_prune_may_stand_before_the_paths(home: Path, videos: Path, model: str) 
     assert names(home) == ["green.mp4"]
     done = CliRunner().invoke(app, ["index", "--prune=some", str(videos), "-l", str(home)])
     assert done.exit_code == 2
+
+
+def test_a_file_whose_name_begins_as_a_home_does_is_one_like_others(
+    videos: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (videos / "red.mp4").rename(videos / "~draft.mp4")
+    monkeypatch.chdir(videos)
+    assert index(["~draft.mp4"], home).moved == ["~draft.mp4"]
+    opened = Library(home)
+    (hit,) = opened.search("red", inside="~draft.mp4")
+    assert opened.search(video="~draft.mp4")
+    opened.save_clips(hit, "~clips.zip")
+    assert opened.remove("~draft.mp4") == ["~draft.mp4"]

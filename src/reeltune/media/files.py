@@ -114,7 +114,7 @@ class _Search:
 
     def __init__(self, paths: Sequence[str], scope: Scope) -> None:
         self._roots = [
-            os.path.realpath(Path(path).expanduser()) for path in paths if not is_in_store(path)
+            os.path.realpath(os.path.expanduser(path)) for path in paths if not is_in_store(path)
         ]
         self._scope = scope
         self._files: dict[str, Candidate] = {}  # by location
@@ -139,7 +139,7 @@ class _Search:
         if is_in_store(given):
             self._all_in_store(ObjectPath.of(given))
             return
-        path = Path(given).expanduser()
+        path = Path(os.path.expanduser(given))
         try:
             is_folder = stat.S_ISDIR(path.stat().st_mode)
         except FileNotFoundError as error:

@@ -5,6 +5,7 @@ Either a benchmark and a method, and what is to be different, in the sections of
 or every setting, as a run leaves it in `recipe.yaml`.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def merge(settings: dict[str, Any], changes: dict[str, Any]) -> None:
 
 def _open(path: Path) -> dict[str, Any]:
     try:
-        found = read_yaml(path.expanduser())
+        found = read_yaml(Path(os.path.expanduser(path)))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({in_short(error)}); give a YAML file") from None
     except ValueError as error:

@@ -15,6 +15,7 @@ size, and what is given goes first. Figures of the papers are `t2v` and `v2t`, i
 `FIGURES`, and `figures: {BLEU-4: 17.9}` by name.
 """
 
+import os
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -155,7 +156,7 @@ def _require_scheme(title: str, asked: Mapping[str, Any]) -> None:
 def _pinned(name: str, init: Path, init_pin: str | None) -> dict[str, Any]:
     """The run from which the recipe called `name` starts, by its absolute path, with the hash of
     its content; raises ConfigError if that changed."""
-    run = init.expanduser().absolute()
+    run = Path(os.path.expanduser(init)).absolute()
     pin = pin_of(run)
     if init_pin not in (None, pin):
         raise ConfigError(

@@ -1,5 +1,6 @@
 """Describes a model from its architecture alone; no weight is read."""
 
+import os
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
@@ -107,7 +108,7 @@ def _combiner(recipe: Recipe | None, model: Any) -> nn.Module | None:
 def _skeleton(name: str) -> nn.Module:
     component = component_named(given(name))  # `clip` is an architecture before it is a preset
     name = name if component is not None else chosen(name)
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))
     if component is not None:
         packaged: Path | None = getattr(component, "FOLDER", None)  # of weights that come along
         return _skeleton_of_folder(packaged) if packaged else component.Config().build()

@@ -68,7 +68,7 @@ def prune_checkpoint(
     Accuracy is measured where the checkpoint's folder has the recipe it was trained by. Weights
     that the checkpoint does not store, such as those of a frozen model beside it, are left alone.
     """
-    source, out = Path(checkpoint).expanduser(), place.out
+    source, out = Path(os.path.expanduser(checkpoint)), place.out
     if os.path.realpath(out) == os.path.realpath(source):
         raise ConfigError(f"--out {out} is the checkpoint itself; give another folder")
     if (source / CARD).is_file() and read_card(source).is_int8:

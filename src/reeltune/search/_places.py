@@ -12,7 +12,7 @@ def place_of(path: str | Path) -> str:
     """The place that a path means as a person writes it; it need not be there."""
     if is_in_store(str(path)):
         return str(ObjectPath.of(str(path)))
-    return os.path.realpath(Path(path).expanduser())
+    return os.path.realpath(os.path.expanduser(path))
 
 
 def status_of(location: str) -> Status:

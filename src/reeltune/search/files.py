@@ -142,7 +142,7 @@ def relocate(folder: Place, old: str, new: str) -> Relocated:
             f"{given} is in an object store, where files cannot be told to have moved; index the "
             "new place, which recognises them by their content"
         )
-    before, now = Path(old).expanduser().absolute(), Path(new).expanduser()
+    before, now = Path(os.path.expanduser(old)).absolute(), Path(os.path.expanduser(new))
     with sole_writer(folder):
         known, done = Known.read(folder), Relocated()
         placed: dict[str, Candidate] = {}

@@ -46,7 +46,7 @@ def transcript(
 
 
 def _heard(video: str, speech: str | None, progress: Progress) -> Told:
-    path = Path(video).expanduser()
+    path = Path(os.path.expanduser(video))
     if not path.is_file():
         raise DataError(f"{video} is no file; give a video")
     size, meter = path.stat().st_size, Meter(progress)

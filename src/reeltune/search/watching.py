@@ -87,7 +87,7 @@ class Watcher:
         found, missing = dict[str, Identity](), list[str]()
         for path in each_of(self.paths):
             try:
-                status = os.stat(Path(path).expanduser())
+                status = os.stat(os.path.expanduser(path))
                 found[path] = status.st_dev, status.st_ino
             except OSError:
                 missing.append(path)
@@ -104,7 +104,7 @@ class Watcher:
             return
         try:
             for changes in watchfiles.watch(
-                *(Path(path).expanduser() for path in there),
+                *(Path(os.path.expanduser(path)) for path in there),
                 watch_filter=self._counts,
                 stop_event=self.stop,
                 rust_timeout=BEAT,

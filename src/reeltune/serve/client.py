@@ -1,6 +1,7 @@
 """A library that a server has, for programs on any machine: the methods of `Library` over HTTP."""
 
 import json
+import os
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -192,7 +193,7 @@ class Client:
         from reeltune.search.saved_clips import ids_of, read_list, require_zip  # late: rarely used
 
         wanted = {"moments": ids_of(moments), "exact": exact}
-        place = Path(*each_of(out)).expanduser()
+        place = Path(os.path.expanduser(*each_of(out)))
         require_zip(place, force)
         with replacing(place) as half:
             if exact:
@@ -339,7 +340,7 @@ def _asked(ask: Ask) -> dict[str, Any]:
 
 def _picture(path: str | Path) -> bytes:
     try:
-        return read_bytes(Path(*each_of(path)).expanduser(), LARGEST)
+        return read_bytes(Path(os.path.expanduser(*each_of(path))), LARGEST)
     except (OSError, ValueError) as error:
         raise MediaError(str(path), f"cannot be sent: {errors.in_short(error)}") from error
 

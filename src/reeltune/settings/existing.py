@@ -1,5 +1,6 @@
 """Settings that name what must be there: marked by their type, and looked for in one place."""
 
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,14 @@ def _absent(path: Path) -> str:
     return "" if path.exists() else "there is no such file or folder; give one that is there"
 
 
+def from_home(path: Path) -> Path:
+    """A path in which `~` is the home folder; a name such as `~draft.csv`, which names nobody's, is
+    that of a file."""
+    return Path(os.path.expanduser(path))
+
+
 # A path to read, where `~` is the home of the user.
-ExistingPath = Annotated[Path, AfterValidator(Path.expanduser), Named(_absent)]
+ExistingPath = Annotated[Path, AfterValidator(from_home), Named(_absent)]
 
 
 def require_there(

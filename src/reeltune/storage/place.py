@@ -1,5 +1,6 @@
 """Where a library lies: in a folder of the file system, or in an object store."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterable
@@ -77,7 +78,7 @@ def place(given: str | Place) -> Place:
         return given
     if URL.match(str(given)):
         return ObjectPath.of(str(given))
-    return Path(str(given)).expanduser()
+    return Path(os.path.expanduser(str(given)))
 
 
 def remove_tree(folder: Place) -> None:

@@ -1,5 +1,6 @@
 """Commands that ask a model about videos, and have it describe them."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -72,7 +73,7 @@ def apart(words: list[str]) -> tuple[list[str], str]:
     from reeltune.media.names import SUFFIXES
 
     *before, last = words
-    path = Path(last).expanduser()
+    path = Path(os.path.expanduser(last))
     if path.exists() or path.suffix.lower() in SUFFIXES:
         return words, ""
     if not before:

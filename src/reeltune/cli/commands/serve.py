@@ -103,7 +103,7 @@ def folders(switch: str, given: list[Path] | None, usual: Path, holding: str) ->
     ConfigError for a named one that is none."""
     from reeltune.errors import ConfigError
 
-    paths = [path.expanduser() for path in given or [usual]]
+    paths = [Path(os.path.expanduser(path)) for path in given or [usual]]
     for path in paths:
         if given and not path.is_dir():
             raise ConfigError(f"{switch} {path} is no folder; give one with {holding} in it")

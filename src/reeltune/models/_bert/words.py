@@ -1,5 +1,6 @@
 """Word pieces of BERT: texts to ids and back, from a vocabulary that is at hand."""
 
+import os
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -37,7 +38,7 @@ def read_vocabulary(name: str) -> list[str]:
     elif name == "bert":
         path = packaged(*BERT)
     else:
-        path = Path(name).expanduser() / FILE
+        path = Path(os.path.expanduser(name)) / FILE
     if not path.is_file():
         raise CheckpointError(
             f"{path} is not there, and no vocabulary is ever downloaded; give 'bert', 'small', or "

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from reeltune.models._released_keys import Release
-from reeltune.settings.existing import Named
+from reeltune.settings.existing import Named, from_home
 
 RELEASE = Release("UniVL", "univl.pretrained.bin", "univl")
-Pretrained = Annotated[Path, AfterValidator(Path.expanduser), Named(RELEASE.without_weights)]
+Pretrained = Annotated[Path, AfterValidator(from_home), Named(RELEASE.without_weights)]

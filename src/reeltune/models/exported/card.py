@@ -1,5 +1,6 @@
 """What the folder of an exported model says of itself, and how such a folder is known."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -61,7 +62,7 @@ def read_export(folder: Path) -> ExportCard:
 def exported_folder(name: str) -> Path | None:
     """The folder of an exported model that `name` stands for; None where it is another model's, or
     the name of a component or a preset, which come first."""
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))
     if not (folder / CARD).is_file() or name in names("models"):
         return None
     return None if name in {file.stem for file in PRESETS.glob("*.yaml")} else folder

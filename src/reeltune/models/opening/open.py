@@ -64,7 +64,7 @@ def open_model(name: str, device: str | None = None, dtype: str | None = None) -
     """
     name = chosen(name)
     require_named(name)
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))
     if (component := component_named(name)) is not None:
         model = component.load(None, device, dtype)
     else:
@@ -83,7 +83,7 @@ def require_named(name: str) -> None:
     """Raise CheckpointError unless `name` is a component, a preset or a folder, or looks like a hub
     id."""
     name = chosen(name)
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))
     if component_named(name) is not None or folder.is_dir() or HUB_ID.fullmatch(name):
         return
     if folder.is_absolute():
@@ -111,7 +111,7 @@ def placed_name(name: str) -> str:
     packaged, and else a hub id, wherever it is read again.
     """
     name = chosen(name)
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))
     is_folder = folder.is_dir() and component_named(name) is None
     return os.path.abspath(folder) if is_folder else name
 

@@ -1,6 +1,7 @@
 """Where the weights of a Whisper model lie: in a package, on the hub, or in a folder."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -93,7 +94,7 @@ class Weights:
     def _local(self) -> Path | None:
         if self.name in SIZES:
             return None
-        folder = Path(self.name).expanduser()
+        folder = Path(os.path.expanduser(self.name))
         return folder if folder.is_dir() else None
 
     def _hub_id(self) -> str:
