@@ -58,6 +58,16 @@ def test_a_name_that_is_none_is_told_the_short_names() -> None:
         require_named("siglib2")
 
 
+def test_a_file_is_no_model_and_is_not_asked_for_at_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "ViT-B-32.pt").touch()
+    with pytest.raises(CheckpointError, match=r"^weights/ViT-B-32\.pt is a file, and a model is a"):
+        require_named("weights/ViT-B-32.pt")
+
+
 def test_nothing_is_offered_where_the_hub_does_not_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

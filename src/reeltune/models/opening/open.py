@@ -84,7 +84,14 @@ def require_named(name: str) -> None:
     id."""
     name = chosen(name)
     folder = Path(os.path.expanduser(name))
-    if component_named(name) is not None or folder.is_dir() or HUB_ID.fullmatch(name):
+    if component_named(name) is not None or folder.is_dir():
+        return
+    if folder.is_file():
+        raise CheckpointError(
+            f"{name} is a file, and a model is a folder; give the folder that holds it, or turn "
+            "released weights into one by reeltune convert"
+        )
+    if HUB_ID.fullmatch(name):
         return
     if folder.is_absolute():
         raise CheckpointError(
