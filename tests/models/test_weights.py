@@ -79,7 +79,15 @@ def test_the_fingerprint_knows_weights_names_shapes_and_facts() -> None:
 def test_cards_round_trip_and_bad_ones_are_named(tmp_path: Path) -> None:
     write_card(tmp_path, "lite", {"dim": 256})
     assert read_card(tmp_path) == Card(tmp_path / CARD, "lite", {"dim": 256})
-    for text in ("", "model", "- a\n- b", "config: {}", "model: [", "model: a\nconfig: 3"):
+    for text in (
+        "",
+        "model: 3",
+        "model",
+        "- a\n- b",
+        "config: {}",
+        "model: [",
+        "model: a\nconfig: 3",
+    ):
         (tmp_path / "config.yaml").write_text(text)
         with pytest.raises(CheckpointError, match=r"config\.yaml does not say which model.*'model"):
             read_card(tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reeltune.storage.regular_file import read_bytes
-from reeltune.storage.settings_file import MOST_YAML, read_json, read_yaml
+from reeltune.storage.settings_file import MOST_YAML, read_json, read_named, read_yaml
 
 BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
 
@@ -66,3 +66,21 @@ def test_what_is_no_plain_yaml_is_refused_in_one_line(text: str, tmp_path: Path)
 
 def test_the_bound_leaves_room_for_long_lists_of_answers() -> None:
     assert MOST_YAML > 5000 * 100
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "nothing"),
+        ("# alone", "nothing"),
+        ("word", "one value"),
+        ("- a", "a list"),
+        ("3", "one value"),
+    ],
+)
+def test_what_is_no_settings_by_name_is_said_so(tmp_path: Path, text: str, fault: str) -> None:
+    (tmp_path / "a").write_text(text)
+    with pytest.raises(ValueError, match=f"it holds {fault}, where settings by name are wanted"):
+        read_named(tmp_path / "a")
+    (tmp_path / "a").write_text("a: 1")
+    assert read_named(tmp_path / "a") == {"a": 1}

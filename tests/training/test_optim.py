@@ -18,6 +18,14 @@ from reeltune.training.settings import Settings
 SETTINGS = Settings(lr=0.5, weight_decay=0.2)
 
 
+@pytest.mark.parametrize("name", ["lr", "weight_decay"])
+def test_no_weight_changes_by_more_than_a_number_can_hold(name: str) -> None:
+    with pytest.raises(ValidationError, match="less than or equal to 1000000"):
+        Settings(**{name: 1e300})
+    with pytest.raises(ValidationError, match="less than or equal to 1000000"):
+        Settings(rates={"lstm": 1e300})
+
+
 def decayed(model: nn.Module) -> tuple[set[str], set[str]]:
     """Names of the weights that the optimizer decays, and of those it does not."""
     names = {id(weight): name for name, weight in model.named_parameters()}

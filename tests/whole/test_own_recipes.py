@@ -83,7 +83,10 @@ def test_a_section_that_the_method_does_not_have_may_be_added(tmp_path: Path) ->
     [
         ("benchmark: toybox", r"own\.yaml has benchmark at its top; it needs benchmark and method"),
         ("{}", r"has nothing at its top"),
-        ("[1, 2]", r"own\.yaml holds a list, and a recipe is settings by name"),
+        (
+            "[1, 2]",
+            r"own\.yaml cannot be .* \(it holds a list, where settings by name are wanted\)",
+        ),
         ("a: [", r"own\.yaml cannot be read as a recipe \(.*line 1.*\); give a YAML file"),
         (
             OWN + "training.lr: 1",

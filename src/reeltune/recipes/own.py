@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reeltune.errors import ConfigError, in_short
-from reeltune.storage.settings_file import read_yaml
+from reeltune.storage.settings_file import read_named
 
 SUFFIXES = (".yaml", ".yml")
 WHOLE = ("name", "dataset", "component")  # settings of a file that has all of them
@@ -61,17 +61,12 @@ def merge(settings: dict[str, Any], changes: dict[str, Any]) -> None:
 
 def _open(path: Path) -> dict[str, Any]:
     try:
-        found = read_yaml(Path(os.path.expanduser(path)))
+        return read_named(Path(os.path.expanduser(path)))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({in_short(error)}); give a YAML file") from None
     except ValueError as error:
         fault = " ".join(str(error).split())
         raise ConfigError(
-            f"{path} cannot be read as a recipe ({fault}); give a YAML file"
-        ) from None
-    if not isinstance(found, dict):
-        raise ConfigError(
-            f"{path} holds a {type(found).__name__}, and a recipe is settings by name, such as "
+            f"{path} cannot be read as a recipe ({fault}); give a YAML file of settings such as "
             "benchmark: toybox"
-        )
-    return found
+        ) from None

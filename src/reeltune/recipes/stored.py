@@ -11,7 +11,7 @@ from reeltune.errors import CheckpointError, in_short
 from reeltune.recipes.recipe import Recipe
 from reeltune.settings.faults import first_fault
 from reeltune.storage.run_log import RECIPE as RECIPE
-from reeltune.storage.settings_file import read_yaml
+from reeltune.storage.settings_file import read_named
 
 
 def as_stored(recipe: Recipe) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def stored_recipe(folder: Path) -> Recipe | None:
     if not path.is_file():
         return None
     try:
-        return Recipe(**read_yaml(path))
+        return Recipe(**read_named(path))
     except ValidationError as error:
         fault = ": ".join(first_fault(error))
     except (OSError, ValueError, TypeError) as error:

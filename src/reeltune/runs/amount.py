@@ -21,7 +21,7 @@ class Amount:
         size = settings.batch * settings.accumulate
         return (
             f"{self.pairs:,} pairs{of} an epoch, {most}{self.steps:,} steps of {size} in "
-            f"{settings.epochs} epochs"
+            f"{settings.epochs} epoch{'s' * (settings.epochs != 1)}"
         )
 
 

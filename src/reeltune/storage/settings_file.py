@@ -5,6 +5,7 @@ Whatever is wrong with such a file is an OSError or a ValueError with one line a
 
 import json
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import yaml
@@ -38,6 +39,16 @@ def read_yaml(path: Path) -> Any:
         raise ValueError(" ".join(str(error).split())) from error
     except RecursionError as error:
         raise ValueError(TOO_DEEP) from error
+
+
+def read_named(path: Path) -> dict[str, Any]:
+    """The settings by name that a YAML file holds; raises as `read_yaml`, and ValueError where it
+    holds no such thing."""
+    found = read_yaml(path)
+    if isinstance(found, dict):
+        return found
+    what = {NoneType: "nothing", list: "a list"}.get(type(found), "one value")
+    raise ValueError(f"it holds {what}, where settings by name are wanted")
 
 
 class _WithoutAliases(yaml.SafeLoader):

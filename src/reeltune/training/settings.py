@@ -14,6 +14,7 @@ from reeltune.training.weighting import Weighting
 # Settings that only some steps read.
 OF_STEPS = frozenset({"precision", "chunk", "combine", "combine_options", "shard"})
 OF_VALIDATION = ("judged_by", "patience")  # and that nothing reads where there is none
+Rate = Annotated[float, Field(ge=0, le=1e6)]  # by which weights change; beyond it is none
 
 
 class Settings(BaseModel):
@@ -25,11 +26,11 @@ class Settings(BaseModel):
     batch: PositiveInt = 32  # pairs of all processes together
     accumulate: PositiveInt = 1  # batches per optimizer step; negatives stay within a batch
     chunk: PositiveInt | None = None  # pairs whose activations are held at once; None: all
-    lr: NonNegativeFloat = 1e-3
-    rates: dict[Annotated[str, Field(min_length=1)], NonNegativeFloat] = {}  # in place of lr, for
+    lr: Rate = 1e-3
+    rates: dict[Annotated[str, Field(min_length=1)], Rate] = {}  # in place of lr, for
     # weights whose names contain a text: {lstm: 3.0e-4}
     optimizer: Literal["adamw", "sgd"] = "adamw"  # sgd: with Nesterov's momentum of 0.9
-    weight_decay: NonNegativeFloat = 0.2
+    weight_decay: Rate = 0.2
     schedule: Rule = "cosine"  # of the learning rate (training/schedule.py)
     warmup: float = Field(default=0.1, ge=0, lt=1)  # share of the steps, before it falls by itself
     judged_by: str | None = None  # figure of validation that chooses weights; None: its first one,

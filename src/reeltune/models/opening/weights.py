@@ -18,7 +18,7 @@ from reeltune.errors import CheckpointError, ConfigError, in_short
 from reeltune.nn.packed import packed_name, read_packed
 from reeltune.registry import find
 from reeltune.settings.faults import first_fault
-from reeltune.storage.settings_file import read_yaml
+from reeltune.storage.settings_file import read_named
 
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
@@ -154,10 +154,14 @@ def read_card(folder: Path) -> Card:
     """The card in a folder; CheckpointError if it says no component."""
     path = folder / CARD
     try:
-        card = read_yaml(path)
-        config = dict(card.get("config") or {})
-        return Card(path, str(card["model"]), config, card.get("layers") == "int8")
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        card = read_named(path)
+        model, config = card.get("model"), card.get("config") or {}
+        if not isinstance(model, str):
+            raise ValueError("it has no name under `model`")
+        if not isinstance(config, dict):
+            raise ValueError("what stands under `config` is no settings by name")
+        return Card(path, model, config, card.get("layers") == "int8")
+    except (OSError, ValueError) as error:
         raise CheckpointError(
             f"{path} does not say which model the folder holds ({in_short(error)}); "
             "it needs a line such as 'model: lite'"
