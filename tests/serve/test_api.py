@@ -134,6 +134,36 @@ def test_a_broken_form_is_refused_and_writes_nothing_on_the_terminal(
     assert capsys.readouterr().err == ""
 
 
+def test_a_parameter_that_nothing_reads_is_refused(server: httpx.Client) -> None:
+    moment = server.get("/api/moments").json()["items"][0]["id"]
+    picture = server.get(f"/api/moments/{moment}/thumbnail").content
+    for answer, there in (
+        (
+            server.get("/api/moments", params={"wher": "x"}),
+            "count, file, first, start, where",
+        ),
+        (server.get(f"/api/moments/{moment}/clip?exat=true"), "those are exact, from, to"),
+        (server.get("/api/library", params={"wher": "x"}), "it has none"),
+        (
+            server.post("/api/search/picture", files={"picture": picture}, data={"where": "x"}),
+            "those are picture, query",
+        ),
+    ):
+        assert (answer.status_code, answer.json()["kind"]) == (400, "Invalid")
+        assert "is no parameter of this address; " in answer.json()["error"]
+        assert answer.json()["error"].endswith(there)
+    shown = server.post("/api/search/picture", files={"picture": picture}, data={"query": "{}"})
+    assert shown.status_code == 200, shown.text
+
+
+def test_what_a_body_lacks_is_named(server: httpx.Client) -> None:
+    lacking = server.post("/api/export", json={"words": "red"}).json()["error"]
+    assert lacking == "query: Field required"
+    broken = server.post("/api/search", content="{x", headers=JSON).json()["error"]
+    assert broken.startswith("the body is no JSON (")
+    assert broken.endswith(" at character 1)")
+
+
 def test_every_error_has_one_shape(server: httpx.Client) -> None:
     answers = [
         server.get("/api/nothing"),

@@ -4,7 +4,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from reeltune._version import __version__
@@ -27,6 +27,7 @@ from reeltune.serve.routes import (
 )
 from reeltune.serve.settings import Settings
 from reeltune.serve.state import State
+from reeltune.serve.unread import refuse_unread
 
 ABOUT = """Search your own videos with words, pictures and moments.
 
@@ -61,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Measured, metrics=app.state.metrics)
     app.add_middleware(Guard, settings=settings, wrong=held.wrong_tokens)
     answer_errors(app)
-    api = APIRouter(prefix="/api")
+    api = APIRouter(prefix="/api", dependencies=[Depends(refuse_unread)])
     for group in (
         library,
         metrics,

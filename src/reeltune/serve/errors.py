@@ -122,7 +122,10 @@ def _invalid(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     if first["loc"] == ("body",) and "json" not in request.headers.get("content-type", ""):
         return problem(422, KINDS[422], "the body is no JSON; send it as application/json")
-    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    if first["type"] == "json_invalid":
+        why, at = first["ctx"]["error"], first["loc"][1]
+        return problem(422, KINDS[422], f"the body is no JSON ({why} at character {at})")
+    where = ".".join(str(part) for part in first["loc"][1:])  # after body, query or path
     return problem(422, KINDS[422], f"{where or 'the request'}: {first['msg']}")
 
 
