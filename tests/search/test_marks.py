@@ -238,4 +238,14 @@ def test_marks_become_captions_with_a_split_that_stays(library: Path, tmp_path: 
     }
     done = CliRunner().invoke(app, ["library", "marks", str(folder), "-o", str(tmp_path / "a.xls")])
     assert "is none of .csv, .jsonl" in done.stderr
+    lines.write_text("by hand")
+    command = ["library", "marks", str(folder), "-o", str(lines)]
+    done = CliRunner().invoke(app, command)
+    assert f"{lines} is there already; give another name, or --force to replace it" in done.stderr
+    assert lines.read_text() == "by hand"
+    assert CliRunner().invoke(app, [*command, "--force"]).exit_code == 0
+    assert lines.read_text() != "by hand"
+    command[-1] = str(tmp_path / "none" / "captions.csv")
+    done = CliRunner().invoke(app, command)
+    assert f"there is no folder {tmp_path / 'none'}; make it, or give another" in done.stderr
     assert (TURN.count("train"), TURN.count("val"), TURN.count("test")) == (6, 1, 3)

@@ -17,6 +17,7 @@ from reeltune.errors import ConfigError
 from reeltune.records import PARTS, Part
 from reeltune.search.marks import Kept, Mark, placed
 from reeltune.storage.atomic_file import write_atomically
+from reeltune.storage.outputs import require_file
 from reeltune.storage.place import Place
 
 COLUMNS = ("path", "caption", "start", "end", "split", "label")
@@ -25,6 +26,7 @@ TURN: tuple[Part, ...] = (  # of each ten files; the first two are enough to lea
     *("test", "train", "train", "test", "train"),
 )
 LEAST = 8  # videos that tuning learns from; fewer fill no batch worth contrasting
+SUFFIXES = (".csv", ".jsonl")
 FORMULA = ("=", "+", "-", "@")  # what spreadsheets begin to compute at
 
 
@@ -86,11 +88,9 @@ class MarkCaptions:
         return said
 
     def write(self, out: Path) -> None:
-        """Write CSV, or JSON lines, by the suffix of `out`; ConfigError for another one."""
-        forms = {".csv": self.csv, ".jsonl": self.jsonl}
-        if out.suffix.lower() not in forms:
-            raise ConfigError(f"{out} is none of {', '.join(forms)}; name a file of captions so")
-        write_atomically(out, forms[out.suffix.lower()]().encode())
+        """Write CSV, or JSON lines, by the suffix of `out`, which may replace a file."""
+        form = self.csv if out.suffix.lower() == ".csv" else self.jsonl
+        write_atomically(out, form().encode())
 
     def csv(self) -> str:
         """The lines as a table with a header."""
@@ -103,6 +103,18 @@ class MarkCaptions:
     def jsonl(self) -> str:
         """The lines as JSON objects, one a line."""
         return "".join(json.dumps(row) + "\n" for row in self.rows)
+
+
+def require_place(out: Path, force: bool) -> None:
+    """Raise ConfigError unless captions can be written to `out`, which replaces no file, as one of
+    captions that a person wrote, unless `force` says so."""
+    if out.suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"{out} is none of {', '.join(SUFFIXES)}; name a file of captions so")
+    require_file(out)
+    if os.path.lexists(out) and not force:
+        raise ConfigError(f"{out} is there already; give another name, or --force to replace it")
+    if not out.parent.is_dir():
+        raise ConfigError(f"there is no folder {out.parent}; make it, or give another place")
 
 
 def captions_of(folder: Place, kept: Kept) -> MarkCaptions:

@@ -115,6 +115,7 @@ def library_marks(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write captions there, .csv or .jsonl.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List what was marked right or wrong and the captions; or make captions of it for `tune`.
@@ -124,9 +125,11 @@ def library_marks(
     from dataclasses import asdict
 
     from reeltune.cli.shown_marks import show_mark_captions, show_marks
-    from reeltune.search.mark_captions import captions_of
+    from reeltune.search.mark_captions import captions_of, require_place
     from reeltune.search.marks import placed, read_marks
 
+    if out is not None:
+        require_place(out, force)
     kept = read_marks(library)
     if out is not None:
         captions = captions_of(library, kept)
