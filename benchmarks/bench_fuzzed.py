@@ -59,8 +59,9 @@ ALIASES = {"moments": "moment", "like": "moment", "other": "run", "inside": "fil
 def known_to(client: httpx.Client, root: Path, secret: Path) -> Known:
     """The ids and folders that there are now, and names that would lead out of the library."""
     found = {
-        name: [one["id"] for one in client.get(f"/api/{name}s?count=50").json()["items"]]
-        for name in ("file", "moment", "mark", "job", "run")
+        name: [one["id"] for one in client.get(f"/api/{name}s{few}").json()["items"]]
+        for few, names in (("?count=50", ("file", "moment", "mark", "run")), ("", ("job",)))
+        for name in names
     }
     found["path"] = [str(root), str(root / "..")]
     out = [str(secret), f"../{secret.name}", f"..%2F{secret.name}", "../" * 9 + str(secret)]

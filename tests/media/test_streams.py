@@ -9,7 +9,7 @@ import pytest
 from av.stream import Disposition
 from PIL import Image
 
-from media.numbered_video import number_of, picture
+from media.numbered_video import number_of, picture, write_numbered
 from reeltune.errors import MediaError
 from reeltune.media.decoder import Decoder
 
@@ -161,3 +161,25 @@ def test_a_gif_of_one_or_two_pictures_is_sound(
     more = {"save_all": True, "append_images": pictures[1:]} if count > 1 else {}
     pictures[0].save(tmp_path / "a.gif", duration=delay, **more)  # type: ignore[arg-type]
     assert first_number(decoder, tmp_path / "a.gif") == 5
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "webm", "asf"])
+def test_a_file_that_begins_late_is_as_long_as_it_is(
+    suffix: str, decoder: Decoder, tmp_path: Path
+) -> None:
+    codec = {"mkv": "h264", "webm": "libvpx", "asf": "wmv2"}[suffix]
+    times = range(100_000, 104_000, 40)
+    path = write_numbered(tmp_path / f"late.{suffix}", times, codec=codec)
+    with decoder.open(path) as reading:
+        frames = list(reading)
+        assert reading.info.duration == pytest.approx(4.0, abs=0.05)
+    assert reading.note == ""
+    assert frames[0].time == 0
+    if suffix == "asf":
+        return  # of one that was cut, FFmpeg does not tell what it declares
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with decoder.open(path) as reading:
+        list(reading)
+        assert reading.info.duration == pytest.approx(4.0, abs=0.05)
+    assert "could be decoded" in reading.note

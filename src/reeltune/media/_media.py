@@ -28,6 +28,8 @@ else:
     VideoPacket = AnyPacket = Packet  # generic in PyAV's stubs only
 BRIGHT = ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67  # PQ and HLG
 STILLS = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+UNTIL = ("matroska", "asf")  # tell until when they last, or else how long they are
+LATE = 0.5  # s
 WIDEST_PIXEL = 8.0  # width of a pixel by its height, or the reverse; more is taken for an error
 
 
@@ -240,10 +242,16 @@ def require_size(width: float, height: float, limits: Limits) -> None:
 def _declared(container: InputContainer, stream: VideoStream) -> float:
     """Length in seconds by the stream or else the container; 0 if neither is plausible.
 
-    What FFmpeg says of a bare stream is guessed from its rate of bits.
+    What FFmpeg says of a bare stream is guessed from its rate of bits. Where a Matroska, WebM or
+    ASF begins late, as what was cut out with its timestamps, most writers give the time at which
+    it ends, and some its length.
     """
-    if container.format.name.split(",")[0] in BARE:
+    if container.format.name.split(",")[0] in BARE or _begins_late(container):
         return 0.0
+    return _told(container, stream)
+
+
+def _told(container: InputContainer, stream: VideoStream) -> float:
     if stream.duration is not None and stream.time_base is not None:
         declared = float(stream.duration * stream.time_base)
     elif container.duration is not None:
@@ -253,9 +261,16 @@ def _declared(container: InputContainer, stream: VideoStream) -> float:
     return declared if math.isfinite(declared) and declared > 0 else 0.0
 
 
+def _begins_late(container: InputContainer) -> float:
+    """When a file begins of which it is not known from when on its length is told, in s; else 0."""
+    begins = (container.start_time or 0) / av.time_base
+    is_one = container.format.name.split(",")[0] in UNTIL
+    return begins if is_one and begins > LATE else 0.0
+
+
 def _measured(media: Media) -> float:
     """Length in seconds from the timestamps of all packets, for files that do not declare it, or
-    from the number of packets where they have none."""
+    from the number of packets where they have none; no less than is declared at any rate."""
     base = float(media.base)
     step = 1 / float(media.stream.average_rate or 25)
     first, last = math.inf, -math.inf
@@ -267,7 +282,9 @@ def _measured(media: Media) -> float:
                 first, last = min(first, packet.pts * base), max(last, packet.pts * base + step)
     except av.error.FFmpegError:
         pass  # the reading proper meets the same end, and says so
-    return max(0.0, last - first) if last > first else count * step
+    begins = _begins_late(media.container)
+    least = _told(media.container, media.stream) - begins if begins else 0.0
+    return max(least, last - first if last > first else count * step)
 
 
 def still(descriptor: int, limits: Limits) -> Image.Image:

@@ -67,13 +67,25 @@ def steps(
     return page_of(every[start : start + count], start, len(every))
 
 
+Steps = Annotated[
+    str | None,
+    Query(
+        max_length=20,
+        description="How many steps are known of, which changes nothing: another number is another "
+        "address, for which a browser asks anew.",
+    ),
+]
+
+
 @router.get(
     "/runs/{run}/curves/{curve}",
     summary="See the curves of a run",
     response_class=Response,
     responses={200: {"content": {"image/svg+xml": {}}}, **problems(404)},
 )
-def curve(held: Held, run: RunId, curve: Curve, dark: bool = False) -> Response:
+def curve(
+    held: Held, run: RunId, curve: Curve, dark: bool = False, steps: Steps = None
+) -> Response:
     """An SVG, for a light page or a `dark` one."""
     series = series_of(log_of(placed(run_folders(held), run), []).whole, curve)
     if not series:
