@@ -63,6 +63,17 @@ def test_a_copy_is_the_very_packets_from_the_keyframe_on(
             assert data == original[round(time + 2.0, 3)]
 
 
+@pytest.mark.parametrize("suffix", ["flv", "mkv", "mp4", "ts"])
+def test_a_file_that_begins_late_is_cut_by_what_it_shows(suffix: str, tmp_path: Path) -> None:
+    late = write_numbered(tmp_path / f"late.{suffix}", range(100_000, 108_000, 40))
+    clip = cut(late, 5.0, 6.0, tmp_path / "b.mp4", exact=True)
+    assert (clip.start, clip.end) == (5.0, pytest.approx(6.0))
+    assert [number for _, number in numbers(tmp_path / "b.mp4")] == list(range(125, 150))
+    copied = cut(late, 5.0, 6.0, tmp_path / "c.mp4")
+    assert copied.start <= 5.0
+    assert numbers(tmp_path / "c.mp4")[0][1] == round(25 * copied.start)
+
+
 @pytest.mark.parametrize("start", [3.1, 31.3])
 def test_an_exact_clip_begins_with_what_is_on_the_screen_and_ends_in_time(
     start: float, video: Path, tmp_path: Path

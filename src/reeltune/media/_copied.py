@@ -90,9 +90,11 @@ class Copying:
         try:
             return container.add_stream_from_template(stream, opaque=True)
         except ValueError as error:
+            kind = container.format.name
+            other = "" if kind == "matroska" else "name the clip .mkv, or "
             raise Refused(
-                f"{codec_name(stream)} does not fit into a file of {container.format.name}; "
-                "name the clip .mkv, or have it encoded anew (--exact)"
+                f"{codec_name(stream)} does not fit into a file of {kind}; {other}have it encoded "
+                "anew (--exact)"
             ) from error
 
     def _is_picture(self, packet: AnyPacket) -> bool:

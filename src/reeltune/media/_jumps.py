@@ -15,7 +15,13 @@ def rewind(media: Media) -> None:
     if media.container.format.name in BARE:
         media.container.seek(0, unsupported_byte_offset=True)  # they have no times to go by
         return
-    media.container.seek(min(media.stream.start_time or 0, 0), stream=media.stream)
+    begins = media.stream.start_time or 0
+    try:
+        media.container.seek(min(begins, 0), stream=media.stream)
+    except av.error.FFmpegError:
+        if begins <= 0:
+            raise
+        media.container.seek(begins, stream=media.stream)  # an FLV has nothing before it
 
 
 def jumped(media: Media, mark: float) -> bool:
