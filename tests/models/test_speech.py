@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reeltune.cli.speaker import RATE, say
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.media.limits import HEARD
 from reeltune.media.spoken import Piece
 from reeltune.models.speech import weights
 from reeltune.models.speech._packing import Packed, packed
 from reeltune.models.speech._phrases import Word, phrases, without_loops
+from reeltune.models.speech._window import shortened
 from reeltune.models.speech.weights import SIZES, Weights
 from reeltune.models.speech.whisper import Whisper, is_heard
 from reeltune.search.channels.said import Said
@@ -94,6 +96,38 @@ def test_stretches_are_bounded_and_cut_where_nobody_speaks(
     assert sum(b - a for a, b in spans) == sum(b - a for a, b in said)
     late = [Piece(0.0, sound[: 5 * HEARD]), Piece(60.0, sound[: 5 * HEARD])]
     assert [one.time for one in packed(late)] == [0.0, 60.0]
+
+
+def test_a_window_keeps_its_sound_and_a_little_of_the_silence_after_it() -> None:
+    features = np.zeros((80, 3000), np.float32)
+    for length, kept in ((0, 1000), (501, 1000), (901, 1102), (2900, 3000), (3000, 3000)):
+        features[:, :length] = 0.5
+        assert shortened(features).shape == (80, kept), length
+        assert (shortened(features)[:, :length] == 0.5).all()
+
+
+def test_the_packaged_model_reads_no_long_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    from faster_whisper import WhisperModel
+
+    read, whole = list[int](), WhisperModel.encode
+
+    def encode(model: WhisperModel, features: np.ndarray) -> Any:
+        read.append(features.shape[-1])
+        return whole(model, features)
+
+    monkeypatch.setattr(WhisperModel, "encode", encode)
+    spoken = say("We painted the kitchen yellow.")
+    at = np.arange(0, len(spoken) - 1, RATE / HEARD)
+    samples = np.interp(at, np.arange(len(spoken)), spoken).astype(np.int16)
+    found, _ = Whisper(Weights("tiny.en")).hear(Sound([Piece(0.0, samples)]), lambda share: None)
+    assert "kitchen yellow" in found[0].text
+    assert read == [1000]
+
+
+class Sound(list[Piece]):
+    """Pieces that lie in memory."""
+
+    duration = 2.0
 
 
 def segment(**changes: Any) -> Any:

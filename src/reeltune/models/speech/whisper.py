@@ -11,10 +11,11 @@ from reeltune.errors import CheckpointError, in_short
 from reeltune.media.spoken import Sound
 from reeltune.models.speech._packing import LONGEST, VOICE, Packed, packed
 from reeltune.models.speech._phrases import Word, phrases, without_loops
-from reeltune.models.speech.weights import Weights
+from reeltune.models.speech._window import AFTER, SHORTEST, shortened
+from reeltune.models.speech.weights import PACKAGED, Weights
 from reeltune.types import Phrase
 
-RULES = 1  # counts the changes of what is kept of a transcript, and how it is cut
+RULES = 2  # counts the changes of what is kept of a transcript, and how it is cut
 THREADS = 4  # at most; more of them gain nothing with the small models
 DECODING: dict[str, Any] = {
     "beam_size": 5,
@@ -52,7 +53,7 @@ class Whisper:
             "weights": self._weights.identity(),
             "by": [version("faster-whisper"), version("ctranslate2")],
             "language": self.language,
-            "rules": [RULES, DECODING, VOICE, LONGEST],
+            "rules": [RULES, DECODING, VOICE, LONGEST, SHORTEST, AFTER],
             "doubt": [LEAST_SURE, UNSURE, NO_VOICE, REPETITIVE, LEAST_WORD],
         }
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]
@@ -104,7 +105,15 @@ class Whisper:
                     f"the speech model {self.name} cannot be opened ({in_short(error)}); it must "
                     "be a Whisper model that was converted for CTranslate2"
                 ) from error
+            if self.name == PACKAGED:  # with others it was not measured
+                _shorten(self._model)
         return self._model
+
+
+def _shorten(model: Any) -> None:
+    """Let a model of faster-whisper read windows that are no longer than need be."""
+    whole = model.encode
+    model.encode = lambda features: whole(shortened(features))
 
 
 def is_heard(segment: Any) -> bool:
