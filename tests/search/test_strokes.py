@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from reeltune.cli.written_clip import FILES, Slide, drawn
-from reeltune.search.channels._looking import COARSE, Looking
+from reeltune.search.channels._looking import COARSE, FAIR, FINE, Looking
 from reeltune.search.channels._strokes import (
     AROUND,
     SIDE,
@@ -79,6 +79,47 @@ def test_strokes_that_are_no_letters_are_looked_at_closely_in_their_place_alone(
         assert Looking(blind).lines(0.0, picture) == []
         assert [one if one in (COARSE, SIDE) else None for one in blind.sides] == sides
         assert blind.sides[0] <= (SIDE if sides == [SIDE] else COARSE)
+
+
+class Texture(Blind):
+    """Takes one place for a line, which says so much, or for small print."""
+
+    def __init__(self, height: float, says: str) -> None:
+        super().__init__()
+        self.corners = np.array([[0, 0], [300, 0], [300, height], [0, height]], np.float32)
+        self.says, self.tried = says, 0
+
+    def find(self, picture: np.ndarray, side: int) -> list[np.ndarray]:
+        self.sides.append(side)
+        return [self.corners]
+
+    def read(self, picture: np.ndarray, lines: list[np.ndarray]) -> list[tuple[str, float]]:
+        self.tried += len(lines)
+        return [(self.says, 0.9)] * len(lines)
+
+
+def test_what_does_not_read_like_a_line_is_not_looked_at_more_closely() -> None:
+    for height, says, sides in (
+        (90.0, "x", [COARSE, FAIR]),
+        (90.0, "seven boats", [COARSE, FAIR, SIDE]),
+        (20.0, "x", [COARSE, FAIR, SIDE, FINE]),
+    ):
+        texture = Texture(height, says)
+        found = Looking(texture).lines(0.0, smooth())
+        assert texture.sides == sides, (height, says)
+        assert [line.text for line in found] == ["seven boats"] * (says != "x")
+
+
+def test_a_strip_of_strokes_is_looked_at_with_what_is_above_and_below() -> None:
+    class Sizes(Blind):
+        def find(self, picture: np.ndarray, side: int) -> list[np.ndarray]:
+            self.sides.append(picture.shape[1] // picture.shape[0])
+            return []
+
+    line, sizes = smooth(), Sizes()
+    line[260:280, 100:860:6] = 255
+    Looking(sizes).lines(0.0, line)
+    assert sizes.sides == [4, 1], "the place, and then the whole frame"
 
 
 def test_pictures_without_letters_have_no_strokes() -> None:

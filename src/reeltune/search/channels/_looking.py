@@ -22,7 +22,11 @@ SIDE = 480  # pixels of the longer side in which lines are looked for
 FINE = 736  # and again where the lines are low
 LOW = 24  # pixels of a view, height of such lines
 COARSE = 224  # and at first, for letters that are large or pale
+FAIR = 384  # and where that finds some
+TRIED, LIKELY = 8, 0.5  # lines that are read to see whether any is one, and its score
 MOST = 0.5  # share of a frame, which is looked at whole where sharp strokes take more of it
+SAME = 0.6  # of the smaller of two boxes, that stand in one place
+WIDE = 4  # times as wide as high: a long line; and the most for a place, whose rims lose lines
 EVERY = 2.0  # s until the next look of a kind that found nothing
 SURE = 0.8  # score from which a line counts
 SHORT, SURER = 4, 0.9  # letters of a line that must be surer, and how sure
@@ -74,17 +78,32 @@ class Looking:
         return lines
 
     def _has_some(self, pixels: Picture, place: Place | None) -> bool:
-        """Whether lines may be there: at sharp strokes, or anywhere if they are large or pale."""
+        """Whether lines are there: at sharp strokes, or anywhere if they are large or pale.
+
+        What looks like a line and does not read like one is a texture, most of the time; the lines
+        themselves are looked for more closely after that.
+        """
         if place is not None:
             height, width = pixels.shape[:2]
             left, right = (round(width * side) for side in place[::2])
             top, bottom = (round(height * side) for side in place[1::2])
+            more = max(0, round((right - left) / WIDE) - (bottom - top)) // 2
+            top, bottom = max(0, top - more), min(height, bottom + more)
             if (right - left) * (bottom - top) > MOST * width * height:
                 return True
             share = max(right - left, bottom - top) / max(width, height)
-            if self._ocr.find(pixels[top:bottom, left:right], round(share * SIDE)):
+            if self._says_something(pixels[top:bottom, left:right], round(share * SIDE)):
                 return True
-        return bool(self._ocr.find(pixels, COARSE))
+        return bool(self._ocr.find(pixels, COARSE)) and self._says_something(pixels, FAIR)
+
+    def _says_something(self, picture: Picture, side: int) -> bool:
+        """Whether one of the longest lines that are found in a picture is small print, which is
+        read only when it was looked for more closely, or reads like a line."""
+        found = sorted(self._ocr.find(picture, side), key=_width, reverse=True)[:TRIED]
+        if any(_height(one) < LOW and _width(one) > WIDE * _height(one) for one in found):
+            return True
+        read = (self._ocr.read(picture, [corners])[0] for corners in found)
+        return any(_letters(text) > 1 and score >= LIKELY for text, score in read)
 
     def _keep(self, grey: Grey, seen: list[Seen]) -> list[Line]:
         self._grey, self._seen = grey, seen
@@ -121,19 +140,30 @@ class Looking:
     def _known(self, box: Box, grey: Grey, share: float) -> Seen | None:
         """What was read before at this place, if the same letters still stand there; `share` is
         the size of the grey pictures by that of the frames."""
+        if self._grey.shape != grey.shape:
+            return None
         for one in self._seen:
-            if overlap(one.box, box) > 0.6 and self._grey.shape == grey.shape:
-                left, top, right, bottom = (round(share * side) for side in box)
-                place = np.s_[top:bottom, left:right]
-                if is_same_line(self._grey[place], grey[place]):
-                    return Seen(box, one.text, one.score)
+            if overlap(one.box, box) > SAME and _looks_same(self._grey, grey, box, share):
+                return Seen(box, one.text, one.score)
         return None
 
 
 def is_text(seen: Seen) -> bool:
     """Whether what was read is likely to be there: single letters mostly are not."""
-    letters = sum(map(str.isalnum, plain(seen.text)))
+    letters = _letters(seen.text)
     return letters > 1 and seen.score >= (SURER if letters < SHORT else SURE)
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalnum, plain(text)))
+
+
+def _looks_same(before: Grey, now: Grey, box: Box, share: float) -> bool:
+    """Whether a place of a frame shows the same letters in two grey pictures, which are `share` of
+    its size."""
+    left, top, right, bottom = (round(share * side) for side in box)
+    place = np.s_[top:bottom, left:right]
+    return is_same_line(before[place], now[place])
 
 
 def _box(corners: Corners) -> Box:

@@ -18,7 +18,7 @@ FOUND = 0.3  # probability of a pixel that is text
 CERTAIN = 0.5  # mean probability over a line
 CANDIDATES = 300  # lines of one picture that are looked at, however many there seem to be
 MULTIPLE = 32  # the detector reads sides that are multiples of this many pixels
-LARGEST = 4096  # pixels, more than any picture that is given
+STRIP = 8  # times as wide as high at most; else black is put above and below
 ENLARGED = 2.0
 THREADS = 1
 
@@ -36,8 +36,15 @@ class Ocr:
         }
         cv2.setNumThreads(THREADS)
         logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
+        from onnxruntime import InferenceSession
         from rapidocr import RapidOCR
+        from rapidocr.ch_ppocr_det.utils import DBPostProcess
 
+        self._detector: Any = InferenceSession(
+            weights["Det.model_path"], _options(), providers=["CPUExecutionProvider"]
+        )
+        self._input: str = self._detector.get_inputs()[0].name
+        self._boxes: Any = DBPostProcess(**BOXES)
         self._engine: Any = RapidOCR(params=SETTINGS | weights)
 
     def find(self, picture: Picture, side: int) -> list[Corners]:
@@ -47,11 +54,16 @@ class Ocr:
         share = min(ENLARGED, side / max(height, width))
         size = _multiple(share * width), _multiple(share * height)
         rule = cv2.INTER_AREA if share < 1 else cv2.INTER_LINEAR
-        seen = cv2.resize(picture[:, :, ::-1], size, interpolation=rule)
-        boxes = self._engine(seen, use_det=True, use_cls=False, use_rec=False).boxes
-        if boxes is None:
+        seen = cv2.resize(picture, size, interpolation=rule)
+        rim = _rim(*size)
+        seen = cv2.copyMakeBorder(seen, rim, rim, 0, 0, cv2.BORDER_CONSTANT)
+        blob = cv2.dnn.blobFromImage(seen, 1 / 127.5, mean=(127.5,) * 3, swapRB=True)
+        chances = self._detector.run(None, {self._input: blob})[0]
+        if chances.max() <= FOUND:
             return []
-        return list(boxes * np.array([width / size[0], height / size[1]], np.float32))
+        boxes, _ = self._boxes(chances, seen.shape[:2])
+        within = np.clip(np.reshape(boxes, (-1, 4, 2)) - [0, rim], 0, size)
+        return list((within * [width / size[0], height / size[1]]).astype(np.float32))
 
     def read(self, picture: Picture, lines: list[Corners]) -> list[tuple[str, float]]:
         """Text and score (0 to 1) of each line of a picture."""
@@ -62,17 +74,37 @@ class Ocr:
         return list(zip(read.txts, read.scores, strict=True))
 
 
+BOXES = {
+    "thresh": FOUND,
+    "box_thresh": CERTAIN,
+    "max_candidates": CANDIDATES,
+    "unclip_ratio": 1.6,
+    "use_dilation": True,
+}
 SETTINGS = {
     "Global.log_level": "critical",
     "Global.use_cls": False,
-    "Det.limit_side_len": LARGEST,
-    "Det.limit_type": "max",
-    "Det.thresh": FOUND,
-    "Det.box_thresh": CERTAIN,
-    "Det.max_candidates": CANDIDATES,
     "EngineConfig.onnxruntime.intra_op_num_threads": THREADS,
     "EngineConfig.onnxruntime.inter_op_num_threads": THREADS,
 }
+
+
+def _options() -> Any:
+    from onnxruntime import SessionOptions
+
+    options = SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = options.inter_op_num_threads = THREADS
+    options.enable_cpu_mem_arena = False  # pictures are of many sizes, and it would keep them all
+    return options
+
+
+def _rim(width: int, height: int) -> int:
+    """Pixels of black above and below a picture that is wide and low, at whose rims lines are lost;
+    with them it is about four times as wide as high."""
+    if width <= STRIP * height:
+        return 0
+    return (_multiple(2 * width / STRIP) - height) // 2
 
 
 def _multiple(side: float) -> int:
