@@ -119,7 +119,8 @@ def test_the_packaged_model_reads_no_long_silence(monkeypatch: pytest.MonkeyPatc
     spoken = say("We painted the kitchen yellow.")
     at = np.arange(0, len(spoken) - 1, RATE / HEARD)
     samples = np.interp(at, np.arange(len(spoken)), spoken).astype(np.int16)
-    found, _ = Whisper(Weights("tiny.en")).hear(Sound([Piece(0.0, samples)]), lambda share: None)
+    sound: Any = Sound([Piece(0.0, samples)])
+    found, _ = Whisper(Weights("tiny.en")).hear(sound, lambda share: None)
     assert "kitchen yellow" in found[0].text
     assert read == [1000]
 
