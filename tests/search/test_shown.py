@@ -66,6 +66,28 @@ def test_a_line_over_moving_pictures_is_one_text(shown: Shown, tmp_path: Path) -
     assert (phrase.start, phrase.end) == pytest.approx((2, 5), abs=1.0)
 
 
+@pytest.mark.parametrize("font", ["serif", "mono"])
+def test_small_lines_over_moving_pictures_are_read_to_the_letter(
+    font: str, shown: Shown, tmp_path: Path
+) -> None:
+    down, right = np.mgrid[:180, :320]
+    moving = tuple(
+        np.stack(
+            [120 + 90 * np.sin((right + 9 * n) / 23 + down / 31 + c) for c in range(3)], -1
+        ).astype(np.uint8)
+        for n in range(15)
+    )
+    texts = ["river mirror boats", "oat bridge", "seven repair"]
+    slides = [
+        Slide(lines=lines, seconds=3.0, height=18, font=font, behind=moving)  # type: ignore[arg-type]
+        for text in texts
+        for lines in ((text,), ())
+    ]
+    told = tell(shown, write_slides(tmp_path / "small.mp4", slides, (1280, 720)))
+    assert [one.text for one in told.phrases] == texts
+    assert [one.start for one in told.phrases] == pytest.approx([0, 6, 12], abs=2.0)
+
+
 def test_pictures_without_text_have_no_phrases(
     shown: Shown, plain_clip: bytes, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from reeltune.cli.written_clip import FILES, Slide, drawn
 from reeltune.search.channels._looking import COARSE, FAIR, FINE, Looking
+from reeltune.search.channels._ocr import MULTIPLE
 from reeltune.search.channels._strokes import (
     AROUND,
     SIDE,
@@ -119,7 +120,27 @@ def test_a_strip_of_strokes_is_looked_at_with_what_is_above_and_below() -> None:
     line, sizes = smooth(), Sizes()
     line[260:280, 100:860:6] = 255
     Looking(sizes).lines(0.0, line)
-    assert sizes.sides == [4, 1], "the place, and then the whole frame"
+    assert sizes.sides == [3, 1], "the place, in whole steps of the detector, and then the frame"
+
+
+@pytest.mark.parametrize(
+    ("size", "at"), [(SIZE, (260, 300)), (SIZE, (4, 850)), ((640, 360), (300, 9))]
+)
+def test_a_place_is_looked_at_without_being_stretched_or_squeezed(
+    size: tuple[int, int], at: tuple[int, int]
+) -> None:
+    class Sizes(Blind):
+        def find(self, picture: np.ndarray, side: int) -> list[np.ndarray]:
+            self.sides += [one * side / max(picture.shape) for one in picture.shape[:2]]
+            return []
+
+    picture, sizes = np.full((size[1], size[0], 3), 120, np.uint8), Sizes()
+    picture[at[0] : at[0] + 14, at[1] : at[1] + 90 : 6] = 255
+    Looking(sizes).lines(0.0, picture)
+    height, width = sizes.sides[:2]
+    assert max(height, width) < COARSE, "the place, and not the whole frame"
+    for seen in (height, width):
+        assert abs(seen - MULTIPLE * round(seen / MULTIPLE)) <= 1
 
 
 def test_pictures_without_letters_have_no_strokes() -> None:

@@ -1,13 +1,14 @@
 """Which lines a frame shows: looked for only where letters may be, and read only where they are
 new."""
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from reeltune.search.channels._lines import Box, Line, overlap
-from reeltune.search.channels._ocr import Corners, Picture
+from reeltune.search.channels._ocr import MULTIPLE, Corners, Picture
 from reeltune.search.channels._strokes import (
     Grey,
     Place,
@@ -85,14 +86,15 @@ class Looking:
         """
         if place is not None:
             height, width = pixels.shape[:2]
+            share = SIDE / max(height, width)
             left, right = (round(width * side) for side in place[::2])
             top, bottom = (round(height * side) for side in place[1::2])
-            more = max(0, round((right - left) / WIDE) - (bottom - top)) // 2
-            top, bottom = max(0, top - more), min(height, bottom + more)
+            left, right = _widened(left, right, width, share)
+            top, bottom = _widened(top, bottom, height, share, least=(right - left) // WIDE)
             if (right - left) * (bottom - top) > MOST * width * height:
                 return True
-            share = max(right - left, bottom - top) / max(width, height)
-            if self._says_something(pixels[top:bottom, left:right], round(share * SIDE)):
+            side = round(share * max(right - left, bottom - top))
+            if self._says_something(pixels[top:bottom, left:right], side):
                 return True
         return bool(self._ocr.find(pixels, COARSE)) and self._says_something(pixels, FAIR)
 
@@ -146,6 +148,16 @@ class Looking:
             if overlap(one.box, box) > SAME and _looks_same(self._grey, grey, box, share):
                 return Seen(box, one.text, one.score)
         return None
+
+
+def _widened(low: int, high: int, size: int, share: float, least: int = 0) -> tuple[int, int]:
+    """A side of a place within a frame of some size, in pixels, made longer on both ends until the
+    detector, which sees `share` of them, need not stretch or squeeze it; letters of seven pixels
+    are lost where it does."""
+    step = MULTIPLE / share
+    length = min(size, round(math.ceil(max(high - low, least) / step) * step))
+    start = min(max(0, (low + high - length) // 2), size - length)
+    return start, start + length
 
 
 def is_text(seen: Seen) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # it opens the packages of the extra
 
 LONGEST = 960  # pixels of the longer side of what is read
 SAMPLING = Sampling("fps", 1.0)
-VERSION = 3  # of all that decides the texts besides weights; higher where that changes
+VERSION = 4  # of all that decides the texts besides weights; higher where that changes
 NEEDED = ("rapidocr", "onnxruntime", "cv2")
 
 
