@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-MOST = 64  # calls that share a round, to bound memory
-# Held in rounds that are much work for a processor each: were two of them to go on at once, fewer
-# calls would share each of them, and all of them together would be more work.
+MOST = 32  # calls that share a round, to bound memory
+# Held in rounds that are much work for a processor: were two of them to go on at once, fewer calls
+# would share each, and there would be more work in all.
 HEAVY = threading.Lock()
 Asked = TypeVar("Asked")
 Answered = TypeVar("Answered")
