@@ -89,10 +89,10 @@ class Looking:
             share = SIDE / max(height, width)
             left, right = (round(width * side) for side in place[::2])
             top, bottom = (round(height * side) for side in place[1::2])
-            left, right = _widened(left, right, width, share)
-            top, bottom = _widened(top, bottom, height, share, least=(right - left) // WIDE)
             if (right - left) * (bottom - top) > MOST * width * height:
                 return True
+            left, right = _widened(left, right, width, share)
+            top, bottom = _widened(top, bottom, height, share, least=(right - left) // WIDE)
             side = round(share * max(right - left, bottom - top))
             if self._says_something(pixels[top:bottom, left:right], side):
                 return True
