@@ -19,8 +19,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from reeltune.media.sampling import Sampling
+from reeltune.storage.atomic_file import replacing
 from reeltune.storage.content import known_hash
-from reeltune.storage.outputs import naming
 from reeltune.types import Pixels
 
 VERSION = 2  # of what is stored; a new one where the same clip would give other frames
@@ -60,8 +60,7 @@ class FrameCache:
         if found is not None:
             return found
         made = make(wanted)
-        with naming(self.folder):
-            self._write(file, made)
+        self._write(file, made)
         return made
 
     def _key(self, wanted: Wanted) -> str:
@@ -70,15 +69,9 @@ class FrameCache:
         return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
 
     def _write(self, file: Path, frames: Frames) -> None:
-        # Two threads may miss the same clip at once, and each needs a name of its own.
-        half = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
-        try:
+        with replacing(file) as half:
             half.write_bytes(save({"frames": frames}))
             size = half.stat().st_size
-            half.replace(file)
-        except BaseException:
-            half.unlink(missing_ok=True)
-            raise
         with self._evicting:
             self._size += size
             if self._size > self.limit:

@@ -145,8 +145,11 @@ class Looking:
         if self._grey.shape != grey.shape:
             return None
         for one in self._seen:
-            if overlap(one.box, box) > SAME and _looks_same(self._grey, grey, box, share):
-                return Seen(box, one.text, one.score)
+            if overlap(one.box, box) > SAME:
+                left, top, right, bottom = (round(share * side) for side in box)
+                place = np.s_[top:bottom, left:right]
+                if is_same_line(self._grey[place], grey[place]):
+                    return Seen(box, one.text, one.score)
         return None
 
 
@@ -168,14 +171,6 @@ def is_text(seen: Seen) -> bool:
 
 def _letters(text: str) -> int:
     return sum(map(str.isalnum, plain(text)))
-
-
-def _looks_same(before: Grey, now: Grey, box: Box, share: float) -> bool:
-    """Whether a place of a frame shows the same letters in two grey pictures, which are `share` of
-    its size."""
-    left, top, right, bottom = (round(share * side) for side in box)
-    place = np.s_[top:bottom, left:right]
-    return is_same_line(before[place], now[place])
 
 
 def _box(corners: Corners) -> Box:
