@@ -1,4 +1,4 @@
-"""How long does a query take beside numpy, faiss and LanceDB, and does the index find the same?
+"""How long does a query take beside numpy, faiss and LanceDB, and do indices find the same?
 
     python benchmarks/bench_query.py --rows 100000
     python benchmarks/bench_query.py --rows 1000000 --queries 30 --skip lancedb
@@ -6,10 +6,12 @@
 Moments are clustered unit vectors around one mean, queries lie around another, as texts do beside
 pictures in a model of both. All systems answer each query in turn, so that noise of the machine
 falls on all; recall is against exact search. `answer` is everything that a search does but for
-encoding the text: scores, ties, grouping per video, folding, confidence.
+encoding the text: scores, ties, grouping per video, folding, confidence. The indices of faiss have
+as many cells as ours and look into as many (IVF), or 32 neighbours, of which 128 are kept (HNSW).
 """
 
 import argparse
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -26,8 +28,9 @@ from _line import emit
 from _moments import World, manifest
 from reeltune.search._confidence import confidence
 from reeltune.search.query import Ask, answer
+from reeltune.search.store.dataset import Table
 from reeltune.search.store.gallery import Gallery
-from reeltune.search.store.nearest import build_index
+from reeltune.search.store.nearest import CELLS, build_index
 from reeltune.search.store.schema import schema
 
 QUICK = ["--rows", "20000", "--queries", "30"]
@@ -41,9 +44,9 @@ K = 10
 Search = Callable[[np.ndarray], list[int]]  # query -> rows, best first; ids are the rows' numbers
 
 
-def systems(dataset: lance.LanceDataset, vectors: np.ndarray, skip: str) -> dict[str, Search]:
+def systems(dataset: Table, vectors: np.ndarray, skip: str) -> dict[str, Search]:
     """Everything that is compared; the first is the truth."""
-    gallery, flat = Gallery.read(dataset), faiss.IndexFlatIP(vectors.shape[1])
+    gallery = Gallery.read(dataset)
     chance = partial(confidence, usual=gallery.usual, kind="text")
     made: dict[str, Search] = {
         "numpy": lambda query: by_numpy(vectors, query),
@@ -51,8 +54,7 @@ def systems(dataset: lance.LanceDataset, vectors: np.ndarray, skip: str) -> dict
         "rank": lambda query: [int(one) for one in gallery.rank(query).best(K).id[:K]],
     }
     if "faiss" not in skip:
-        flat.add(vectors)
-        made["faiss"] = lambda query: flat.search(query[None], K)[1][0].tolist()
+        made |= {name: partial(by_faiss, index) for name, index in of_faiss(vectors).items()}
     if "lancedb" not in skip:
         table = lancedb.connect(str(Path(dataset.uri).parent / "theirs")).open_table("moments")
         made["lancedb_exact"] = lambda query: by_lancedb(table, query, exact=True)
@@ -68,10 +70,29 @@ def systems(dataset: lance.LanceDataset, vectors: np.ndarray, skip: str) -> dict
     return made
 
 
-def lancedb_copy(dataset: lance.LanceDataset, folder: Path) -> float:
+def of_faiss(vectors: np.ndarray) -> dict[str, faiss.Index]:
+    """Exact search, cells and a graph."""
+    rows, dim = vectors.shape
+    flat, kind = faiss.IndexFlatIP(dim), faiss.METRIC_INNER_PRODUCT
+    cells = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, math.isqrt(rows), kind)
+    cells.nprobe = CELLS
+    graph = faiss.IndexHNSWFlat(dim, 32, kind)
+    graph.hnsw.efSearch = 128
+    cells.train(vectors)
+    made = {"faiss": flat, "faiss_ivf": cells, "faiss_hnsw": graph}
+    for index in made.values():
+        index.add(vectors)
+    return made
+
+
+def by_faiss(index: faiss.Index, query: np.ndarray) -> list[int]:
+    return index.search(query[None], K)[1][0].tolist()
+
+
+def lancedb_copy(dataset: Table, folder: Path) -> float:
     """Copy the rows to a table of LanceDB with its HNSW index; return the seconds of building
     it."""
-    rows = dataset.scanner(columns=["id", "vector"]).to_reader()
+    rows = dataset.to_table(columns=["id", "vector"])
     table = lancedb.connect(str(folder)).create_table("moments", rows)
     start = time.perf_counter()
     table.create_index(metric="dot", vector_column_name="vector", index_type="IVF_HNSW_SQ")
@@ -121,10 +142,8 @@ def main() -> None:
     chosen = parser.parse_args()
     world = World(chosen.rows, chosen.dim)
     with TemporaryDirectory() as folder:
-        dataset = lance.write_dataset(
-            pa.RecordBatchReader.from_batches(schema(manifest(world.dim)), world.batches()),
-            f"{folder}/moments.lance",
-        )
+        rows = pa.RecordBatchReader.from_batches(schema(manifest(world.dim)), world.batches())
+        dataset = Table(lance.write_dataset(rows, f"{folder}/moments.lance"))
         figures: dict[str, object] = {}
         if "index" not in chosen.skip:
             start = time.perf_counter()
@@ -133,7 +152,7 @@ def main() -> None:
         if "lancedb" not in chosen.skip:
             figures["lancedb_build_index_s"] = lancedb_copy(dataset, Path(folder) / "theirs")
         start = time.perf_counter()
-        Gallery.read(lance.dataset(dataset.uri))
+        Gallery.read(Table(lance.dataset(dataset.uri)))
         figures["open_s"] = round(time.perf_counter() - start, 2)
         vectors = dataset.to_table(columns=["vector"])["vector"].combine_chunks()
         matrix = vectors.flatten().to_numpy().reshape(-1, world.dim)

@@ -26,6 +26,7 @@ from reeltune.search.channels.question import Question
 from reeltune.search.query import Ask, answer
 from reeltune.search.script import Script
 from reeltune.search.store import texts
+from reeltune.search.store.dataset import Table
 from reeltune.search.store.gallery import Gallery
 from reeltune.search.store.schema import schema
 from reeltune.types import Channel, Phrase
@@ -79,7 +80,7 @@ def main() -> None:
         lance.write_dataset(batches, f"{name}/moments.lance")
         lines = write_phrases(Path(name), chosen.phrases, rng)
         gallery, table = (
-            Gallery.read(lance.dataset(f"{name}/moments.lance")),
+            Gallery.read(Table(lance.dataset(f"{name}/moments.lance"))),
             texts.open_texts(Path(name)),
         )
         if table is None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import lance
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -116,6 +117,18 @@ def test_the_index_and_memory_agree(
         assert few.id == same.id[:20]
         np.testing.assert_array_equal(few.score, same.score[:20])
         assert sorted(one.best(2000).id) == sorted(two.best(2000).id)
+
+
+def test_an_index_of_inner_products_is_searched_as_it_was(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    dataset = table(tmp_path, *(moments(f"v{i}", unit(rng, 4, DIM)) for i in range(250)))
+    lance.dataset(dataset.uri).create_index("vector", "IVF_RQ", metric="dot", num_partitions=100)
+    older = Table.open(dataset.path)
+    assert older.metrics() == ["dot"]
+    memory, disk = Gallery(older), Gallery(older, ann_rows=10)
+    for seed in range(3):
+        query = unit(np.random.default_rng(seed), DIM)
+        assert disk.rank(query).best(20).id == memory.rank(query).best(20).id[:20]
 
 
 def test_moments_added_after_the_index_are_found(indexed: Table) -> None:

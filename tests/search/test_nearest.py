@@ -7,9 +7,18 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from moment_tables import unit
 
+from reeltune.search.store import nearest as _nearest
 from reeltune.search.store.dataset import Table
-from reeltune.search.store.nearest import Groups, best_rows, build_index, by_index, exact_scores
+from reeltune.search.store.nearest import (
+    METRIC,
+    Groups,
+    best_rows,
+    build_index,
+    by_index,
+    exact_scores,
+)
 
 FEW = st.lists(st.integers(-2, 2), min_size=1, max_size=30)  # ties are common
 
@@ -61,6 +70,28 @@ def test_vectors_of_any_width_can_be_indexed(tmp_path: Path, width: int) -> None
     rows = pa.table({"row": np.arange(200), "vector": flat})
     dataset = Table.create(tmp_path / "t.lance", rows)
     build_index(dataset)
-    nearest = by_index(10, vectors[7], passing=None)
+    nearest = by_index(10, vectors[7], passing=None, metric=METRIC)
     found = dataset.to_table(columns=["row", "_distance"], nearest=nearest)["row"].to_pylist()
     assert found == np.argsort(-(vectors @ vectors[7]))[:10].tolist()
+
+
+def test_what_is_near_a_text_is_in_few_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_nearest, "CELLS", 8)  # of 100
+    rng, width = np.random.default_rng(0), 64
+    things, noise = unit(rng, 500, width), unit(rng, 10_000, width)
+    pictures, texts = unit(rng, width), unit(rng, width)
+    vectors = things[rng.integers(0, 500, 10_000)] + pictures + 0.5 * noise
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    flat = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), width)
+    dataset = Table.create(tmp_path / "t.lance", pa.table({"vector": flat}))
+    build_index(dataset)
+    found = []
+    for query in (things + texts) / np.linalg.norm(things + texts, axis=1, keepdims=True):
+        near = by_index(64, query, passing=None, metric=METRIC)
+        rows = dataset.to_table(columns=["_distance"], with_row_id=True, nearest=near)
+        truth = np.argsort(-(vectors @ query))[:10]
+        found.append(np.isin(truth, rows["_rowid"].to_numpy()).mean())
+    assert dataset.metrics() == [METRIC]
+    assert np.mean(found) >= 0.95

@@ -24,6 +24,7 @@ from reeltune.search.times import as_text
 from reeltune.settings.words import each_text
 
 FIRST_LOOK, PER_ANSWER = 256, 16  # moments compared in detail at first, in all and per answer
+DISK_LOOK, DISK_ANSWER = 64, 6  # the same where each costs a read
 WIDER = 8  # times as many, when they fold into too few
 BRIEF = 100  # answers; searches for more of them do not keep others waiting
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -127,7 +128,9 @@ def _best(
     own: Score | None,
     words: Evidence | None,
 ) -> list[Hit]:
-    count, every_video = max(FIRST_LOOK, PER_ANSWER * ask.k), False
+    few = ranking.on_disk and own is None  # that score may prefer what is not the nearest
+    least, each = (DISK_LOOK, DISK_ANSWER) if few else (FIRST_LOOK, PER_ANSWER)
+    count, every_video = max(least, each * ask.k), ranking.on_disk
     while True:
         found = ranking.best(count, every_video)
         if own is not None:

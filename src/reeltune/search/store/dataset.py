@@ -114,6 +114,12 @@ class Table:
         with self._guarded():
             return [index.name for index in self._dataset.describe_indices()]
 
+    def metrics(self) -> list[str]:
+        """How the indices of vectors compare them, such as "l2" or "dot"."""
+        with self._guarded():
+            every = [index.details for index in self._dataset.describe_indices()]
+        return [one["metric_type"].lower() for one in every if "metric_type" in one]
+
     def small_files(self) -> list[str]:
         """Names, below the table's folder, of what this version needs beside its data: its
         manifest, lists of deleted rows, and indices."""

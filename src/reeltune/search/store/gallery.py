@@ -19,7 +19,14 @@ from reeltune.search.store.dataset import Table
 from reeltune.search.store.filtered import scan
 from reeltune.search.store.found import NUMBERS, Found
 from reeltune.search.store.gain import Gain
-from reeltune.search.store.nearest import Groups, best_rows, by_index, exact_scores, vectors_of
+from reeltune.search.store.nearest import (
+    METRIC,
+    Groups,
+    best_rows,
+    by_index,
+    exact_scores,
+    vectors_of,
+)
 from reeltune.search.store.only import Only
 from reeltune.search.store.schema import CAPTION, REST, TAKEN
 from reeltune.search.store.vectors import Vectors, vectors_in
@@ -46,6 +53,7 @@ class Gallery:
         self._dataset = dataset
         self._dim: int = dataset.schema.field("vector").type.list_size
         self._held = _Held.read(dataset) if self.count <= ann_rows else None
+        self._metric = next(iter(dataset.metrics()), METRIC)
         self.usual = _usual(dataset)
 
     @classmethod
@@ -116,7 +124,7 @@ class Gallery:
             )
         also = None if only is None else only.sql()
         if self._held is None:
-            return _ByIndex(self._dataset, query, (filter, also), gain)
+            return _ByIndex(self._dataset, query, (filter, also), self._metric, gain)
         return _ByAll(self._held, query, self._held.passing(filter, also), gain)
 
 
@@ -137,6 +145,7 @@ class Ranking(Protocol):
     size: int  # moments that pass the filter
     limit: int  # most moments that can be asked for
     turns: AbstractContextManager[object]  # to be held while few moments are looked up
+    on_disk: bool  # whether each moment costs a read, and `every_video` adds none
 
     def best(self, count: int, every_video: bool = False) -> Found:
         """The `count` best moments; `every_video` adds the best moment of `count` videos."""
@@ -200,6 +209,7 @@ class _ByAll:
     """
 
     turns: AbstractContextManager[object] = threading.Lock()
+    on_disk = False
 
     def __init__(
         self,
@@ -239,15 +249,18 @@ class _ByIndex:
 
     # What follows is work for the table, which has threads of its own.
     turns: AbstractContextManager[object] = nullcontext()
+    on_disk = True
 
     def __init__(
         self,
         dataset: Table,
         query: Float[np.ndarray, " D"],
         filter: tuple[str | None, str | None],
+        metric: str = METRIC,
         gain: Gain | None = None,
     ) -> None:
         self._dataset, self._query, self._filter, self._gain = dataset, query, filter, gain
+        self._metric = metric
         self._passing: int | None = None
         if filter != (None, None):
             self._passing = scan(dataset, *filter, columns=[], with_row_id=True).num_rows
@@ -277,7 +290,7 @@ class _ByIndex:
             return self._dataset.schema.empty_table().select(columns)
         if self._gain is not None and self._gain.wanted is not None:
             return self._worded(count, columns)
-        nearest = by_index(count, self._query, self._passing)
+        nearest = by_index(count, self._query, self._passing, self._metric)
         rows = scan(
             self._dataset, *self._filter, columns=columns, nearest=nearest, prefilter=True
         ).select(columns)

@@ -3,6 +3,7 @@
 Unit vectors throughout, so the inner product is the cosine.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,9 @@ from reeltune.search.store.dataset import Table
 
 SLACK = 1e-5  # more than float32 can be wrong by in an inner product of unit vectors
 CHUNK = 64  # rows re-scored at a time, which fit the caches of a processor
-PARTITION = 4096  # vectors in a cell of the index, about
-CELLS, REFINE = 64, 2  # cells looked into, and how many times the count is re-scored exactly
+CELLS = 64  # cells looked into
+REFINE = 2  # how many times the count is re-scored exactly
+METRIC = "l2"  # orders unit vectors as their cosines do
 FLAT = 50_000  # filters that pass fewer moments than this are answered without the index
 
 
@@ -74,27 +76,34 @@ class Groups:
 def build_index(dataset: Table) -> None:
     """Build the ANN index of the vectors; rows added later are found by scanning them.
 
-    Beside IVF_HNSW_SQ and IVF_PQ, RaBitQ found as much for text queries, in as little time, and was
-    built ten times as fast (see benchmarks/bench_query.py).
+    There are about as many cells as each has vectors. Beside IVF_HNSW_SQ and IVF_PQ, RaBitQ found
+    as much for text queries, in as little time, and was built ten times as fast (see
+    benchmarks/bench_query.py). Cells are made and chosen by distances: where they were by inner
+    products, the best ten of a text were spread over four times as many.
     """
-    cells = max(1, dataset.count_rows() // PARTITION)
+    cells = max(1, math.isqrt(dataset.count_rows()))
     in_bytes = dataset.schema.field("vector").type.list_size % 8 == 0  # RaBitQ wants whole bytes
     kind = "IVF_RQ" if in_bytes else "IVF_HNSW_SQ"
-    dataset.create_index("vector", kind, metric="dot", num_partitions=cells, replace=True)
+    dataset.create_index("vector", kind, metric=METRIC, num_partitions=cells, replace=True)
 
 
-def by_index(count: int, query: Float[np.ndarray, " D"], passing: int | None) -> dict[str, object]:
+def by_index(
+    count: int, query: Float[np.ndarray, " D"], passing: int | None, metric: str
+) -> dict[str, object]:
     """Arguments of a scan for the `count` nearest, re-scored from the stored vectors.
 
     `passing` is how many moments a filter lets through, None without one. A filter that lets few
-    through is answered exactly: a walk through the index would meet too few of them.
+    through is answered exactly: a walk through the index would meet too few of them, and any other
+    looks into further cells where it must. `metric` is that of the index, whose cells would be too
+    few for inner products.
     """
     return {
         "column": "vector",
         "q": query.astype(np.float32),
         "k": count,
-        "metric": "dot",
+        "metric": metric,
         "minimum_nprobes": CELLS,
+        "maximum_nprobes": CELLS if passing is None and metric == METRIC else None,
         "refine_factor": REFINE,
         "use_index": passing is None or passing > FLAT,
     }
