@@ -12,9 +12,10 @@ from reeltune.media._in_store import EXCLUDED, kinds_below
 from reeltune.media._passed_over import content_kind, folder_kind, name_kind, suffix_kind
 from reeltune.media.names import suffix_of
 from reeltune.media.paths import Paths, each_of
+from reeltune.media.words import each_text, require_words
 from reeltune.records import LeftOut, collect_left_out
-from reeltune.settings.words import each_text, require_words
 from reeltune.storage.fetched import is_in_store
+from reeltune.storage.home import from_home
 from reeltune.storage.object_path import ObjectPath
 
 OUT = "out of the folder (followed with --follow)"
@@ -113,9 +114,7 @@ class _Search:
     """One search over all paths, which remembers what it met."""
 
     def __init__(self, paths: Sequence[str], scope: Scope) -> None:
-        self._roots = [
-            os.path.realpath(os.path.expanduser(path)) for path in paths if not is_in_store(path)
-        ]
+        self._roots = [os.path.realpath(from_home(path)) for path in paths if not is_in_store(path)]
         self._scope = scope
         self._files: dict[str, Candidate] = {}  # by location
         self._passed: dict[str, list[tuple[str, str]]] = {what: [] for what in CALLED}
@@ -139,7 +138,7 @@ class _Search:
         if is_in_store(given):
             self._all_in_store(ObjectPath.of(given))
             return
-        path = Path(os.path.expanduser(given))
+        path = from_home(given)
         try:
             is_folder = stat.S_ISDIR(path.stat().st_mode)
         except FileNotFoundError as error:

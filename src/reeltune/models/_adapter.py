@@ -4,7 +4,6 @@ Only the trained tensors are written, with the name and the fingerprint of the C
 to. Of a CLIP without a name, which is one of random weights, all tensors are.
 """
 
-import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +33,7 @@ from reeltune.models.opening.weights import (
     write_card,
 )
 from reeltune.objectives.objective import Objective
+from reeltune.storage.home import from_home
 from reeltune.storage.tensors import write_tensors
 
 ADAPTER = "adapter.safetensors"
@@ -93,7 +93,7 @@ class Based(BaseModel):
         component = component_named(self.base)
         if component is None and (of_run := _run_at(self.base)) is not None:
             return of_run.skeleton()
-        folder = Path(os.path.expanduser(getattr(component, "FOLDER", self.base)))
+        folder = from_home(getattr(component, "FOLDER", self.base))
         if not (folder / "config.json").is_file():
             raise CheckpointError(
                 f"the architecture of {self.base!r} is not known here; give one of "
@@ -126,7 +126,7 @@ def open_base(name: str, device: str | None = None, dtype: str | None = None) ->
 
 def _run_at(name: str) -> "Based | None":
     """Settings of the run in the folder `name`, if it stands on a CLIP."""
-    folder = Path(os.path.expanduser(name))
+    folder = from_home(name)
     if not (folder / CARD).is_file() or (folder / "config.json").is_file():
         return None
     settings = card_settings(folder, read_card(folder).module().Config)

@@ -5,12 +5,12 @@ Either a benchmark and a method, and what is to be different, in the sections of
 or every setting, as a run leaves it in `recipe.yaml`.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reeltune.errors import ConfigError, in_short
+from reeltune.storage.home import from_home
 from reeltune.storage.settings_file import read_named
 
 SUFFIXES = (".yaml", ".yml")
@@ -61,7 +61,7 @@ def merge(settings: dict[str, Any], changes: dict[str, Any]) -> None:
 
 def _open(path: Path) -> dict[str, Any]:
     try:
-        return read_named(Path(os.path.expanduser(path)))
+        return read_named(from_home(path))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({in_short(error)}); give a YAML file") from None
     except ValueError as error:

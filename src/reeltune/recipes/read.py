@@ -15,7 +15,6 @@ size, and what is given goes first. Figures of the papers are `t2v` and `v2t`, i
 `FIGURES`, and `figures: {BLEU-4: 17.9}` by name.
 """
 
-import os
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -37,6 +36,7 @@ from reeltune.registry import given
 from reeltune.settings.existing import require_there
 from reeltune.settings.faults import refusal
 from reeltune.settings.unread import flat, refuse_asked, why_unread
+from reeltune.storage.home import from_home
 
 ROOT = files("reeltune").joinpath("recipes")
 
@@ -156,7 +156,7 @@ def _require_scheme(title: str, asked: Mapping[str, Any]) -> None:
 def _pinned(name: str, init: Path, init_pin: str | None) -> dict[str, Any]:
     """The run from which the recipe called `name` starts, by its absolute path, with the hash of
     its content; raises ConfigError if that changed."""
-    run = Path(os.path.expanduser(init)).absolute()
+    run = from_home(init).absolute()
     pin = pin_of(run)
     if init_pin not in (None, pin):
         raise ConfigError(

@@ -10,10 +10,10 @@ from reeltune.errors import ConfigError
 from reeltune.media.files import Scope, find
 from reeltune.media.paths import Paths
 from reeltune.media.progress import Progress, Silent
+from reeltune.media.words import require_words
 from reeltune.models.opening.open import load
 from reeltune.runs.own_videos import own_videos
 from reeltune.runs.video_by_video import Outcome, video_by_video
-from reeltune.settings.words import require_words
 from reeltune.tasks.finding.judge import task_of
 from reeltune.types import Pair
 

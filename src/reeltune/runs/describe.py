@@ -1,6 +1,5 @@
 """Describes a model from its architecture alone; no weight is read."""
 
-import os
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
@@ -25,6 +24,7 @@ from reeltune.recipes.recipe import Recipe
 from reeltune.registry import given, names
 from reeltune.runs.amount import Amount
 from reeltune.runs.bilevel import combiner_of
+from reeltune.storage.home import from_home
 
 
 class Description(TypedDict):
@@ -108,7 +108,7 @@ def _combiner(recipe: Recipe | None, model: Any) -> nn.Module | None:
 def _skeleton(name: str) -> nn.Module:
     component = component_named(given(name))  # `clip` is an architecture before it is a preset
     name = name if component is not None else chosen(name)
-    folder = Path(os.path.expanduser(name))
+    folder = from_home(name)
     if component is not None:
         packaged: Path | None = getattr(component, "FOLDER", None)  # of weights that come along
         return _skeleton_of_folder(packaged) if packaged else component.Config().build()

@@ -34,6 +34,7 @@ from reeltune.runs.fewer_units import without_units
 from reeltune.runs.finished import METRICS
 from reeltune.runs.place import RunPlace
 from reeltune.runs.pruned_files import Amounts, bytes_in, stored_size, write_pruned
+from reeltune.storage.home import from_home
 from reeltune.storage.outputs import new_folder
 from reeltune.tasks.finding.judge import task_of
 from reeltune.tasks.retrieval import Ranged
@@ -68,7 +69,7 @@ def prune_checkpoint(
     Accuracy is measured where the checkpoint's folder has the recipe it was trained by. Weights
     that the checkpoint does not store, such as those of a frozen model beside it, are left alone.
     """
-    source, out = Path(os.path.expanduser(checkpoint)), place.out
+    source, out = from_home(checkpoint), place.out
     if os.path.realpath(out) == os.path.realpath(source):
         raise ConfigError(f"--out {out} is the checkpoint itself; give another folder")
     if (source / CARD).is_file() and read_card(source).is_int8:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from reeltune.storage.fetched import is_in_store
+from reeltune.storage.home import from_home
 from reeltune.storage.object_path import ObjectPath
 from reeltune.storage.place import Status
 
@@ -12,7 +13,7 @@ def place_of(path: str | Path) -> str:
     """The place that a path means as a person writes it; it need not be there."""
     if is_in_store(str(path)):
         return str(ObjectPath.of(str(path)))
-    return os.path.realpath(os.path.expanduser(path))
+    return os.path.realpath(from_home(path))
 
 
 def status_of(location: str) -> Status:

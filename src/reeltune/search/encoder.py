@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt8
 from safetensors import SafetensorError
 
 from reeltune.errors import CheckpointError, ConfigError, LibraryError
+from reeltune.media.words import require_words
 from reeltune.models.exported.card import exported_folder
 from reeltune.models.text_towers.known import Known, TextTower, stored
 from reeltune.models.text_towers.recent import Recent
@@ -25,7 +26,6 @@ from reeltune.search._array_encoder import ArrayEncoder
 from reeltune.search._kept_usual import kept_usual
 from reeltune.search._usual import Baseline, Usual
 from reeltune.search.store.manifest import FILE_NAME, Manifest
-from reeltune.settings.words import require_words
 from reeltune.storage.place import Place
 
 if TYPE_CHECKING:

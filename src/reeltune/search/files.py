@@ -22,6 +22,7 @@ from reeltune.search.store.only import Only
 from reeltune.search.store.schema import TAKEN
 from reeltune.search.times import as_text
 from reeltune.storage.fetched import is_in_store
+from reeltune.storage.home import from_home
 from reeltune.storage.place import Place
 
 PLAIN = ("path", "location", "size", "duration", "width", "height", "note")
@@ -142,7 +143,7 @@ def relocate(folder: Place, old: str, new: str) -> Relocated:
             f"{given} is in an object store, where files cannot be told to have moved; index the "
             "new place, which recognises them by their content"
         )
-    before, now = Path(os.path.expanduser(old)).absolute(), Path(os.path.expanduser(new))
+    before, now = from_home(old).absolute(), from_home(new)
     with sole_writer(folder):
         known, done = Known.read(folder), Relocated()
         placed: dict[str, Candidate] = {}

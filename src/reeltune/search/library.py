@@ -17,6 +17,7 @@ from reeltune.errors import DataError, LibraryError, MediaError
 from reeltune.media.paths import Paths, each_of
 from reeltune.media.progress import Progress
 from reeltune.media.squares import squares
+from reeltune.media.words import each_text
 from reeltune.models.opening.sentences import Sentences
 from reeltune.records import Hit, Moment
 from reeltune.registry import given
@@ -38,7 +39,7 @@ from reeltune.search.store.newest import Newest, Version
 from reeltune.search.store.texts import missing as missing_texts
 from reeltune.search.terms import Term, terms
 from reeltune.search.texts import KeptPhrase, list_texts
-from reeltune.settings.words import each_text
+from reeltune.storage.home import from_home
 from reeltune.storage.place import Place, place
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Library:
         KeyboardInterrupt.
         """
         for path in each_of(paths):
-            if os.path.isdir(os.path.expanduser(path)):
+            if os.path.isdir(from_home(path)):
                 raise DataError(f"{path} is a folder; bring in the videos below it by `index`")
         report = self.index(paths, progress=progress)
         if report.interrupted:
@@ -274,7 +275,7 @@ class Library:
         """
         from reeltune.search.saved_clips import ids_of, require_zip, save_clips  # late: rarely used
 
-        ids, place = ids_of(moments), Path(os.path.expanduser(_path(out)))
+        ids, place = ids_of(moments), from_home(_path(out))
         require_zip(place, force)
         return save_clips(self.folder, self._version().moments, ids, place, exact)
 

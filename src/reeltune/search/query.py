@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from reeltune.errors import ConfigError, LibraryError
+from reeltune.media.words import each_text
 from reeltune.records import Channel, Hit
 from reeltune.search._confidence import POOR, kind_of
 from reeltune.search._fold import Chosen, choose
@@ -21,7 +22,6 @@ from reeltune.search.store.gallery import Gallery, Ranking, not_finite
 from reeltune.search.store.only import Only
 from reeltune.search.store.schema import CAPTION
 from reeltune.search.times import as_text
-from reeltune.settings.words import each_text
 
 FIRST_LOOK, PER_ANSWER = 256, 16  # moments compared in detail at first, in all and per answer
 DISK_LOOK, DISK_ANSWER = 64, 6  # the same where each costs a read

@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import replace
-from pathlib import Path
 
 from reeltune.errors import DataError
 from reeltune.media.progress import Progress, Silent
@@ -17,6 +16,7 @@ from reeltune.search.store.texts import NAME, missing
 from reeltune.search.tell_files import WORK, sound
 from reeltune.search.texts import words_of
 from reeltune.storage.content import content_hash
+from reeltune.storage.home import from_home
 from reeltune.storage.place import Place
 
 
@@ -46,7 +46,7 @@ def transcript(
 
 
 def _heard(video: str, speech: str | None, progress: Progress) -> Told:
-    path = Path(os.path.expanduser(video))
+    path = from_home(video)
     if not path.is_file():
         raise DataError(f"{video} is no file; give a video")
     size, meter = path.stat().st_size, Meter(progress)

@@ -6,12 +6,10 @@ costs nothing once the next one comes, and what changed while nobody watched is 
 """
 
 import math
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import watchfiles
 
@@ -21,6 +19,7 @@ from reeltune.search._places import is_below, place_of
 from reeltune.search.library import Library
 from reeltune.search.report import Report
 from reeltune.storage.fetched import is_in_store
+from reeltune.storage.home import from_home
 
 SETTLED = 3.0  # s without a change, after which a file is taken to be complete
 PATIENCE = 60.0  # s of changes without end, after which is looked all the same
@@ -87,7 +86,7 @@ class Watcher:
         found, missing = dict[str, Identity](), list[str]()
         for path in each_of(self.paths):
             try:
-                status = os.stat(os.path.expanduser(path))
+                status = from_home(path).stat()
                 found[path] = status.st_dev, status.st_ino
             except OSError:
                 missing.append(path)
@@ -104,7 +103,7 @@ class Watcher:
             return
         try:
             for changes in watchfiles.watch(
-                *(Path(os.path.expanduser(path)) for path in there),
+                *(from_home(path) for path in there),
                 watch_filter=self._counts,
                 stop_event=self.stop,
                 rust_timeout=BEAT,

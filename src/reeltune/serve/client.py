@@ -1,7 +1,6 @@
 """A library that a server has, for programs on any machine: the methods of `Library` over HTTP."""
 
 import json
-import os
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from reeltune import errors
 from reeltune.errors import ConfigError, DataError, LibraryError, MediaError, ReeltuneError
 from reeltune.media.paths import Paths, each_of
 from reeltune.media.progress import Progress, Silent
+from reeltune.media.words import each_text
 from reeltune.records import Hit, Moment
 from reeltune.search.channels.channel import Words
 from reeltune.search.choice import Options
@@ -24,8 +24,8 @@ from reeltune.search.query import Ask, Wishes
 from reeltune.search.report import Report
 from reeltune.search.texts import KeptPhrase
 from reeltune.serve.jobs import ENDED
-from reeltune.settings.words import each_text
 from reeltune.storage.atomic_file import replacing
+from reeltune.storage.home import from_home
 from reeltune.storage.regular_file import read_bytes
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class Client:
         from reeltune.search.saved_clips import ids_of, read_list, require_zip  # late: rarely used
 
         wanted = {"moments": ids_of(moments), "exact": exact}
-        place = Path(os.path.expanduser(*each_of(out)))
+        place = from_home(*each_of(out))
         require_zip(place, force)
         with replacing(place) as half:
             if exact:
@@ -340,7 +340,7 @@ def _asked(ask: Ask) -> dict[str, Any]:
 
 def _picture(path: str | Path) -> bytes:
     try:
-        return read_bytes(Path(os.path.expanduser(*each_of(path))), LARGEST)
+        return read_bytes(from_home(*each_of(path)), LARGEST)
     except (OSError, ValueError) as error:
         raise MediaError(str(path), f"cannot be sent: {errors.in_short(error)}") from error
 

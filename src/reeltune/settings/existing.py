@@ -1,6 +1,5 @@
 """Settings that name what must be there: marked by their type, and looked for in one place."""
 
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated, Any, get_args
 from pydantic import AfterValidator, BaseModel
 
 from reeltune.errors import ConfigError
+from reeltune.storage.home import from_home
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,6 @@ class Named:
 
 def _absent(path: Path) -> str:
     return "" if path.exists() else "there is no such file or folder; give one that is there"
-
-
-def from_home(path: Path) -> Path:
-    """A path in which `~` is the home folder; a name such as `~draft.csv`, which names nobody's, is
-    that of a file."""
-    return Path(os.path.expanduser(path))
 
 
 # A path to read, where `~` is the home of the user.

@@ -1,12 +1,12 @@
 """Where a library lies: in a folder of the file system, or in an object store."""
 
-import os
 import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from reeltune.storage.home import from_home
 from reeltune.storage.object_path import ObjectPath
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -78,7 +78,7 @@ def place(given: str | Place) -> Place:
         return given
     if URL.match(str(given)):
         return ObjectPath.of(str(given))
-    return Path(os.path.expanduser(str(given)))
+    return from_home(str(given))
 
 
 def remove_tree(folder: Place) -> None:

@@ -1,8 +1,6 @@
 """Commands that ask a model about videos, and have it describe them."""
 
-import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -71,9 +69,10 @@ def apart(words: list[str]) -> tuple[list[str], str]:
     """The videos, and the question: the last word, unless it is a path or the name of a video."""
     from reeltune.errors import ConfigError
     from reeltune.media.names import SUFFIXES
+    from reeltune.storage.home import from_home
 
     *before, last = words
-    path = Path(os.path.expanduser(last))
+    path = from_home(last)
     if path.exists() or path.suffix.lower() in SUFFIXES:
         return words, ""
     if not before:

@@ -102,8 +102,9 @@ def folders(switch: str, given: list[Path] | None, usual: Path, holding: str) ->
     """The folders that a switch names, or else the usual one if it is there, without links; raises
     ConfigError for a named one that is none."""
     from reeltune.errors import ConfigError
+    from reeltune.storage.home import from_home
 
-    paths = [Path(os.path.expanduser(path)) for path in given or [usual]]
+    paths = [from_home(path) for path in given or [usual]]
     for path in paths:
         if given and not path.is_dir():
             raise ConfigError(f"{switch} {path} is no folder; give one with {holding} in it")

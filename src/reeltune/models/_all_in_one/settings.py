@@ -11,7 +11,8 @@ from reeltune.models._all_in_one.released import RELEASE
 from reeltune.models._all_in_one.tasks import TASKS, Task
 from reeltune.models._all_in_one.transformer import FOLDS, VitSizes
 from reeltune.models._asking.settings import LOSS, Asked
-from reeltune.settings.existing import ExistingPath, Named, from_home
+from reeltune.settings.existing import ExistingPath, Named
+from reeltune.storage.home import from_home
 
 Pretrained = Annotated[Path, AfterValidator(from_home), Named(RELEASE.without_weights)]
 

@@ -11,7 +11,8 @@ from reeltune.models._alpro.released import RELEASE
 from reeltune.models._alpro.timesformer import VideoSizes
 from reeltune.models._asking.settings import LOSS, Asked
 from reeltune.models.opening.open import ModelName
-from reeltune.settings.existing import ExistingPath, Named, from_home
+from reeltune.settings.existing import ExistingPath, Named
+from reeltune.storage.home import from_home
 
 Pretrained = Annotated[Path, AfterValidator(from_home), Named(RELEASE.without_weights)]
 Task = Literal["vtc", "vtm", "mlm", "pem"]

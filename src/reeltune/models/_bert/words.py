@@ -1,6 +1,5 @@
 """Word pieces of BERT: texts to ids and back, from a vocabulary that is at hand."""
 
-import os
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor
 from reeltune.errors import CheckpointError, DataError
 from reeltune.models._word_pieces import SPECIAL, tokens_of
 from reeltune.models.opening.packaged import packaged
+from reeltune.storage.home import from_home
 from reeltune.storage.text_file import read_text
 from reeltune.types import Tokens
 
@@ -38,7 +38,7 @@ def read_vocabulary(name: str) -> list[str]:
     elif name == "bert":
         path = packaged(*BERT)
     else:
-        path = Path(os.path.expanduser(name)) / FILE
+        path = from_home(name) / FILE
     if not path.is_file():
         raise CheckpointError(
             f"{path} is not there, and no vocabulary is ever downloaded; give 'bert', 'small', or "

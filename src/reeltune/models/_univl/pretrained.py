@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from reeltune.models._released_keys import Release
-from reeltune.settings.existing import Named, from_home
+from reeltune.settings.existing import Named
+from reeltune.storage.home import from_home
 
 RELEASE = Release("UniVL", "univl.pretrained.bin", "univl")
 Pretrained = Annotated[Path, AfterValidator(from_home), Named(RELEASE.without_weights)]

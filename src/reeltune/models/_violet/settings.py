@@ -12,7 +12,8 @@ from reeltune.models._violet.dvae import CODES
 from reeltune.models._violet.network import Sizes
 from reeltune.models._violet.swin import IN_TIME, SwinSizes
 from reeltune.models._violet.tasks import TASKS, Task
-from reeltune.settings.existing import ExistingPath, Named, from_home
+from reeltune.settings.existing import ExistingPath, Named
+from reeltune.storage.home import from_home
 
 RELEASE = Release("Violet", "ckpt_violet_pretrain.pt", "violet")
 Pretrained = Annotated[Path, AfterValidator(from_home), Named(RELEASE.without_weights)]

@@ -1,6 +1,5 @@
 """What the folder of an exported model says of itself, and how such a folder is known."""
 
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +9,7 @@ from reeltune.errors import CheckpointError, in_short
 from reeltune.models.text_towers.clip import Cleaning
 from reeltune.records import Pixels
 from reeltune.registry import names
+from reeltune.storage.home import from_home
 from reeltune.storage.settings_file import read_json
 
 CARD = "reeltune-export.json"
@@ -62,7 +62,7 @@ def read_export(folder: Path) -> ExportCard:
 def exported_folder(name: str) -> Path | None:
     """The folder of an exported model that `name` stands for; None where it is another model's, or
     the name of a component or a preset, which come first."""
-    folder = Path(os.path.expanduser(name))
+    folder = from_home(name)
     if not (folder / CARD).is_file() or name in names("models"):
         return None
     return None if name in {file.stem for file in PRESETS.glob("*.yaml")} else folder

@@ -21,6 +21,7 @@ from reeltune.models.opening.weights import CARD, read_card
 from reeltune.nn.quantize import fits_int8, quantize
 from reeltune.registry import find, given, is_dotted, is_given, names, not_given, packaged
 from reeltune.settings.existing import Named
+from reeltune.storage.home import from_home
 from reeltune.types import DualEncoder
 
 OPEN_CLIP = "open_clip_config.json"
@@ -64,7 +65,7 @@ def open_model(name: str, device: str | None = None, dtype: str | None = None) -
     """
     name = chosen(name)
     require_named(name)
-    folder = Path(os.path.expanduser(name))
+    folder = from_home(name)
     if (component := component_named(name)) is not None:
         model = component.load(None, device, dtype)
     else:
@@ -83,7 +84,7 @@ def require_named(name: str) -> None:
     """Raise CheckpointError unless `name` is a component, a preset or a folder, or looks like a hub
     id."""
     name = chosen(name)
-    folder = Path(os.path.expanduser(name))
+    folder = from_home(name)
     if component_named(name) is not None or folder.is_dir():
         return
     if folder.is_file():
@@ -118,7 +119,7 @@ def placed_name(name: str) -> str:
     packaged, and else a hub id, wherever it is read again.
     """
     name = chosen(name)
-    folder = Path(os.path.expanduser(name))
+    folder = from_home(name)
     is_folder = folder.is_dir() and component_named(name) is None
     return os.path.abspath(folder) if is_folder else name
 

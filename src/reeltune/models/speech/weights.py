@@ -1,7 +1,6 @@
 """Where the weights of a Whisper model lie: in a package, on the hub, or in a folder."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -12,6 +11,7 @@ from huggingface_hub import constants, snapshot_download
 from reeltune.errors import CheckpointError, ConfigError, in_short
 from reeltune.models.opening.hub import HUB_ID
 from reeltune.models.opening.packaged import packaged
+from reeltune.storage.home import from_home
 from reeltune.storage.regular_file import opened
 
 PACKAGED = "tiny.en"
@@ -94,7 +94,7 @@ class Weights:
     def _local(self) -> Path | None:
         if self.name in SIZES:
             return None
-        folder = Path(os.path.expanduser(self.name))
+        folder = from_home(self.name)
         return folder if folder.is_dir() else None
 
     def _hub_id(self) -> str:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from reeltune.errors import ConfigError
+from reeltune.media.words import require_words
 from reeltune.search.store._accents import equal, has_two_forms, like, one_of
 from reeltune.search.store._dates import FORMS, compared, period
-from reeltune.settings.words import require_words
 
 COLUMNS = {  # name -> what it is in the table's words; whole numbers meet broken ones as such
     "path": "`path`",
