@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from reeltune.errors import ConfigError
-from reeltune.storage.outputs import new_folder, require_file, require_folder, require_new_folder
+from reeltune.storage.outputs import (
+    new_folder,
+    require_file,
+    require_folder,
+    require_new_file,
+    require_new_folder,
+)
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["absent", "empty"])
@@ -67,6 +73,30 @@ def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text("")
     require_file(tmp_path / "report.json")
     require_file(tmp_path / "absent" / "report.json")
+
+
+def test_a_file_that_is_there_is_replaced_only_by_force(tmp_path: Path) -> None:
+    require_new_file(tmp_path / "new.zip", force=False)
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    for name in ("file", "link"):
+        with pytest.raises(
+            ConfigError,
+            match=rf"/{name} is there already; give another name, or --force to replace it "
+            r"\(in Python, force=True\)$",
+        ):
+            require_new_file(tmp_path / name, force=False)
+        require_new_file(tmp_path / name, force=True)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_no_folder_is_made_for_a_new_file(tmp_path: Path, force: bool) -> None:
+    with pytest.raises(
+        ConfigError, match=r"there is no folder .*/none; make it, or give another place$"
+    ):
+        require_new_file(tmp_path / "none" / "a.csv", force)
+    with pytest.raises(ConfigError, match=r"is a folder, and a file is to be written; name a file"):
+        require_new_file(tmp_path, force)
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder nobody can write to")

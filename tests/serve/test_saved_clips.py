@@ -176,7 +176,7 @@ def test_its_errors_are_those_of_the_library(
     cases: list[tuple[type[ReeltuneError], str, list[str], str]] = [
         (ConfigError, "0 moments were named", [], "a.zip"),
         (ConfigError, "201 moments were named", [f"{n:024x}" for n in range(201)], "a.zip"),
-        (ConfigError, "is there already", some, "taken.zip"),
+        (ConfigError, r"is there already; .*force=True\)", some, "taken.zip"),
         (ConfigError, "end its name in .zip", some, "a.mp4"),
         (ConfigError, "there is no folder", some, "none/a.zip"),
         (DataError, "none of these moments can be cut out; of the first", gone, "a.zip"),

@@ -25,7 +25,7 @@ from reeltune.search.pictures import pictures
 from reeltune.search.query import matches_well, may_match
 from reeltune.search.times import clock
 from reeltune.storage.atomic_file import replacing
-from reeltune.storage.outputs import require_file
+from reeltune.storage.outputs import require_new_file
 
 KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}  # Pillow's names
 PER_ROW = 4
@@ -76,9 +76,7 @@ def require_place(out: Path) -> None:
         raise ConfigError(
             f"{out} does not say what a sheet is to be; end its name in {', '.join(KINDS)}"
         )
-    require_file(out)
-    if not out.parent.is_dir():
-        raise ConfigError(f"there is no folder {out.parent}; make it, or give another place")
+    require_new_file(out, force=True)
 
 
 def _part(answer: Answer, seen: Mapping[str, np.ndarray]) -> Image.Image:

@@ -18,7 +18,7 @@ from reeltune.media._wire import WireError
 from reeltune.media.decoder import Decoder
 from reeltune.media.limits import Limits
 from reeltune.storage.atomic_file import replacing
-from reeltune.storage.outputs import require_file
+from reeltune.storage.outputs import require_new_file
 
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}  # FFmpeg's names
 
@@ -97,13 +97,9 @@ def require_span(start: float, end: float, limits: Limits = Limits()) -> None:
 def require_place(video: Path, out: Path, force: bool) -> None:
     """Raise ConfigError unless a clip of a video can be written to `out`."""
     _format_of(out)
-    require_file(out)
-    if os.path.lexists(out) and not force:
-        raise ConfigError(f"{out} is there already; give another name, or --force to replace it")
+    require_new_file(out, force)
     if os.path.realpath(out) == os.path.realpath(video):
         raise ConfigError(f"{out} is the video itself; give the clip another name")
-    if not out.parent.is_dir():
-        raise ConfigError(f"there is no folder {out.parent}; make it, or give another place")
 
 
 def _format_of(out: Path) -> str:

@@ -17,7 +17,7 @@ from reeltune.errors import ConfigError
 from reeltune.records import PARTS, Part
 from reeltune.search.marks import Kept, Mark, placed
 from reeltune.storage.atomic_file import write_atomically
-from reeltune.storage.outputs import require_file
+from reeltune.storage.outputs import require_new_file
 from reeltune.storage.place import Place
 
 COLUMNS = ("path", "caption", "start", "end", "split", "label")
@@ -110,11 +110,7 @@ def require_place(out: Path, force: bool) -> None:
     captions that a person wrote, unless `force` says so."""
     if out.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{out} is none of {', '.join(SUFFIXES)}; name a file of captions so")
-    require_file(out)
-    if os.path.lexists(out) and not force:
-        raise ConfigError(f"{out} is there already; give another name, or --force to replace it")
-    if not out.parent.is_dir():
-        raise ConfigError(f"there is no folder {out.parent}; make it, or give another place")
+    require_new_file(out, force)
 
 
 def captions_of(folder: Place, kept: Kept) -> MarkCaptions:

@@ -18,7 +18,7 @@ from reeltune.search.moments import moments_by_id
 from reeltune.search.store.dataset import Table
 from reeltune.storage.atomic_file import replacing
 from reeltune.storage.fetched import is_in_store, on_disk
-from reeltune.storage.outputs import require_file
+from reeltune.storage.outputs import require_new_file
 from reeltune.storage.place import Place
 
 LONGEST = 16 << 20  # bytes of a list that is read
@@ -43,13 +43,9 @@ def missing(id: str) -> str:
 
 def require_zip(out: Path, force: bool) -> None:
     """Raise ConfigError unless a zip can be written to `out`."""
-    require_file(out)
     if out.suffix.lower() != ".zip":
         raise ConfigError(f"{out} is to be a zip; end its name in .zip")
-    if out.exists() and not force:
-        raise ConfigError(f"{out} is there already; give another name, or force=True")
-    if not out.parent.is_dir():
-        raise ConfigError(f"there is no folder {out.parent}; make it, or give another place")
+    require_new_file(out, force)
 
 
 def save_clips(

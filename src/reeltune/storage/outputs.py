@@ -56,6 +56,19 @@ def require_file(out: Path) -> None:
     require_folder(out.parent)
 
 
+def require_new_file(out: Path, force: bool) -> None:
+    """Raise ConfigError as `require_file` does, and also if the folder of `out` is not there, or if
+    anything is in the place of `out`, unless `force` says that it may be replaced."""
+    require_file(out)
+    if os.path.lexists(out) and not force:
+        raise ConfigError(
+            f"{out} is there already; give another name, or --force to replace it (in Python, "
+            "force=True)"
+        )
+    if not out.parent.is_dir():
+        raise ConfigError(f"there is no folder {out.parent}; make it, or give another place")
+
+
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
     """A folder to write into that becomes `out` at the end; an error, or Ctrl-C, leaves nothing.
