@@ -78,3 +78,8 @@ def in_short(error: BaseException) -> str:
         return os.strerror(errno.ENOENT)
     lines = (line.strip() for line in str(error).splitlines())
     return next(filter(None, lines), type(error).__name__)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with what it counts, for a message: `1 file`, `2 files` or `1,000 files`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"

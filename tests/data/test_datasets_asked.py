@@ -156,7 +156,7 @@ def test_msvd_questions_without_an_answer_are_counted(tmp_path: Path) -> None:
         config.read("test")
     told[0]["video_id"] = 1
     path.write_text(json.dumps(told))
-    with pytest.raises(DataError, match="1 of the videos of train are in test too"):
+    with pytest.raises(DataError, match="train and test share 1 video, first"):
         config.read("test")
     path.write_text(json.dumps([{"video_id": 3, "question": "why?"}]))
     with pytest.raises(DataError, match=r"every question of this split .* is without an answer"):
@@ -232,7 +232,7 @@ def test_mosi_counts_what_is_absent_and_what_has_no_label(tmp_path: Path) -> Non
     )
     assert said(config.read("test")) == ["1 video (not in the folder features): 1DmNV9C1hbY_7"]
     path.write_text(right.replace(",1.4,", ",,"))
-    with pytest.raises(DataError, match="features of none of the 1 spans of test that have text"):
+    with pytest.raises(DataError, match="features of none of the 1 span of test that have text"):
         config.read("test")
     path.write_text(right.replace("1.4", "4.4"))
     with pytest.raises(DataError, match=r"label\.csv, line 4, label: .*less than or equal to 3"):
@@ -241,7 +241,7 @@ def test_mosi_counts_what_is_absent_and_what_has_no_label(tmp_path: Path) -> Non
     with pytest.raises(DataError, match=r"line 5: 03bSnISJMiM_0 is there a second time"):
         config.read("test")
     path.write_text(right.replace("0h-zjBukYpk", "03bSnISJMiM"))
-    with pytest.raises(DataError, match="1 of the videos of train are in val too"):
+    with pytest.raises(DataError, match="train and val share 1 video, first"):
         config.read("test")
 
 

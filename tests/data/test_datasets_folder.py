@@ -102,7 +102,7 @@ def test_the_nearest_file_is_named_where_a_name_is_not_there(tmp_path: Path, nam
     near = f"the nearest to {name} is beach/children.mp4"
     files = ("beach/children.mp4", "cat.mov")
     given = written(tmp_path, "path,caption,split", f"{name},a toy,test", videos=files)
-    with refused(f"holds none of the 1 videos ... (looked for {name}, where {near})"):
+    with refused(f"holds none of the 1 video ... (looked for {name}, where {near})"):
         given.read("test")
     split = written(
         tmp_path, "path,caption,split", f"{name},a,test", "cat.mov,b,test", f"{name},c,test"
@@ -241,13 +241,15 @@ def test_a_broken_line_of_json_is_named(tmp_path: Path) -> None:
 
 def test_a_video_in_two_splits_is_refused(tmp_path: Path) -> None:
     lines = ["path,caption,split", "a.mp4,a toy,train", "a.mp4,a box,test"]
-    with refused("captions.csv: 1 of the videos of train are in test too, first a.mp4; what is"):
+    with refused("captions.csv: train and test share 1 video, first a.mp4; what is"):
         written(tmp_path, *lines, videos=("a.mp4",)).read("train")
 
 
 def test_a_split_for_some_lines_only_is_refused(tmp_path: Path) -> None:
     lines = ["path,caption,split", "a.mp4,a toy,train", "b.mp4,a box,"]
-    with refused("captions.csv: 1 of 2 lines have no split, first that of b.mp4; give train, val"):
+    with refused(
+        "captions.csv: no split is given in 1 of 2 lines, first that of b.mp4; give train, val"
+    ):
         written(tmp_path, *lines).read("train")
 
 
@@ -257,7 +259,7 @@ def test_a_split_without_lines_or_videos_is_refused(tmp_path: Path) -> None:
         NoSplitError, match=r"captions\.csv has no line whose split is val; give some"
     ):
         config.read("val")
-    with refused("holds none of the 1 videos that ...captions.csv names for train (looked for a"):
+    with refused("holds none of the 1 video that ...captions.csv names for train (looked for a"):
         config.read("train")
 
 

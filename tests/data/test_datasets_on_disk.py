@@ -68,9 +68,7 @@ def test_missing_and_extra_videos_are_named(tmp_path: Path) -> None:
 def test_without_any_video_it_is_said_what_was_looked_for(tmp_path: Path) -> None:
     config = msrvtt.Config.tiny(tmp_path)
     (tmp_path / "videos/all/video7010.mp4").unlink()
-    with refused(
-        "videos and ... none of the 1 videos ... video7010 ... `reeltune datasets msrvtt`"
-    ):
+    with refused("videos and ... none of the 1 video ... video7010 ... `reeltune datasets msrvtt`"):
         config.read("test")
 
 
@@ -163,7 +161,7 @@ def test_a_clip_of_lsmdc_may_have_several_sentences_but_not_in_two_splits(tmp_pa
     path.write_text(path.read_text() + path.read_text().replace("hips", "knees"))
     assert (config.read("train").captions, config.read("test").captions) == ("multiple", "single")
     (tmp_path / lsmdc.FILES["val"]).write_text(path.read_text())
-    with refused("1 of the videos of train are in val too, first 1001_Flight_00.23.23.000"):
+    with refused("train and val share 1 video, first 1001_Flight_00.23.23.000"):
         config.read("test")
 
 
@@ -179,7 +177,7 @@ def test_msrvtt_needs_a_caption_of_every_video_it_lists(tmp_path: Path) -> None:
     config = msrvtt.Config.tiny(tmp_path)
     (tmp_path / "MSRVTT_train.9k.csv").write_text("video_id\nvideo0\nvideo1\nvideo2\n")
     with refused(
-        "1 of 2 videos of this split have no caption in MSRVTT_data.json ... first video2"
+        "no caption of 1 of 2 videos of this split is in MSRVTT_data.json ... first video2"
     ):
         config.read("train")
 
@@ -187,7 +185,7 @@ def test_msrvtt_needs_a_caption_of_every_video_it_lists(tmp_path: Path) -> None:
 def test_msrvtt_never_trains_on_a_test_video(tmp_path: Path) -> None:
     config = msrvtt.Config.tiny(tmp_path)
     (tmp_path / "MSRVTT_train.9k.csv").write_text("video_id\nvideo0\nvideo7010\n")
-    with refused("1 of the videos of train are in test too, first video7010; what is learned"):
+    with refused("train and test share 1 video, first video7010; what is learned"):
         config.read("train")
 
 
@@ -216,7 +214,7 @@ def test_without_hold_out_there_is_no_val(tmp_path: Path) -> None:
     with pytest.raises(NoSplitError, match=r"no val split; --set options\.hold_out=500"):
         config.read("val")
     with pytest.raises(
-        ConfigError, match=r"hold_out is 2, but there are 2 .*--set options\.hold_out=1"
+        ConfigError, match=r"hold_out is 2 of 2 training videos; .*--set options\.hold_out=1"
     ):
         config.model_copy(update={"hold_out": 2}).read("train")
 
@@ -233,7 +231,7 @@ def test_msvd_reads_lists_and_descriptions_but_no_pickle(tmp_path: Path) -> None
     path.write_text("# by the University of Texas\n\nzzit5b_-ukg_5_20 A man eats.\nother A dog.\n")
     assert [pair.caption for pair in config.read("test").pairs] == ["A man eats."]
     path.write_text("other A dog.\n")
-    with refused("AllVideoDescriptions.txt has no caption of 1 of the 1 listed clips, first zzit5"):
+    with refused("AllVideoDescriptions.txt has no caption of 1 of the 1 listed clip, first zzit5"):
         config.read("test")
     path.write_text("zzit5b_-ukg_5_20\n")
     with refused("line 1: got 'zzit5b_-ukg_5_20', ... a space ... take AllVideoDesc"):

@@ -74,10 +74,10 @@ def test_videos_without_features_are_missing_and_others_extra(tmp_path: Path) ->
     assert (entry.names, entry.missing) == (("video9",), True)
     assert entry.reason == "not in the folder made-up"
     path.write_text("video9#0 a toy\n")
-    with pytest.raises(DataError, match=r"none of the 1 videos of train \(looked for video9\).*'"):
+    with pytest.raises(DataError, match=r"none of the 1 video of train \(looked for video9\).*'"):
         config.read("train")
     path.write_text("video1#0 a toy\n")
-    with pytest.raises(DataError, match=r"1 of the videos of train are in val too, first video1"):
+    with pytest.raises(DataError, match=r"train and val share 1 video, first video1"):
         config.read("train")
 
 

@@ -114,7 +114,7 @@ def test_clips_without_features_are_missing(tmp_path: Path) -> None:
     assert entry.names == tuple(f"GLd3aX16zBg#{n}" for n in range(3))
     (folder / "youcookii_train.csv").write_text("video_id,feature_file\nxHr8X2Wpmno,x\n")
     (folder / "youcookii_val.csv").write_text("video_id,feature_file\nGLd3aX16zBg,GLd\n")
-    with pytest.raises(DataError, match=r"features of none of the 1 videos of test .*for GLd\)"):
+    with pytest.raises(DataError, match=r"features of none of the 1 video of test .*for GLd\)"):
         Config(folder=folder).read("test")
 
 
@@ -138,9 +138,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         config.read("test")
     (config.folder / DATA).write_text("{}")
     (config.folder / "elsewhere").rename(config.folder / "features")
-    with pytest.raises(
-        DataError, match=r"no steps of 1 of the 1 videos of test, first xHr8X2Wpmno"
-    ):
+    with pytest.raises(DataError, match=r"no steps of 1 of the 1 video of test, first xHr8X2Wpmno"):
         config.read("test")
     (config.folder / DATA).unlink()
     with pytest.raises(DataError, match=r"hold no youcookii_data\.json or youcookii_annotations"):
@@ -155,7 +153,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_video_in_both_lists_is_refused(tmp_path: Path) -> None:
     config = converted(tmp_path / "release")
     (config.folder / "youcookii_val.csv").write_text("video_id,feature_file\n-4B6j3gYkvr,x\n")
-    with pytest.raises(DataError, match=r"1 of the videos of train are in test too, first -4B6j3g"):
+    with pytest.raises(DataError, match=r"train and test share 1 video, first -4B6j3g"):
         config.read("test")
 
 

@@ -159,9 +159,11 @@ def test_empty_captions_score_nothing_and_break_nothing() -> None:
 def test_odd_clips_are_named() -> None:
     with pytest.raises(DataError, match=r"no caption to score"):
         caption_report({}, {})
-    with pytest.raises(DataError, match=r"2 clips, such as 'x', have a caption or references"):
+    with pytest.raises(
+        DataError, match=r"a caption or references and not both: 2, such as 'x'; give"
+    ):
         caption_report({"x": "a"}, {"y": ["a"]})
-    with pytest.raises(DataError, match=r"1 clips, such as 'x', have no reference"):
+    with pytest.raises(DataError, match=r"clips without a reference: 1, such as 'x'; leave"):
         caption_report({"x": "a"}, {"x": []})
 
 

@@ -108,7 +108,7 @@ def test_errors_and_correlations_are_shown_with_three_decimals() -> None:
 
 def test_equal_ratings_have_no_correlation_and_ratings_of_other_items_are_refused() -> None:
     assert report([1.0] * 8, ratings(0, 8)[1]).sentiment["Corr"] == 0
-    with pytest.raises(DataError, match="8 ratings are not those of the 1 items"):
+    with pytest.raises(DataError, match="the ratings, 8, are not those of the 1 item;"):
         SentimentReport(
             sentiment={},
             intervals={},

@@ -308,7 +308,7 @@ def test_what_cannot_be_stored_is_refused(tmp_path: Path) -> None:
             ("w", rows[:0], None, r"shape \(0, 3\).*one row or more of width 3"),
             ("w", rows * np.nan, None, r"of w are not finite numbers in float16; leave"),
             ("w", rows * 1e6, None, r"not finite numbers in float16; leave.*or store float32"),
-            ("w", rows, [0.0], r"w has 2 features and 1 edges; give the time at .* last one ends"),
+            ("w", rows, [0.0], r"w has 2 features and 1 edge; give the time at .* last one ends"),
             ("w", rows, [0.0, 2.0, 1.0], r"the times of w do not ascend; leave this video out"),
         ]:
             with np.errstate(over="ignore"), pytest.raises(DataError, match=message):
@@ -365,7 +365,7 @@ def test_files_that_do_not_fit_each_other_are_named(tmp_path: Path) -> None:
     folder = store(tmp_path / "f")
     index = (folder / "index.json").read_text()
     (folder / "index.json").write_text(index.replace('"first":4', '"first":5'))
-    with pytest.raises(DataError, match=r"'dog_2' has 1 rows from 5 .*begin at 4.*again"):
+    with pytest.raises(DataError, match=r"'dog_2' has 1 row from 5 .*begin at 4.*again"):
         Features(folder)
     (folder / "index.json").write_text(index.replace('"width":3', '"width":4'))
     with pytest.raises(DataError, match=r"tells of 12 x 4 features, and there are 12 x 3"):

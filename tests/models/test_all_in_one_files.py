@@ -172,7 +172,7 @@ def test_training_begins_with_a_converted_folder_and_says_what_does_not(tmp_path
     asked = settings(pretrained=folder, task="open-ended", frames=5).start(material)
     assert asked.said == (
         "vqa_classifier begins with random weights",
-        "3 rows of the table of times are taken, and 2 begin as zeros",
+        "taken of the table of times: 3 rows; 2 begin as zeros",
     )
     asked.model.save_pretrained(tmp_path / "up")
     other = settings(pretrained=tmp_path / "up", task="open-ended", answers=("down",), frames=5)

@@ -113,7 +113,7 @@ def test_tables_are_stretched_to_the_nearest_row() -> None:
 
 def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     path = released(tmp_path, "retrieval")
-    with pytest.raises(CheckpointError, match=r"weights of another shape than the model"):
+    with pytest.raises(CheckpointError, match=r"has 4 weights of another shape than the model"):
         convert(path, tmp_path / "ours", settings(dim=12))
     weights = torch.load(path, weights_only=True)
     write(path, {**weights, "text_encoder.cls.predictions.decoder.bias": torch.ones(words())})
@@ -123,7 +123,9 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"no key of ALPRO \(its first is 'other'\); give"):
         convert(path, tmp_path / "ours", settings())
     ragged = {**weights, PLACES: torch.zeros(1, 4, WIDTH)}
-    with pytest.raises(CheckpointError, match=r"weights of another shape .*pos_embed \(1, 4, 8\)"):
+    with pytest.raises(
+        CheckpointError, match=r"has 1 weight of another shape .*pos_embed \(1, 4, 8\)"
+    ):
         convert(write(path, ragged), tmp_path / "ours", settings())
 
 

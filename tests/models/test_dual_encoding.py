@@ -386,7 +386,7 @@ def test_folders_that_are_not_whole_are_told(tmp_path: Path) -> None:
         load(tmp_path)
     (tmp_path / "config.yaml").write_text(card)
     (tmp_path / "vocabulary.json").write_text('{"letters": "ascii", "words": ["a"]}')
-    with pytest.raises(CheckpointError, match=r"has 1 words.*says 11"):
+    with pytest.raises(CheckpointError, match=r"has 1 word,.*says 11"):
         load(tmp_path)
     (tmp_path / "vocabulary.json").write_text('{"a": 1}')
     with pytest.raises(

@@ -112,7 +112,7 @@ def test_word_vector_folders_that_are_not_whole_are_told(tmp_path: Path) -> None
     with pytest.raises(DataError, match=r"says 3 x 3, id\.txt has 2 words.*36 bytes.*36 were"):
         embedding_from(tmp_path, words, source)
     word_vectors(tmp_path, "b c d", 3)
-    with pytest.raises(DataError, match=r"vector for none of the 1 words"):
+    with pytest.raises(DataError, match=r"vector for none of the 1 word"):
         embedding_from(tmp_path, words, source)
     (tmp_path / "shape.txt").write_text("three")
     with pytest.raises(DataError, match=r"no word vectors"):

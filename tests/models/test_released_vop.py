@@ -194,7 +194,8 @@ def test_what_does_not_fit_is_named(base: clip.Clip, tmp_path: Path) -> None:
     name = "clip.ln_final.weight"
     save(path, {**state, name: state[name] + 1, "text_encoder.ln_final.weight": state[name] + 1})
     with pytest.raises(
-        CheckpointError, match=r"another CLIP than --base .*: 1 weights differ, such as text_model"
+        CheckpointError,
+        match=r"another CLIP than --base .*, which differs in 1 weight, such as text_model",
     ):
         convert(path, base.name, PREFIX)
     save(path, {**state, "text_encoder.ln_final.weight": state[name] + 1})

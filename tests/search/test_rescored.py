@@ -283,7 +283,7 @@ def test_a_broken_rest_is_found_and_mended(made: Path) -> None:
     lance.write_dataset(broken, str(made / _table.NAME), mode="overwrite")
     (fault,) = verify(made).faults
     assert "has vectors whose rest is not finite" in fault
-    assert repair(made) == ["took out 1 of 3 files, which are at fault; index them again"]
+    assert repair(made) == ["took out what is at fault, 1 of 3 files; index it again"]
     assert verify(made).faults == []
 
 

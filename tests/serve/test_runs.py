@@ -142,7 +142,7 @@ def test_what_is_broken_is_said_and_the_rest_is_shown(client: httpx.Client) -> N
     found = run(client, "broken")
     assert (found["state"], found["steps"], found["last"]) == ("finished", 5, {"step": 6, "?": 3})
     log, report, recipe = found["problems"]
-    assert log == "log.jsonl: 1 lines are none of a log, and are passed over"
+    assert log == "log.jsonl: passed over 1 line that cannot be read"
     assert report.startswith("metrics.json: not a retrieval report")
     assert recipe.startswith("recipe.yaml is no recipe that this version reads")
     cut = "log.jsonl: the last line is half a line, and is passed over"
@@ -192,7 +192,10 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(client: httpx.Client
     unfit = client.get(f"/api/runs/{unfit}/against/{unfit}")
     assert unfit.status_code == 409
     assert "do not fit the" in unfit.json()["error"]
-    for chosen, said in (([good], "1 runs are chosen"), ([good, "0"], "there is no run 0")):
+    for chosen, said in (
+        ([good], "runs that are chosen: 1; choose two"),
+        ([good, "0"], "there is no run 0"),
+    ):
         assert said in client.get("/runs/compare", params={"run": chosen}).text
 
 

@@ -144,7 +144,7 @@ def test_means_over_items_of_one_video_are_drawn_together() -> None:
 def test_reports_of_means_that_do_not_fit_are_refused() -> None:
     found = judged()
     assert isinstance(found, MeansReport)
-    with pytest.raises(DataError, match=r"the shares of accuracy are not those of the 1 items"):
+    with pytest.raises(DataError, match=r"the shares of accuracy are not those of the 1 item;"):
         replace(found, items={"clip0": "clip0"})
     with pytest.raises(DataError, match=r"the shares of the figures are not those of the 8 items"):
         replace(found, means={})

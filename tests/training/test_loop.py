@@ -344,7 +344,8 @@ def test_more_accumulated_batches_than_an_epoch_has_are_refused(
     reader: FrameReader, pairs: tuple[Pair, ...], tmp_path: Path
 ) -> None:
     message = (
-        r"an epoch has 6 batches, fewer than the 7 of one step; lower --set training\.accumulate or"
+        r"an epoch has too few batches for a step, 6 where it takes 7; lower "
+        r"--set training\.accumulate or"
     )
     with pytest.raises(DataError, match=message):
         train(Small(settings={"accumulate": 7}).run(reader, pairs, tmp_path))

@@ -105,8 +105,8 @@ def test_splits_of_another_size_are_said(tmp_path: Path) -> None:
     options = msrvtt.Config.tiny(tmp_path)
     splits = {"train": options.read("train"), "val": None, "test": options.read("test")}
     assert sizes_differ(options, splits) == (
-        "train has 1 videos, the benchmark 8,999",
-        "test has 1 videos, the benchmark 1,000",
+        "train has 1 video, the benchmark 8,999",
+        "test has 1 video, the benchmark 1,000",
     )
 
 

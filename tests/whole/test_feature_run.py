@@ -309,7 +309,7 @@ def test_without_encoder_and_folder_both_remedies_are_named(splits: list[Split])
 
 def test_videos_of_one_name_are_refused(splits: list[Split], tmp_path: Path) -> None:
     paths = [str(tmp_path / "a" / "one.mp4"), str(tmp_path / "b" / "one.mp4")]
-    with pytest.raises(DataError, match=r"2 videos have 1 names.*features\.folder=OUT"):
+    with pytest.raises(DataError, match=r"2 videos have 1 name,.*features\.folder=OUT"):
         source_of(recipe(), OPTIONS).make(paths, silent)
 
 

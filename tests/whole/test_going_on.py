@@ -219,7 +219,7 @@ def test_a_damaged_list_of_concepts_is_refused(tmp_path: Path) -> None:
     start_with(config, Vocabulary.stand_in(16), concept_names="abcde").save_pretrained(tmp_path)
     assert dual_encoding.load(tmp_path).concept_names == tuple("abcde")
     for text, message in (
-        ('["a"]', r"names 1 concepts, and config\.yaml says 5; take both from the same place"),
+        ('["a"]', r"names 1 concept, and config\.yaml says 5; take both from the same place"),
         ("{}", r"concepts\.json is not a list of names; take it from where"),
         ("[", r"concepts\.json cannot be read as JSON .*; take it from where"),
     ):

@@ -16,7 +16,8 @@ from rich.progress import (
 )
 
 from reeltune.cli.loudness import is_shown
-from reeltune.cli.terminal import console, counted, is_terminal, say, shown
+from reeltune.cli.terminal import console, is_terminal, say, shown
+from reeltune.errors import counted
 
 EVERY = 10.0  # s between lines
 OPENING = "opening the model"

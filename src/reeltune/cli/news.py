@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from reeltune.cli.terminal import counted, say, say_raw
+from reeltune.cli.terminal import say, say_raw
+from reeltune.errors import counted
 from reeltune.search.report import Report
 from reeltune.search.watching import Missing, News, Trouble
 from reeltune.storage.place import Place

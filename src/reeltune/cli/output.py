@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from reeltune.cli.shown_hits import clock, show_hits
-from reeltune.cli.terminal import counted, is_terminal, say, say_row, show, shown
+from reeltune.cli.terminal import is_terminal, say, say_row, show, shown
+from reeltune.errors import counted
 from reeltune.evaluation.remarks import remarks_of
 from reeltune.media.cut import Clip
 from reeltune.media.files import said_of
@@ -133,7 +134,9 @@ def show_reindexed(done: "Reindexed") -> None:
     else:
         say(f"{done.library}: {made}; reeltune library undo {done.library} goes back")
     if done.captions_lost:
-        say(f"{done.captions_lost} captions fit no moment of the new model; write them again")
+        say(
+            f"captions that fit no moment of the new model: {done.captions_lost}; write these again"
+        )
 
 
 def show_passed_over(passed_over: Sequence[LeftOut]) -> None:

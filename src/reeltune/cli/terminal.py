@@ -37,11 +37,6 @@ def shown(text: object, isolate: bool = True) -> str:
     return _isolated(line) if isolate else line
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with what it counts, as `1 file` or `2 files`."""
-    return f"{number} {noun}{'s' * (number != 1)}"
-
-
 def say(*parts: Part, err: bool = False) -> None:
     """Print one line, which ends where the parts end; `err` is for the error stream."""
     texts = [(part, "") if isinstance(part, str) else part for part in parts]

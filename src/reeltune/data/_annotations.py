@@ -13,7 +13,7 @@ from typing import Annotated, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from reeltune.data._table import SEPARATORS, Table, read_table
-from reeltune.errors import DataError
+from reeltune.errors import DataError, counted
 from reeltune.storage.text_file import read_text
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -160,7 +160,7 @@ def _row(
     surplus = [value for value in values[len(columns) :] if value.strip()]
     if surplus:
         raise DataError(
-            f"{place}, has {len(surplus)} cell{'s' * (len(surplus) != 1)} more than the "
+            f"{place}, has {counted(len(surplus), 'cell')} more than the "
             f"{len(columns)} wanted ({surplus[0]!r:.60} is too many); put a text that holds the "
             "separator in double quotes, or name the column it is in "
             f"(`reeltune datasets {dataset}` describes the file)"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from reeltune.data._nearest import hint
-from reeltune.errors import DataError, in_short
+from reeltune.errors import DataError, counted, in_short
 from reeltune.media.names import SUFFIXES, stem
 from reeltune.types import Caption, LeftOut, Pair, Split, collect_left_out
 
@@ -120,10 +120,10 @@ class Videos:
 
     def _none_of(self, wanted: list[str], unnamed: Collection[str]) -> str:
         return (
-            f"{self.folder} and the folders in it hold none of the {len(wanted)} videos of this "
-            f"split (looked for {', '.join(wanted[:3])} with any of {len(SUFFIXES)} suffixes such "
-            f"as .mp4, .avi, .webm{hint(wanted, sorted(unnamed))}); `reeltune datasets "
-            f"{self.dataset}` says where to get them and where to put them"
+            f"{self.folder} and the folders in it hold none of the {counted(len(wanted), 'video')} "
+            f"of this split (looked for {', '.join(wanted[:3])} with any of {len(SUFFIXES)} "
+            f"suffixes such as .mp4, .avi, .webm{hint(wanted, sorted(unnamed))}); `reeltune "
+            f"datasets {self.dataset}` says where to get them and where to put them"
         )
 
 

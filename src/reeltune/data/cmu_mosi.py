@@ -13,7 +13,7 @@ from reeltune.data._videos import left_out
 from reeltune.data.splits.by_place import refuse_leak
 from reeltune.data.splits.part import PARTS, Part, split_named
 from reeltune.data.splits.published import Size, Sizes, sizes
-from reeltune.errors import DataError
+from reeltune.errors import DataError, counted
 from reeltune.features.index import Making
 from reeltune.features.store import Features
 from reeltune.features.writer import FeatureWriter
@@ -103,9 +103,10 @@ class Config(BaseModel):
         )
         if not pairs:
             raise DataError(
-                f"{features.folder} has features of none of the {len(asked)} spans of {split} that "
-                f"have text and label (looked for {', '.join(s.name for s in asked[:3])}); its "
-                f"spans are called such as {features.videos[0]!r} (`reeltune datasets {NAME}`)"
+                f"{features.folder} has features of none of the {counted(len(asked), 'span')} of "
+                f"{split} that have text and label (looked for "
+                f"{', '.join(s.name for s in asked[:3])}); its spans are called such as "
+                f"{features.videos[0]!r} (`reeltune datasets {NAME}`)"
             )
         absent = [span.name for span in asked if span.name not in features]
         unnamed = set(features.videos) - {span.name for span in spans}

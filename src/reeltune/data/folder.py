@@ -22,7 +22,7 @@ from reeltune.data._table import READ_COMMA
 from reeltune.data._videos import is_video, left_out, one_caption_each, write_empty
 from reeltune.data.splits.by_place import refuse_leak, split_by_place
 from reeltune.data.splits.part import PARTS, Part, split_named
-from reeltune.errors import DataError, NoSplitError
+from reeltune.errors import DataError, NoSplitError, counted
 from reeltune.settings.existing import ExistingPath
 from reeltune.types import Caption, LeftOut, Pair, Split, collect_left_out
 
@@ -240,8 +240,9 @@ def _parts(
     without = [name for name, line in lines if not line.split]
     if without:
         raise DataError(
-            f"{source}: {len(without)} of {len(lines)} lines have no split, first that of "
-            f"{without[0]}; give train, val or test in all lines, or leave the column out"
+            f"{source}: no split is given in {len(without)} of {counted(len(lines), 'line')}, "
+            f"first that of {without[0]}; give train, val or test in all lines, or leave the "
+            "column out"
         )
     listed = {part: {name for name, line in lines if line.split == part} for part in PARTS}
     refuse_leak(listed, str(source))
@@ -264,7 +265,7 @@ def _none_there(
     wanted: list[str], unnamed: list[str], split: str, source: Path, folder: Path
 ) -> str:
     return (
-        f"{folder} holds none of the {len(wanted)} videos that {source} names for {split} (looked "
-        f"for {', '.join(wanted[:3])}{hint(wanted, unnamed)}); `reeltune datasets folder` says how "
-        "paths are written"
+        f"{folder} holds none of the {counted(len(wanted), 'video')} that {source} names for "
+        f"{split} (looked for {', '.join(wanted[:3])}{hint(wanted, unnamed)}); `reeltune datasets "
+        "folder` says how paths are written"
     )

@@ -12,7 +12,7 @@ from reeltune.data._videos import left_out, one_caption_each
 from reeltune.data.splits.by_place import refuse_leak
 from reeltune.data.splits.part import PARTS, Part, split_named
 from reeltune.data.splits.published import Size, Sizes, sizes
-from reeltune.errors import DataError
+from reeltune.errors import DataError, counted
 from reeltune.features.official import write_official
 from reeltune.features.store import Features
 from reeltune.settings.existing import ExistingPath
@@ -105,8 +105,8 @@ class Config(BaseModel):
         )
         if not pairs:
             raise DataError(
-                f"{features.folder} has features of none of the {len(wanted)} videos of {split} "
-                f"(looked for {', '.join([*wanted][:3])}); its videos are called such as "
+                f"{features.folder} has features of none of the {counted(len(wanted), 'video')} of "
+                f"{split} (looked for {', '.join([*wanted][:3])}); its videos are called such as "
                 f"{features.videos[0]!r}, so take captions and features of one collection"
             )
         absent = [video for video in wanted if video not in features]

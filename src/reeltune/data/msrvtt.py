@@ -18,7 +18,7 @@ from reeltune.data._videos import Videos, list_videos, write_empty
 from reeltune.data.splits.by_place import refuse_leak, take_split
 from reeltune.data.splits.part import Part, split_named
 from reeltune.data.splits.published import Size, Sizes, held_out, sizes
-from reeltune.errors import DataError
+from reeltune.errors import DataError, counted
 from reeltune.features.store import Features
 from reeltune.settings.existing import ExistingPath
 from reeltune.types import Caption, Split
@@ -219,8 +219,8 @@ def _of(captions: list[Caption], chosen: set[str], folder: Path) -> list[Caption
     without = sorted(chosen - {caption.video for caption in kept})
     if without:
         raise DataError(
-            f"{folder}: {len(without)} of {len(chosen)} videos of this split have no caption in "
-            f"{BOTH} or in {' and '.join(OFFICIAL)}, first {without[0]}; "
+            f"{folder}: no caption of {len(without)} of {counted(len(chosen), 'video')} of this "
+            f"split is in {BOTH} or in {' and '.join(OFFICIAL)}, first {without[0]}; "
             "`reeltune datasets msrvtt` says where to get them"
         )
     return kept

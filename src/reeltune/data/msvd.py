@@ -11,7 +11,7 @@ from reeltune.data._videos import list_videos, write_empty
 from reeltune.data.splits.by_place import refuse_leak
 from reeltune.data.splits.part import PARTS, Part, split_named
 from reeltune.data.splits.published import Size, Sizes, sizes
-from reeltune.errors import DataError
+from reeltune.errors import DataError, counted
 from reeltune.settings.existing import ExistingPath
 from reeltune.types import Caption, Split
 
@@ -123,7 +123,8 @@ def _descriptions(folder: Path, chosen: Collection[str]) -> Iterator[Caption]:
     without = sorted(set(chosen) - {caption.video for caption in captions})
     if without:
         raise DataError(
-            f"{path} has no caption of {len(without)} of the {len(chosen)} listed clips, first "
-            f"{without[0]}; take the whole file from the official page (`reeltune datasets msvd`)"
+            f"{path} has no caption of {len(without)} of the "
+            f"{counted(len(chosen), 'listed clip')}, first {without[0]}; take the whole file from "
+            "the official page (`reeltune datasets msvd`)"
         )
     yield from captions

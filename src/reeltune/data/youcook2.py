@@ -13,7 +13,7 @@ from reeltune.data._videos import left_out
 from reeltune.data._youcook2 import DATA, LISTS, NAME, SILENT, Steps, listed_in, told_in
 from reeltune.data.splits.by_place import refuse_leak, take_split
 from reeltune.data.splits.part import Part, split_named
-from reeltune.errors import DataError
+from reeltune.errors import DataError, counted
 from reeltune.features.index import Making
 from reeltune.features.store import Features
 from reeltune.features.writer import FeatureWriter
@@ -77,17 +77,17 @@ class Config(BaseModel):
         untold = [video for video in chosen if video not in told]
         if untold:
             raise DataError(
-                f"{self.folder} tells no steps of {len(untold)} of the {len(chosen)} videos of "
-                f"{split}, first {untold[0]}; take lists and captions of one release "
-                f"(`reeltune datasets {NAME}`)"
+                f"{self.folder} tells no steps of {len(untold)} of the "
+                f"{counted(len(chosen), 'video')} of {split}, first {untold[0]}; take lists and "
+                f"captions of one release (`reeltune datasets {NAME}`)"
             )
         clips = [clip for v, name in chosen.items() for clip in _clips(v, told[v], features, name)]
         pairs = tuple(clip for clip in clips if clip.path.name in features)
         if not pairs:
             raise DataError(
-                f"{features.folder} has features of none of the {len(chosen)} videos of {split} "
-                f"(looked for {', '.join([*chosen.values()][:3])}); its videos are called such as "
-                f"{features.videos[0]!r} (`reeltune datasets {NAME}`)"
+                f"{features.folder} has features of none of the {counted(len(chosen), 'video')} of "
+                f"{split} (looked for {', '.join([*chosen.values()][:3])}); its videos are called "
+                f"such as {features.videos[0]!r} (`reeltune datasets {NAME}`)"
             )
         absent = [clip.video for clip in clips if clip.path.name not in features]
         left = left_out(absent, set(features.videos) - listed, features.folder)

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import ConfigDict
 from rich.table import Table
 
+from reeltune.errors import counted
 from reeltune.evaluation.bleu import ORDERS, bleus_of
 from reeltune.evaluation.bootstrap import bounds, resampled_means
 from reeltune.evaluation.captions import CaptionReport
@@ -81,8 +82,8 @@ class CaptioningReport:
         """One row a figure, with its 95 % interval."""
         card = self.protocol
         most = card.references[1]
-        title = f"{card.model} on {card.dataset} {card.split}: {card.clips} clips"
-        return figures_table(f"{title}, {most} references", self.scores, self.intervals)
+        title = f"{card.model} on {card.dataset} {card.split}: {counted(card.clips, 'clip')}"
+        return figures_table(f"{title}, {counted(most, 'reference')}", self.scores, self.intervals)
 
     def unlike(self, other: "CaptioningReport") -> dict[str, tuple[object, object]]:
         """Fields of the cards that differ."""

@@ -112,10 +112,10 @@ def _require_clips(found: Mapping[str, str], references: Mapping[str, Sequence[s
         raise DataError("there is no caption to score; give at least one")
     if odd := sorted(found.keys() ^ references.keys()):
         raise DataError(
-            f"{len(odd)} clips, such as {odd[0]!r}, have a caption or references and not both; "
-            "give the same clips on both sides"
+            f"clips that have a caption or references and not both: {len(odd)}, such as "
+            f"{odd[0]!r}; give the same clips on both sides"
         )
     if bare := sorted(clip for clip, texts in references.items() if not texts):
         raise DataError(
-            f"{len(bare)} clips, such as {bare[0]!r}, have no reference; leave them out"
+            f"clips without a reference: {len(bare)}, such as {bare[0]!r}; leave them out"
         )

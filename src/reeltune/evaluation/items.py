@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from pydantic import ConfigDict
 from rich.table import Table
 
+from reeltune.errors import counted
 from reeltune.evaluation.comparison import Comparison
 from reeltune.evaluation.left_out import BySplit, is_incomplete
 from reeltune.evaluation.protocols import (
@@ -107,7 +108,7 @@ class ItemsReport(ABC):
     def table(self) -> Table:
         """One row a figure, with its 95 % interval."""
         card = self.protocol
-        items, videos = _counted(len(self.items), "item"), _counted(self.videos, "video")
+        items, videos = counted(len(self.items), "item"), counted(self.videos, "video")
         title = f"{card.model} on {card.dataset} {card.split}: {items} of {videos}"
         return figures_table(title, self.values(), self.intervals)
 
@@ -166,7 +167,3 @@ def numbers_of(items: Mapping[str, str]) -> Int[np.ndarray, " I"]:
     """Number of the video of each item, as the items first name them."""
     numbers = {video: i for i, video in enumerate(dict.fromkeys(items.values()))}
     return np.array([numbers[video] for video in items.values()])
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"

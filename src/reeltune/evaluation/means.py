@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from pydantic import ConfigDict
 
-from reeltune.errors import DataError
+from reeltune.errors import DataError, counted
 from reeltune.evaluation.bootstrap import bounds, resampled_means, sums_by_group
 from reeltune.evaluation.comparison import Comparison, Difference, alone, between
 from reeltune.evaluation.items import ItemsCard, ItemsReport, numbers_of
@@ -32,7 +32,7 @@ class MeansReport(ItemsReport):
         if odd or self.means.keys() != self.shares.keys() or not self.items:
             raise DataError(
                 f"the shares of {', '.join(odd) or 'the figures'} are not those of the "
-                f"{len(self.items)} items; evaluate again"
+                f"{counted(len(self.items), 'item')}; evaluate again"
             )
 
     def values(self) -> dict[str, float]:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from reeltune.batches.loader import ClipReader
-from reeltune.errors import ConfigError
+from reeltune.errors import ConfigError, counted
 from reeltune.types import DualEncoder, Split
 
 
@@ -57,8 +57,8 @@ class Rerank:
         """Raise ConfigError where there are not as many videos as candidates are asked for."""
         if self.top > split.videos:
             raise ConfigError(
-                f"--rerank {self.top} asks for the best {self.top} of {split.videos:,} videos; "
-                f"give a number from 1 to {split.videos}"
+                f"--rerank {self.top} asks for the best {self.top} of "
+                f"{counted(split.videos, 'video')}; give a number from 1 to {split.videos}"
             )
 
 

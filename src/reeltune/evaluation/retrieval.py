@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from reeltune.errors import DataError
+from reeltune.errors import DataError, counted
 from reeltune.evaluation._margin import mean_margin
 from reeltune.evaluation._retrieval_report import Ranks, Report
 from reeltune.evaluation.bootstrap import (
@@ -149,7 +149,7 @@ def _columns(pairs: Sequence[Pair], gallery: Sequence[str]) -> Int[np.ndarray, "
     absent = sorted({pair.video for pair in pairs} - place.keys())
     if absent:
         raise DataError(
-            f"{len(absent)} videos of the split are not in the gallery, the first is "
+            f"the gallery lacks {counted(len(absent), 'video')} of the split, the first is "
             f"{absent[0]!r}; encode them, or leave out their captions and say so in the split"
         )
     return np.array([place[pair.video] for pair in pairs])

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from pydantic import ConfigDict
 
-from reeltune.errors import DataError
+from reeltune.errors import DataError, counted
 from reeltune.evaluation.bootstrap import DRAWS, bounds, times_drawn
 from reeltune.evaluation.comparison import Comparison, Difference, between
 from reeltune.evaluation.items import ItemsCard, ItemsReport, numbers_of
@@ -36,8 +36,8 @@ class SentimentReport(ItemsReport):
     def __post_init__(self) -> None:
         if self.ratings.keys() != self.items.keys() or not self.items:
             raise DataError(
-                f"{len(self.ratings)} ratings are not those of the {len(self.items)} items; "
-                "evaluate again"
+                f"the ratings, {len(self.ratings)}, are not those of the "
+                f"{counted(len(self.items), 'item')}; evaluate again"
             )
 
     def values(self) -> dict[str, float]:

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from reeltune.errors import ConfigError, DataError
+from reeltune.errors import ConfigError, DataError, counted
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.text_file import read_text
 from reeltune.types import Caption
@@ -67,8 +67,9 @@ class Concepts:
         """
         if video not in self._tags:
             raise DataError(
-                f"there are no tags of {video!r}, only of {len(self._tags)} other videos; take "
-                "tags from the captions of this split too"
+                f"there are no tags of {video!r}, only of "
+                f"{counted(len(self._tags), 'other video')}; take tags from the captions of this "
+                "split too"
             )
         tags = self._tags[video]
         known = {self._number[tag]: count for tag, count in tags.items() if tag in self._number}

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
-from reeltune.errors import DataError, in_short
+from reeltune.errors import DataError, counted, in_short
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.regular_file import read_bytes
 
@@ -88,10 +88,10 @@ def _require_rows_in_turn(index: Index, path: Path) -> None:
     for video, entry in sorted(index.videos.items(), key=lambda item: item[1].first):
         if entry.first != expected or not _has_edges_or_none(entry):
             raise DataError(
-                f"{path}: {video!r} has {entry.count} rows from {entry.first} and "
-                f"{len(entry.edges or ())} edges, but its rows should begin at {expected} with "
-                "ascending edges, one more than there are rows, or none; make the features again "
-                "with `reeltune features`"
+                f"{path}: {video!r} has {counted(entry.count, 'row')} from {entry.first} and "
+                f"{counted(len(entry.edges or ()), 'edge')}, but its rows should begin at "
+                f"{expected} with ascending edges, one more than there are rows, or none; make the "
+                "features again with `reeltune features`"
             )
         expected += entry.count
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from reeltune.errors import DataError, in_short
+from reeltune.errors import DataError, counted, in_short
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.regular_file import read_bytes
 from reeltune.storage.text_file import read_text
@@ -51,7 +51,7 @@ def read_rows(folder: Path, count: int) -> Rows:
     names = _text(folder / IDS).split()
     if len(names) != count:
         raise DataError(
-            f"{folder / IDS} names {len(names)} rows and {SHAPE} says {count}; "
+            f"{folder / IDS} names {counted(len(names), 'row')} and {SHAPE} says {count}; "
             "copy or unpack both files again"
         )
     number = {name: row for row, name in enumerate(names)}

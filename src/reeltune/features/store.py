@@ -9,7 +9,7 @@ from urllib.parse import quote
 import numpy as np
 from jaxtyping import Float, Int
 
-from reeltune.errors import DataError, in_short
+from reeltune.errors import DataError, counted, in_short
 from reeltune.features import official
 from reeltune.features.index import FILE_NAME, Journal, Making, read_index
 from reeltune.features.shown_rows import rows_of_clip
@@ -95,8 +95,9 @@ class Features:
             return self._rows[video]
         except KeyError:
             raise DataError(
-                f"{self.folder} has no features of {video!r}, only of {len(self._rows)} others "
-                f"such as {next(iter(self._rows), None)!r}; make them with `reeltune features`"
+                f"{self.folder} has no features of {video!r}, only of "
+                f"{counted(len(self._rows), 'other')} such as {next(iter(self._rows), None)!r}; "
+                "make them with `reeltune features`"
             ) from None
 
     def _open_official(self) -> None:
@@ -187,8 +188,8 @@ class FeatureReader:
         known = next(iter(self.features.videos), None)
         raise DataError(
             f"{self.features.folder} has no features of {pair.path} under any of "
-            f"{', '.join(names_of(pair))} (it has {len(self.features.videos)} videos such as "
-            f"{known!r}); make them with `reeltune features`"
+            f"{', '.join(names_of(pair))} (it has {counted(len(self.features.videos), 'video')} "
+            f"such as {known!r}); make them with `reeltune features`"
         )
 
 

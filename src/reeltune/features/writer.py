@@ -16,7 +16,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from jaxtyping import Float
 
-from reeltune.errors import DataError
+from reeltune.errors import DataError, counted
 from reeltune.features import official
 from reeltune.features.index import FILE_NAME, Entry, Index, Journal, Making, read_index
 from reeltune.features.store import DATA, Features
@@ -124,8 +124,9 @@ class FeatureWriter:
             )
         if edges is not None and len(edges) != len(features) + 1:
             raise DataError(
-                f"{video} has {len(features)} features and {len(edges)} edges; give the time at "
-                "which each begins, and that at which the last one ends"
+                f"{video} has {counted(len(features), 'feature')} and "
+                f"{counted(len(edges), 'edge')}; give the time at which each begins, and that at "
+                "which the last one ends"
             )
         if edges is not None and list(edges) != sorted(edges):
             raise DataError(f"the times of {video} do not ascend; leave this video out")

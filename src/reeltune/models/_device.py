@@ -2,7 +2,7 @@
 
 import torch
 
-from reeltune.errors import ConfigError
+from reeltune.errors import ConfigError, counted
 
 PRECISIONS = {
     "float32": torch.float32,
@@ -23,7 +23,8 @@ def device_named(name: str | None) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(
             f"device {name} was asked for, but torch {torch.__version__} sees "
-            f"{torch.cuda.device_count()} CUDA devices; use cpu, or install torch for CUDA"
+            f"{counted(torch.cuda.device_count(), 'CUDA device')}; use cpu, or install torch for "
+            "CUDA"
         )
     return device
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from reeltune.errors import CheckpointError
+from reeltune.errors import CheckpointError, counted
 from reeltune.models._pickled import read_pickled
 from reeltune.models.opening.weights import WEIGHTS, require_all_keys
 
@@ -167,8 +167,8 @@ def _require_shapes(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], p
     ]
     if wrong:
         raise CheckpointError(
-            f"{path} has {len(wrong)} weights of another shape than the model ({wrong[0]}); "
-            "give the sizes it was trained with"
+            f"{path} has {counted(len(wrong), 'weight')} of another shape than the model "
+            f"({wrong[0]}); give the sizes it was trained with"
         )
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.errors import CheckpointError, ConfigError, DataError, counted
 from reeltune.models._by_frames import ByFrames, unit
 from reeltune.models._device import device_named, precision_named
 from reeltune.models._family_inputs import RULES, seen
@@ -340,8 +340,9 @@ def require_whole(base: Clip) -> None:
     towers itself and would not merge them."""
     if base.merged:
         raise ConfigError(
-            f"{base.name} merges {base.merged} tokens of a frame in each layer, which is not read "
-            "by what reads its towers in a way of its own; give the CLIP that it was made of"
+            f"{base.name} merges {counted(base.merged, 'token')} of a frame in each layer, which "
+            "is not read by what reads its towers in a way of its own; give the CLIP that it was "
+            "made of"
         )
 
 

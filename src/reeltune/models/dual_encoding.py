@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, UInt8
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from reeltune.errors import CheckpointError, ConfigError, DataError
+from reeltune.errors import CheckpointError, ConfigError, DataError, counted
 from reeltune.models._beside import NO_PIXELS, beside_of, remedy
 from reeltune.models._device import device_named, precision_named
 from reeltune.models._dual_encoding._build import text_parts, video_tower, word_table
@@ -371,13 +371,13 @@ def load(folder: Path | None, device: str | None = None, dtype: str | None = Non
     words = Vocabulary.read(folder / FILE)
     if len(words) != config.words:
         raise CheckpointError(
-            f"{folder / FILE} has {len(words)} words, and {CARD} says {config.words}; "
+            f"{folder / FILE} has {counted(len(words), 'word')}, and {CARD} says {config.words}; "
             "take both from the same place"
         )
     names = read_concept_names(folder)
     if names and len(names) != config.concepts:
         raise CheckpointError(
-            f"{folder} names {len(names)} concepts, and {CARD} says {config.concepts}; "
+            f"{folder} names {counted(len(names), 'concept')}, and {CARD} says {config.concepts}; "
             "take both from the same place"
         )
     model = config.build(words)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from reeltune.batches.loader import Order
+from reeltune.errors import counted
 from reeltune.training.settings import Settings
 
 
@@ -16,12 +17,12 @@ class Amount:
 
     def said(self, settings: Settings) -> str:
         """A sentence on pairs, steps and epochs for whoever waits."""
-        of = "" if self.videos is None else f" of {self.videos:,} videos"
+        of = "" if self.videos is None else f" of {counted(self.videos, 'video')}"
         most = "at most " if settings.patience is not None else ""
         size = settings.batch * settings.accumulate
         return (
-            f"{self.pairs:,} pairs{of} an epoch, {most}{self.steps:,} steps of {size} in "
-            f"{settings.epochs} epoch{'s' * (settings.epochs != 1)}"
+            f"{counted(self.pairs, 'pair')}{of} an epoch, {most}{counted(self.steps, 'step')} of "
+            f"{size} in {counted(settings.epochs, 'epoch')}"
         )
 
 

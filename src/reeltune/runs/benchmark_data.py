@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from reeltune.data.splits.part import Part
 from reeltune.data.splits.published import Published
+from reeltune.errors import counted
 from reeltune.recipes.read import is_packaged, options_of
 from reeltune.recipes.recipe import Recipe
 from reeltune.types import Split
@@ -59,5 +60,5 @@ def sizes_differ(data: object, splits: Mapping[Part, Split | None]) -> tuple[str
             one.count for one in split.left_out if one.what == "video" and one.missing
         )
         if listed != size.videos:
-            found.append(f"{part} has {listed:,} videos, the benchmark {size.videos:,}")
+            found.append(f"{part} has {counted(listed, 'video')}, the benchmark {size.videos:,}")
     return tuple(found)

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 from filelock import FileLock
 
 from reeltune.data.splits.part import PARTS, Part
-from reeltune.errors import ConfigError, DataError
+from reeltune.errors import ConfigError, DataError, counted
 from reeltune.runs.clips import StoredClips
 from reeltune.runs.make_features import FeatureOptions, make_features, open_frame_encoder
 from reeltune.storage.cache import cache_folder
@@ -85,8 +85,8 @@ class ClipSource:
         names = {Path(path).stem for path in paths}
         if len(names) < len(paths):
             raise DataError(
-                f"{len(paths)} videos have {len(names)} names, so their features would be "
-                "confused; make them by `reeltune features FOLDER --out OUT`, and give "
+                f"{len(paths)} videos have {counted(len(names), 'name')}, so their features would "
+                "be confused; make them by `reeltune features FOLDER --out OUT`, and give "
                 "--set features.folder=OUT"
             )
         rule = str(FeatureOptions(every=self.every).sampling)

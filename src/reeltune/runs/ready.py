@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from reeltune.errors import ConfigError, DataError
+from reeltune.errors import ConfigError, DataError, counted
 from reeltune.evaluation.comparison import FEWEST
 from reeltune.meltr.melting import Melting
 from reeltune.models.opening.material import without_weights
@@ -117,7 +117,7 @@ def _why_it_hardly_chose(val: Split, reached: str, kept: str) -> Iterator[str]:
     `reached` its top, where words say which epoch is `kept`."""
     if val.videos < FEWEST:
         yield (
-            f"it has {val.videos} video{'s' * (val.videos != 1)}, and on fewer than {FEWEST} no "
+            f"it has {counted(val.videos, 'video')}, and on fewer than {FEWEST} no "
             "difference between epochs is beyond chance"
         )
     if reached:

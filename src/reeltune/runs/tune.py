@@ -10,7 +10,7 @@ import torch
 from reeltune.batches.loader import FrameReader
 from reeltune.data import folder as own_videos
 from reeltune.data.splits.part import read_if_any
-from reeltune.errors import ConfigError, DataError
+from reeltune.errors import ConfigError, DataError, counted
 from reeltune.evaluation.compare import compare
 from reeltune.evaluation.comparison import Comparison
 from reeltune.evaluation.protocols import Named, split_hash
@@ -61,7 +61,9 @@ class Tuning:
         """One sentence that claims no more than the held-out pairs show."""
         found = self.comparison.differences["t2v R@1"]
         videos = self.before.protocol.gallery
-        change = f"R@1 {found.a:.1f} before, {found.b:.1f} after, on {videos} held-out videos"
+        change = (
+            f"R@1 {found.a:.1f} before, {found.b:.1f} after, on {counted(videos, 'held-out video')}"
+        )
         between = f"95 % interval of the change {found.low:+.1f} to {found.high:+.1f}"
         if found.inside_noise:
             return f"no gain can be claimed: {change} ({between}); more captions may tell"
@@ -181,8 +183,8 @@ def settings_for(model: Any, split: Split, seed: int, validates: bool = True) ->
     videos = split.videos
     if videos < LEAST:
         raise DataError(
-            f"captions of {videos} videos are left to train on, and tuning needs {LEAST} or more "
-            "after a fifth is held out; caption more videos"
+            f"captions of {counted(videos, 'video')} are left to train on, and tuning needs "
+            f"{LEAST} or more after a fifth is held out; caption more videos"
         )
     batch = min(BATCH, videos)
     epochs = max(3, min(30, STEPS // max(videos // batch, 1)))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from reeltune.errors import in_short
+from reeltune.errors import counted, in_short
 from reeltune.search._known import Stored
 from reeltune.search._places import is_below, place_of, status_of
 from reeltune.search.report import Failed
@@ -64,7 +64,7 @@ def _doubts(root: str, absent: Sequence[Stored], files: int) -> dict[str, str]:
     if reason := _doubt(root):
         return {root: reason}
     if 2 * len(absent) > files:
-        return {root: f"lacks {len(absent)} of its {files} files"}
+        return {root: f"lacks {len(absent)} of its {counted(files, 'file')}"}
     folders = {
         str(parent)
         for one in absent

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reeltune.errors import ConfigError, LibraryError, NotInLibraryError, in_short
+from reeltune.errors import ConfigError, LibraryError, NotInLibraryError, counted, in_short
 from reeltune.media.files import Candidate
 from reeltune.media.paths import Paths, each_of
 from reeltune.search._known import Known
@@ -190,6 +190,6 @@ def _require_some(folder: Place, old: str, new: str, done: Relocated) -> None:
     if not done.moved:
         first = done.kept[0]
         raise LibraryError(
-            f"none of the {len(done.kept)} files below {old} is below {new} (the first, "
+            f"none of the {counted(len(done.kept), 'file')} below {old} is below {new} (the first, "
             f"{first.path}: {first.reason}); give the folder that takes the place of {old}"
         )

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from reeltune.errors import DataError, in_short
+from reeltune.errors import DataError, counted, in_short
 from reeltune.records import Hit
 from reeltune.search._places import status_of
 from reeltune.storage.atomic_file import replacing
@@ -106,7 +106,9 @@ def _last() -> LastHits:
     except FileNotFoundError as error:
         raise DataError(f"no search is remembered; {again}") from error
     except ValidationError as error:
-        raise DataError(f"{path} has no hits ({error.error_count()} faults); {again}") from error
+        raise DataError(
+            f"{path} has no hits ({counted(error.error_count(), 'fault')}); {again}"
+        ) from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read ({in_short(error)}); {again}") from error
 

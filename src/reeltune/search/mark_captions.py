@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reeltune.errors import ConfigError
+from reeltune.errors import ConfigError, counted
 from reeltune.records import PARTS, Part
 from reeltune.search.marks import Kept, Mark, placed
 from reeltune.storage.atomic_file import write_atomically
@@ -71,8 +71,9 @@ class MarkCaptions:
         """What there is, and what of the marks is left out."""
         each = self.counts()
         said = [
-            f"{sum(each.values())} moments with captions in {self.files} videos: {each['train']} "
-            f"to learn from, {each['val']} to choose by, {each['test']} to test on"
+            f"{counted(sum(each.values()), 'moment')} with captions in "
+            f"{counted(self.files, 'video')}: {each['train']} to learn from, {each['val']} to "
+            f"choose by, {each['test']} to test on"
         ]
         if wrong := self.count(label="wrong"):
             said.append(f"moments marked wrong for some words: {wrong}")

@@ -7,7 +7,7 @@ names the table in use, is replaced in one step.
 
 from dataclasses import dataclass, field
 
-from reeltune.errors import LibraryError
+from reeltune.errors import LibraryError, counted
 from reeltune.media.files import Candidate
 from reeltune.media.progress import Progress
 from reeltune.search._known import Known, Stored
@@ -75,8 +75,9 @@ def reindex(
         there = [one.location for one in stored.values() if not is_absent(one.location)]
         if not there:
             raise LibraryError(
-                f"none of the {len(stored)} files of {folder} is on disk now, and all would be read"
-                " again; connect their drive, or say where they are by reeltune library relocate"
+                f"none of the {counted(len(stored), 'file')} of {folder} is on disk now, and all "
+                "would be read again; connect their drive, or say where they are by reeltune "
+                "library relocate"
             )
         report = index(there, inner, Choice(sampling=old.sampling), progress, encoder)
         done = Reindexed(str(folder), encoder.name, interrupted=report.interrupted)

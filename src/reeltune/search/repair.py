@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pyarrow as pa
 
-from reeltune.errors import LibraryError, NewerLibraryError
+from reeltune.errors import LibraryError, NewerLibraryError, counted
 from reeltune.search.maintain import verify
 from reeltune.search.store import changes, seal
 from reeltune.search.store import table as _table
@@ -83,15 +83,15 @@ def repair(folder: Place, go_back: bool = False) -> list[str]:
             units = set(health.units)
             _table.remove_units(folder, units)
             done.append(
-                f"took out {len(units)} of {health.files} files, which are at fault; index them "
-                "again"
+                f"took out what is at fault, {len(units)} of {counted(health.files, 'file')}; "
+                "index it again"
             )
         if health.text_units:
             units = set(health.text_units)
             _texts.remove_units(folder, units)
             done.append(
-                f"took out the words of {len(units)} channels of files, which are at fault; "
-                f"{WORDS_AGAIN}"
+                f"took out the words of {counted(len(units), 'channel')} of files, which are at "
+                f"fault; {WORDS_AGAIN}"
             )
         if not (table := _table.open_table(folder)).is_sealed():
             table.seal()

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from reeltune.errors import LibraryError, ReeltuneError
+from reeltune.errors import LibraryError, ReeltuneError, counted
 from reeltune.search.report import Report
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.object_path import ObjectPath
@@ -45,14 +45,15 @@ def logged(folder: Place, paths: Sequence[str], report: Report) -> Iterator[None
 def _sentences(report: Report) -> Iterator[str]:
     for done in report.indexed:
         note = f"; {done.note}" if done.note else ""
-        yield f"indexed {done.path!r}: {done.moments} moments of {done.seconds:.1f} s{note}"
+        moments = counted(done.moments, "moment")
+        yield f"indexed {done.path!r}: {moments} of {done.seconds:.1f} s{note}"
     for verb in ("moved", "copies", "removed"):
         for path in getattr(report, verb):
             yield f"{verb} {path!r}"
     for verb in ("heard", "read"):
         for told in getattr(report, verb):
             note = f"; {told.note}" if told.note else ""
-            yield f"{verb} {told.path!r}: {told.phrases} phrases{note}"
+            yield f"{verb} {told.path!r}: {counted(told.phrases, 'phrase')}{note}"
     for failed in report.troubles:
         yield f"failed {failed.path!r}: {failed.reason}"
     counts = f"{len(report.indexed)} indexed, {len(report.unchanged)} unchanged"

@@ -56,7 +56,7 @@ def compare(
     try:
         if run is None or len(run) != 2:
             count = len(run or ())
-            raise Refusal(400, "NotTwo", f"{count} runs are chosen; choose two in the list")
+            raise Refusal(400, "NotTwo", f"runs that are chosen: {count}; choose two in the list")
         a, b = (placed(run_folders(held), id) for id in run)
         facts["cards"] = tuple((one.name, whole(one).protocol) for one in (a, b))
         facts["found"] = compared_of(compared(a, b))

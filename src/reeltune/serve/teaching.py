@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from reeltune.errors import LibraryError, in_short
+from reeltune.errors import LibraryError, counted, in_short
 from reeltune.evaluation.comparison import FEWEST
 from reeltune.search.mark_captions import LEAST, TURN, MarkCaptions, captions_of
 from reeltune.search.marks import read_marks
@@ -128,7 +128,8 @@ def begin(held: State) -> Job:
             409,
             "TooFewMarks",
             f"tuning needs captions of {LEAST} moments to learn from and of one to test on; write "
-            f"some for moments of about {more} further videos, or for more moments of those marked",
+            f"some for moments of about {counted(more, 'further video')}, or for more moments of "
+            "those marked",
         )
     model = model_of(library)
     out = _place(library, captions, model)

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Literal
 
-from reeltune.errors import ConfigError
+from reeltune.errors import ConfigError, counted
 
 Scope = Literal["read", "write"]
 SHORTEST = 32  # characters of a token that a person chose
@@ -41,6 +41,6 @@ class Tokens:
 def _require_strong(name: str, token: str) -> None:
     if len(token) < SHORTEST or not token.isascii() or not token.isprintable() or " " in token:
         raise ConfigError(
-            f"{name} has {len(token)} characters; give it {SHORTEST} or more of printable ASCII "
-            "without spaces, or leave it out for a token by chance"
+            f"{name} has {counted(len(token), 'character')}; give it {SHORTEST} or more of "
+            "printable ASCII without spaces, or leave it out for a token by chance"
         )

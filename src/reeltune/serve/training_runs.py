@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from reeltune.errors import ReeltuneError, in_short
+from reeltune.errors import ReeltuneError, counted, in_short
 from reeltune.evaluation.compare import compare
 from reeltune.evaluation.comparison import Comparison
 from reeltune.evaluation.left_out import sentences
@@ -144,7 +144,7 @@ def log_of(place: Place, problems: list[str]) -> Lines:
     content = _content(place, LOG, problems)
     lines = lines_of(content or b"")
     if lines.bad:
-        problems.append(f"{LOG}: {lines.bad} lines are none of a log, and are passed over")
+        problems.append(f"{LOG}: passed over {counted(lines.bad, 'line')} that cannot be read")
     if lines.is_cut and _state(place) != "running":
         problems.append(f"{LOG}: the last line is half a line, and is passed over")
     return lines

@@ -89,8 +89,8 @@ class _Training:
         self.per_epoch = run.loader.order.batches // run.settings.accumulate
         if self.per_epoch == 0:
             raise DataError(
-                f"an epoch has {run.loader.order.batches} batches, fewer than the "
-                f"{run.settings.accumulate} of one step; lower "
+                f"an epoch has too few batches for a step, {run.loader.order.batches} where it "
+                f"takes {run.settings.accumulate}; lower "
                 "--set training.accumulate or --set training.batch"
             )
         self.steps = self.per_epoch * run.settings.epochs

@@ -9,6 +9,7 @@ from reeltune.cli.exits import exit_incomplete
 from reeltune.cli.loudness import QuietOption, VerboseOption
 from reeltune.cli.options import FollowOption, JsonOption, print_json
 from reeltune.cli.terminal import say
+from reeltune.errors import counted
 
 PLACE = 60  # in `--help`
 GOES_ON = ("features",)  # where they stopped, when they are called again
@@ -61,9 +62,9 @@ def features(
             say(("left out", "red"), f" {entry}")
         show_passed_over(report.passed_over)
         say(
-            f"{out}: {len(report.made)} videos made, {len(report.unchanged)} there already, "
-            f"{len(report.faults)} left out; {report.rows} rows of {report.width} "
-            f"in {report.elapsed:.0f} s"
+            f"{out}: {counted(len(report.made), 'video')} made, {len(report.unchanged)} there "
+            f"already, {len(report.faults)} left out; {counted(report.rows, 'row')} of "
+            f"{report.width} in {report.elapsed:.0f} s"
         )
     if report.interrupted and report.rows:
         say(f"{out} is unfinished, and nothing reads it until all videos are there", err=True)

@@ -16,7 +16,8 @@ from reeltune.cli.options import (
     WithoutOption,
     print_json,
 )
-from reeltune.cli.terminal import counted, say
+from reeltune.cli.terminal import say
+from reeltune.errors import counted
 
 PLACE = 11  # in `--help`
 app = typer.Typer()

@@ -16,7 +16,8 @@ from reeltune.cli.options import (
     WidthOption,
     print_json,
 )
-from reeltune.cli.terminal import counted, say, say_each
+from reeltune.cli.terminal import say, say_each
+from reeltune.errors import counted
 
 PLACE = 20  # in `--help`
 GOES_ON = ("reindex",)  # where it stopped, when it is called again
@@ -141,7 +142,8 @@ def library_marks(
         marks = placed(library, kept.marks)
         print_json([asdict(mark) for mark in marks]) if as_json else show_marks(marks)
     if kept.bad:
-        say(f"{kept.bad} lines of the marks of {library} are none, and are passed over", err=True)
+        bad = counted(kept.bad, "line")
+        say(f"passed over {bad} of the marks of {library} that cannot be read", err=True)
 
 
 @app.command("remove")

@@ -5,7 +5,7 @@ from hashlib import sha256
 from itertools import combinations
 
 from reeltune.data.splits.part import Part
-from reeltune.errors import ConfigError, DataError, NoSplitError
+from reeltune.errors import ConfigError, DataError, NoSplitError, counted
 
 TEST, VAL = 0.1, 0.1  # shares of the videos
 
@@ -20,7 +20,7 @@ def hold_out(videos: Iterable[str], count: int) -> frozenset[str]:
     ordered = sorted(set(videos), key=place)
     if count >= len(ordered):
         raise ConfigError(
-            f"hold_out is {count}, but there are {len(ordered)} training videos; hold out fewer "
+            f"hold_out is {count} of {counted(len(ordered), 'training video')}; hold out fewer "
             f"than there are, such as --set options.hold_out={len(ordered) // 10 or 1}"
         )
     return frozenset(ordered[:count])
@@ -49,7 +49,7 @@ def split_by_place(videos: Iterable[str]) -> dict[str, Part]:
     ordered = sorted(set(videos), key=place)
     if len(ordered) < 3:
         raise DataError(
-            f"{len(ordered)} video{'s' * (len(ordered) != 1)} cannot be split in train, val and "
+            f"{counted(len(ordered), 'video')} cannot be split in train, val and "
             "test, where copies of a file count as one; caption at least three"
         )
     below = [sum(place(video) < share for video in ordered) for share in (TEST, TEST + VAL)]
@@ -67,6 +67,6 @@ def refuse_leak(splits: Mapping[Part, Collection[str]], source: str) -> None:
         shared = sorted(set(splits[one]) & set(splits[other]))
         if shared:
             raise DataError(
-                f"{source}: {len(shared)} of the videos of {one} are in {other} too, first "
+                f"{source}: {one} and {other} share {counted(len(shared), 'video')}, first "
                 f"{shared[0]}; what is learned from must not be tested on, so leave it in one"
             )

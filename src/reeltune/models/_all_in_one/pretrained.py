@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reeltune.errors import CheckpointError
+from reeltune.errors import CheckpointError, counted
 from reeltune.models._all_in_one.network import Network
 from reeltune.models._all_in_one.released import RELEASE, fitted
 from reeltune.models._all_in_one.settings import Settings
@@ -29,5 +29,5 @@ def fill_from(network: Network, config: Settings, folder: Path) -> tuple[str, ..
     if more := config.frames - told.frames:
         rest = f"{more} begin as zeros" if more > 0 else f"{-more} are left out"
         rows = min(told.frames, config.frames)
-        said.append(f"{rows} rows of the table of times are taken, and {rest}")
+        said.append(f"taken of the table of times: {counted(rows, 'row')}; {rest}")
     return tuple(said)

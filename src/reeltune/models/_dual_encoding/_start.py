@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reeltune.errors import ConfigError
+from reeltune.errors import ConfigError, counted
 from reeltune.models._device import device_named
 from reeltune.models._dual_encoding._start_concepts import KeepsWords, concepts_of
 from reeltune.models._dual_encoding._vocabulary import FILE, Vocabulary, split_words
@@ -115,8 +115,8 @@ def _wordless(material: Material, captions: Sequence[str]) -> list[str]:
         return []
     remedy = {"ascii": "; --set words.letters=unicode reads every script", "unicode": ""}
     return [
-        f"warning: {len(none):,} of {len(captions):,} training captions have no word, the first "
-        f"is {none[0]!r:.60}{remedy[letters]}"
+        f"warning: no word in {len(none):,} of {counted(len(captions), 'training caption')}, the "
+        f"first is {none[0]!r:.60}{remedy[letters]}"
     ]
 
 

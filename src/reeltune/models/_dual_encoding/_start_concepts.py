@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from reeltune.errors import ConfigError, DataError
+from reeltune.errors import ConfigError, DataError, counted
 from reeltune.features.concepts import (
     Concepts,
     Tags,
@@ -49,9 +49,9 @@ def concepts_of(config: "Config", material: Material) -> tuple[Concepts | None, 
         split = material.splits[0]
         raise ConfigError(
             f"{material.title}: a concept is a word of two or more captions of one video, and "
-            f"the {len(split.pairs)} captions of {split.videos} training videos "
-            "have none; train the latent space alone by --set config.concepts=0, or bring tags, "
-            f"{BOTH}"
+            f"none is in the {counted(len(split.pairs), 'caption')} of "
+            f"{counted(split.videos, 'training video')}; train the latent space alone by --set "
+            f"config.concepts=0, or bring tags, {BOTH}"
         )
     return Concepts(names, {k: v for one in tags for k, v in one.items()}), said
 
@@ -87,15 +87,16 @@ def _from_files(files: tuple[Path, Path], splits: tuple[Split, ...]) -> tuple[Co
         lacking = videos - tags.keys()
         if number == 0 and lacking == videos:
             raise DataError(
-                f"{labels} has tags of none of the {len(videos)} training videos, such as "
-                f"{min(videos)!r}; take the tags of this collection, or the captions by "
+                f"{labels} has tags of none of the {counted(len(videos), 'training video')}, such "
+                f"as {min(videos)!r}; take the tags of this collection, or the captions by "
                 "--set words.tags=captions"
             )
         if lacking:
             tags |= {video: found for video, found in _tags_of(split).items() if video in lacking}
+            what = ("training video", "validation video")[number]
             said.append(
-                f"{len(lacking):,} {('training', 'validation')[number]} videos have no tags there, "
-                f"such as {min(lacking)!r}: theirs are taken from their captions"
+                f"no tags are there for {counted(len(lacking), what)}, such as {min(lacking)!r}: "
+                "they are taken from captions"
             )
     return Concepts(names, tags), said
 

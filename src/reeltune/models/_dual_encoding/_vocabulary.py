@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch.nn.utils.rnn import pad_sequence
 
-from reeltune.errors import CheckpointError, DataError, in_short
+from reeltune.errors import CheckpointError, DataError, counted, in_short
 from reeltune.models.opening.material import Letters
 from reeltune.settings.faults import first_fault
 from reeltune.storage.regular_file import read_bytes
@@ -72,9 +72,9 @@ class Vocabulary:
         words = tuple(word for word, times in counts.items() if times >= at_least)
         if not words:
             raise DataError(
-                f"no word occurs {at_least} times in the captions; give more captions, a smaller "
-                "number by --set words.at_least=1, or, where they are not written in a to z, "
-                "--set words.letters=unicode"
+                f"no word occurs {counted(at_least, 'time')} in the captions; give more captions, "
+                "a smaller number by --set words.at_least=1, or, where they are not written in a "
+                "to z, --set words.letters=unicode"
             )
         return cls(words, letters)
 

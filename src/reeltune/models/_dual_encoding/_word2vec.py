@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reeltune.errors import DataError, in_short
+from reeltune.errors import DataError, counted, in_short
 from reeltune.models._dual_encoding._vocabulary import SPECIALS, Vocabulary
 from reeltune.storage.regular_file import read_bytes
 
@@ -29,7 +29,7 @@ def embedding_from(
     known = [(place, row_of[word]) for place, word in enumerate(vocabulary.words) if word in row_of]
     if not known:
         raise DataError(
-            f"{folder} has a vector for none of the {len(vocabulary)} words; "
+            f"{folder} has a vector for none of the {counted(len(vocabulary), 'word')}; "
             "give word vectors of the language of the captions by --set words.word2vec=FOLDER, or "
             "--set words.word2vec=none to start without"
         )
@@ -51,7 +51,8 @@ def _mapped(folder: Path) -> tuple[list[str], Float[np.ndarray, "N E"]]:
         ) from error
     if not rows == len(names) == size / (4 * max(width, 1)):
         raise DataError(
-            f"{folder}: shape.txt says {rows} x {width}, id.txt has {len(names)} words and "
-            f"feature.bin {size} bytes, of which {4 * rows * width} were wanted; copy them again"
+            f"{folder}: shape.txt says {rows} x {width}, id.txt has {counted(len(names), 'word')} "
+            f"and feature.bin {size} bytes, of which {4 * rows * width} were wanted; copy them "
+            "again"
         )
     return names, np.memmap(folder / "feature.bin", "<f4", "r", shape=(rows, width))

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reeltune.batches.loader import FrameReader
-from reeltune.errors import CheckpointError, MediaError
+from reeltune.errors import CheckpointError, MediaError, counted
 from reeltune.models._violet.codes import Codebook, patches_of
 from reeltune.models._violet.network import Network
 from reeltune.models._violet.released import HEADS, fill
@@ -67,7 +67,7 @@ def fit_codebook(codebook: Codebook, pixels: Pixels, side: int, material: Materi
     codebook.fit(patches)
     return (
         f"visual tokens are those of a codebook of {len(codebook.centres)} patches, fitted on "
-        f"{len(patches)} patches of {read} training clips"
+        f"{len(patches)} patches of {counted(read, 'training clip')}"
     )
 
 

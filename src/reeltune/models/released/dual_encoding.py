@@ -7,7 +7,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from reeltune.errors import CheckpointError
+from reeltune.errors import CheckpointError, counted
 from reeltune.models._dual_encoding._vocabulary import SPECIALS, Vocabulary
 from reeltune.models.dual_encoding import Config, DualEncoding
 from reeltune.models.opening.weights import require_all_keys
@@ -136,7 +136,7 @@ def _reorder_bag(given: dict[str, Tensor], words: Vocabulary, bag: Vocabulary) -
     if sorted(words.words) != sorted(bag.words):
         odd = sorted(set(words.words) ^ set(bag.words))
         raise CheckpointError(
-            f"the two vocabularies differ in {len(odd)} words, such as {odd[0]!r}; "
+            f"the two vocabularies differ in {counted(len(odd), 'word')}, such as {odd[0]!r}; "
             "give those of one collection"
         )
     place = {word: column for column, word in enumerate(bag.words)}

@@ -15,7 +15,7 @@ import torch
 from pydantic import BaseModel, NonNegativeInt, PositiveInt, ValidationError
 from torch import Tensor
 
-from reeltune.errors import CheckpointError, ConfigError
+from reeltune.errors import CheckpointError, ConfigError, counted
 from reeltune.models import clip, tuned, vop
 from reeltune.models._adapter import open_base
 from reeltune.models._openai_clip import as_transformers
@@ -157,8 +157,9 @@ class _Compared:
         wrong = sorted(self.differing - {NO_VECTOR})
         if wrong:
             raise CheckpointError(
-                f"{path} was trained in another CLIP than --base {base}: {len(wrong)} weights "
-                f"differ, such as {wrong[0]}; give the CLIP that it was trained in"
+                f"{path} was trained in another CLIP than --base {base}, which differs "
+                f"in {counted(len(wrong), 'weight')}, such as {wrong[0]}; give the CLIP that it "
+                "was trained in"
             )
 
     def fill(self, model: tuned.Tuned) -> tuple[str, ...]:
@@ -225,12 +226,14 @@ def _prompted(
     before = given.tp_prefix_token_num if prefix is None else prefix
     if before is None:
         raise ConfigError(
-            f"{path} has {text.shape[1]} text prompts, and how many of them stand before the words "
-            f"is in the {SETTINGS} of its release, which is not beside it; give --prefix, 4 by "
-            "what the released code says of its shapes"
+            f"{path} has {counted(text.shape[1], 'text prompt')}, and how many of them stand "
+            f"before the words is in the {SETTINGS} of its release, which is not beside it; give "
+            "--prefix, 4 by what the released code says of its shapes"
         )
     if not 0 <= before <= text.shape[1]:
-        raise ConfigError(f"--prefix is {before}, and {path} has {text.shape[1]} text prompts")
+        raise ConfigError(
+            f"--prefix is {before}, and {path} has {counted(text.shape[1], 'text prompt')}"
+        )
     config = vop.Config(
         base=name,
         prompts=(vop.Text(length=text.shape[1]), vop.Generic(length=video.shape[2])),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from reeltune.errors import DataError
+from reeltune.errors import DataError, counted
 from reeltune.meltr import combiner, transformer
 from reeltune.models.opening.open import open_model
 from reeltune.models.opening.weights import CARD
@@ -133,7 +133,7 @@ class Melted:
         worst = min(wrong, key=lambda one: one.slopes[self.primary].mean)
         return (
             f"The slope of {self.primary}, the primary loss, was negative in {len(wrong)} of "
-            f"{len(self.epochs)} epochs ({worst.slopes[self.primary].mean:.3g} in epoch "
+            f"{counted(len(self.epochs), 'epoch')} ({worst.slopes[self.primary].mean:.3g} in epoch "
             f"{worst.epoch}): training drove it up there; start from the sum and stay "
             "near it with meltr.sizes.residual=true and meltr.step.direct_term=true, or lower "
             "meltr.step.lr."

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reeltune.errors import ConfigError
+from reeltune.errors import ConfigError, counted
 from reeltune.evaluation.remarks import all_said
 from reeltune.papers.table.contract import Beside, Found, Section, Table
 from reeltune.papers.table.entry import Entry
@@ -133,7 +133,7 @@ def markdown(plan: Plan, found: Sequence[Found], beside: Beside) -> str:
     """The page: the sections, what stands beside them, and the remarks on the figures below."""
     parts = [
         f"# {plan.family} on {plan.benchmark}",
-        f"Means of {plan.seeds} seeds; {table_named(plan.family).said}",
+        f"Means of {counted(plan.seeds, 'seed')}; {table_named(plan.family).said}",
         *[str(part) for one in found for part in one.page()],
         *beside.page,
     ]

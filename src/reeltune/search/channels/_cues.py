@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from reeltune.errors import counted
 from reeltune.records import Phrase
 
 Form = Literal["srt", "vtt", "ass"]
@@ -35,7 +36,7 @@ class Cues:
         """What was wrong; empty if nothing was."""
         said = []
         if self.broken:
-            said.append(f"{self.broken} malformed subtitle{'s' * (self.broken > 1)} left out")
+            said.append(f"{counted(self.broken, 'malformed subtitle')} left out")
         if self.is_cut:
             said.append(f"the limit of {CUES} subtitles was reached")
         return "; ".join(said)
