@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from reeltune.errors import CheckpointError
+from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models.clip import Config
 from reeltune.models.opening.count import count_parameters
 from reeltune.models.opening.published import PUBLISHED
@@ -79,6 +79,26 @@ def test_an_unknown_architecture_is_refused_with_what_is_known() -> None:
         r"openai/clip-vit-base-patch32.*give a folder with its config\.json",
     ):
         describe("some/model")
+
+
+@pytest.mark.parametrize("name", ["toybox/nothere", "toybox/"])
+def test_a_recipe_that_a_benchmark_does_not_have_is_refused_as_one(name: str) -> None:
+    with pytest.raises(
+        ConfigError,
+        match=rf"^no recipe '{name}'; a recipe is one of .*toybox.*, a slash, and one of .*vop",
+    ):
+        describe(name)
+
+
+def test_a_folder_may_be_called_as_a_recipe_would_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "toybox" / "nothere"
+    model = Config.tiny().build()
+    model.save_pretrained(folder)
+    monkeypatch.chdir(tmp_path)
+    total = sum(weight.numel() for weight in model.parameters())
+    assert describe("toybox/nothere")["total"] == total
 
 
 def test_the_table_ends_with_the_sum() -> None:

@@ -129,11 +129,22 @@ def test_an_unknown_rule_names_those_there_are(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["gap 0", "gap -1", "fps nan", "uniform 1.5", "gap two", "fps inf"]
+    "text", ["gap 0", "gap -1", "fps nan", "uniform 1.5", "gap two", "fps inf", "fps 1e9"]
 )
-def test_a_bad_number_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"needs a number above 0, as in '(gap|fps|uniform) 2'"):
+def test_a_bad_number_is_refused_with_those_that_are_taken(text: str) -> None:
+    name, number = text.split()
+    one = "a whole number" if name == "uniform" else "a number"
+    with pytest.raises(ConfigError) as refused:
         Sampling.parse(text)
+    assert str(refused.value) == (
+        f"sampling {text!r} has {number}; give {one} above 0 and below 1,000,000, as in '{name} 2'"
+    )
+
+
+def test_the_largest_number_is_below_that_of_the_message() -> None:
+    assert Sampling.parse("fps 999999").value == 999_999
+    with pytest.raises(ConfigError, match="give a number above 0 and below 1,000,000, as in"):
+        Sampling.parse("fps 1000000")
 
 
 @pytest.mark.parametrize("text", ["uniform 12 from 3.0 to 8.5", "uniform 4 from 0.0 to 0.25"])

@@ -23,6 +23,7 @@ FRAMES_OF_A_SHORT_CLIP = 8
 JUMP_FROM = 10.0  # s between frames from which jumping may be cheaper than reading through
 LEAST_GAP = 0.25  # s; a shorter clip simply has fewer frames
 ROUNDED = 1e-6  # s by which a timestamp may miss the instant that it stands for
+TOO_MUCH = 1_000_000  # seconds, frames, or frames a second, from which on a rule is a slip
 AS_SHOWN = " as shown"  # ends the text of a rule that takes what is on the screen at its marks
 
 
@@ -63,8 +64,12 @@ class Sampling:
             value = float(number) if number else DEFAULTS[name]
         except ValueError:
             value = math.nan
-        if not 0 < value < 1e6 or (name == "uniform" and value != int(value)):
-            raise ConfigError(f"sampling {text!r} needs a number above 0, as in '{name} 2'")
+        wanted = "a whole number" if name == "uniform" else "a number"
+        if not 0 < value < TOO_MUCH or (name == "uniform" and value != int(value)):
+            raise ConfigError(
+                f"sampling {text!r} has {number.strip()}; give {wanted} above 0 and below "
+                f"{TOO_MUCH:,}, as in '{name} 2'"
+            )
         return cls(name, value, *_span(text, span)) if span else cls(name, value)
 
     @property

@@ -61,6 +61,12 @@ def is_packaged(name: str) -> bool:
     return not _lacks(_open("benchmarks", place), method, _open("methods", method))
 
 
+def begins_as_recipe(name: str) -> bool:
+    """Whether a name begins with a benchmark and a slash, as those of recipes do."""
+    place, slash, _ = name.partition("/")
+    return bool(slash) and place in _names("benchmarks")
+
+
 def _lacks(benchmark: dict[str, Any], method: str, how: dict[str, Any]) -> str:
     """What a method needs and a benchmark lacks: a CLIP, or a section for its component."""
     if how.get("needs", "base") == "base":

@@ -19,7 +19,7 @@ from reeltune.models.opening.towers import read_settings, towers_of
 from reeltune.models.opening.weights import CARD, card_settings, read_card
 from reeltune.objectives.named import names_of
 from reeltune.recipes.own import is_path
-from reeltune.recipes.read import read_recipe, recipe_names
+from reeltune.recipes.read import begins_as_recipe, read_recipe, recipe_names
 from reeltune.recipes.recipe import Recipe
 from reeltune.registry import given, names
 from reeltune.runs.amount import Amount
@@ -48,7 +48,7 @@ def describe(name: str, changes: dict[str, Any] | None = None) -> Description:
 
     Well-known hub ids and those in the local cache need no network; none is ever used.
     Errors: `CheckpointError` if the architecture of `name` is not known here; `ConfigError` for
-    changes of what is no recipe.
+    changes of what is no recipe, and for a recipe that its benchmark does not have.
     """
     recipe = _recipe(name, changes)
     with torch.device("meta"):  # shapes without memory
@@ -119,6 +119,8 @@ def _skeleton(name: str) -> nn.Module:
     cached = find_cached(name)
     if cached is not None:
         return _skeleton_of_folder(cached)
+    if begins_as_recipe(name):
+        read_recipe(name)  # refuses it, and names the recipes that there are
     raise CheckpointError(
         f"the architecture of {name!r} is not known here: it is neither a folder nor one of "
         f"{', '.join([*names('models'), *PUBLISHED])}; name a recipe such "
