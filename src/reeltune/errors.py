@@ -70,12 +70,17 @@ class NotInLibraryError(LibraryError):
 def in_short(error: BaseException) -> str:
     """What an error says, in one line, for a message that names the file.
 
-    Errors of the system bring the path along; here it is left out, so that it is there once.
+    Errors of the system bring the path along; here it is left out, so that it is there once. Of
+    what pydantic refuses the first fault is said, with its place, such as `making.width`.
     """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, FileNotFoundError):  # as other libraries raise it, the path in its text
         return os.strerror(errno.ENOENT)
+    if isinstance(error, ValueError) and hasattr(error, "errors"):  # pydantic's, which loads slowly
+        first = error.errors()[0]
+        fault = first["msg"].removeprefix("Value error, ")
+        return ": ".join(filter(None, [".".join(map(str, first["loc"])), fault]))
     lines = (line.strip() for line in str(error).splitlines())
     return next(filter(None, lines), type(error).__name__)
 

@@ -361,6 +361,30 @@ def test_features_of_two_makings_are_never_mixed(tmp_path: Path) -> None:
     assert Features(foreign).videos == ("v",)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ('"making":{"width":3', '"making":{"width":"x"', "making.width: Input should be a valid"),
+        ('"first":4,', "", "videos.dog_2.first: Field required"),
+        ('"version":2', '"version":2,"by":"hand"', "by: Extra inputs are not permitted"),
+        ("}}}", "", "Invalid JSON: EOF while parsing an object at line "),
+    ],
+)
+def test_a_damaged_index_is_named_with_its_fault_and_what_to_do(
+    tmp_path: Path, old: str, new: str, fault: str
+) -> None:
+    folder = store(tmp_path / "f")
+    index = (folder / "index.json").read_text()
+    assert index.count(old) == 1
+    (folder / "index.json").write_text(index.replace(old, new))
+    with pytest.raises(DataError) as refused:
+        Features(folder)
+    said = str(refused.value)
+    assert said.startswith(f"{folder / 'index.json'} is not the index of stored features ({fault}")
+    assert said.endswith("); make them again with `reeltune features`, or `reeltune convert s3d`")
+    assert "\n" not in said
+
+
 def test_files_that_do_not_fit_each_other_are_named(tmp_path: Path) -> None:
     folder = store(tmp_path / "f")
     index = (folder / "index.json").read_text()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel, ValidationError, field_validator
 from sources import FILES, for_each, nodes
 
 from reeltune.errors import in_short
@@ -46,3 +47,32 @@ def test_an_error_in_short_is_one_line_without_its_path(tmp_path: Path) -> None:
     assert in_short(FileNotFoundError("No such file: a/b")) == "No such file or directory"
     assert in_short(ValueError("\n  first \nsecond")) == "first"
     assert in_short(ValueError()) == "ValueError"
+
+
+class Point(BaseModel):
+    """Settings with a rule of their own, and others within."""
+
+    x: int
+    within: "Point | None" = None
+
+    @field_validator("x")
+    @classmethod
+    def _not_zero(cls, x: int) -> int:
+        if x == 0:
+            raise ValueError("x is 0; give another")
+        return x
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "Invalid JSON: EOF while parsing a value at line 1 column 0"),
+        ("[]", "Input should be an object"),
+        ("{}", "x: Field required"),
+        ('{"x": 1, "within": {"x": 0}}', "within.x: x is 0; give another"),
+    ],
+)
+def test_of_what_pydantic_refuses_the_first_fault_is_said(text: str, said: str) -> None:
+    with pytest.raises(ValidationError, match=r"^\d validation error") as raised:
+        Point.model_validate_json(text)
+    assert in_short(raised.value) == said

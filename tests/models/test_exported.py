@@ -188,7 +188,7 @@ def narrower(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (broken_card, "does not say how the exported model is read"),
+        (broken_card, r"does not say how the exported model is read \(reeltune: Field required\)"),
         (broken_graph, "cannot be run by onnxruntime"),
         (broken_words, "is no tokenizer"),
         (elsewhere, "reads weights from another file"),

@@ -37,6 +37,13 @@ def test_a_damaged_one_names_the_remedy(tmp_path: Path, text: str) -> None:
         Manifest.read(tmp_path)
 
 
+def test_a_damaged_one_names_the_field_that_is_wrong(tmp_path: Path) -> None:
+    fields = json.loads(MANIFEST.model_dump_json()) | {"dim": "wide"}
+    (tmp_path / FILE_NAME).write_text(json.dumps(fields))
+    with pytest.raises(LibraryError, match=r"is damaged \(dim: Input should be a valid integer"):
+        Manifest.read(tmp_path)
+
+
 def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     fields = json.loads(MANIFEST.model_dump_json()) | {"schema_version": 99}
     (tmp_path / FILE_NAME).write_text(json.dumps(fields))

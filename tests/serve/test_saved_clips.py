@@ -261,3 +261,7 @@ def test_a_zip_that_is_none_is_said(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(b"no zip")
     with pytest.raises(LibraryError, match="what came is no zip of clips"):
         read_list(tmp_path / "a.zip", tmp_path / "b.zip")
+    with ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("clips.json", '{"clips": 3}')
+    with pytest.raises(LibraryError, match=r"of clips \(clips: Input should be a valid list\)$"):
+        read_list(tmp_path / "a.zip", tmp_path / "b.zip")

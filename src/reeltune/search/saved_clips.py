@@ -9,7 +9,7 @@ from zipfile import BadZipFile, ZipFile
 
 from pydantic import TypeAdapter, ValidationError
 
-from reeltune.errors import ConfigError, LibraryError, MediaError
+from reeltune.errors import ConfigError, LibraryError, MediaError, in_short
 from reeltune.records import Moment
 from reeltune.search._on_disk import remark_on
 from reeltune.search.clip_archive import LIST, MOST, ClipArchive, SavedClips
@@ -93,4 +93,4 @@ def read_list(place: Path, out: Path) -> SavedClips:
             lists: dict[str, Any] = json.loads(archive.read(LIST))
         return TypeAdapter(SavedClips).validate_python({**lists, "out": str(out)})
     except (BadZipFile, LookupError, TypeError, ValueError, ValidationError) as error:
-        raise LibraryError(f"what came is no zip of clips ({error})") from error
+        raise LibraryError(f"what came is no zip of clips ({in_short(error)})") from error
