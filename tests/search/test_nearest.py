@@ -78,7 +78,8 @@ def test_vectors_of_any_width_can_be_indexed(tmp_path: Path, width: int) -> None
 def test_what_is_near_a_text_is_in_few_cells(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_nearest, "CELLS", 8)  # of 100
+    monkeypatch.setattr(_nearest, "CELL", 100)
+    monkeypatch.setattr(_nearest, "CELLS", 8)
     rng, width = np.random.default_rng(0), 64
     things, noise = unit(rng, 500, width), unit(rng, 10_000, width)
     pictures, texts = unit(rng, width), unit(rng, width)

@@ -3,7 +3,6 @@
 Unit vectors throughout, so the inner product is the cosine.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,8 @@ from reeltune.search.store.dataset import Table
 
 SLACK = 1e-5  # more than float32 can be wrong by in an inner product of unit vectors
 CHUNK = 64  # rows re-scored at a time, which fit the caches of a processor
-CELLS = 64  # cells looked into
+CELL, CELLS = 1024, 128  # vectors in a cell of the index, about, and how many cells are looked into
+SAMPLE, ROUNDS = 64, 10  # vectors for each cell that the cells are made of, and how often
 REFINE = 2  # how many times the count is re-scored exactly
 METRIC = "l2"  # orders unit vectors as their cosines do
 FLAT = 50_000  # filters that pass fewer moments than this are answered without the index
@@ -76,15 +76,23 @@ class Groups:
 def build_index(dataset: Table) -> None:
     """Build the ANN index of the vectors; rows added later are found by scanning them.
 
-    There are about as many cells as each has vectors. Beside IVF_HNSW_SQ and IVF_PQ, RaBitQ found
-    as much for text queries, in as little time, and was built ten times as fast (see
-    benchmarks/bench_query.py). Cells are made and chosen by distances: where they were by inner
-    products, the best ten of a text were spread over four times as many.
+    Beside IVF_HNSW_SQ and IVF_PQ, RaBitQ found as much for text queries, in as little time, and was
+    built ten times as fast (see benchmarks/bench_query.py). Cells are made and chosen by distances:
+    where they were by inner products, the best ten of a text were spread over four times as many.
+    How many must be looked into depends on how many things one holds, so their size stays the same.
     """
-    cells = max(1, math.isqrt(dataset.count_rows()))
+    cells = max(1, dataset.count_rows() // CELL)
     in_bytes = dataset.schema.field("vector").type.list_size % 8 == 0  # RaBitQ wants whole bytes
     kind = "IVF_RQ" if in_bytes else "IVF_HNSW_SQ"
-    dataset.create_index("vector", kind, metric=METRIC, num_partitions=cells, replace=True)
+    dataset.create_index(
+        "vector",
+        kind,
+        metric=METRIC,
+        num_partitions=cells,
+        sample_rate=SAMPLE,
+        max_iters=ROUNDS,
+        replace=True,
+    )
 
 
 def by_index(
