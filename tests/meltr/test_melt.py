@@ -415,3 +415,35 @@ def test_held_out_data_that_end_are_told_of() -> None:
     melt = melt_of(net(), (batch_of(n) for n in range(2)), every=1)
     with pytest.raises(DataError, match=r"fills no batch.*again and again: no generator that ends"):
         trained(melt, [batch_of(number) for number in range(5)])
+
+
+@pytest.mark.parametrize("outer", ["held out", "recent"])
+def test_a_batch_with_a_loss_that_is_no_number_leaves_no_trace(outer: str) -> None:
+    def after(skipped: bool) -> tuple[Tensor, Tensor]:
+        judge = Recent(3) if outer == "recent" else [batch_of(100)]
+        melt = melt_of(net(dropout=0.0), judge, every=2)
+        optimizer = torch.optim.SGD(melt.model.parameters(), 0.1)
+        torch.manual_seed(7)
+        for number in range(6):
+            if skipped and number == 3:
+                x, which, _ = in_order(batch_of(50))
+                with pytest.raises(DataError, match=r"the loss noise is nan; look for what is not"):
+                    melt.step((x, which, torch.full((len(x),), float("nan"))))
+            melt.step(batch_of(number))
+            optimizer.step()
+            optimizer.zero_grad()
+        return flat(list(melt.model.parameters())), phi(melt)
+
+    clean, broken = after(skipped=False), after(skipped=True)
+    assert torch.equal(broken[0], clean[0])
+    assert torch.equal(broken[1], clean[1])
+
+
+def test_slopes_that_are_no_numbers_are_named() -> None:
+    combiner = Linear(tasks=TASKS).build()
+    melt = melt_of(net(), Recent(), combiner=combiner)
+    melt.step(batch_of(0))
+    with torch.no_grad():
+        next(iter(combiner.parameters())).fill_(float("nan"))
+    with pytest.raises(DataError, match=r"MELTR makes nan of finite losses, with slopes of nan for"):
+        melt.step(batch_of(1))

@@ -205,3 +205,9 @@ def _require_finite(step: Meltr) -> None:
                 f"the loss {task} is {step.facts[task]}; look for what is not finite in the batch, "
                 "lower the learning rate, or train in float32"
             )
+    if not step.is_finite():
+        slopes = ", ".join(f"{step.facts[f'slope {task}']:g} for {task}" for task in step.tasks)
+        raise DataError(
+            f"MELTR makes {step.facts['loss']:g} of finite losses, with slopes of {slopes}; lower "
+            "its lr, or the learning rate"
+        )

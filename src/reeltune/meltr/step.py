@@ -1,5 +1,6 @@
 """The bilevel training step of the one loop: weights by the melted loss, MELTR by the primary."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -72,7 +73,9 @@ class Meltr:
 
     def __call__(self, batch: Any, share: float = 1.0) -> dict[str, float]:
         """Gradients of `share` of a step; returns losses, their slopes, the last meta step's
-        primary loss and gradient norm, and the seconds of the one taken here, 0 if none was."""
+        primary loss and gradient norm, and the seconds of the one taken here, 0 if none was.
+
+        Where these are not finite, nothing was added and the batch is not remembered."""
         lowered = lowered_to(self.settings.precision, self.model)
         with self._full():
             problem = self._problem(batch, lowered, shared=True) if self._is_due() else None
@@ -82,6 +85,8 @@ class Meltr:
             else:
                 losses = losses_of(self.model, batch, self.tasks, self.losses, lowered)
             _, slopes = self._weigh(losses)
+            if not self.is_finite():  # the caller refuses it, and may go on without the batch
+                return self.facts | self._said(spent)
             train_by(losses, share * slopes)
         return self.passed(batch, share, spent)
 
@@ -104,9 +109,14 @@ class Meltr:
         named = zip(self.tasks, values.tolist(), strict=True)
         turned = zip(self.tasks, factors.tolist(), strict=True)
         self.facts = {"loss": value.item(), **dict(named), **{f"slope {t}": f for t, f in turned}}
-        self._slope_sum += self.facts[f"slope {self.primary}"]
-        self._slopes += 1
+        if self.is_finite():
+            self._slope_sum += self.facts[f"slope {self.primary}"]
+            self._slopes += 1
         return value, factors
+
+    def is_finite(self) -> bool:
+        """Whether the last losses, their slopes and the melted loss are finite."""
+        return all(map(math.isfinite, self.facts.values()))
 
     def passed(self, batch: Any, share: float = 1.0, spent: float = 0.0) -> dict[str, float]:
         """Be shown a batch that was trained on, which was `share` of a step of the optimizer;
