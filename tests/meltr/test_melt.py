@@ -447,3 +447,36 @@ def test_slopes_that_are_no_numbers_are_named() -> None:
         next(iter(combiner.parameters())).fill_(float("nan"))
     with pytest.raises(DataError, match=r"MELTR makes nan of finite losses, with slopes of nan for"):
         melt.step(batch_of(1))
+
+
+def test_a_state_of_the_plain_sum_makes_it_before_the_first_losses() -> None:
+    def summed() -> Melt:
+        model = net(dropout=0.0)
+        return Melt(model, compute_losses, "which", [batch_of(9)], scheme="multi-task")
+
+    melt, again = summed(), summed()
+    melt.step(batch_of(0))
+    again.load_state_dict(melt.state_dict())
+    assert again.step(batch_of(1))["loss"] == melt.step(batch_of(1))["loss"]
+
+
+def test_a_loaded_state_stays_as_it_is_and_may_be_loaded_again() -> None:
+    melt = melt_of(net())
+    trained(melt, [batch_of(number) for number in range(4)])
+    state = load(save(melt.state_dict()))
+    kept = {name: tensor.clone() for name, tensor in state.items()}
+    melt.load_state_dict(state)
+    trained(melt, [batch_of(number) for number in range(4, 8)])
+    assert state.keys() == kept.keys()
+    for name, tensor in state.items():
+        assert torch.equal(tensor, kept[name]), name
+
+
+def test_a_state_of_other_data_that_judge_is_refused() -> None:
+    held_out, recent = melt_of(net()), melt_of(net(), Recent())
+    for melt in (held_out, recent):
+        melt.step(batch_of(0))
+    with pytest.raises(CheckpointError, match=r"not that of held-out batches; go on with the same"):
+        held_out.load_state_dict(recent.state_dict())
+    with pytest.raises(CheckpointError, match=r"not that of recent batches; go on with the same"):
+        recent.load_state_dict(held_out.state_dict())

@@ -6,6 +6,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from reeltune.errors import ConfigError, DataError
@@ -138,8 +139,9 @@ class Melt:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Go on where `state_dict` was taken; raises CheckpointError if it does not fit."""
         if state:
+            # A plain sum has no parameters, and is in whatever precision its losses have.
             phi = [tensor for name, tensor in state.items() if name.startswith("phi/")]
-            step = self._step or self._make(tasks_in(state), *phi[:1])
+            step = self._step or self._make(tasks_in(state), [*phi, torch.zeros(())][0])
             step.load_state_dict(state)
 
     @property

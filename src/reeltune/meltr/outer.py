@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from reeltune.errors import ConfigError, DataError
+from reeltune.errors import CheckpointError, ConfigError, DataError
 from reeltune.nn.tree import device_in, mapped, on_device, pack, unpack
 from reeltune.ranks.ranks import ALONE, everyone, sharing
 
@@ -91,6 +91,8 @@ class HeldOut:
         return place if self._random is None else place | {"random": self._random}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        if not {"epoch", "batch"} <= state.keys():
+            raise CheckpointError(_other_outer("held-out batches"))
         self._epoch, self._batch = int(state["epoch"]), int(state["batch"])
         self._open, self._random = None, state.get("random")
 
@@ -112,6 +114,13 @@ def _epochs(batches: Any) -> Epoch:
             "first batch wanted, such as Loader.epoch"
         )
     return batches
+
+
+def _other_outer(wanted: str) -> str:
+    return (
+        f"the stored state of the data that judge MELTR is not that of {wanted}; go on with the "
+        "same kind of data, or start anew"
+    )
 
 
 class Recent:
@@ -166,7 +175,9 @@ class Recent:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         parts: dict[int, dict[str, Tensor]] = {}
         for key, tensor in state.items():
-            number, name = key.split("/", 1)
+            number, _, name = key.partition("/")
+            if not number.isdecimal():
+                raise CheckpointError(_other_outer("recent batches"))
             parts.setdefault(int(number), {})[name] = tensor
         self._batches, self._stored = [], [parts[number] for number in sorted(parts)]
         self._ranks = sharing()

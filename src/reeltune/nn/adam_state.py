@@ -24,9 +24,10 @@ def load_adam_state(
     named: Iterable[tuple[str, nn.Parameter]],
     stored: Mapping[str, Tensor],
 ) -> None:
-    """Let the optimizer go on from what `adam_state` gave."""
+    """Let the optimizer go on from what `adam_state` gave, which stays as it is."""
     for name, parameter in named:
         own = {key: stored[f"{name}/{key}"] for key in KEPT if f"{name}/{key}" in stored}
         optimizer.state[parameter] = {
-            key: t if key == "step" else t.to(parameter.device) for key, t in own.items()
+            key: t.clone() if key == "step" else t.to(parameter.device, copy=True)
+            for key, t in own.items()
         }
