@@ -10,16 +10,21 @@ from pydantic import TypeAdapter, ValidationError
 
 from reeltune.errors import DataError, in_short
 from reeltune.settings.faults import first_fault
+from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.settings_file import read_json
 
 Kind = TypeVar("Kind")
 
 
 def write_fields(path: Path, fields: Mapping[str, object]) -> None:
-    """JSON with one field a line, in a folder that is made if need be."""
+    """JSON with one field a line, whole or not at all, in a folder that is made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = (f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in fields.items())
-    path.write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")
+    content = ("{\n" + ",\n".join(rows) + "\n}\n").encode()
+    if path.is_symlink() or (path.exists() and not path.is_file()):  # such as /dev/stdout
+        path.write_bytes(content)
+    else:
+        write_atomically(path, content)
 
 
 def read_fields(path: Path) -> object:

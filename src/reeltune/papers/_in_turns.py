@@ -25,6 +25,7 @@ from reeltune.runs.inputs import Inputs
 from reeltune.runs.learning import learning_step
 from reeltune.runs.place import RunPlace
 from reeltune.runs.setup import open_setup
+from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.settings_file import read_json
 from reeltune.training.optim import optimizer_of, trainable
 from reeltune.training.step import Following
@@ -85,7 +86,7 @@ def kept(path: Path, asked: object, measure: Callable[[], dict[str, Any]]) -> di
             return dict(stored["costs"])
     found = measure()
     content = {"asked": asked, "costs": found}
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
     return found
 
 

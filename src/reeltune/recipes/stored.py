@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from reeltune.errors import CheckpointError, in_short
 from reeltune.recipes.recipe import Recipe
 from reeltune.settings.faults import first_fault
+from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.run_log import RECIPE as RECIPE
 from reeltune.storage.settings_file import read_named
 
@@ -22,7 +23,7 @@ def as_stored(recipe: Recipe) -> dict[str, Any]:
 def write_recipe(settings: Mapping[str, Any], folder: Path) -> None:
     """Leave every setting, as `as_stored` gives them, in the folder of a checkpoint."""
     text = yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)
-    (folder / RECIPE).write_text(text, encoding="utf-8")
+    write_atomically(folder / RECIPE, text.encode())
 
 
 def stored_recipe(folder: Path) -> Recipe | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from reeltune.errors import ConfigError
+from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.regular_file import read_bytes
 from reeltune.storage.run_log import LOG, line_of
 
@@ -48,7 +49,7 @@ class Log:
         self._path = folder / LOG
         done = {"step": steps, "epoch": epochs - 1}
         kept = [line for line in read_log(folder) if line[line["kind"]] <= done[line["kind"]]]
-        self._path.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
+        write_atomically(self._path, "".join(json.dumps(line) + "\n" for line in kept).encode())
         self._file = self._path.open("a", encoding="utf-8", buffering=1)
 
     def write(self, kind: str, step: int, facts: dict[str, float]) -> None:
