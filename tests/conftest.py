@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import hypothesis
+import jaxtyping
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -193,3 +194,11 @@ def decoder() -> Iterator[Decoder]:
     """One worker for all tests of a file, as a run over a folder has."""
     with Decoder(Pixels(size=96, fit="squash")) as shared:
         yield shared
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Without the checks of types that tests alone make, as a user runs it."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

@@ -209,6 +209,12 @@ def test_files_that_are_no_reports_are_named(tmp_path: Path) -> None:
         Report.read(path)
 
 
+@pytest.mark.usefixtures("unchecked")
+def test_scores_that_are_no_floats_are_refused() -> None:
+    with pytest.raises(DataError, match=r"scores are int64; give floats, as by scores\.astype"):
+        retrieval_report(np.zeros((7, 5), np.int64), PAIRS, GALLERY, card_for(PAIRS, GALLERY))
+
+
 def test_data_that_do_not_belong_together_are_refused() -> None:
     scores, card = np.zeros((7, 5)), card_for(PAIRS, GALLERY)
     with pytest.raises(DataError, match=r"shape \(7, 4\), but there are 7 pairs and 5 gallery"):

@@ -165,6 +165,8 @@ def _require_scores(scores: Float[np.ndarray, "Q N"], queries: int, gallery: int
         raise DataError(
             "scores are float16, whose rounding makes ties; compute the similarity in float32"
         )
+    if not np.issubdtype(scores.dtype, np.floating):
+        raise DataError(f"scores are {scores.dtype}; give floats, as by scores.astype(np.float32)")
 
 
 def _require_protocol(
