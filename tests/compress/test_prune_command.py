@@ -200,3 +200,12 @@ def test_a_refused_prune_leaves_its_folder_free_for_the_mended_command(tmp_path:
     assert sorted(tmp_path.rglob("*")) == before
     prune_checkpoint(str(source), Amounts(), RunPlace(out=out), repeats=2)
     assert files_of(out) == ["model.packed.safetensors"]
+
+
+def test_zeros_of_a_model_that_was_pruned_before_are_counted(tmp_path: Path) -> None:
+    source, once, twice = saved("clip", tmp_path / "dense"), tmp_path / "once", tmp_path / "twice"
+    first = prune_checkpoint(str(source), Amounts(weights=0.5), RunPlace(out=once), repeats=1)
+    again = prune_checkpoint(str(once), Amounts(weights=0.3), RunPlace(out=twice), repeats=1)
+    assert again.census == first.census, "the smallest 30 % were zero already"
+    before, after = again.comparison.rows
+    assert before.nonzeros == after.nonzeros == first.census.nonzeros

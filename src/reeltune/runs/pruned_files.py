@@ -75,15 +75,25 @@ def write_pruned(
         path.unlink()
     if amounts.values == "int8":
         ask_for_int8(out)
-    return _census(dict(model.named_parameters()), set(names.values()), masks)
+    return _census(model, set(names.values()), masks)
 
 
-def _census(weights: Mapping[str, Tensor], stored: set[str], masks: Masks) -> Census:
+def _census(model: nn.Module, stored: set[str], masks: Masks) -> Census:
+    """Count what is stored. Weights of a model that was pruned before are zero without a mask."""
+    named, zero = dict(model.named_parameters()), _zeros_in(model, stored)
+    beside = {name: mask for name, mask in masks.items() if name not in zero}
     return Census(
-        parameters=sum(weights[name].numel() for name in stored),
+        parameters=sum(named[name].numel() for name in stored),
         prunable=sum(mask.numel() for mask in masks.values()),
-        zeros=sum(int((~mask).sum()) for mask in masks.values()),
+        zeros=sum(zero.values()) + sum(int((~mask).sum()) for mask in beside.values()),
     )
+
+
+def _zeros_in(model: nn.Module, stored: set[str]) -> dict[str, int]:
+    """How many are zero of the weights of each layer that is stored; biases, which may begin at
+    zero, are none of these."""
+    weights = {name: weight for name, weight in prunable(model).items() if name in stored}
+    return {name: int((weight == 0).sum()) for name, weight in weights.items()}
 
 
 def _names_of(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, str]:
@@ -118,11 +128,11 @@ def bytes_in(folder: Path) -> int:
 
 
 def stored_size(model: nn.Module) -> tuple[int, int, int]:
-    """Bytes of the model as it is saved dense, and how many parameters are stored, both twice."""
+    """Bytes of the model as it is saved dense, and how many parameters are stored; of these, how
+    many are no zeros of layers that were pruned before."""
     save: Any = model
     with TemporaryDirectory() as name:
         folder = Path(name)
         save.save_pretrained(folder)
-        names, weights = _names_of(model, _tensors_in(folder)), dict(model.named_parameters())
-        count = sum(weights[name].numel() for name in set(names.values()))
-        return bytes_in(folder), count, count
+        found = _census(model, set(_names_of(model, _tensors_in(folder)).values()), {})
+        return bytes_in(folder), found.parameters, found.nonzeros
