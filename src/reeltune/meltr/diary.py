@@ -7,28 +7,42 @@ from torch import nn
 
 from reeltune.meltr.combiner import FILE, Learned, save
 from reeltune.meltr.ranks import leads
+from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.run_log import LOG, line_of
 
 
 class Diary:
     """Appends a line for each batch to the log of a folder, and keeps MELTR at each epoch's end.
 
-    A log that is there already is gone on with. Of several processes the first alone writes.
+    A log that is there already is gone on with, after its last whole line, or after the batch
+    number `until` if a state was taken there. Of several processes the first alone writes.
     """
 
-    def __init__(self, folder: Path, primary: str) -> None:
+    def __init__(self, folder: Path, primary: str, until: int | None = None) -> None:
         self.folder, self._primary = folder, primary
-        self._steps = self._epochs = 0
+        self.steps = self._epochs = 0
         if leads():
             folder.mkdir(parents=True, exist_ok=True)
-            log = folder / LOG
-            lines = log.read_text("utf-8").splitlines() if log.is_file() else []
-            self._steps = sum(line.startswith('{"kind": "step"') for line in lines)
-            self._epochs = sum(line.startswith('{"kind": "epoch"') for line in lines)
+            self.go_back(until)
+
+    def go_back(self, until: int | None) -> None:
+        """Drop batches after this one, which are done again, and half a line of a killed run."""
+        self.steps = self._epochs = 0
+        log, kept = self.folder / LOG, list[bytes]()
+        lines = log.read_bytes().splitlines(keepends=True) if leads() and log.is_file() else []
+        for line in lines:
+            step = line.startswith(b'{"kind": "step"')
+            if not line.endswith(b"\n") or (step and self.steps == until):
+                break
+            self.steps += step
+            self._epochs += line.startswith(b'{"kind": "epoch"')
+            kept.append(line)
+        if kept != lines:
+            write_atomically(log, b"".join(kept))
 
     def step(self, facts: Mapping[str, float]) -> None:
         """Add a batch that was trained on."""
-        self._steps += 1
+        self.steps += 1
         self._append("step", facts)
 
     def end_epoch(self, combiner: nn.Module) -> None:
@@ -41,4 +55,4 @@ class Diary:
     def _append(self, kind: str, facts: Mapping[str, float | str]) -> None:
         if leads():
             with (self.folder / LOG).open("a", encoding="utf-8") as file:
-                file.write(line_of(kind, self._steps, facts))
+                file.write(line_of(kind, self.steps, facts))

@@ -22,6 +22,8 @@ from reeltune.meltr.transformer import Config
 from reeltune.nn.draw import Draw
 from reeltune.objectives.named import device_of, scalars
 
+LOGGED = "logged"  # in a state: how many batches the log has
+
 
 class Melt:
     """Melts the losses of a model into one, and learns how from data that judge it.
@@ -78,6 +80,7 @@ class Melt:
         self._alone = _named(primary, primary_loss, self.settings)
         self._step: Meltr | None = None  # until the losses have names
         self._diary: Diary | None = None
+        self._logged: int | None = None  # batches, when the state was taken that was loaded
 
     @property
     def combiner(self) -> nn.Module:
@@ -121,9 +124,10 @@ class Melt:
 
     def log(self, folder: Path | str) -> None:
         """Keep a log in `folder` from now on, for `reeltune losses FOLDER`: a line for each batch.
-        Each further call ends an epoch of it, and keeps MELTR as it is then."""
+        Each further call ends an epoch of it, and keeps MELTR as it is then. After
+        `load_state_dict` a log that is there goes on from where the state was taken."""
         if self._diary is None or self._diary.folder != Path(folder):
-            self._diary = Diary(Path(folder), self.primary)
+            self._diary, self._logged = Diary(Path(folder), self.primary, self._logged), None
         else:
             self._diary.end_epoch(self._made.combiner)
 
@@ -134,7 +138,10 @@ class Melt:
 
     def state_dict(self) -> dict[str, Tensor]:
         """Everything that resuming needs, as flat tensors: for torch.save or safetensors."""
-        return self._step.state_dict() if self._step else {}
+        if self._step is None:
+            return {}
+        logged = {} if self._diary is None else {LOGGED: torch.tensor(self._diary.steps)}
+        return self._step.state_dict() | logged
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Go on where `state_dict` was taken; raises CheckpointError if it does not fit."""
@@ -143,6 +150,10 @@ class Melt:
             phi = [tensor for name, tensor in state.items() if name.startswith("phi/")]
             step = self._step or self._make(tasks_in(state), [*phi, torch.zeros(())][0])
             step.load_state_dict(state)
+            self._logged = int(state[LOGGED]) if LOGGED in state else None
+            if self._diary is not None and self._logged is not None:
+                self._diary.go_back(self._logged)
+                self._logged = None
 
     @property
     def _made(self) -> Meltr:
