@@ -445,7 +445,9 @@ def test_slopes_that_are_no_numbers_are_named() -> None:
     melt.step(batch_of(0))
     with torch.no_grad():
         next(iter(combiner.parameters())).fill_(float("nan"))
-    with pytest.raises(DataError, match=r"MELTR makes nan of finite losses, with slopes of nan for"):
+    with pytest.raises(
+        DataError, match=r"MELTR makes nan of finite losses, with slopes of nan for"
+    ):
         melt.step(batch_of(1))
 
 

@@ -1,5 +1,6 @@
 """Runs one recipe from its data to its report: trains, chooses by validation, tests once."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from reeltune.runs.place import RunPlace
 from reeltune.runs.ready import left_out_of
 from reeltune.runs.setup import Setup, open_data, open_setup
 from reeltune.storage.outputs import naming, require_folder
+from reeltune.storage.sole_run import sole_run
 from reeltune.tasks.finding.judge import judge
 from reeltune.training import distributed
 from reeltune.training.checkpoint import remove_state
@@ -54,18 +56,22 @@ def _run(recipe: Recipe, place: RunPlace, ranks: Ranks) -> TrainedRun:
             remove_state(place.out)  # of a run that was stopped between its last two files
         said = report.protocol.differs
     else:
-        with open_setup(recipe, dataset, test, place) as setup:
+        with open_setup(recipe, dataset, test, place) as setup, _writing(place.out, ranks):
             outcome, report = _train_and_test(setup, place)
-        said = setup.said
-        if ranks.leads:
-            below = stands_on(recipe.config, recipe.init, recipe.init_pin)
-            card = model_card(recipe.name, setup.named.seed, below, report, said)
-            setup.inputs.model.save_pretrained(place.out)
-            write_run(place.out, settings, card, report)
-            remove_state(place.out)
-        ranks.wait()  # or another process would end while this one writes
+            said = setup.said
+            if ranks.leads:
+                below = stands_on(recipe.config, recipe.init, recipe.init_pin)
+                card = model_card(recipe.name, setup.named.seed, below, report, said)
+                setup.inputs.model.save_pretrained(place.out)
+                write_run(place.out, settings, card, report)
+                remove_state(place.out)
+            ranks.wait()  # or another process would end while this one writes
     expected, papers = paper_beside(figures_of(recipe.expected), recipe.test_hash, report)
     return TrainedRun(place.out, report, outcome, ranks.leads, (*said, *papers), expected)
+
+
+def _writing(out: Path, ranks: Ranks) -> AbstractContextManager[None]:
+    return sole_run(out) if ranks.leads else nullcontext()
 
 
 def _train_and_test(setup: Setup, place: RunPlace) -> tuple[Outcome | None, AnyReport]:

@@ -29,6 +29,7 @@ from reeltune.search.mark_captions import LEAST
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.outputs import naming
 from reeltune.storage.run_log import VERDICT
+from reeltune.storage.sole_run import sole_run
 from reeltune.tasks.retrieval import evaluate
 from reeltune.training.checkpoint import remove_state
 from reeltune.training.settings import Settings
@@ -93,7 +94,7 @@ def tune(captions: Path, videos: Path, model: str, place: RunPlace, seed: int = 
             f"{place.out} holds a finished tuning or run; give another folder with --out, or "
             "remove that one"
         )
-    with naming(place.out):
+    with naming(place.out), sole_run(place.out):
         return _tune(captions, videos, model, place, seed)
 
 
