@@ -482,3 +482,13 @@ def test_a_state_of_other_data_that_judge_is_refused() -> None:
         held_out.load_state_dict(recent.state_dict())
     with pytest.raises(CheckpointError, match=r"not that of recent batches; go on with the same"):
         recent.load_state_dict(held_out.state_dict())
+
+
+@pytest.mark.parametrize("share", [0, -0.5, 4, float("nan")])
+def test_a_share_that_is_none_is_refused(share: float) -> None:
+    melt = melt_of(net())
+    with pytest.raises(ConfigError, match=r"share is .* give 1 / N where N batches make a step"):
+        melt.step(batch_of(0), share)
+    melt.step(batch_of(0))
+    with pytest.raises(ConfigError, match=r"share is .* above 0 and at most 1"):
+        melt.update(batch_of(0), share)

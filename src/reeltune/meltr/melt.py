@@ -108,6 +108,7 @@ class Melt:
     def step(self, batch: Any, share: float = 1.0) -> dict[str, float]:
         """Add to the weights' gradients those of the melted loss of a batch, which is `share` of a
         step of the optimizer; before it, move MELTR if that is due. Returns `facts`."""
+        _require_share(share)
         if self._step is None:
             lowered = lowered_to(self.settings.precision, self.model)
             melted = self(read(self.model, batch, self.losses, lowered))
@@ -120,6 +121,7 @@ class Melt:
     def update(self, batch: Any, share: float = 1.0) -> dict[str, float]:
         """Say that a batch was trained on, as `share` of a step of the optimizer, and move MELTR
         if that is due, which does not touch the gradients of the weights. Returns `facts`."""
+        _require_share(share)
         return self._told(self._made.update(batch, share))
 
     def log(self, folder: Path | str) -> None:
@@ -209,6 +211,14 @@ def _named(
         return {primary: primary_loss(model, batch)}
 
     return named
+
+
+def _require_share(share: float) -> None:
+    if not 0 < share <= 1:
+        raise ConfigError(
+            f"share is {share:g}, and a batch is a share of a step of the optimizer, above 0 and "
+            "at most 1; give 1 / N where N batches make a step"
+        )
 
 
 def _require_finite(step: Meltr) -> None:
