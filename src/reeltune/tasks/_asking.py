@@ -21,7 +21,10 @@ CLIPS_AT_ONCE, QUESTIONS_AT_ONCE = 16, 64
 def answered(
     model: Any, reader: ClipReader, pairs: Sequence[Pair], scores: Scores
 ) -> list[Float[Tensor, "..."]]:
-    """What `scores` gives for each pair, in their order, from what the model read of its clip."""
+    """What `scores` gives for each pair, in their order, from what the model read of its clip.
+
+    Errors: `DataError` for a score that is no number, beside which no answer is right or wrong.
+    """
     gallery, clips = gallery_of(pairs)
     place = {video: number for number, video in enumerate(gallery)}
     asked: list[list[int]] = [[] for _ in gallery]
@@ -34,8 +37,20 @@ def answered(
         for some in _chunks(here):
             rows = torch.tensor([place[pairs[n].video] - first for n in some])
             given = scores(model, video, rows, [pairs[n] for n in some]).float().cpu()
+            _require_numbers(given, [pairs[n] for n in some])
             found.update(zip(some, given, strict=True))
     return [found[number] for number in range(len(pairs))]
+
+
+def _require_numbers(given: Tensor, pairs: Sequence[Pair]) -> None:
+    wrong = given.isnan() | (given == float("inf"))  # below all others is -inf
+    bad = wrong.reshape(len(pairs), -1).any(1).tolist()
+    if any(bad):
+        first = pairs[bad.index(True)]
+        raise DataError(
+            f"scores of {sum(bad)} of {len(pairs)} items are not finite, first of {first.video}; "
+            "look for what is not finite in its frames or in the weights of the model"
+        )
 
 
 def _chunks(numbers: list[int]) -> Iterator[list[int]]:
