@@ -8,6 +8,7 @@ from torch import nn
 from reeltune.meltr.combiner import FILE, Learned, save
 from reeltune.meltr.ranks import leads
 from reeltune.storage.atomic_file import write_atomically
+from reeltune.storage.regular_file import read_bytes
 from reeltune.storage.run_log import LOG, line_of
 
 
@@ -29,7 +30,8 @@ class Diary:
         """Drop batches after this one, which are done again, and half a line of a killed run."""
         self.steps = self._epochs = 0
         log, kept = self.folder / LOG, list[bytes]()
-        lines = log.read_bytes().splitlines(keepends=True) if leads() and log.is_file() else []
+        known = leads() and log.is_file()
+        lines = read_bytes(log).splitlines(keepends=True) if known else []
         for line in lines:
             step = line.startswith(b'{"kind": "step"')
             if not line.endswith(b"\n") or (step and self.steps == until):
