@@ -20,6 +20,7 @@ from oracles.slow_retrieval import (
 from reeltune.errors import DataError
 from reeltune.evaluation import metrics
 from reeltune.evaluation.metrics import average_precision, ranks
+from reeltune.evaluation.remarks import remarks_of
 from reeltune.evaluation.retrieval import Report, retrieval_report
 
 # Captions of a video stand apart, one video has one caption, and "e" has none.
@@ -103,6 +104,23 @@ def test_all_ties_are_the_worst_rank_everywhere() -> None:
     assert report.ranks.t2v == [5] * 7
     assert report.ranks.v2t == [4] * 4
     assert report_of(np.zeros((7, 5)), v2t="any").ranks.v2t == [5, 6, 7, 7]  # 1 + wrong captions
+
+
+def test_near_ties_are_told_and_ranked_as_they_are() -> None:
+    scores = np.zeros((7, 5), np.float32)
+    scores[np.arange(7), [GALLERY.index(pair.video) for pair in PAIRS]] = 0.5
+    assert not report_of(scores).near_ties
+    own = GALLERY.index(PAIRS[0].video)
+    scores[0, own - 1] = 0.5 - 1e-7
+    scores[1, GALLERY.index(PAIRS[1].video) - 1] = 0.5  # a tie
+    report = report_of(scores)
+    assert report.ranks.t2v == [1, 2, 1, 1, 1, 1, 1]
+    assert report.near_ties == pytest.approx({"queries": 100 / 7, "t2v R@1": 500 / 7})
+    assert report.remarks() == [
+        "rounding decides the rank of 14.3 % of captions: if nearly equal scores were ties, "
+        "t2v R@1 would be 71.4, not 85.7"
+    ]
+    assert remarks_of([report]).said[-1:] == report.remarks()
 
 
 def test_equal_captions_bound_what_the_best_model_can_reach() -> None:

@@ -64,6 +64,8 @@ class Report:
     "similarity t2v" and "similarity v2t" of a model that is judged by pairs, and "dsl 0.01 t2v" and
     so on after a post-processing. `margin`: by how
     much the score of a right answer leads that of the best wrong one, a mean over both directions.
+    `near_ties`: what rounding decides, if anything: the share of text "queries" whose rank would be
+    worse if scores that are nearly that of the right answer tied with it, and "t2v R@1" then.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -78,6 +80,7 @@ class Report:
     ranks: Ranks
     beside: dict[str, dict[str, float]] = field(default_factory=dict)
     margin: float | None = None
+    near_ties: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         queries, videos = len(self.ranks.t2v), len(self.ranks.v2t)
@@ -152,7 +155,20 @@ class Report:
             *[f"{row} |" for row in rows],
             "",
             f"95 % interval of text-to-video R@1, over videos: {low:.1f} to {high:.1f}.",
-            *[f"{sentence[0].upper()}{sentence[1:]}." for sentence in trivial_said(self)],
+            *[
+                f"{sentence[0].upper()}{sentence[1:]}."
+                for sentence in (*trivial_said(self), *self.remarks())
+            ],
+        ]
+
+    def remarks(self) -> list[str]:
+        """A sentence on ranks that rounding decides, where there are some."""
+        if not self.near_ties:
+            return []
+        share, recall = self.near_ties["queries"], self.near_ties["t2v R@1"]
+        return [
+            f"rounding decides the rank of {share:.1f} % of captions: if nearly equal scores were "
+            f"ties, t2v R@1 would be {recall:.1f}, not {self.t2v['R@1']:.1f}"
         ]
 
     def table(self) -> Table:

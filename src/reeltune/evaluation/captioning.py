@@ -60,6 +60,10 @@ class CaptioningReport:
         """Always: no score is the same for every model."""
         return True
 
+    def remarks(self) -> list[str]:
+        """None: no figure hangs on rounding."""
+        return []
+
     def drawn(self, times: Int[np.ndarray, "R N"]) -> dict[str, Float[np.ndarray, " R"]]:
         """BLEU, ROUGE-L and CIDEr-D of draws of clips, under BERT's words.
 

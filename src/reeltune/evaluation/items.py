@@ -98,6 +98,10 @@ class ItemsReport(ABC):
         """Always: no figure of items is the same for every model."""
         return True
 
+    def remarks(self) -> list[str]:
+        """None: no figure hangs on rounding."""
+        return []
+
     def markdown(self) -> list[str]:
         """All figures, and the interval of the first."""
         name, ends = next(iter(self.intervals.items()))

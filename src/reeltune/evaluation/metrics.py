@@ -11,14 +11,17 @@ from reeltune.evaluation.bootstrap import DRAWS, bounds, resampled_means, sums_b
 CHUNK = 1 << 22  # scores looked at together, so that masks of a large matrix stay small
 
 
-def ranks(scores: Float[np.ndarray, "Q N"], target: Int[np.ndarray, " Q"]) -> Int[np.ndarray, " Q"]:
+def ranks(
+    scores: Float[np.ndarray, "Q N"], target: Int[np.ndarray, " Q"], near: float = 0.0
+) -> Int[np.ndarray, " Q"]:
     """Rank of each query's one target in the gallery, 1 is best.
 
     Ties count against the model, so an encoder that maps everything to one point gets rank N
-    and not rank 1. Raises DataError if a score is not finite.
+    and not rank 1; scores that are lower by no more than `near` are ties as well. Raises DataError
+    if a score is not finite.
     """
     _require_finite(scores)
-    own = np.take_along_axis(scores, target[:, None], axis=1)  # (Q, 1)
+    own = np.take_along_axis(scores, target[:, None], axis=1) - scores.dtype.type(near)  # (Q, 1)
     found = np.empty(len(scores), np.int64)
     for rows in chunks(len(scores), scores.shape[1]):
         found[rows] = (scores[rows] >= own[rows]).sum(axis=1)

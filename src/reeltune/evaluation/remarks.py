@@ -24,6 +24,7 @@ def remarks_of(reports: Sequence[AnyReport]) -> Remarks:
     for report in reports:
         known |= dict.fromkeys(trivial(report))
         said |= dict.fromkeys(trivial_said(report))
+        said |= dict.fromkeys(report.remarks())
         said |= dict.fromkeys(sentences(report.protocol.left_out))
     return Remarks([*known], [*said], any(r.protocol.incomplete for r in reports))
 

@@ -109,6 +109,10 @@ class AnyReport(Protocol):
         """Figures of draws with replacement; `times` is how often each draw has each video."""
         ...
 
+    def remarks(self) -> list[str]:
+        """Sentences that must stand beside the figures, such as on ranks that rounding decides."""
+        ...
+
     def markdown(self) -> list[str]:
         """Rows for a model card, and the interval of the figure that counts."""
         ...

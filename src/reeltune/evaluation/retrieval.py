@@ -28,6 +28,8 @@ from reeltune.types import Pair
 
 __all__ = ["Ranks", "Report", "report_beside", "retrieval_report"]
 
+ROUNDING = 1e-6  # of the largest score: a difference that another order of sums may turn round
+
 
 def retrieval_report(
     scores: Float[np.ndarray, "Q N"],
@@ -60,6 +62,7 @@ def retrieval_report(
     found = ranks(scores, column)
     back, precision = _video_to_text(v2t_scores, video, shown, protocol.v2t)
     tagged = _tagged(split_pairs)
+    nearly = ranks(scores, column, ROUNDING * float(max(scores.max(), -scores.min())))
     return Report(
         t2v=summary(found) | {"mAP": _percent(1 / found)},
         v2t=summary(back) | {"mAP": _percent(precision)},
@@ -69,7 +72,15 @@ def retrieval_report(
         protocol=protocol,
         ranks=Ranks(t2v=found.tolist(), video=video.tolist(), v2t=back.tolist(), tagged=tagged),
         margin=mean_margin(scores, column),
+        near_ties=_near_ties(found, nearly),
     )
+
+
+def _near_ties(found: Int[np.ndarray, " Q"], nearly: Int[np.ndarray, " Q"]) -> dict[str, float]:
+    """The share of captions with another rank where near ties are ties, and R@1 as it is then."""
+    if (found == nearly).all():
+        return {}
+    return {"queries": 100 * float(np.mean(found != nearly)), "t2v R@1": summary(nearly)["R@1"]}
 
 
 def report_beside(report: Report, others: Mapping[str, Report]) -> Report:
