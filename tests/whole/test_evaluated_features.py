@@ -16,7 +16,7 @@ from reeltune.evaluation.retrieval import Report
 from reeltune.models.opening.open import open_model
 from reeltune.models.opening.weights import read_tensors, write_card
 from reeltune.recipes.read import read_recipe
-from reeltune.recipes.stored import stored_recipe
+from reeltune.recipes.stored import as_stored, stored_recipe, write_recipe
 from reeltune.runs.clip_source import FEATURES
 from reeltune.runs.evaluate import evaluate_opened
 from reeltune.runs.evaluation_recipe import evaluation_recipe
@@ -124,6 +124,18 @@ def test_a_converted_model_is_measured_as_the_benchmarks_own_method(tmp_path: Pa
     changed = evaluation_recipe(str(tmp_path / "de"), "vatex", {"options.feature": "i3d"})
     assert changed.options["feature"] == "i3d"
     assert evaluation_recipe(str(tmp_path / "vop"), "msrvtt-9k", {}).name == "msrvtt-9k/zero-shot"
+
+
+def test_the_benchmark_is_that_of_the_run_unless_another_is_named(
+    trained: Path, tmp_path: Path
+) -> None:
+    assert evaluation_recipe(str(trained), None, {}).name == "toybox/dual-encoding"
+    assert evaluation_recipe("tiny-clip", None, {}).name == "toybox/zero-shot"
+    for name in ("msrvtt-9k/vop", "folder/vop"):
+        write_recipe(as_stored(read_recipe(name)), tmp_path)
+        benchmark = name.partition("/")[0]
+        assert evaluation_recipe(str(tmp_path), None, {}).name == f"{benchmark}/zero-shot"
+        assert evaluation_recipe(str(tmp_path), "toybox", {}).name == "toybox/zero-shot"
 
 
 def test_another_benchmark_is_read_with_features_of_the_same_kind(trained: Path) -> None:

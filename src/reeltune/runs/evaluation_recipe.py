@@ -19,18 +19,28 @@ MAKER = "config.encoder"
 OF_CLIPS = {"options", "frames", "v2t"}  # what a recipe says of the clips that a run is tested on
 
 
-def evaluation_recipe(name: str, benchmark: str, changes: dict[str, Any]) -> Recipe:
+ANYWHERE = "toybox"  # the benchmark that needs no files
+
+
+def evaluation_recipe(name: str, benchmark: str | None, changes: dict[str, Any]) -> Recipe:
     """The recipe to measure a model by: data of the benchmark, clips as the model was trained on.
 
+    Without a benchmark it is that of the model's training, and Toybox for what has none.
     On the benchmark of its training these are the data of the run, such as its size of Toybox.
     A model that was trained on stored features reads such features, and on the benchmark of its
     training the very same ones. One of a component that reads features, and which has no recipe
     beside it, as a converted one, is measured as the benchmark's own method of that component. Any
     other model reads frames, as many as the benchmark's method of its component has.
     """
-    recipe = _recipe_of(name, benchmark, changes)
+    recipe = _recipe_of(name, benchmark or _own_benchmark(Path(name)), changes)
     refuse_asked("evaluate", dict(flat(changes)), _unread(recipe))
     return recipe
+
+
+def _own_benchmark(folder: Path) -> str:
+    trained = stored_recipe(folder)
+    own = "" if trained is None else trained.name.partition("/")[0]
+    return own if any(name.startswith(f"{own}/") for name in recipe_names()) else ANYWHERE
 
 
 def _unread(recipe: Recipe) -> dict[str, str]:

@@ -84,7 +84,10 @@ def train(
 @app.command()
 def evaluate(
     model: Annotated[str, typer.Argument(help="A checkpoint folder, a component or a hub id.")],
-    benchmark: Annotated[str, typer.Option(help="toybox, msrvtt-9k, ...")] = "toybox",
+    benchmark: Annotated[
+        str | None,
+        typer.Option(help="toybox, msrvtt-9k, ...; by default that of the run, or else toybox."),
+    ] = None,
     data: DataOption = None,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     out: Annotated[Path | None, typer.Option(help="Also write the report to this file.")] = None,
