@@ -29,7 +29,7 @@ from reeltune.search._confidence import confidence
 from reeltune.search.query import Ask, answer
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.gallery import Gallery
-from reeltune.search.store.nearest import CELL, CELLS, build_index
+from reeltune.search.store.nearest import CELL, CELLS, SHARE, build_index
 from reeltune.search.store.schema import schema
 
 QUICK = ["--rows", "20000", "--queries", "30"]
@@ -74,7 +74,7 @@ def of_faiss(vectors: np.ndarray) -> dict[str, faiss.Index]:
     rows, dim = vectors.shape
     flat, kind = faiss.IndexFlatIP(dim), faiss.METRIC_INNER_PRODUCT
     cells = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, max(1, rows // CELL), kind)
-    cells.nprobe = CELLS
+    cells.nprobe = max(CELLS, rows // CELL // SHARE)
     graph = faiss.IndexHNSWFlat(dim, 32, kind)
     graph.hnsw.efSearch = 128
     cells.train(vectors)

@@ -14,9 +14,9 @@ from reeltune.search.store.dataset import Table
 from reeltune.search.store.nearest import (
     METRIC,
     Groups,
+    Index,
     best_rows,
     build_index,
-    by_index,
     exact_scores,
 )
 
@@ -70,7 +70,7 @@ def test_vectors_of_any_width_can_be_indexed(tmp_path: Path, width: int) -> None
     rows = pa.table({"row": np.arange(200), "vector": flat})
     dataset = Table.create(tmp_path / "t.lance", rows)
     build_index(dataset)
-    nearest = by_index(10, vectors[7], passing=None, metric=METRIC)
+    nearest = Index.of(dataset).nearest(10, vectors[7], passing=None)
     found = dataset.to_table(columns=["row", "_distance"], nearest=nearest)["row"].to_pylist()
     assert found == np.argsort(-(vectors @ vectors[7]))[:10].tolist()
 
@@ -88,11 +88,11 @@ def test_what_is_near_a_text_is_in_few_cells(
     flat = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), width)
     dataset = Table.create(tmp_path / "t.lance", pa.table({"vector": flat}))
     build_index(dataset)
-    found = []
+    index, found = Index.of(dataset), []
+    assert (index.metric, index.cells) == (METRIC, 20)
     for query in (things + texts) / np.linalg.norm(things + texts, axis=1, keepdims=True):
-        near = by_index(64, query, passing=None, metric=METRIC)
+        near = index.nearest(64, query, passing=None)
         rows = dataset.to_table(columns=["_distance"], with_row_id=True, nearest=near)
         truth = np.argsort(-(vectors @ query))[:10]
         found.append(np.isin(truth, rows["_rowid"].to_numpy()).mean())
-    assert dataset.metrics() == [METRIC]
     assert np.mean(found) >= 0.95

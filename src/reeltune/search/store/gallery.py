@@ -20,10 +20,9 @@ from reeltune.search.store.filtered import scan
 from reeltune.search.store.found import NUMBERS, Found
 from reeltune.search.store.gain import Gain
 from reeltune.search.store.nearest import (
-    METRIC,
     Groups,
+    Index,
     best_rows,
-    by_index,
     exact_scores,
     vectors_of,
 )
@@ -53,7 +52,7 @@ class Gallery:
         self._dataset = dataset
         self._dim: int = dataset.schema.field("vector").type.list_size
         self._held = _Held.read(dataset) if self.count <= ann_rows else None
-        self._metric = next(iter(dataset.metrics()), METRIC)
+        self._index = Index.of(dataset)
         self.usual = _usual(dataset)
 
     @classmethod
@@ -124,7 +123,7 @@ class Gallery:
             )
         also = None if only is None else only.sql()
         if self._held is None:
-            return _ByIndex(self._dataset, query, (filter, also), self._metric, gain)
+            return _ByIndex(self._dataset, query, (filter, also), self._index, gain)
         return _ByAll(self._held, query, self._held.passing(filter, also), gain)
 
 
@@ -256,11 +255,11 @@ class _ByIndex:
         dataset: Table,
         query: Float[np.ndarray, " D"],
         filter: tuple[str | None, str | None],
-        metric: str = METRIC,
+        index: Index,
         gain: Gain | None = None,
     ) -> None:
         self._dataset, self._query, self._filter, self._gain = dataset, query, filter, gain
-        self._metric = metric
+        self._index = index
         self._passing: int | None = None
         if filter != (None, None):
             self._passing = scan(dataset, *filter, columns=[], with_row_id=True).num_rows
@@ -290,7 +289,7 @@ class _ByIndex:
             return self._dataset.schema.empty_table().select(columns)
         if self._gain is not None and self._gain.wanted is not None:
             return self._worded(count, columns)
-        nearest = by_index(count, self._query, self._passing, self._metric)
+        nearest = self._index.nearest(count, self._query, self._passing)
         rows = scan(
             self._dataset, *self._filter, columns=columns, nearest=nearest, prefilter=True
         ).select(columns)

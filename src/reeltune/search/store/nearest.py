@@ -13,7 +13,8 @@ from reeltune.search.store.dataset import Table
 
 SLACK = 1e-5  # more than float32 can be wrong by in an inner product of unit vectors
 CHUNK = 64  # rows re-scored at a time, which fit the caches of a processor
-CELL, CELLS = 1024, 128  # vectors in a cell of the index, about, and how many cells are looked into
+CELL = 1024  # vectors in a cell of the index, about
+SHARE, CELLS = 5, 64  # one in so many cells is looked into, and at least so many
 SAMPLE, ROUNDS = 64, 10  # vectors for each cell that the cells are made of, and how often
 REFINE = 2  # how many times the count is re-scored exactly
 METRIC = "l2"  # orders unit vectors as their cosines do
@@ -79,7 +80,6 @@ def build_index(dataset: Table) -> None:
     Beside IVF_HNSW_SQ and IVF_PQ, RaBitQ found as much for text queries, in as little time, and was
     built ten times as fast (see benchmarks/bench_query.py). Cells are made and chosen by distances:
     where they were by inner products, the best ten of a text were spread over four times as many.
-    How many must be looked into depends on how many things one holds, so their size stays the same.
     """
     cells = max(1, dataset.count_rows() // CELL)
     in_bytes = dataset.schema.field("vector").type.list_size % 8 == 0  # RaBitQ wants whole bytes
@@ -95,26 +95,39 @@ def build_index(dataset: Table) -> None:
     )
 
 
-def by_index(
-    count: int, query: Float[np.ndarray, " D"], passing: int | None, metric: str
-) -> dict[str, object]:
-    """Arguments of a scan for the `count` nearest, re-scored from the stored vectors.
+@dataclass(frozen=True)
+class Index:
+    """How the ANN index of a table is asked."""
 
-    `passing` is how many moments a filter lets through, None without one. A filter that lets few
-    through is answered exactly: a walk through the index would meet too few of them, and any other
-    looks into further cells where it must. `metric` is that of the index, whose cells would be too
-    few for inner products.
-    """
-    return {
-        "column": "vector",
-        "q": query.astype(np.float32),
-        "k": count,
-        "metric": metric,
-        "minimum_nprobes": CELLS,
-        "maximum_nprobes": CELLS if passing is None and metric == METRIC else None,
-        "refine_factor": REFINE,
-        "use_index": passing is None or passing > FLAT,
-    }
+    metric: str
+    cells: int  # looked into
+
+    @classmethod
+    def of(cls, dataset: Table) -> "Index":
+        """The index of a table; one of inner products, as older libraries have it, looks into as
+        many cells as it needs."""
+        cells = dataset.count_rows() // CELL // SHARE
+        return cls(next(iter(dataset.metrics()), METRIC), max(CELLS, cells))
+
+    def nearest(
+        self, count: int, query: Float[np.ndarray, " D"], passing: int | None
+    ) -> dict[str, object]:
+        """Arguments of a scan for the `count` nearest, re-scored from the stored vectors.
+
+        `passing` is how many moments a filter lets through, None without one. A filter that lets
+        few through is answered exactly: a walk through the index would meet too few of them, and
+        any other looks into further cells where it must.
+        """
+        return {
+            "column": "vector",
+            "q": query.astype(np.float32),
+            "k": count,
+            "metric": self.metric,
+            "minimum_nprobes": self.cells,
+            "maximum_nprobes": self.cells if passing is None and self.metric == METRIC else None,
+            "refine_factor": REFINE,
+            "use_index": passing is None or passing > FLAT,
+        }
 
 
 def vectors_of(rows: pa.Table, column: str = "vector") -> Float[np.ndarray, "N D"]:
