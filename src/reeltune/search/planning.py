@@ -30,6 +30,7 @@ class Constant:
 
 
 SPEED = "docs/measured/speed.md of commit 0656083, two cores of a Xeon at 2.5 GHz"
+EPYC = "docs/measured/speed.md of commit bb029d8, two cores of an AMD EPYC, quiet"
 CONSTANTS = {
     "decode_speed": Constant(
         24.0,
@@ -74,22 +75,28 @@ CONSTANTS = {
         f"benchmarks/bench_query.py --rows 100000; {SPEED}, quiet",
     ),
     "index_p50": Constant(
-        207.0,
+        32.3,
         "ms of an answer among 1,000,000 x 512 through the index",
         "measured",
-        f"benchmarks/bench_query.py --rows 1000000; {SPEED}, busy",
+        f"benchmarks/bench_query.py --rows 1000000; {EPYC}",
     ),
     "tail": Constant(
-        40 / 25.5,
+        47.3 / 32.3,
         "99th percentile by median of an answer through the index",
         "measured",
-        f"benchmarks/bench_query.py --rows 100000; {SPEED}, quiet",
+        f"benchmarks/bench_query.py --rows 1000000; {EPYC}",
     ),
     "build_time": Constant(
-        190.0,
+        55.3,
         "s to build the index of 1,000,000 x 512 on two cores",
         "measured",
-        f"benchmarks/bench_query.py --rows 1000000; {SPEED}, busy",
+        f"benchmarks/bench_query.py --rows 1000000; {EPYC}",
+    ),
+    "code": Constant(
+        5 / 8,
+        "bytes of the index for a number of a vector, beside 22 for a moment",
+        "measured",
+        f"benchmarks/bench_ann.py, 342 and 3,290 MB for 1 and 10 million x 512; {EPYC}",
     ),
 }
 
@@ -133,10 +140,10 @@ FORMULAS = {
     "gpu_hours": "frames x clip_work / (peak x gpu_share) / 3600",
     "days": "max((core_hours + build_core_hours) / cores, gpu_hours / gpus) / 24",
     "storage_gb": "moments x (4 x width + bytes_beside) / 1e9",
-    "index_gb": "moments x (width / 8 + 8) / 1e9: a bit for each number, and what RaBitQ corrects",
+    "index_gb": "moments x (width x code + 22) / 1e9: five bits for each number, and what RaBitQ "
+    "corrects",
     "shards": "moments / shard, rounded up",
-    "build_core_hours": "2 cores x build_time x (moments of a shard / 1e6)^2 x shards / 3600; the "
-    "cells that a vector is compared with grow with the shard",
+    "build_core_hours": "2 cores x build_time x moments / 1e6 / 3600",
     "p50_ms": "of one shard: memory_p50 x moments / 100,000, or index_p50 x moments / 1e6 above a "
     "million; of more: the median of the slowest shard",
     "p99_ms": "the 99th percentile of the slowest shard, each log-normal with the measured tail",
@@ -198,9 +205,9 @@ def row(moments: float, inputs: Inputs) -> Row:
         gpu_hours = frames * CONSTANTS["clip_work"].value / reached / 3600
     shards = max(1, math.ceil(moments / inputs.shard))
     each = moments / shards
-    build = 2 * CONSTANTS["build_time"].value * (each / 1e6) ** 2 * shards / 3600
+    build = 2 * CONSTANTS["build_time"].value * moments / 1e6 / 3600
     storage = moments * (4 * inputs.width + inputs.bytes_beside) / 1e9
-    index = moments * (inputs.width / 8 + 8) / 1e9
+    index = moments * (inputs.width * CONSTANTS["code"].value + 22) / 1e9
     one = shard_p50(each)
     return Row(
         moments=moments,
@@ -221,12 +228,8 @@ def row(moments: float, inputs: Inputs) -> Row:
 
 def shard_p50(moments: float) -> float:
     """Milliseconds of an answer among so many moments of one shard, at the median."""
-    if moments <= 1_000_000 and moments / 1e5 * CONSTANTS["memory_p50"].value < _index_p50(moments):
+    if moments <= 1_000_000:
         return max(moments / 1e5, 0.01) * CONSTANTS["memory_p50"].value
-    return _index_p50(moments)
-
-
-def _index_p50(moments: float) -> float:
     return moments / 1e6 * CONSTANTS["index_p50"].value
 
 
