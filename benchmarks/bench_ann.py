@@ -1,5 +1,4 @@
-"""How long is the index of ten million moments built, how much disk does it take, and what is
-found through it, in what time?
+"""What do the index of ten million moments and an answer through it cost, and is the best found?
 
     python benchmarks/bench_ann.py
     python benchmarks/bench_ann.py --rows 1000000
