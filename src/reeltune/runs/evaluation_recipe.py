@@ -17,8 +17,6 @@ OF_DATA = {"dataset", "options", "differs", "frames", "features", "v2t"}  # read
 # measured; what its weights and their training depend on is not, but for the maker of features
 MAKER = "config.encoder"
 OF_CLIPS = {"options", "frames", "v2t"}  # what a recipe says of the clips that a run is tested on
-
-
 ANYWHERE = "toybox"  # the benchmark that needs no files
 
 
@@ -32,13 +30,12 @@ def evaluation_recipe(name: str, benchmark: str | None, changes: dict[str, Any])
     beside it, as a converted one, is measured as the benchmark's own method of that component. Any
     other model reads frames, as many as the benchmark's method of its component has.
     """
-    recipe = _recipe_of(name, benchmark or _own_benchmark(Path(name)), changes)
+    recipe = _recipe_of(name, benchmark, changes)
     refuse_asked("evaluate", dict(flat(changes)), _unread(recipe))
     return recipe
 
 
-def _own_benchmark(folder: Path) -> str:
-    trained = stored_recipe(folder)
+def _own_benchmark(trained: Recipe | None) -> str:
     own = "" if trained is None else trained.name.partition("/")[0]
     return own if any(name.startswith(f"{own}/") for name in recipe_names()) else ANYWHERE
 
@@ -53,8 +50,9 @@ def _unread(recipe: Recipe) -> dict[str, str]:
     return found
 
 
-def _recipe_of(name: str, benchmark: str, changes: dict[str, Any]) -> Recipe:
+def _recipe_of(name: str, benchmark: str | None, changes: dict[str, Any]) -> Recipe:
     trained = stored_recipe(Path(name))
+    benchmark = benchmark or _own_benchmark(trained)
     if trained is None and (method_of := _method_on_features(Path(name), benchmark)):
         return read_recipe(method_of[0], changes, method_of[1])
     if trained is None or trained.features is None:

@@ -1,6 +1,7 @@
 """Files that are replaced whole: a crash leaves the old one or the new one, never half."""
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from reeltune.storage.object_path import ObjectPath
 from reeltune.storage.outputs import naming
 from reeltune.storage.place import Place
 
+HALF = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")  # names under which `replacing` writes
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
 

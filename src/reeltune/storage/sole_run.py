@@ -1,6 +1,5 @@
 """The folder of a run, into which one process at a time writes."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -8,9 +7,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from reeltune.errors import ConfigError
+from reeltune.storage.atomic_file import HALF
 
 LOCK = ".running.lock"
-HALF = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")  # what `atomic_file.replacing` writes to
 
 
 @contextmanager
