@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from _line import emit
+from _memory import memory
 from _moments import World, manifest
 from reeltune.search._confidence import confidence
 from reeltune.search.query import Ask, answer
@@ -73,12 +74,6 @@ def bytes_of(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def memory() -> int:
-    """Bytes of this process in memory, without those of files."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=10_000_000)
@@ -102,11 +97,11 @@ def main() -> None:
         figures["index_ratio_to_vectors"] = round(index / (4 * world.dim * world.rows), 3)
         queries = world.around(world.texts, chosen.queries + 3, spread=0.3)
         expected = truth(lance.dataset(str(path)), queries)
-        before, start = memory(), time.perf_counter()
+        before, start = memory("RssAnon"), time.perf_counter()
         gallery = Gallery(Table(lance.dataset(str(path))), ann_rows=0)
         figures["open_s"] = round(time.perf_counter() - start, 2)
         figures |= asked(gallery, queries, expected)
-        figures["memory_gb"] = round((memory() - before) / 1e9, 2)
+        figures["memory_gb"] = round((memory("RssAnon") - before) / 1e9, 2)
     emit("How long is the index of many moments built, and what is found through it?", **figures)
 
 

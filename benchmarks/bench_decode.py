@@ -7,7 +7,6 @@ frames a second), reads them in turns both ways, and prints one JSON line. A rat
 
 import io
 import os
-import re
 import statistics
 import tempfile
 import time
@@ -19,6 +18,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from _line import emit
+from _memory import memory
 from reeltune.media.decoder import Decoder
 from reeltune.media.sampling import Sampling
 from reeltune.media.squares import fitted
@@ -150,12 +150,6 @@ def default_speed(path: Path) -> float:
         return round(SECONDS / min(wall(lambda: ours(decoder, path)) for _ in range(3)), 1)
 
 
-def memory(process: str, field: str) -> int:
-    """MB, of /proc."""
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(re.findall(rf"{field}:\s+(\d+) kB", status)[0]) // 1024
-
-
 def peaks(path: Path) -> dict[str, float]:
     """Most memory (MB) of worker and parent over a whole file, and how fast it was read."""
     start, parent, last = time.perf_counter(), 0, 0.0
@@ -163,8 +157,8 @@ def peaks(path: Path) -> dict[str, float]:
         for number, frame in enumerate(reading):
             last = frame.time
             if number % 20 == 0:
-                parent = max(parent, memory("self", "VmRSS"))
-        worker = memory(str(decoder.worker().pid), "VmHWM")
+                parent = max(parent, memory("VmRSS") >> 20)
+        worker = memory("VmHWM", decoder.worker().pid) >> 20
     speed = round(last / (time.perf_counter() - start))
     return {"worker_mb": worker, "parent_mb": parent, "x_real_time": speed, "minutes": last / 60}
 

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from _line import emit
+from _memory import memory
 from _moments import CHUNK, World, columns, manifest
 from reeltune.search.query import answer
 from reeltune.search.store.dataset import Table
@@ -47,18 +48,12 @@ def batches(rows: int, dim: int) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_arrays(made, schema=layout)
 
 
-def peak() -> int:
-    """Bytes of memory that this process has had at most, without its parent's."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-
-
 def opened(uri: str) -> dict[str, float]:
     """Open the table in this process, and answer one query."""
-    before, start = peak(), time.perf_counter()
+    before, start = memory("VmHWM"), time.perf_counter()
     table = Table(lance.dataset(uri))
     gallery = Gallery.read(table)
-    seconds, most = time.perf_counter() - start, peak() - before
+    seconds, most = time.perf_counter() - start, memory("VmHWM") - before
     query = np.zeros(table.schema.field("vector").type.list_size, np.float32)
     query[0] = 1
     start = time.perf_counter()
@@ -67,7 +62,7 @@ def opened(uri: str) -> dict[str, float]:
         "open_s": round(seconds, 2),
         "open_bytes": most,
         "first_answer_s": round(time.perf_counter() - start, 2),
-        "answered_bytes": peak() - before,
+        "answered_bytes": memory("VmHWM") - before,
     }
 
 

@@ -29,7 +29,7 @@ from reeltune.search._confidence import confidence
 from reeltune.search.query import Ask, answer
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.gallery import Gallery
-from reeltune.search.store.nearest import CELL, CELLS, SHARE, build_index
+from reeltune.search.store.nearest import CELL, Index, build_index
 from reeltune.search.store.schema import schema
 
 QUICK = ["--rows", "20000", "--queries", "30"]
@@ -53,7 +53,8 @@ def systems(dataset: Table, vectors: np.ndarray, skip: str) -> dict[str, Search]
         "rank": lambda query: [int(one) for one in gallery.rank(query).best(K).id[:K]],
     }
     if "faiss" not in skip:
-        made |= {name: partial(by_faiss, index) for name, index in of_faiss(vectors).items()}
+        cells = Index.of(dataset).cells
+        made |= {name: partial(by_faiss, index) for name, index in of_faiss(vectors, cells).items()}
     if "lancedb" not in skip:
         table = lancedb.connect(str(Path(dataset.uri).parent / "theirs")).open_table("moments")
         made["lancedb_exact"] = lambda query: by_lancedb(table, query, exact=True)
@@ -69,12 +70,12 @@ def systems(dataset: Table, vectors: np.ndarray, skip: str) -> dict[str, Search]
     return made
 
 
-def of_faiss(vectors: np.ndarray) -> dict[str, faiss.Index]:
+def of_faiss(vectors: np.ndarray, looked_into: int) -> dict[str, faiss.Index]:
     """Exact search, cells and a graph."""
     rows, dim = vectors.shape
     flat, kind = faiss.IndexFlatIP(dim), faiss.METRIC_INNER_PRODUCT
     cells = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, max(1, rows // CELL), kind)
-    cells.nprobe = max(CELLS, rows // CELL // SHARE)
+    cells.nprobe = looked_into
     graph = faiss.IndexHNSWFlat(dim, 32, kind)
     graph.hnsw.efSearch = 128
     cells.train(vectors)
