@@ -88,8 +88,8 @@ def look(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Sets how many candidates there are at first."""
 
     def set_to(count: int) -> None:
-        monkeypatch.setattr(query_module, "FIRST_LOOK", count)
-        monkeypatch.setattr(query_module, "PER_ANSWER", 0)
+        monkeypatch.setattr(query_module, "OWN_LOOK", count)
+        monkeypatch.setattr(query_module, "OWN_ANSWER", 0)
 
     return set_to
 

@@ -24,6 +24,7 @@ NOT_OVER_HTTP = {  # methods of a library that a client lacks, and why
     "reindex": "which model a library has is up to who starts the server",
     "embed_text": "vectors stay where they are; /api/score compares words with moments",
     "embed_frames": "the same",
+    "begin": "a server prepares the searches of all clients together itself",
     "verify": "it reads the whole library, which no stranger may ask for again and again",
     "model": "it is an object in memory",
     "gallery": "it is an object in memory",

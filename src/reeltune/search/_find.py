@@ -1,4 +1,4 @@
-"""Finds moments for the terms of a query in one version of a library."""
+"""Makes of the terms of a query what one version of a library is asked."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,15 +14,15 @@ from reeltune.media.decoder import Decoder
 from reeltune.media.paths import each_of
 from reeltune.media.sampling import Sampling
 from reeltune.models.opening.sentences import Sentences
-from reeltune.records import Channel, Hit, Pixels
+from reeltune.records import Channel, Pixels
 from reeltune.search._composed import Part, composed, slope
 from reeltune.search._confidence import confidence, kind_of
-from reeltune.search._rescore import score_of
+from reeltune.search._rescore import Score, score_of
 from reeltune.search.channels.channel import Words
 from reeltune.search.channels.question import Question, quotes_of
 from reeltune.search.encoder import Encoder
 from reeltune.search.files import contents_of
-from reeltune.search.query import Ask, Chance, answer
+from reeltune.search.query import Ask, Chance
 from reeltune.search.script import Evidence, Script
 from reeltune.search.store.gallery import Gallery
 from reeltune.search.store.manifest import Manifest
@@ -32,6 +32,17 @@ from reeltune.search.texts import SWITCHES
 from reeltune.storage.place import Place
 
 QUERY_SAMPLING = "uniform 12"  # frames of a video that is itself a query
+
+
+@dataclass(frozen=True)
+class Sought:
+    """A query as a gallery is asked it, see `answer`."""
+
+    vector: Float[np.ndarray, " E"]
+    chance: Chance | None
+    own: Score | None
+    words: Evidence | None
+    only: Only
 
 
 @dataclass(frozen=True)
@@ -45,16 +56,37 @@ class Finder:
     gallery: Gallery
     script: Script | None  # None: no table of words
 
-    def find(self, terms: Sequence[Term], ask: Ask) -> list[Hit]:
-        """The moments that match all terms best; raises as `Library.search`."""
+    def require(self, terms: Sequence[Term], channels: Sequence[Channel]) -> None:
+        """Raise ConfigError where nothing counts for a moment, and where words are asked for by
+        name and were never looked for."""
         if not any(term.counts > 0 for term in terms):
             raise ConfigError(
                 "a search needs something that counts for a moment; give a text, an image, a video "
                 "or a moment to be like"
             )
         words = [term for term in terms if term.kind == "words"]
-        self._require(ask.channels, words)
-        vectors = {term: self.encoder.texts([term.value])[0] for term in words}
+        for channel in channels:
+            if channel != "seen" and channel not in self._told:
+                raise ConfigError(
+                    f"no video of {self.folder} has words that are {channel}, as --in asks; find "
+                    f"them with: reeltune index VIDEOS --library {self.folder} {SWITCHES[channel]}"
+                )
+        quoted = next((term for term in words if quotes_of(term.value)), None)
+        if quoted and not self._told:
+            raise ConfigError(
+                f"{quoted.value} asks for words that are said or shown, and {self.folder} has "
+                f"none; find them with: reeltune index VIDEOS --library {self.folder} --hear "
+                "--read, or leave the quotes out"
+            )
+        if channels and "seen" not in channels and not any(term.counts > 0 for term in words):
+            raise ConfigError("words alone are asked for by --in, and the query has none; add some")
+
+    def sought(
+        self, terms: Sequence[Term], ask: Ask, vectors: Mapping[Term, Float[np.ndarray, " D"]]
+    ) -> "Sought":
+        """All terms as one vector, and what the library knows about them; `vectors` are those of
+        the words among the terms. Raises as `Library.search`."""
+        words = [term for term in terms if term.kind == "words"]
         parts = [self._part(term, vectors) for term in terms]
         own = None
         if self.manifest.indexed and len(terms) == len(words) == 1:
@@ -62,10 +94,13 @@ class Finder:
         usual = self.encoder.usual_in(self.folder, self.manifest.fingerprint)
         usual = usual.halfway_to(self.gallery.usual)
         vector, kind, usual = composed(parts, usual)
-        chance: Chance | None = None if own else partial(confidence, usual=usual, kind=kind)
-        evidence = self._evidence(words, len(terms), ask, (1 / slope(kind, usual), usual.texts))
-        only = self._only(ask, [term.value for term in terms if term.kind == "moment"])
-        return answer(self.gallery, vector, ask, chance, own, evidence, only)
+        return Sought(
+            vector,
+            None if own else partial(confidence, usual=usual, kind=kind),
+            own,
+            self._evidence(words, len(terms), ask, (1 / slope(kind, usual), usual.texts)),
+            self._only(ask, [term.value for term in terms if term.kind == "moment"]),
+        )
 
     def _part(self, term: Term, vectors: Mapping[Term, Float[np.ndarray, " D"]]) -> Part:
         width = self.manifest.width
@@ -103,24 +138,6 @@ class Finder:
     def _told(self) -> set[Words]:
         """The channels whose words are known, though no video may have any."""
         return set() if self.script is None else {*self.script.tracks, *self.manifest.channels}
-
-    def _require(self, channels: Sequence[Channel], words: Sequence[Term]) -> None:
-        """Raise ConfigError where words are asked for by name and were never looked for."""
-        for channel in channels:
-            if channel != "seen" and channel not in self._told:
-                raise ConfigError(
-                    f"no video of {self.folder} has words that are {channel}, as --in asks; find "
-                    f"them with: reeltune index VIDEOS --library {self.folder} {SWITCHES[channel]}"
-                )
-        quoted = next((term for term in words if quotes_of(term.value)), None)
-        if quoted and not self._told:
-            raise ConfigError(
-                f"{quoted.value} asks for words that are said or shown, and {self.folder} has "
-                f"none; find them with: reeltune index VIDEOS --library {self.folder} --hear "
-                "--read, or leave the quotes out"
-            )
-        if channels and "seen" not in channels and not any(term.counts > 0 for term in words):
-            raise ConfigError("words alone are asked for by --in, and the query has none; add some")
 
     def _only(self, ask: Ask, like: Sequence[str]) -> Only:
         inside = None if ask.inside is None else contents_of(self.folder, str(ask.inside))

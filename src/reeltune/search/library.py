@@ -29,6 +29,7 @@ from reeltune.search.files import File, list_files, remove
 from reeltune.search.maintain import Health, verify
 from reeltune.search.marks import Mark, Verdict, list_marks, remove_mark, write_mark
 from reeltune.search.moments import Embedded, embedded_moments, list_moments
+from reeltune.search.pending import Pending
 from reeltune.search.query import Ask, Wishes
 from reeltune.search.report import Report
 from reeltune.search.script import Script
@@ -230,6 +231,21 @@ class Library:
         for a file or moment that the library has not, and DataError if a picture or video cannot be
         read.
         """
+        begun = self.begin(text, image=image, video=video, like=like, without=without, **wishes)
+        return begun.hits()
+
+    def begin(
+        self,
+        text: str | None = None,
+        *,
+        image: str | Path | None = None,
+        video: str | Path | None = None,
+        like: str | None = None,
+        without: str | Sequence[str] = (),
+        **wishes: Unpack[Wishes],
+    ) -> Pending:
+        """A search as `search` makes it, with `hits` yet to be asked for: whoever has many at once
+        can have their words read together, see `reeltune.search.pending`."""
         wanted = [] if text is None else terms(text)
         wanted += [Term("picture", _path(image))] if image is not None else []
         wanted += [Term("video", _path(video))] if video is not None else []
@@ -240,7 +256,7 @@ class Library:
             _ = self._encoder.arrays  # which is said first where it cannot be opened
         elif any(term.kind == "words" for term in wanted):
             self._encoder.prepare()
-        return self._finder().find(wanted, Ask(**wishes))
+        return Pending(self._finder(), wanted, Ask(**wishes))
 
     def _finder(self) -> Finder:
         with self._lock:

@@ -23,8 +23,8 @@ from reeltune.search.store.only import Only
 from reeltune.search.store.schema import CAPTION
 from reeltune.search.times import as_text
 
-FIRST_LOOK, PER_ANSWER = 256, 16  # moments compared in detail at first, in all and per answer
-DISK_LOOK, DISK_ANSWER = 64, 6  # the same where each costs a read
+FIRST_LOOK, PER_ANSWER = 64, 6  # moments compared in detail at first, in all and per answer
+OWN_LOOK, OWN_ANSWER = 256, 16  # the same where a score of its own may prefer any of them
 WIDER = 8  # times as many, when they fold into too few
 BRIEF = 100  # answers; searches for more of them do not keep others waiting
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -95,6 +95,7 @@ def answer(
     own: Score | None = None,
     words: Evidence | None = None,
     only: Only | None = None,
+    scores: Float[np.ndarray, " N"] | None = None,
 ) -> list[Hit]:
     """The best moments for a unit vector, best first.
 
@@ -105,7 +106,8 @@ def answer(
     `own`, a score of whole vectors, puts those few hundred in order in place of the cosine, which
     found them: a moment whose cosine is not among the best is missed, whatever its own score.
     `words` is what the library's words say about the query; without them what is seen is all.
-    `only` is a part of the library that alone is searched.
+    `only` is a part of the library that alone is searched. `scores` are what `gallery.scores` has
+    for the query, where that is known.
 
     Raises ConfigError for a filter that is wrong, and LibraryError for vectors that cannot be
     compared.
@@ -115,7 +117,8 @@ def answer(
             f"min_confidence is {ask.min_confidence}, but the library's model has a score of its "
             "own, of which no confidence is known; leave it out (--min-confidence)"
         )
-    ranking = gallery.rank(query, ask.where, None if words is None else words.gain, only)
+    gain = None if words is None else words.gain
+    ranking = gallery.rank(query, ask.where, gain, only, scores)
     with ranking.turns if ask.k <= BRIEF else nullcontext():
         return _best(gallery, ranking, ask, chance, own, words)
 
@@ -128,8 +131,7 @@ def _best(
     own: Score | None,
     words: Evidence | None,
 ) -> list[Hit]:
-    few = ranking.on_disk and own is None  # that score may prefer what is not the nearest
-    least, each = (DISK_LOOK, DISK_ANSWER) if few else (FIRST_LOOK, PER_ANSWER)
+    least, each = (FIRST_LOOK, PER_ANSWER) if own is None else (OWN_LOOK, OWN_ANSWER)
     count, every_video = max(least, each * ask.k), ranking.on_disk
     while True:
         found = ranking.best(count, every_video)

@@ -8,31 +8,40 @@ from reeltune.errors import ConfigError, NotInLibraryError
 from reeltune.records import Hit
 from reeltune.search.files import File
 from reeltune.search.library import Library
+from reeltune.search.pending import Pending
 from reeltune.search.query import Wishes, fair, may_match
 from reeltune.search.terms import terms
 from reeltune.serve.schemas import Answer, Pair, Part, Search
 
 
-def answer(library: Library, wanted: Search, image: Path | None = None) -> Answer:
-    """The page of hits that is asked for; `image` is a file of ours with a picture that a client
-    sent."""
-    begun = time.monotonic()
+def begin(library: Library, wanted: Search, image: Path | None = None) -> Pending:
+    """A search for the page of hits that is asked for; `image` is a file of ours with a picture
+    that a client sent."""
     for text in [wanted.words or "", *wanted.without]:
         require_no_paths(text)
-    skipped, top = (wanted.page - 1) * wanted.top, wanted.top
-    asked = wishes(library, wanted, skipped + top + 1)
-    found = library.search(
+    asked = wishes(library, wanted, wanted.page * wanted.top + 1)
+    return library.begin(
         wanted.words, image=image, like=wanted.like, without=wanted.without, **asked
     )
-    hits = in_order(found[skipped : skipped + top], wanted.sort)
+
+
+def page_of(wanted: Search, found: Sequence[Hit], begun: float) -> Answer:
+    """The page that is asked for, among hits of a search that came at this time (monotonic)."""
+    skipped, top = (wanted.page - 1) * wanted.top, wanted.top
     return Answer(
-        hits=hits,
+        hits=in_order(found[skipped : skipped + top], wanted.sort),
         matches_well=may_match(found, wanted.words),
         fair=fair(wanted.words),
         page=wanted.page,
         more=len(found) > skipped + top,
         seconds=time.monotonic() - begun,
     )
+
+
+def answer(library: Library, wanted: Search, image: Path | None = None) -> Answer:
+    """The page of hits that is asked for, as `begin` says."""
+    begun = time.monotonic()
+    return page_of(wanted, begin(library, wanted, image).hits(), begun)
 
 
 def require_no_paths(text: str) -> None:

@@ -17,6 +17,7 @@ from reeltune.serve.clip_jobs import clip_jobs
 from reeltune.serve.errors import Refusal
 from reeltune.serve.jobs import Jobs
 from reeltune.serve.kept_jobs import KeptJobs
+from reeltune.serve.line import Line
 from reeltune.serve.rate import Rate
 from reeltune.serve.settings import Settings
 from reeltune.storage.place import Place
@@ -34,6 +35,7 @@ class State:
         self.jobs = Jobs(self.warm, KeptJobs(str(settings.library)))
         self.clip_jobs = clip_jobs()
         self._searches = ThreadPoolExecutor(SEARCHES, "search")
+        self.line = Line(self._searches)
         self.wrong_tokens = Rate(per_second=0.2, at_once=10)
         self._lock = threading.Lock()  # over what follows
         self._library: Library | None = None
@@ -45,6 +47,7 @@ class State:
 
     def close(self) -> None:
         """Stop the jobs that go on, and begin no more searches."""
+        self.line.close()
         self._searches.shutdown(wait=False, cancel_futures=True)
         self.clip_jobs.close()
         self.jobs.close()

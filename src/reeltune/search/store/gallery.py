@@ -107,24 +107,45 @@ class Gallery:
         filter: str | None = None,
         gain: Gain | None = None,
         only: Only | None = None,
+        scores: Float[np.ndarray, " N"] | None = None,
     ) -> "Ranking":
         """Compare a unit vector with every moment that passes the filter, and add what words do.
 
-        `only` is a part of the library that alone is searched.
+        `only` is a part of the library that alone is searched. `scores` are what `scores` has for
+        the query, where that is known.
 
         Raises ConfigError for a filter that is wrong, and LibraryError where the query or the
         stored vectors cannot be compared.
         """
+        self._require_comparable(query)
+        also = None if only is None else only.sql()
+        if self._held is None:
+            return _ByIndex(self._dataset, query, (filter, also), self._index, gain)
+        if scores is None:
+            scores = self._held.scores(query)
+        return _ByAll(self._held, query, scores, self._held.passing(filter, also), gain)
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether moments are read from the table for each query."""
+        return self._held is None
+
+    def scores(self, queries: Sequence[Float[np.ndarray, " D"]]) -> Float[np.ndarray, "Q N"] | None:
+        """The cosines of Q unit vectors with all moments, which share one look at these; None for
+        a gallery on disk. Raises LibraryError for a query that cannot be compared."""
+        for query in queries:
+            self._require_comparable(query)
+        if self._held is None or not queries:
+            return None
+        return self._held.vectors.scores(np.stack(queries))
+
+    def _require_comparable(self, query: Float[np.ndarray, " D"]) -> None:
         if query.shape != (self._dim,) or not np.isfinite(query).all():
             raise LibraryError(
                 f"a query must have {self._dim} finite numbers as the library's moments have, got "
                 f"{query.shape[0]} of which {np.isfinite(query).sum()} are finite; "
                 f"encode it with the library's own model"
             )
-        also = None if only is None else only.sql()
-        if self._held is None:
-            return _ByIndex(self._dataset, query, (filter, also), self._index, gain)
-        return _ByAll(self._held, query, self._held.passing(filter, also), gain)
 
 
 @dataclass(frozen=True)
@@ -214,11 +235,11 @@ class _ByAll:
         self,
         held: _Held,
         query: Float[np.ndarray, " D"],
+        scores: Float[np.ndarray, " N"],
         passing: Bool[np.ndarray, " N"] | None,
         gain: Gain | None = None,
     ) -> None:
         self._held, self._query, self._gain = held, query, gain
-        scores = held.scores(query)  # (N,)
         if len(scores) and not np.isfinite(scores.sum()):
             raise LibraryError(not_finite(held.dataset.uri))
         scores = scores if gain is None else gain.to_all(scores)

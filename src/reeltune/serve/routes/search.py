@@ -1,5 +1,6 @@
 """Searches, scores, and hits as files."""
 
+import time
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
@@ -11,7 +12,7 @@ from reeltune.serve.errors import Documented, problems
 from reeltune.serve.export import KINDS, Format, exported
 from reeltune.serve.pictures import kept
 from reeltune.serve.schemas import Answer, ClipsWanted, Export, Pairs, Scores, Search
-from reeltune.serve.searching import answer, scores_of
+from reeltune.serve.searching import answer, begin, page_of, scores_of
 from reeltune.serve.state import Held, State
 
 router = APIRouter(tags=["search"])
@@ -30,7 +31,11 @@ ZIP: Documented = {200: {"content": {"application/zip": {}}}}
 )
 async def search(held: Held, wanted: Search) -> Response:
     """What counts is what is seen, said and shown; each hit says why it is one."""
-    return await held.in_turn(lambda: _as_json(answer(held.library(), wanted)))
+    begun = time.monotonic()
+    return await held.line.search(
+        lambda: begin(held.library(), wanted),
+        lambda found: _as_json(page_of(wanted, found, begun)),
+    )
 
 
 @router.post(
