@@ -73,9 +73,10 @@ class _Walk:
         self.covered[row] = True
         self.taken.append(row)
         if self.fold:
-            own, same = np.flatnonzero(self.found.video == video), alike(self.found, row)
-            self.covered[own] |= covers(self.found, row, own, same)
-            for copy in np.flatnonzero(same):
+            (own,), same = (self.found.video == video).nonzero(), alike(self.found, row)
+            if len(own) > 1:
+                self.covered[own] |= covers(self.found, row, own, same)
+            for copy in same.nonzero()[0]:
                 if self.found.video[copy] != video and self.copy_of[copy] == NOT_TAKEN:
                     self.copy_of[copy] = len(self.taken) - 1
 
@@ -142,6 +143,6 @@ def alike(found: Found, row: int) -> Bool[np.ndarray, " M"]:
         return np.zeros(len(found.score), bool)
     bits = np.bitwise_count((found.dhash ^ found.dhash[row]).view(np.uint64))
     same = np.zeros(len(bits), bool)
-    near = np.flatnonzero((bits <= BITS) & ~found.worded)
+    (near,) = ((bits <= BITS) & ~found.worded).nonzero()
     same[near] = found.vector[near] @ found.vector[row] >= COSINE
     return same

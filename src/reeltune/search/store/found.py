@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from reeltune.search.store.gain import Gain
 from reeltune.search.store.schema import CAPTION, TAKEN
 
 TEXTS = ("id", "video", "path", "location", CAPTION)
 NUMBERS = ("start", "end", "duration", "dhash")
+Numbers = dict[str, Shaped[np.ndarray, " M"]]
 
 
 @dataclass(frozen=True)
@@ -45,26 +46,25 @@ class Found:
         seen: Float[np.ndarray, " M"],
         rest: Float[np.ndarray, "M R"] | None = None,
         gain: Gain | None = None,
+        numbers: Numbers | None = None,
         **extent: int,
     ) -> "Found":
         """Put rows in order of their cosines and what words add; `extent` gives the last three
-        fields."""
+        fields. With their `numbers` the rows need no columns but texts."""
         score = seen if gain is None else gain.to_some(seen, rows["id"].to_pylist())
         rest = np.empty((len(vector), 0), np.float32) if rest is None else rest
         order = np.argsort(-score)
         if (np.diff(score[order]) == 0).any():
             order = np.lexsort((pc.rank(rows["id"]).to_numpy(), -score))
-        names = [name for name in TEXTS if name in rows.column_names]
+        numbers = numbers_of(rows) if numbers is None else numbers
         return cls(
-            texts=rows.select(names).take(order),
-            video=rows["video"].combine_chunks().dictionary_encode().indices.to_numpy()[order],
+            texts=texts_in(rows).take(order),
             vector=vector[order],
             rest=rest[order],
             seen=seen[order],
             score=score[order],
             worded=np.zeros(len(order), bool),
-            date=_dates(rows)[order],
-            **{name: rows[name].to_numpy()[order] for name in NUMBERS},
+            **{name: column[order] for name, column in numbers.items()},
             complete=extent["complete"],
             has_all=bool(extent["has_all"]),
             has_videos=bool(extent["has_videos"]),
@@ -118,7 +118,15 @@ class Found:
         return replace(self, texts=self.texts.take(rows), **columns)
 
 
-def _dates(rows: pa.Table) -> Int[np.ndarray, " M"]:
-    """When each video was taken, or else last changed, in microseconds since 1970 (UTC)."""
+def texts_in(rows: pa.Table) -> pa.Table:
+    """The columns of `Found.texts`."""
+    return rows.select([name for name in TEXTS if name in rows.column_names])
+
+
+def numbers_of(rows: pa.Table) -> Numbers:
+    """What `Found` has of rows as numbers, by its fields."""
     taken = [rows[TAKEN]] if TAKEN in rows.column_names else []
-    return pc.coalesce(*taken, rows["modified"]).cast(pa.int64()).to_numpy()
+    dates = pc.coalesce(*taken, rows["modified"]).cast(pa.int64())
+    videos = rows["video"].combine_chunks().dictionary_encode().indices
+    plain = {name: rows[name].to_numpy() for name in NUMBERS}
+    return {**plain, "date": dates.to_numpy(), "video": videos.to_numpy()}

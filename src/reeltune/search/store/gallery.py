@@ -17,7 +17,7 @@ from reeltune.search._usual import Usual, usual
 from reeltune.search.store._sql import is_one_of
 from reeltune.search.store.dataset import Table
 from reeltune.search.store.filtered import scan
-from reeltune.search.store.found import NUMBERS, Found
+from reeltune.search.store.found import NUMBERS, Found, Numbers, numbers_of, texts_in
 from reeltune.search.store.gain import Gain
 from reeltune.search.store.nearest import (
     Groups,
@@ -180,6 +180,8 @@ class _Held:
     vectors: Vectors
     rest: Vectors | None  # None: the model has no more columns than are indexed
     rows: pa.Table
+    texts: pa.Table  # those of their columns that answers have
+    numbers: Numbers
     row_ids: UInt64[np.ndarray, " N"]
     groups: Groups
     filters: dict[tuple[str | None, str | None], Bool[np.ndarray, " N"]]
@@ -192,14 +194,18 @@ class _Held:
         rows = dataset.to_table(columns=narrow, with_row_id=True, with_row_address=True)
         addresses = rows["_rowaddr"].to_numpy().astype(np.int64)
         vectors = {name: vectors_in(dataset, name, addresses) for name in wide}
-        videos = rows["video"].combine_chunks().dictionary_encode().indices.to_numpy()
+        row_ids = rows["_rowid"].to_numpy()
+        rows = rows.drop_columns(["_rowid", "_rowaddr"]).combine_chunks()
+        numbers = numbers_of(rows)
         return cls(
             dataset=dataset,
             vectors=vectors["vector"],
             rest=vectors.get(REST),
-            rows=rows.drop_columns(["_rowid", "_rowaddr"]).combine_chunks(),
-            row_ids=rows["_rowid"].to_numpy(),
-            groups=Groups.of(videos),
+            rows=rows,
+            texts=texts_in(rows),
+            numbers=numbers,
+            row_ids=row_ids,
+            groups=Groups.of(numbers["video"]),
             filters={},
             scores=Together(
                 lambda queries: vectors["vector"].scores(np.stack(queries)), turns=HEAVY
@@ -253,11 +259,12 @@ class _ByAll:
         vectors = self._held.vectors[rows]
         videos = int(self._held.groups.starts.size)
         return Found.of(
-            self._held.rows.take(rows),
+            self._held.texts.take(rows),
             vectors,
             exact_scores(vectors, self._query),
             None if self._held.rest is None else self._held.rest[rows],
             self._gain,
+            {name: column[rows] for name, column in self._held.numbers.items()},
             complete=min(count, self.size),
             has_all=count >= self.size,
             has_videos=count >= self.size or (every_video and count >= videos),
