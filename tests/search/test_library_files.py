@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from reeltune.cli.app import app
-from reeltune.errors import LibraryError
+from reeltune.errors import ConfigError, LibraryError
 from reeltune.search.files import list_files, relocate, remove
 from reeltune.search.ingest import Choice, index
 from reeltune.search.library import Library
@@ -217,3 +217,24 @@ def test_a_file_whose_name_begins_as_a_home_does_is_one_like_others(
     assert opened.search(video="~draft.mp4")
     opened.save_clips(hit, "~clips.zip")
     assert opened.remove("~draft.mp4") == ["~draft.mp4"]
+
+
+def test_a_relative_path_means_what_is_on_disk_there_and_never_all_files(
+    home: Path, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(videos.parent)
+    index(["videos"], home)
+    away = videos.parent / "away" / "below"
+    (away / "videos").mkdir(parents=True)
+    monkeypatch.chdir(away)
+    opened = Library(home)
+    for other in (".", "..", "./", "videos", "../below/videos"):
+        for ask in (opened.remove, lambda path: opened.search("red", inside=path)):
+            with pytest.raises(LibraryError, match=r"has no file .*, and none below it"):
+                ask(other)
+    for empty in (opened.remove, lambda path: opened.search("red", inside=path)):
+        with pytest.raises(ConfigError, match="a path is empty"):
+            empty("")
+    assert len(names(home)) == 3
+    (away / "videos").rmdir()  # nothing is there now, so the path is the one that was given
+    assert len(opened.remove("videos")) == 3

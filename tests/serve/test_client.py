@@ -149,6 +149,25 @@ def test_it_fills_a_library_and_takes_videos_out(
         assert client.files() == []
 
 
+def test_a_path_without_a_name_is_none_of_files_that_have_relative_ones(
+    tmp_path: Path, model: str, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip(tmp_path / "videos" / "red.mp4", (200, 20, 20), seconds=1)
+    monkeypatch.chdir(tmp_path)
+    reeltune.Library.create(tmp_path / "lib", model).index("videos")
+    with (
+        running(Settings(library=tmp_path / "lib")) as server,
+        reeltune.Client(str(server.base_url)) as client,
+    ):
+        for nothing in (".", ".."):
+            with pytest.raises(NotInLibraryError, match="has no file"):
+                client.remove(nothing)
+            with pytest.raises(NotInLibraryError, match="has no file"):
+                client.search("red", inside=nothing)
+        assert len(client.search("red", inside="videos")) == 1
+        assert client.remove("videos") == ["videos/red.mp4"]
+
+
 def test_tokens_and_addresses_that_are_wrong_are_said(library: Path) -> None:
     tokens = Tokens.drawn()
     with running(Settings(library=library, tokens=tokens)) as server:

@@ -140,7 +140,8 @@ class Finder:
         return set() if self.script is None else {*self.script.tracks, *self.manifest.channels}
 
     def _only(self, ask: Ask, like: Sequence[str]) -> Only:
-        inside = None if ask.inside is None else contents_of(self.folder, str(ask.inside))
+        folders = [] if ask.inside is None else each_of(ask.inside)
+        inside = None if ask.inside is None else contents_of(self.folder, *folders)
         given = [self.gallery.moment(id) for id in like]
         return Only(
             videos=None if inside is None else tuple(inside),

@@ -117,16 +117,26 @@ def contents_of(folder: Place, path: str) -> list[str]:
 
 
 def _named(folder: Place, stored: Sequence[Stored], path: str) -> list[Stored]:
-    """The files that a path names: by where it is, or else as it was given at indexing."""
+    """The files that a path names: by where it is, or else as it was given at indexing.
+
+    A relative path that leads to something on disk means that, and not what lay there elsewhere.
+    """
     place = place_of(path)
     if found := [one for one in stored if is_below(one.location, place)]:
         return found
-    if found := [one for one in stored if is_below(one.path, str(Path(path)))]:
+    means_place = not os.path.isabs(from_home(path)) and os.path.lexists(place)
+    if not means_place and (found := [one for one in stored if is_as_given(one, path)]):
         return found
     raise NotInLibraryError(
         f"{folder} has no file {path}, and none below it; see its files: "
         f"reeltune library list {folder}"
     )
+
+
+def is_as_given(file: File | Stored, path: str) -> bool:
+    """Whether a path, without a look at the disk, is that of a file as it was given at indexing, or
+    of a folder above it. One that has no name in it, such as `.`, is none."""
+    return not {*Path(path).parts} <= {".."} and is_below(file.path, path)
 
 
 def relocate(folder: Place, old: str, new: str) -> Relocated:

@@ -18,7 +18,7 @@ from reeltune.media.words import each_text
 from reeltune.records import Hit, Moment
 from reeltune.search.channels.channel import Words
 from reeltune.search.choice import Options
-from reeltune.search.files import File
+from reeltune.search.files import File, is_as_given
 from reeltune.search.marks import Mark, Verdict
 from reeltune.search.query import Ask, Wishes
 from reeltune.search.report import Report
@@ -346,7 +346,7 @@ def _picture(path: str | Path) -> bytes:
 
 
 def _is_below(file: File, path: str) -> bool:
-    return any(Path(place).is_relative_to(path) for place in (file.location, file.path))
+    return Path(file.location).is_relative_to(path) or is_as_given(file, path)
 
 
 def _all(kind: type[Item], items: Sequence[Any]) -> list[Item]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from reeltune.errors import ConfigError, NotInLibraryError
 from reeltune.records import Hit
-from reeltune.search.files import File
+from reeltune.search.files import File, is_as_given
 from reeltune.search.library import Library
 from reeltune.search.pending import Pending
 from reeltune.search.query import Wishes, fair, may_match
@@ -73,7 +73,7 @@ def place_in(library: Library, inside: str) -> str:
     for file in library.files():
         if file.id == inside:
             return file.location
-        if any(Path(place).is_relative_to(inside) for place in (file.location, file.path)):
+        if Path(file.location).is_relative_to(inside) or is_as_given(file, inside):
             return inside
     raise NotInLibraryError(f"{library.folder} has no file {inside}, and none below it")
 
