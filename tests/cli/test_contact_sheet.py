@@ -69,7 +69,7 @@ def test_what_does_not_match_is_faded_and_said_to_be_nothing(
     assert said == [False, True], "that nothing matches is said beside the query, in its colour"
 
 
-def test_a_video_that_is_gone_has_the_small_picture_of_the_library(
+def test_a_video_that_is_gone_or_another_one_has_the_small_picture_of_the_library(
     library: Path, tmp_path: Path, clip: Callable[..., Path]
 ) -> None:
     from reeltune.search.ingest import Choice, index
@@ -80,10 +80,13 @@ def test_a_video_that_is_gone_has_the_small_picture_of_the_library(
     opened = Library(tmp_path / "lib")
     (first, *_) = hits_of(opened)
     before = pictures(opened, [first], WIDTH)[first.id]
+    clip(tmp_path / "blue.mp4", (0, 0, 200)).replace(video)
+    replaced = pictures(opened, [first], WIDTH)[first.id]
     video.unlink()
     after = pictures(opened, [first], WIDTH)[first.id]
-    assert before.shape == after.shape == (48, 64, 3)
+    assert before.shape == after.shape == replaced.shape == (48, 64, 3)
     assert np.abs(before[24, 32].astype(int) - after[24, 32]).max() < 12
+    assert (after == replaced).all()
 
 
 def test_found_words_are_marked_and_a_hostile_name_is_only_text(

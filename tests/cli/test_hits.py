@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -16,7 +17,9 @@ from cli.test_cli import Done, reeltune
 from media.numbered_video import Numbered, number_of
 from reeltune.cli.player import PLAYERS, command_for
 from reeltune.errors import DataError
+from reeltune.search.ingest import Choice, index
 from reeltune.search.last_hits import recall, remember
+from reeltune.search.library import Library
 from reeltune.types import Hit
 from waiting import until
 
@@ -183,7 +186,7 @@ def test_a_hit_that_is_not_there_is_said_with_what_to_do(
     ):
         recall(2)
     video.write_bytes(b"22")
-    with pytest.raises(DataError, match=r"a\.mp4 has changed since the last search; bring the lib"):
+    with pytest.raises(DataError, match=r"a\.mp4 has changed since it was indexed; bring the lib"):
         recall(1)
     video.unlink()
     with pytest.raises(
@@ -229,3 +232,17 @@ def test_where_it_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("HOME", str(tmp_path))
     remember(tmp_path, "x", [])
     assert (tmp_path / ".local" / "state" / "reeltune" / "last_hits.json").is_file()
+
+
+def test_a_video_that_was_replaced_before_the_search_is_neither_played_nor_cut(
+    library: Path, tmp_path: Path, clip: Callable[..., Path]
+) -> None:
+    video = clip(tmp_path / "red.mp4", (200, 0, 0))
+    index(str(video), tmp_path / "lib", Choice(model=Library(library).manifest.model))
+    clip(tmp_path / "other.mp4", (0, 0, 200), seconds=3).replace(video)
+    assert reeltune("search", "something red", "-l", tmp_path / "lib").returncode == 0
+    for command in (["play", "1", "--print"], ["cut", "1", "-o", tmp_path / "b.mp4"]):
+        assert "red.mp4 has changed since it was indexed; bring the library" in failed(*command)
+    assert reeltune("index", video, "-l", tmp_path / "lib").returncode == 0
+    assert reeltune("search", "something blue", "-l", tmp_path / "lib").returncode == 0
+    assert reeltune("cut", "1", "-o", tmp_path / "b.mp4").returncode == 0

@@ -1,7 +1,7 @@
 """The files of a library: lists them, takes some out, and tells it that they were moved."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,12 +71,22 @@ def list_files(folder: Place) -> list[File]:
 def stored_file(folder: Place, id: str) -> Stored:
     """What a library knows of the place of a file, by its id; raises NotInLibraryError for an id
     that it does not have."""
+    found = stored_files(folder, [id])
+    if id not in found:
+        raise NotInLibraryError(f"{folder} has no file with the id {id}; list its files for theirs")
+    return found[id]
+
+
+def stored_files(folder: Place, ids: Collection[str]) -> dict[str, Stored]:
+    """What a library knows of the places of files, by their ids; without those that it does not
+    have."""
+    if not ids:
+        return {}
     table = _table.open_table(folder)
     columns = ["video", "path", "location", "size", "modified_ns"]
-    rows = table.to_table(columns=columns, filter=f"part = 0 AND {Only(videos=(id,)).sql()}")
-    if not len(rows):
-        raise NotInLibraryError(f"{folder} has no file with the id {id}; list its files for theirs")
-    return Stored(**rows.to_pylist()[0])
+    wanted = Only(videos=tuple(ids), firsts=True).sql()
+    rows = table.to_table(columns=columns, filter=wanted).to_pylist()
+    return {row["video"]: Stored(**row) for row in rows}
 
 
 def _file(row: dict[str, Any]) -> File:

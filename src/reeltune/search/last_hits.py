@@ -6,7 +6,7 @@ later one counts.
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -14,13 +14,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from reeltune.errors import DataError, counted, in_short
 from reeltune.records import Hit
+from reeltune.search._known import Stored
 from reeltune.search._places import status_of
+from reeltune.search.store.schema import kept_time
 from reeltune.storage.atomic_file import replacing
 from reeltune.storage.place import Place as Folder
 from reeltune.storage.settings_file import read_json
 from reeltune.storage.state import state_folder
 
 NAME = "last_hits.json"
+NONE: Mapping[str, Stored] = {}
 AT_MOST = 1 << 24  # bytes; a search for ten thousand moments has 3 MB
 
 
@@ -36,13 +39,13 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Remembered(BaseModel):
-    """A moment that was found, and what its file was like then."""
+    """A moment that was found, and what its file was like when it was indexed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     location: Name
     start: Seconds
     end: Seconds
-    size: int  # bytes; -1 where the file was not there
+    size: int  # bytes, when it was indexed; -1 where the library had it no more and it was gone
     modified_ns: int
 
 
@@ -64,9 +67,15 @@ class Place:
     end: float
 
 
-def remember(library: Folder, query: str | None, hits: Sequence[Hit]) -> None:
-    """Keep hits for `recall`; raises OSError where that cannot be written."""
-    kept = [_kept(hit) for hit in hits]
+def remember(
+    library: Folder, query: str | None, hits: Sequence[Hit], stored: Mapping[str, Stored] = NONE
+) -> None:
+    """Keep hits for `recall`; raises OSError where that cannot be written.
+
+    `stored` is what the library knows of their files, by ids; one that it has no more counts as it
+    is now.
+    """
+    kept = [_kept(hit, stored.get(hit.file)) for hit in hits]
     last = {"library": str(library.absolute()), "query": query or "", "hits": kept}
     folder = state_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -78,7 +87,7 @@ def remember(library: Folder, query: str | None, hits: Sequence[Hit]) -> None:
 def recall(number: int) -> Place:
     """Hit `number` of the last search, counted from 1.
 
-    Raises DataError where there is no such hit, and where its file is not as it was then.
+    Raises DataError where there is no such hit, and where its file is not as it was indexed.
     """
     last = _last()
     if not 1 <= number <= len(last.hits):
@@ -90,7 +99,7 @@ def recall(number: int) -> Place:
     hit = last.hits[number - 1]
     location = os.fsdecode(hit.location)
     if hit.size < 0 or _stamp(location) != (hit.size, hit.modified_ns):
-        why = "has changed since the last search" if os.path.lexists(location) else "is not there"
+        why = "has changed since it was indexed" if os.path.lexists(location) else "is not there"
         raise DataError(
             f"{location} {why}; bring the library {os.fsdecode(last.library)} up to date by "
             "reeltune index, and search again"
@@ -113,16 +122,16 @@ def _last() -> LastHits:
         raise DataError(f"{path} cannot be read ({in_short(error)}); {again}") from error
 
 
-def _kept(hit: Hit) -> dict[str, object]:
-    size, modified = _stamp(hit.location)
+def _kept(hit: Hit, stored: Stored | None) -> dict[str, object]:
+    size, modified = (stored.size, stored.modified_ns) if stored else _stamp(hit.location)
     times = {"start": hit.start, "end": hit.end}
     return {"location": hit.location, **times, "size": size, "modified_ns": modified}
 
 
 def _stamp(location: str) -> tuple[int, int]:
-    """Size and time of change of a file; -1 each where it is not there."""
+    """Size and time of change of a file, as a library keeps them; -1 each where it is not there."""
     try:
         status = status_of(location)
     except OSError:
         return -1, -1
-    return status.st_size, status.st_mtime_ns
+    return status.st_size, kept_time(status.st_mtime_ns)

@@ -12,7 +12,10 @@ from reeltune.errors import MediaError
 from reeltune.media.decoder import Decoder
 from reeltune.media.sampling import Sampling
 from reeltune.records import Moment, Pixels
+from reeltune.search._on_disk import remark_on
+from reeltune.search.files import stored_files
 from reeltune.search.library import Library
+from reeltune.storage.fetched import is_in_store
 
 LEAST = 0.04  # s of a video that are looked at, also where a moment has no length
 
@@ -22,16 +25,20 @@ def pictures(
 ) -> dict[str, UInt8[np.ndarray, "H W 3"]]:
     """The picture in the middle of each moment, by its id; no side has more pixels than `longest`.
 
-    Where a video cannot be read now, it is the small one that the library has; a moment that the
-    library does not have any more is left out.
+    Where a video cannot be read now, or is another one than was indexed, it is the small one that
+    the library has; a moment that the library does not have any more is left out.
     """
+    stored = stored_files(library.folder, {moment.file for moment in moments})
     found: dict[str, UInt8[np.ndarray, "H W 3"]] = {}
     with Decoder(Pixels(size=longest)) as decoder:
         for moment in moments:
+            file = stored.get(moment.file)
+            if file is None or is_in_store(file.location) or remark_on(file):
+                continue
             end = max(moment.end, moment.start + LEAST)
             decoder.sampling = Sampling("uniform", 1.0, moment.start, end)
             try:
-                for view in decoder.views(Path(moment.location)):
+                for view in decoder.views(Path(file.location)):
                     found[moment.id] = view.pixels
             except MediaError:
                 continue
