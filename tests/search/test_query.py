@@ -1,5 +1,6 @@
 """Whole answers over a real table, against the slow and obvious way."""
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -100,9 +101,9 @@ def test_the_best_are_shown_by_date_the_newest_first(tmp_path: Path) -> None:
     vectors = np.stack([np.cos(a) * query + np.sin(a) * np.eye(DIM)[1] for a in np.arange(5) / 5])
     files = [moments(f"v{i}", vector[None]) for i, vector in enumerate(vectors)]
     days = (1, 3, 2, 3, 9)  # after New Year; the last is not among the best
-    files = [
-        replace(one, file=replace(one.file, modified_ns=NEW_YEAR + day * DAY))
-        for one, day in zip(files, days, strict=True)
+    files = [  # a better one is earlier by less than a second, which no date tells
+        replace(one, file=replace(one.file, modified_ns=NEW_YEAR + day * DAY + number * 10**8))
+        for number, (one, day) in enumerate(zip(files, days, strict=True))
     ]
     hits = answer(Gallery.read(table(tmp_path, *files)), query, Ask(k=4, fold=False, sort="date"))
     assert [(hit.path, hit.date) for hit in hits] == [
@@ -203,11 +204,22 @@ def test_a_videos_score_is_the_mean_of_its_best_two(tmp_path: Path) -> None:
         ),
         ({"min_confidence": float("nan")}, r"min_confidence is nan; give a share from 0 to 1"),
         ({"sort": "size"}, r"sort is 'size'; sort by match or date"),
+        ({"k": 2.5}, r"k is 2.5; ask for a whole number of answers"),
+        ({"min_confidence": "much"}, r"min_confidence is 'much'; give a number"),
+        ({"between": (0, math.inf)}, r"a time searched is inf; give seconds, or None for no lim"),
+        ({"between": (math.nan, None)}, r"a time searched is nan; give seconds"),
+        ({"between": (np.float32(3), 2)}, r"the time searched is from 3 to 2 s; let it end after"),
     ],
 )
 def test_an_ask_that_makes_no_sense_is_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Ask(**wrong)
+
+
+def test_the_numbers_of_an_ask_are_plain_ones_whoever_made_them() -> None:
+    ask = Ask(k=np.int64(3), min_confidence=np.float32(0.5), between=(np.float64(1), 2))
+    assert ask == Ask(k=3, min_confidence=0.5, between=(1.0, 2.0))
+    assert {*map(type, (ask.k, ask.min_confidence, *ask.between))} == {int, float}
 
 
 def test_the_type_of_hits(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Answers one query from a gallery: scores, filters, folds, and says how sure the answer is."""
 
+import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, TypedDict, get_args
+from typing import Any, Literal, SupportsFloat, SupportsIndex, TypedDict, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -28,6 +30,7 @@ OWN_LOOK, OWN_ANSWER = 256, 16  # the same where a score of its own may prefer a
 WIDER = 8  # times as many, when they fold into too few
 BRIEF = 100  # answers; searches for more of them do not keep others waiting
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECONDS = 1_000_000  # of a second, to which the date of a hit is told
 BEST_OF = 2  # moments of a video whose mean score is the video's
 
 Sort = Literal["match", "date"]
@@ -50,6 +53,8 @@ class Ask:
     between: tuple[float | None, float | None] = (None, None)  # s, from and to; None: no limit
 
     def __post_init__(self) -> None:
+        self._set(k=_whole(self.k), min_confidence=_number("min_confidence", self.min_confidence))
+        self._set(between=tuple(None if at is None else _second(at) for at in self.between))
         if self.k < 1:
             raise ConfigError(f"k is {self.k}; ask for at least 1 answer")
         if self.per_video is not None and self.per_video < 1:
@@ -62,7 +67,7 @@ class Ask:
             )
         if self.sort not in get_args(Sort):
             raise ConfigError(f"sort is {self.sort!r}; sort by {' or '.join(get_args(Sort))}")
-        object.__setattr__(self, "channels", tuple(dict.fromkeys(each_text(self.channels))))
+        self._set(channels=tuple(dict.fromkeys(each_text(self.channels))))
         if wrong := [one for one in self.channels if one not in get_args(Channel)]:
             raise ConfigError(
                 f"{wrong[0]!r} is no channel (--in); take some of {', '.join(get_args(Channel))}"
@@ -72,6 +77,32 @@ class Ask:
             raise ConfigError(
                 f"the time searched is from {begin:g} to {end:g} s; let it end after it begins"
             )
+
+    def _set(self, **wishes: object) -> None:
+        """Have wishes in the one form in which all else takes them, as an Ask is not changed."""
+        for name, value in wishes.items():
+            object.__setattr__(self, name, value)
+
+
+def _whole(k: SupportsIndex) -> int:
+    try:
+        return operator.index(k)
+    except TypeError:
+        raise ConfigError(f"k is {k!r}; ask for a whole number of answers") from None
+
+
+def _number(name: str, value: SupportsFloat) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ConfigError(f"{name} is {value!r}; give a number") from None
+
+
+def _second(at: SupportsFloat) -> float:
+    second = _number("a time searched", at)
+    if not math.isfinite(second):
+        raise ConfigError(f"a time searched is {second:g}; give seconds, or None for no limit")
+    return second
 
 
 class Wishes(TypedDict, total=False):
@@ -168,9 +199,18 @@ def _sures(
 
 
 def _sorted(found: Found, chosen: Chosen, sort: str) -> list[tuple[int, int]]:
-    """Rows to show, each with how many others look the same; of one date the best first."""
+    """Rows to show, each with how many others look the same; of one date, as hits have it, the best
+    first."""
     rows = list(zip(chosen.rows, chosen.similar, strict=True))
-    return sorted(rows, key=lambda row: -found.date[row[0]]) if sort == "date" else rows
+    if sort == "date":
+        return sorted(rows, key=lambda row: -(int(found.date[row[0]]) // MICROSECONDS))
+    return rows
+
+
+def in_order(hits: Sequence[Hit], sort: str) -> list[Hit]:
+    """Hits in the order that is wanted, which come best first or by date: best first, as they come,
+    or the newest first."""
+    return sorted(hits, key=lambda hit: hit.date, reverse=True) if sort == "date" else [*hits]
 
 
 def _hit(found: Found, row: int, texts: Mapping[str, Any], similar: int, sure: float | None) -> Hit:

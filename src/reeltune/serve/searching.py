@@ -9,7 +9,7 @@ from reeltune.records import Hit
 from reeltune.search.files import File, is_as_given
 from reeltune.search.library import Library
 from reeltune.search.pending import Pending
-from reeltune.search.query import Wishes, fair, may_match
+from reeltune.search.query import Wishes, fair, in_order, may_match
 from reeltune.search.terms import terms
 from reeltune.serve.schemas import Answer, Pair, Part, Search
 
@@ -98,8 +98,3 @@ def strip_of(library: Library, file: File, words: str) -> list[Part]:
         for hit in hits
     ]
     return sorted(parts, key=lambda part: (part.start, part.end))
-
-
-def in_order(hits: Sequence[Hit], sort: str) -> list[Hit]:
-    """The hits of a page: best first, as they come, or the newest first."""
-    return sorted(hits, key=lambda hit: hit.date, reverse=True) if sort == "date" else [*hits]
