@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -80,6 +81,7 @@ def test_it_searches_as_the_library_does(
         {"like": first.id},
         {"image": picture},
         {"image": picture, "text": "red", "without": ["blue", "sky"]},
+        {"text": "red", "k": np.int64(2), "min_confidence": np.float32(0.01)},
     ]:
         assert client.search(**given) == opened.search(**given), given
 
@@ -90,7 +92,31 @@ def test_more_hits_than_a_page_has_are_asked_for_page_by_page(
     monkeypatch.setattr("reeltune.serve.client.PAGE", 2)
     wishes = {"k": 5, "fold": False}
     assert client.search("red", **wishes) == reeltune.Library(library).search("red", **wishes)
+    dated = wishes | {"k": 4, "sort": "date"}
+    assert client.search("red", **dated) == reeltune.Library(library).search("red", **dated)
     assert [*client.moments()] == [*reeltune.Library(library).moments()]
+
+
+def test_more_hits_than_a_server_finds_at_once_are_refused_with_what_to_do(
+    client: reeltune.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reeltune.serve.client.PAGE", 1)
+    monkeypatch.setattr("reeltune.serve.schemas.PAGES", 2)
+    assert len(client.search("red", k=2)) == 2
+    with pytest.raises(ConfigError, match="k is 3, and a server finds at most 2 moments at once"):
+        client.search("red", k=3)
+
+
+def test_what_is_no_id_leads_to_no_other_address(client: reeltune.Client, library: Path) -> None:
+    file = client.files()[0].id
+    for wrong in (f"../files/{file}", "", "..", "?a", "#", "zz", "0" * 24):
+        with pytest.raises(NotInLibraryError, match=r"is no id of|has no mark"):
+            client.unmark(wrong)
+        assert client.thumbnails([wrong]) == reeltune.Library(library).thumbnails([wrong]) == {}
+    assert len(client.files()) == 3
+    for ask in (lambda: client.search("\udcff"), lambda: client.mark("0" * 24, "\udcff")):
+        with pytest.raises(ConfigError, match="is not UTF-8, and a server takes nothing else"):
+            ask()
 
 
 def test_its_errors_are_those_of_the_library(client: reeltune.Client, tmp_path: Path) -> None:

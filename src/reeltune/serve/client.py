@@ -1,9 +1,11 @@
 """A library that a server has, for programs on any machine: the methods of `Library` over HTTP."""
 
 import json
+import re
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
@@ -20,7 +22,7 @@ from reeltune.search.channels.channel import Words
 from reeltune.search.choice import Options
 from reeltune.search.files import File, is_as_given
 from reeltune.search.marks import Mark, Verdict
-from reeltune.search.query import Ask, Wishes
+from reeltune.search.query import Ask, Wishes, in_order
 from reeltune.search.report import Report
 from reeltune.search.texts import KeptPhrase
 from reeltune.serve.jobs import ENDED
@@ -36,6 +38,7 @@ PAUSE = 0.3  # s between two questions about a job
 WAIT = httpx.Timeout(120.0, connect=10.0)
 MAKING = httpx.Timeout(3600.0, connect=10.0)  # of clips, which come when the last one is cut
 LARGEST = 32 << 20  # bytes of a picture
+ID = re.compile("[0-9a-f]{24}")
 TAKEN = {"prune", "hear", "read"}  # choices of an index run that a server leaves to clients
 OF_THE_LIBRARY = ("NoLibrary", "FileGone", "FileChanged", "NoJob")
 Item = TypeVar("Item")
@@ -96,12 +99,14 @@ class Client:
         picture = None if image is None else _picture(image)
         found: list[Any] = []
         for page in range(1, 2 + (ask.k - 1) // PAGE):
+            _require_page(page, ask)
             wanted = asked | {"top": min(ask.k, PAGE), "page": page}
             answer = self._answer(wanted, picture)
             found += answer["hits"]
             if not answer["more"]:
                 break
-        return _all(Hit, found[: ask.k])
+        hits = _all(Hit, found[: ask.k])
+        return in_order(hits, ask.sort)
 
     def index(
         self, paths: Paths, *, progress: Progress | None = None, **options: Unpack[Options]
@@ -172,10 +177,8 @@ class Client:
         """Small pictures of moments, by their ids; those that are not there are left out."""
         found = {}
         for id in each_text(ids):
-            try:
-                found[id] = self._ask("GET", f"/api/moments/{id}/thumbnail").content
-            except errors.NotInLibraryError:
-                continue
+            with suppress(errors.NotInLibraryError):
+                found[id] = self._ask("GET", f"/api/moments/{_id(id)}/thumbnail").content
         return found
 
     def save_clips(
@@ -228,7 +231,7 @@ class Client:
 
     def unmark(self, mark: str) -> Mark:
         """Take a mark back, and return it."""
-        return _all(Mark, [self._json("DELETE", f"/api/marks/{mark}")])[0]
+        return _all(Mark, [self._json("DELETE", f"/api/marks/{_id(mark)}")])[0]
 
     def _answer(self, asked: Mapping[str, Any], picture: bytes | None) -> Any:
         """A page of hits."""
@@ -283,8 +286,9 @@ class Client:
         return rest(page)
 
     def _json(self, method: str, path: str, **sent: Any) -> Any:
+        answer = self._ask(method, path, **sent)
         try:
-            return self._ask(method, path, **sent).json()
+            return answer.json()
         except ValueError as error:
             raise LibraryError(f"{self.url} is no server of Reeltune; see its address") from error
 
@@ -294,9 +298,35 @@ class Client:
             answer = self._http.request(method, path, **sent)
         except httpx.HTTPError as error:
             raise _no_answer(error, self.url) from error
+        except UnicodeEncodeError as error:
+            raise ConfigError(
+                f"{error.object!r} is not UTF-8, and a server takes nothing else; give other "
+                "words, or rename the file"
+            ) from error
         if not answer.is_success:
             raise _error_of(answer, self.url)
         return answer
+
+
+def _require_page(page: int, ask: Ask) -> None:
+    """Raise ConfigError for a page of hits that no server gives."""
+    from reeltune.serve.schemas import PAGES  # late: few ask for so many
+
+    if page > PAGES:
+        raise ConfigError(
+            f"k is {ask.k:,}, and a server finds at most {PAGES * PAGE:,} moments at once; ask for "
+            "fewer, or for a part of them by where or inside"
+        )
+
+
+def _id(id: str) -> str:
+    """The id of a moment or a mark as a part of an address; raises NotInLibraryError for one that
+    nothing can have, which would lead to another address."""
+    if not ID.fullmatch(id):
+        raise errors.NotInLibraryError(
+            f"{id!r} is no id of a moment or a mark; list them for theirs"
+        )
+    return id
 
 
 def _no_answer(error: httpx.HTTPError, url: str) -> LibraryError:

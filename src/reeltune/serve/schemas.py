@@ -13,6 +13,7 @@ Item = TypeVar("Item")
 MOMENT = r"^#?[0-9a-f]{24}$"
 FILE = r"^[0-9a-f]{32}$"
 MOST = 10**9  # items of a list
+PAGES = 50  # of one search
 Words = Annotated[str, Field(max_length=1000)]
 Second = Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]
 MomentId = Annotated[str, Field(pattern=MOMENT, examples=["5f0e8d2c4b6a79881122aabb"])]
@@ -72,7 +73,7 @@ class Search(BaseModel):
     begin: Second | None = Field(default=None, alias="from", description="From this second on.")
     end: Second | None = Field(default=None, alias="to", description="Up to this second.")
     top: int = Field(default=20, ge=1, le=200, description="How many moments a page has.")
-    page: int = Field(default=1, ge=1, le=50)
+    page: int = Field(default=1, ge=1, le=PAGES)
     fold: bool = Field(default=True, description="Whether near-duplicates count as one.")
     min_confidence: float = Field(
         default=0.0, ge=0, le=1, description="Leave out what is less sure."
