@@ -17,8 +17,10 @@ from typer.testing import CliRunner
 
 from reeltune.cli.app import app
 from reeltune.cli.output import show_failed, show_hits, show_report
+from reeltune.cli.shown_hits import clock
 from reeltune.cli.terminal import say, say_lines, say_row, show, shown
 from reeltune.search.report import Failed, Indexed, Report
+from reeltune.search.times import seconds
 from reeltune.types import Hit, Quoted
 
 NAMES = st.text(st.characters() | st.sampled_from("[]/\\:\x1b\n\r\t\u202e\u2069שlא٣\udce9"))
@@ -154,6 +156,28 @@ def test_a_hit_in_a_pipe_is_one_line_with_the_path_whole_and_absolute(
         ["0.500", "90%", "0:00.0", "0:02.0", "/v/" + path.replace("\n", "\\n")],
         ["0.500", "?", "0:00.0", "0:02.0", "/v/b.mp4", "a dog\\nruns"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("time", "told"),
+    [
+        (59.94, "0:59.9"),
+        (59.96, "1:00.0"),
+        (119.97, "2:00.0"),
+        (3599.99, "1:00:00.0"),
+        (3661.25, "1:01:01.2"),
+        (0.0, "0:00.0"),
+    ],
+)
+def test_a_time_that_is_shown_has_no_60_seconds(time: float, told: str) -> None:
+    assert clock(time) == told
+    assert seconds(told) == pytest.approx(time, abs=0.06)
+
+
+def test_one_of_a_kind_is_told_as_one(capsys: pytest.CaptureFixture[str]) -> None:
+    for copies, said in ((["a"], ", 1 copy, "), (["a", "b"], ", 2 copies, ")):
+        show_report(Report("lib", copies=copies))
+        assert said in capsys.readouterr().out
 
 
 def test_what_is_said_about_hits_is_not_among_them(capsys: pytest.CaptureFixture[str]) -> None:

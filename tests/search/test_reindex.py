@@ -235,7 +235,7 @@ def test_the_command_says_what_it_did(home: Path, videos: Path, other: str) -> N
     (videos / "red.mp4").rename(videos.parent / "red.mp4")
     text = said("--model", other, code=3)
     assert "failed" in text
-    assert "and 1 are missing, so the library is as it was; bring them back" in text
+    assert "and 1 file is missing, so the library is as it was; bring back" in text
     found = json.loads(said("--model", other, "--drop-missing", "--json", code=3))
     assert (found["files"], found["in_use"]) == (2, True)
     assert [Path(one["path"]).name for one in found["missing"]] == ["red.mp4"]

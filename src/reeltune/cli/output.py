@@ -109,7 +109,7 @@ def show_report(report: Report) -> None:
         "unread",
     ):
         if number := len(getattr(report, name)):
-            counts.append(f"{number} {name}")
+            counts.append(f"{number} {'copy' if (number, name) == (1, 'copies') else name}")
     if report.captioned:
         counts.append(f"{counted(report.captioned, 'moment')} captioned")
     if report.heard:
@@ -128,8 +128,9 @@ def show_reindexed(done: "Reindexed") -> None:
         say(f"{done.library}: {made}; the library is as it was")
     elif not done.in_use:
         say(
-            f"{done.library}: {made}, and {len(done.missing)} are missing, so the library is as it "
-            "was; bring them back and run this again, or go on without them: --drop-missing"
+            f"{done.library}: {made}, and {counted(len(done.missing), 'file')} "
+            f"{'is' if len(done.missing) == 1 else 'are'} missing, so the library is as it was; "
+            "bring back what is missing and run this again, or go on without it: --drop-missing"
         )
     else:
         say(f"{done.library}: {made}; reeltune library undo {done.library} goes back")

@@ -12,9 +12,10 @@ from reeltune.search.query import may_match
 
 def clock(seconds: float) -> str:
     """Seconds as 1:02:03.4 or 2:03.4."""
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
+    minutes, tenths = divmod(round(10 * seconds), 600)
+    hours, minutes = divmod(minutes, 60)
+    rest = f"{tenths / 10:04.1f}"
+    return f"{hours}:{minutes:02d}:{rest}" if hours else f"{minutes}:{rest}"
 
 
 def show_hits(hits: Sequence[Hit], text: str | None) -> None:
