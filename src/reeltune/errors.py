@@ -17,6 +17,7 @@ A message says what was got, what was wanted and what to do, in one sentence.
 
 import errno
 import os
+import shlex
 
 
 class ReeltuneError(Exception):
@@ -88,3 +89,8 @@ def in_short(error: BaseException) -> str:
 def counted(number: int, noun: str) -> str:
     """A number with what it counts, for a message: `1 file`, `2 files` or `1,000 files`."""
     return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def in_shell(path: object) -> str:
+    """A path as a shell takes it, for a command that a message names."""
+    return shlex.quote(str(path))

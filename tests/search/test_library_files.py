@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import time
 from dataclasses import asdict
@@ -75,6 +76,16 @@ def test_a_folder_stands_for_all_below_it_also_if_it_is_gone(home: Path, videos:
     assert len(names(home)) == 3
     assert len(remove(home, [str(videos)])) == 3
     assert names(home) == []
+
+
+def test_a_command_that_a_message_names_can_be_pasted(home: Path) -> None:
+    spaced = home.with_name("it's ours")
+    home.rename(spaced)
+    for ask in (lambda: remove(spaced, ["/nowhere"]), lambda: Library(spaced / "none")):
+        with pytest.raises(LibraryError) as raised:
+            ask()
+        *_, command = str(raised.value).partition("reeltune ")
+        assert Path(shlex.split(command)[-1]) in (spaced, spaced / "none")
 
 
 def test_undo_takes_all_of_a_run_back_and_a_run_without_changes_does_not_count(

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from reeltune.cli.shown_hits import clock, show_hits
 from reeltune.cli.terminal import is_terminal, say, say_row, show, shown
-from reeltune.errors import counted
+from reeltune.errors import counted, in_shell
 from reeltune.evaluation.remarks import remarks_of
 from reeltune.media.cut import Clip
 from reeltune.media.files import said_of
@@ -62,7 +62,7 @@ def show_trained(folder: Path, expected: dict[str, float], why_not: str | None =
     if why_not:
         say(f"no videos can be indexed with it: {why_not}")
     elif why_not is not None:
-        say(f"{folder}: reeltune index VIDEOS --model {folder}")
+        say(f"{folder}: reeltune index VIDEOS --model {in_shell(folder)}")
 
 
 def show_tuning(
@@ -74,7 +74,7 @@ def show_tuning(
     show_remarks(report)
     say(verdict)
     if is_better:
-        say(f"{folder}: reeltune index VIDEOS --model {folder}")
+        say(f"{folder}: reeltune index VIDEOS --model {in_shell(folder)}")
 
 
 def show_report(report: Report) -> None:
@@ -133,7 +133,7 @@ def show_reindexed(done: "Reindexed") -> None:
             "bring back what is missing and run this again, or go on without it: --drop-missing"
         )
     else:
-        say(f"{done.library}: {made}; reeltune library undo {done.library} goes back")
+        say(f"{done.library}: {made}; reeltune library undo {in_shell(done.library)} goes back")
     if done.captions_lost:
         say(
             f"captions that fit no moment of the new model: {done.captions_lost}; write these again"
@@ -195,7 +195,7 @@ def show_next_steps(library: str, sheet: str) -> None:
     say(f"The answers as pictures: {sheet}")
     say("Now try:")
     called = program()
-    say(f'  {called} search "words of your own" --library {library}')
+    say(f'  {called} search "words of your own" --library {in_shell(library)}')
     say(f"  {called} index ~/Videos && {called} search 'a birthday cake'")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from reeltune.cli.shown_hits import clock
 from reeltune.cli.terminal import is_terminal, say, say_row
+from reeltune.errors import in_shell
 from reeltune.search.mark_captions import MarkCaptions
 from reeltune.search.marks import Mark
 
@@ -21,4 +22,4 @@ def show_mark_captions(captions: MarkCaptions, out: Path) -> None:
     """What was written to a file of captions, what was left out, and what it is good for."""
     for sentence in captions.sentences():
         say(sentence)
-    say(f"{out}: reeltune tune {out}")
+    say(f"{out}: reeltune tune {in_shell(out)}")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import numpy as np
 from jaxtyping import Float, Int
 
-from reeltune.errors import DataError, counted, in_short
+from reeltune.errors import DataError, counted, in_shell, in_short
 from reeltune.features import official
 from reeltune.features.index import FILE_NAME, Journal, Making, read_index
 from reeltune.features.shown_rows import rows_of_clip
@@ -43,7 +43,7 @@ class Features:
         else:
             raise DataError(
                 f"{folder} holds neither {official.DATA} nor {DATA}, so there are no features in "
-                f"it; make some with: reeltune features VIDEOS --out {folder}"
+                f"it; make some with: reeltune features VIDEOS --out {in_shell(folder)}"
             )
 
     @property

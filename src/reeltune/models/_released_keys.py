@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from reeltune.errors import CheckpointError, counted
+from reeltune.errors import CheckpointError, counted, in_shell
 from reeltune.models._pickled import read_pickled
 from reeltune.models.opening.weights import WEIGHTS, require_all_keys
 
@@ -69,8 +69,8 @@ class Release:
             return ""
         return (
             f"{folder / WEIGHTS} is not there, and training begins with it; make it of the release "
-            f"with: reeltune convert {self.component} {self.file} {folder}, or name another folder "
-            "by --set config.pretrained=FOLDER (null: random weights)"
+            f"with: reeltune convert {self.component} {self.file} {in_shell(folder)}, or name "
+            "another folder by --set config.pretrained=FOLDER (null: random weights)"
         )
 
     def read(self, path: Path) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from reeltune.errors import ConfigError
+from reeltune.errors import ConfigError, in_shell
 from reeltune.media.decoder import Decoder
 from reeltune.media.paths import each_of
 from reeltune.media.sampling import Sampling
@@ -65,17 +65,18 @@ class Finder:
                 "or a moment to be like"
             )
         words = [term for term in terms if term.kind == "words"]
+        here = in_shell(self.folder)
         for channel in channels:
             if channel != "seen" and channel not in self._told:
                 raise ConfigError(
                     f"no video of {self.folder} has words that are {channel}, as --in asks; find "
-                    f"them with: reeltune index VIDEOS --library {self.folder} {SWITCHES[channel]}"
+                    f"them with: reeltune index VIDEOS --library {here} {SWITCHES[channel]}"
                 )
         quoted = next((term for term in words if quotes_of(term.value)), None)
         if quoted and not self._told:
             raise ConfigError(
                 f"{quoted.value} asks for words that are said or shown, and {self.folder} has "
-                f"none; find them with: reeltune index VIDEOS --library {self.folder} --hear "
+                f"none; find them with: reeltune index VIDEOS --library {here} --hear "
                 "--read, or leave the quotes out"
             )
         if channels and "seen" not in channels and not any(term.counts > 0 for term in words):

@@ -2,7 +2,7 @@
 
 import os
 
-from reeltune.errors import LibraryError
+from reeltune.errors import LibraryError, in_shell
 from reeltune.media.paths import each_of
 from reeltune.media.sampling import Sampling
 from reeltune.models.exported.card import exported_folder
@@ -133,10 +133,10 @@ def _otherwise(
 
 def _anew(folder: Place, encoder: Encoder, field: str) -> str:
     """The advice to make vectors anew: here where the model alone is another, else elsewhere."""
-    model = f"{encoder.name}{encoder.arrays.option}"
+    model = f"{in_shell(encoder.name)}{encoder.arrays.option}"
     if field in ("sampling", "segments"):
         return f"index into a new folder: reeltune index VIDEOS --library NEW --model {model}"
-    return f"read its videos again: reeltune library reindex {folder} --model {model}"
+    return f"read its videos again: reeltune library reindex {in_shell(folder)} --model {model}"
 
 
 def _require_none(folder: Place) -> None:

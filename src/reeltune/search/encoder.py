@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from safetensors import SafetensorError
 
-from reeltune.errors import CheckpointError, ConfigError, LibraryError
+from reeltune.errors import CheckpointError, ConfigError, LibraryError, in_shell
 from reeltune.media.words import require_words
 from reeltune.models.exported.card import exported_folder
 from reeltune.models.text_towers.known import Known, TextTower, stored
@@ -234,7 +234,8 @@ def _open_stored(folder: Place, manifest: Manifest, device: str | None) -> Array
         raise LibraryError(
             f"{folder} was made with model {manifest.model} of fingerprint "
             f"{manifest.fingerprint}, here it is {fingerprint}; get the former weights, or "
-            f"read its videos again: reeltune library reindex {folder} --model {manifest.model}"
+            f"read its videos again: reeltune library reindex {in_shell(folder)} "
+            f"--model {in_shell(manifest.model)}"
             f"{model.option}"
         )
     return model

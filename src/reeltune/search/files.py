@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reeltune.errors import ConfigError, LibraryError, NotInLibraryError, counted, in_short
+from reeltune.errors import (
+    ConfigError,
+    LibraryError,
+    NotInLibraryError,
+    counted,
+    in_shell,
+    in_short,
+)
 from reeltune.media.files import Candidate
 from reeltune.media.paths import Paths, each_of
 from reeltune.search._known import Known
@@ -139,7 +146,7 @@ def _named(folder: Place, stored: Sequence[Stored], path: str) -> list[Stored]:
         return found
     raise NotInLibraryError(
         f"{folder} has no file {path}, and none below it; see its files: "
-        f"reeltune library list {folder}"
+        f"reeltune library list {in_shell(folder)}"
     )
 
 
@@ -205,7 +212,7 @@ def _require_some(folder: Place, old: str, new: str, done: Relocated) -> None:
     if not done.moved and not done.kept:
         raise LibraryError(
             f"{folder} has no file below {old}; give the folder as `location` has it in: "
-            f"reeltune library list {folder} --json"
+            f"reeltune library list {in_shell(folder)} --json"
         )
     if not done.moved:
         first = done.kept[0]

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pyarrow as pa
 
-from reeltune.errors import LibraryError, NewerLibraryError, counted
+from reeltune.errors import LibraryError, NewerLibraryError, counted, in_shell
 from reeltune.search.maintain import verify
 from reeltune.search.store import changes, seal
 from reeltune.search.store import table as _table
@@ -121,7 +121,7 @@ def _restore_table(path: Place, kind: "_Kind", go_back: bool, done: list[str]) -
         raise LibraryError(
             f"the newest version of {path} cannot be opened, and the newest one that can is "
             f"{left}; later ones are to be indexed again. "
-            f"Go back to it by: reeltune library repair {folder} --yes"
+            f"Go back to it by: reeltune library repair {in_shell(folder)} --yes"
         )
     for file in unusable:
         _set_aside(folder, file)

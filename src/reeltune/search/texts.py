@@ -6,7 +6,7 @@ from typing import get_args
 
 import pyarrow as pa
 
-from reeltune.errors import ConfigError
+from reeltune.errors import ConfigError, in_shell
 from reeltune.records import Phrase
 from reeltune.search._known import Known, Stored
 from reeltune.search.channels.channel import Told, Words
@@ -56,7 +56,7 @@ def why_none(folder: Place, channel: Words | None = None) -> str:
         switches = " ".join(SWITCHES[name] for name in wanted)
         return (
             f"words that are {' or '.join(wanted)} were not looked for in {folder}; "
-            f"find them with: reeltune index VIDEOS --library {folder} {switches}"
+            f"find them with: reeltune index VIDEOS --library {in_shell(folder)} {switches}"
         )
     missing = _texts.missing(folder, manifest)
     return missing or f"nothing is {' or '.join(looked_for)} in the videos of {folder}"

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from reeltune.errors import LibraryError, counted, in_short
+from reeltune.errors import LibraryError, counted, in_shell, in_short
 from reeltune.evaluation.comparison import FEWEST
 from reeltune.search.mark_captions import LEAST, TURN, MarkCaptions, captions_of
 from reeltune.search.marks import read_marks
@@ -75,8 +75,8 @@ def folder_of(library: Place) -> Path:
     if isinstance(library, ObjectPath):
         raise LibraryError(
             f"tuning from the page is for libraries in folders alone, and {library} lies in an "
-            f"object store; write its marks by reeltune library marks {library} -o captions.csv, "
-            "and tune by these"
+            f"object store; write its marks by reeltune library marks {in_shell(library)} -o "
+            "captions.csv, and tune by these"
         )
     return Path(str(library))
 

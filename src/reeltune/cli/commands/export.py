@@ -38,7 +38,7 @@ def export(
     """
     from reeltune.cli.bars import TrainingBar
     from reeltune.cli.output import show_said
-    from reeltune.errors import ConfigError
+    from reeltune.errors import ConfigError, in_shell
     from reeltune.runs.export import Wanted, export_onnx
     from reeltune.runs.export_sentences import export_sentences
     from reeltune.runs.place import RunPlace
@@ -56,4 +56,4 @@ def export(
     else:
         show_said(found.said)
         say_lines(found.text())
-        say(f"{out}: reeltune index VIDEOS --model {out}")
+        say(f"{out}: reeltune index VIDEOS --model {in_shell(out)}")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 from torch import nn
 
-from reeltune.errors import CheckpointError, ConfigError
+from reeltune.errors import CheckpointError, ConfigError, in_shell
 from reeltune.models.exported.card import exported_folder
 from reeltune.models.exported.towers import open_exported
 from reeltune.models.opening.allowance import allowance
@@ -164,9 +164,9 @@ def _open_folder(folder: Path, device: str | None, dtype: str | None) -> Any:
     if (folder / OPEN_CLIP).is_file():
         raise CheckpointError(
             f"{folder} is a model in the form of open_clip ({OPEN_CLIP}), and Reeltune reads that "
-            f"of transformers; turn it by reeltune convert open-clip {folder} NEW, or take "
-            "config.json, preprocessor_config.json and model.safetensors from the same repository, "
-            "as many hold both forms"
+            f"of transformers; turn it by reeltune convert open-clip {in_shell(folder)} NEW, or "
+            "take config.json, preprocessor_config.json and model.safetensors from the same "
+            "repository, as many hold both forms"
         )
     raise CheckpointError(
         f"{folder} holds neither {CARD} nor config.json, so it is no model; "

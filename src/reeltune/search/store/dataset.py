@@ -14,7 +14,7 @@ import lance
 import pyarrow as pa
 from lance.file import LanceFileReader
 
-from reeltune.errors import LibraryError
+from reeltune.errors import LibraryError, in_shell
 from reeltune.search.store import seal
 from reeltune.storage.lease import require_held
 from reeltune.storage.object_path import ObjectPath
@@ -353,4 +353,5 @@ def _said(path: Place, error: BaseException) -> str:
     if code not in (None, errno.ENOENT):
         return f"{path} cannot be used: {os.strerror(int(code))}; see to its disk, and try again"
     reason = first.split(", /")[0]
-    return f"{path} is damaged ({reason}); mend it with: reeltune library repair {path.parent}"
+    mend = f"reeltune library repair {in_shell(path.parent)}"
+    return f"{path} is damaged ({reason}); mend it with: {mend}"

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from reeltune.errors import LibraryError, NewerLibraryError, in_short
+from reeltune.errors import LibraryError, NewerLibraryError, in_shell, in_short
 from reeltune.records import Precision
 from reeltune.search.channels.channel import Words
 from reeltune.storage.atomic_file import write_atomically
@@ -98,15 +98,15 @@ class Manifest(BaseModel):
         if not path.is_file():
             raise LibraryError(
                 f"{folder} is no library: it has no {FILE_NAME}; make one with: "
-                f"reeltune index VIDEOS --library {folder}, or, if it was one, mend it with: "
-                f"reeltune library repair {folder}"
+                f"reeltune index VIDEOS --library {in_shell(folder)}, or, if it was one, mend it "
+                f"with: reeltune library repair {in_shell(folder)}"
             )
         try:
             return cls.parse(read_bytes(path, MOST), path)
         except (ValueError, RecursionError) as error:
             raise LibraryError(
                 f"{path} is damaged ({in_short(error)}); "
-                f"mend it with: reeltune library repair {folder}"
+                f"mend it with: reeltune library repair {in_shell(folder)}"
             ) from error
 
     @classmethod
