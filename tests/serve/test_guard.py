@@ -155,6 +155,22 @@ def test_a_browser_enters_with_the_token(open_server: httpx.Client) -> None:
     assert open_server.post("/api/jobs", json={}).status_code == 403
 
 
+def test_a_browser_that_enters_is_led_to_the_search_that_it_asked_for(
+    open_server: httpx.Client,
+) -> None:
+    open_server.cookies.clear()
+    for asked, place in (
+        ("/?words=a%20dog+%26+%C3%A4&in=said", "/?words=a%20dog+%26+%C3%A4&in=said"),
+        ("/library", "/library"),
+        ("/?words=" + "%C3%A4" * 400, "/"),  # longer than what is kept
+    ):
+        page = open_server.get(asked, follow_redirects=True)
+        assert page.url.path == "/enter"
+        right = open_server.post(str(page.url), data={"token": TOKENS.read})
+        assert (right.status_code, right.headers["location"]) == (303, place)
+        open_server.cookies.clear()
+
+
 def test_an_open_server_is_called_by_its_name_or_an_address(open_server: httpx.Client) -> None:
     for host, status in [("nas", 200), ("192.168.0.7:80", 200), ("[fe80::1]", 200), ("x.org", 403)]:
         assert open_server.get("/api/health", headers={"Host": host}).status_code == status

@@ -19,6 +19,7 @@ from reeltune.serve.tokens import Scope
 
 COOKIE = "reeltune"  # the token as a browser keeps it
 ENTER = "/enter"  # where a browser gives it
+LONGEST = 2000  # letters of an address that a browser is led back to
 FOR_ALL = frozenset((ENTER, "/api/health"))
 STATIC = "/static/"
 READING = ("GET", "HEAD", "OPTIONS")  # but for addresses that show more than the library
@@ -91,9 +92,16 @@ class Guard:
         if path in FOR_ALL or path.startswith(STATIC):
             return None
         if found is None and scope["method"] == "GET" and not path.startswith("/api/"):
-            return RedirectResponse(f"{ENTER}?to={quote(path)}", 303)
+            return RedirectResponse(f"{ENTER}?to={quote(_asked(scope))}", 303)
         require_scope(found, scope["method"], path)
         return None
+
+
+def _asked(scope: Request) -> str:
+    """What a browser asked for, with the search in its address, unless that is too long to keep."""
+    query = scope.get("query_string", b"").decode("latin-1")
+    whole = f"{scope['path']}?{query}"
+    return whole if query and len(whole) <= LONGEST else str(scope["path"])
 
 
 def token_in(headers: Headers) -> str | None:

@@ -10,7 +10,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
 from reeltune._version import __version__
-from reeltune.serve.guard import COOKIE, ENTER
+from reeltune.serve.guard import COOKIE, ENTER, LONGEST
 from reeltune.serve.state import Held
 
 PAGE = Path(__file__).parent / "page"
@@ -59,7 +59,7 @@ def entered(
     request: Request,
     held: Held,
     token: Annotated[str, Form(max_length=200)],
-    to: Annotated[str, Query(max_length=2000)] = "/",
+    to: Annotated[str, Query(max_length=LONGEST)] = "/",
 ) -> Response:
     """Keep the token in the browser, where no script can read it, and go on."""
     tokens = held.settings.tokens
