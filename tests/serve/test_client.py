@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -117,6 +118,31 @@ def test_what_is_no_id_leads_to_no_other_address(client: reeltune.Client, librar
     for ask in (lambda: client.search("\udcff"), lambda: client.mark("0" * 24, "\udcff")):
         with pytest.raises(ConfigError, match="is not UTF-8, and a server takes nothing else"):
             ask()
+
+
+def test_a_list_that_changes_between_its_pages_lacks_nothing_in_silence(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reeltune.serve.client.PAGE", 1)
+    opened = reeltune.Library(shutil.copytree(library, tmp_path / "lib"))
+    with (
+        running(Settings(library=tmp_path / "lib")) as server,
+        reeltune.Client(str(server.base_url)) as client,
+    ):
+        first, second, third = opened.files()
+        moments = client.moments()
+        next(moments)
+        opened.remove(first.location)  # which moves all that follow to the page before
+        with pytest.raises(LibraryError, match="has a list of other items by now; list them again"):
+            list(moments)
+        assert [*client.moments()] == [*opened.moments()]
+
+        def remove(answer: httpx.Response) -> None:
+            if len(opened.files()) == 2:
+                opened.remove(second.location)
+
+        client._http.event_hooks = {"response": [remove]}  # while the second page is not asked for
+        assert client.files() == [third]
 
 
 def test_its_errors_are_those_of_the_library(client: reeltune.Client, tmp_path: Path) -> None:

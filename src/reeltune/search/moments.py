@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
@@ -49,11 +50,13 @@ def moments_by_id(table: Table, ids: Iterable[str]) -> dict[str, Moment]:
 
 def page_of_moments(
     table: Table, where: str | None, also: str | None, start: int, count: int
-) -> tuple[list[Moment], int]:
-    """So many moments from one on, in the order of `list_moments`, and how many there are in all;
-    those that pass a filter of ours `also`, if one is given."""
+) -> tuple[list[Moment], int, str]:
+    """So many moments from one on, in the order of `list_moments`, how many there are in all, and
+    a text that is another one where these are others; those that pass a filter of ours `also`, if
+    one is given."""
     rows = _rows(table, where, also)
-    return [*_moments(rows.slice(start, count))], len(rows)
+    version = blake2b("".join(rows["id"].to_pylist()).encode(), digest_size=16).hexdigest()
+    return [*_moments(rows.slice(start, count))], len(rows), version
 
 
 def embedded_moments(table: Table, where: str | None = None) -> Iterator[Embedded]:

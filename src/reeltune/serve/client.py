@@ -13,7 +13,7 @@ import httpx
 from pydantic import TypeAdapter
 
 from reeltune import errors
-from reeltune.errors import ConfigError, DataError, LibraryError, MediaError, ReeltuneError
+from reeltune.errors import ConfigError, DataError, LibraryError, MediaError
 from reeltune.media.paths import Paths, each_of
 from reeltune.media.progress import Progress, Silent
 from reeltune.media.words import each_text
@@ -25,6 +25,7 @@ from reeltune.search.marks import Mark, Verdict
 from reeltune.search.query import Ask, Wishes, in_order
 from reeltune.search.report import Report
 from reeltune.search.texts import KeptPhrase
+from reeltune.serve._client_errors import Changed, error_as, error_of, no_address, no_answer
 from reeltune.serve.jobs import ENDED
 from reeltune.storage.atomic_file import replacing
 from reeltune.storage.home import from_home
@@ -35,12 +36,12 @@ if TYPE_CHECKING:
 
 PAGE = 200  # hits, and other items, that are asked for at once
 PAUSE = 0.3  # s between two questions about a job
+TRIES = 5  # at a list that changes
 WAIT = httpx.Timeout(120.0, connect=10.0)
 MAKING = httpx.Timeout(3600.0, connect=10.0)  # of clips, which come when the last one is cut
 LARGEST = 32 << 20  # bytes of a picture
 ID = re.compile("[0-9a-f]{24}")
 TAKEN = {"prune", "hear", "read"}  # choices of an index run that a server leaves to clients
-OF_THE_LIBRARY = ("NoLibrary", "FileGone", "FileChanged", "NoJob")
 Item = TypeVar("Item")
 
 
@@ -59,9 +60,9 @@ class Client:
         try:
             address = httpx.URL(url)
         except (httpx.InvalidURL, UnicodeError) as error:
-            raise _no_address(url) from error
+            raise no_address(url) from error
         if address.scheme not in ("http", "https") or "%" in (address.host or "%"):
-            raise _no_address(url)
+            raise no_address(url)
         self.url = url
         try:
             self._http = httpx.Client(base_url=address, headers=headers, timeout=WAIT)
@@ -160,17 +161,19 @@ class Client:
 
     def files(self) -> list[File]:
         """The videos of the library, in the order of their paths."""
-        return [*self._pages(File, "/api/files", {})]
+        return self._whole(File, "/api/files")
 
     def moments(self, where: str | None = None, *, vectors: bool = False) -> Iterator[Moment]:
-        """Every moment, or those that pass a filter, as `Library.moments`; a server gives no
-        vectors, which raises ConfigError."""
+        """Every moment, or those that pass a filter, as `Library.moments`, but raises LibraryError
+        where they have changed before the last one; a server gives no vectors, which raises
+        ConfigError."""
         if vectors:
             raise ConfigError("a server gives no vectors; open the library itself for them")
         return self._pages(Moment, "/api/moments", {"where": where})
 
     def texts(self, channel: Words | None = None) -> Iterator[KeptPhrase]:
-        """What is said and shown in the videos, or one of these, each with its time."""
+        """What is said and shown in the videos, or one of these, each with its time; raises
+        LibraryError where that has changed before the last one."""
         return self._pages(KeptPhrase, "/api/texts", {"channel": channel})
 
     def thumbnails(self, ids: str | Sequence[str]) -> dict[str, bytes]:
@@ -215,7 +218,7 @@ class Client:
             self._json("DELETE", place)
             raise
         if job["state"] == "failed":
-            raise _error(job["error"], job["error_kind"] or "LibraryError")
+            raise error_as(job["error"], job["error_kind"] or "LibraryError")
         if job["state"] == "stopped":
             raise LibraryError(f"{self.url} was told to stop cutting these clips")
         return str(job["id"])
@@ -227,7 +230,7 @@ class Client:
 
     def marks(self) -> list[Mark]:
         """Every mark, in the order in which they were made."""
-        return [*self._pages(Mark, "/api/marks", {})]
+        return self._whole(Mark, "/api/marks")
 
     def unmark(self, mark: str) -> Mark:
         """Take a mark back, and return it."""
@@ -249,11 +252,11 @@ class Client:
             with sent as answer, out.open("wb") as file:
                 if not answer.is_success:
                     answer.read()
-                    raise _error_of(answer, self.url)
+                    raise error_of(answer, self.url)
                 for piece in answer.iter_bytes():
                     file.write(piece)
         except httpx.HTTPError as error:
-            raise _no_answer(error, self.url) from error
+            raise no_answer(error, self.url) from error
         except OSError as error:
             raise DataError(f"{out.parent} takes no zip ({errors.in_short(error)})") from error
 
@@ -272,18 +275,32 @@ class Client:
         return job
 
     def _pages(self, kind: type[Item], path: str, given: Mapping[str, Any]) -> Iterator[Item]:
-        """Every item of a list; the first page is asked for at once."""
+        """Every item of a list; the first page is asked for at once.
+
+        Raises Changed where the list is another one when a later page is asked for, from which
+        items would be left out or come twice.
+        """
         asked = {name: value for name, value in given.items() if value is not None}
         page = self._json("GET", path, params=asked | {"count": PAGE})
 
         def rest(page: Any) -> Iterator[Item]:
+            version = page.get("version")
             yield from _all(kind, page["items"])
             while page["next"] is not None:
                 place = {"start": page["next"], "count": PAGE}
                 page = self._json("GET", path, params=asked | place)
+                if page.get("version") != version:
+                    raise Changed(f"{self.url} has a list of other items by now; list them again")
                 yield from _all(kind, page["items"])
 
         return rest(page)
+
+    def _whole(self, kind: type[Item], path: str) -> list[Item]:
+        """Every item of a list as it was at one time; one that changes meanwhile is listed anew."""
+        for _ in range(TRIES):
+            with suppress(Changed):
+                return [*self._pages(kind, path, {})]
+        return [*self._pages(kind, path, {})]
 
     def _json(self, method: str, path: str, **sent: Any) -> Any:
         answer = self._ask(method, path, **sent)
@@ -297,14 +314,14 @@ class Client:
         try:
             answer = self._http.request(method, path, **sent)
         except httpx.HTTPError as error:
-            raise _no_answer(error, self.url) from error
+            raise no_answer(error, self.url) from error
         except UnicodeEncodeError as error:
             raise ConfigError(
                 f"{error.object!r} is not UTF-8, and a server takes nothing else; give other "
                 "words, or rename the file"
             ) from error
         if not answer.is_success:
-            raise _error_of(answer, self.url)
+            raise error_of(answer, self.url)
         return answer
 
 
@@ -327,31 +344,6 @@ def _id(id: str) -> str:
             f"{id!r} is no id of a moment or a mark; list them for theirs"
         )
     return id
-
-
-def _no_answer(error: httpx.HTTPError, url: str) -> LibraryError:
-    return LibraryError(
-        f"{url} does not answer ({errors.in_short(error)}); start it with: reeltune serve"
-    )
-
-
-def _error_of(answer: httpx.Response, url: str) -> ReeltuneError:
-    """The error that a server tells of, as a `Library` would raise it."""
-    try:
-        said, kind = answer.json()["error"], answer.json()["kind"]
-    except (ValueError, KeyError, TypeError):
-        return LibraryError(f"{url} answers {answer.status_code}, and not as Reeltune does")
-    return _error(said, kind)
-
-
-def _error(said: str, kind: str) -> ReeltuneError:
-    if kind in OF_THE_LIBRARY:
-        return LibraryError(said)
-    if kind in ("MediaError", "NoPicture", "NotCut"):
-        return DataError(said)
-    found = getattr(errors, kind, ConfigError)
-    is_ours = isinstance(found, type) and issubclass(found, ReeltuneError)
-    return found(said) if is_ours else ConfigError(said)
 
 
 def _asked(ask: Ask) -> dict[str, Any]:
@@ -381,7 +373,3 @@ def _is_below(file: File, path: str) -> bool:
 
 def _all(kind: type[Item], items: Sequence[Any]) -> list[Item]:
     return TypeAdapter(list[kind]).validate_python(items)  # type: ignore[valid-type]
-
-
-def _no_address(url: str) -> ConfigError:
-    return ConfigError(f"{url!r} is no address of a server; give one as http://127.0.0.1:8420")

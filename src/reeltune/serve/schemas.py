@@ -1,5 +1,7 @@
 """What the API is sent and answers, beside the records that Python has as well."""
 
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,12 +30,30 @@ class Page(BaseModel, Generic[Item]):
     items: list[Item]
     total: int  # of the whole list
     next: int | None  # the `start` of the next page; null after the last one
+    version: str | None = Field(
+        default=None, description="Of the whole list: another one once that has changed."
+    )
 
 
-def page_of(items: list[Item], start: int, total: int) -> Page[Item]:
+def page_of(items: list[Item], start: int, total: int, version: str | None = None) -> Page[Item]:
     """The items of a list from one on, of so many in all."""
     end = start + len(items)
-    return Page(items=items, total=total, next=end if items and end < total else None)
+    following = end if items and end < total else None
+    return Page(items=items, total=total, next=following, version=version)
+
+
+def part_of(
+    every: Iterable[Item], start: int, count: int, known_by: Callable[[Item], str]
+) -> Page[Item]:
+    """So many items of a list from one on; what they are `known_by` makes the list's version."""
+    found: list[Item] = []
+    total, digest = 0, blake2b(digest_size=16)
+    for number, item in enumerate(every):
+        total = number + 1
+        digest.update(known_by(item).encode("utf-8", "surrogatepass") + b"\0")
+        if start <= number < start + count:
+            found.append(item)
+    return page_of(found, start, total, digest.hexdigest())
 
 
 class Search(BaseModel):

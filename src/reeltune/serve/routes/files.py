@@ -8,7 +8,7 @@ from reeltune.errors import NotInLibraryError
 from reeltune.search.files import File, stored_file
 from reeltune.serve.errors import Documented, problems
 from reeltune.serve.media import Media
-from reeltune.serve.schemas import MOST, FileId, Page, Removed, Strip, page_of
+from reeltune.serve.schemas import MOST, FileId, Page, Removed, Strip, part_of
 from reeltune.serve.searching import strip_of
 from reeltune.serve.state import Held
 
@@ -24,7 +24,7 @@ VIDEO: Documented = {
 def files(held: Held, start: Start = 0, count: Count = 100) -> Page[File]:
     """In the order of their paths."""
     every = held.library().files()
-    return page_of(every[start : start + count], start, len(every))
+    return part_of(every, start, count, lambda file: f"{file.id} {file.path}")
 
 
 @router.delete(

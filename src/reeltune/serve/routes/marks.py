@@ -9,7 +9,7 @@ from reeltune.search.marks import LONGEST, Mark, Verdict, list_marks
 from reeltune.serve.errors import Refusal, problems
 from reeltune.serve.rate import Rate
 from reeltune.serve.routes.files import Count, Start
-from reeltune.serve.schemas import FileId, MomentId, Page, page_of
+from reeltune.serve.schemas import FileId, MomentId, Page, part_of
 from reeltune.serve.state import Held
 
 router = APIRouter(prefix="/marks", tags=["marks"])
@@ -69,7 +69,7 @@ def marks(
         for one in list_marks(held.library().folder)
         if text in (None, one.text) and file in (None, one.file)
     ]
-    return page_of(every[start : start + count], start, len(every))
+    return part_of(every, start, count, lambda mark: f"{mark.id} {mark.path}")
 
 
 @router.delete("/{mark}", summary="Take a mark back", responses=problems(404, 409, 507))

@@ -35,8 +35,9 @@ def moments(
     """In the order of paths and of time; those of one file, or that pass a filter."""
     held.library()
     wanted = Only(videos=None if file is None else (file,), firsts=first)
-    found, total = page_of_moments(open_table(held.folder), where, wanted.sql(), start, count)
-    return page_of(found, start, total)
+    table = open_table(held.folder)
+    found, total, version = page_of_moments(table, where, wanted.sql(), start, count)
+    return page_of(found, start, total, version)
 
 
 @router.get(
