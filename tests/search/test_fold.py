@@ -184,5 +184,7 @@ def test_more_answers_go_on_where_fewer_stop(per_video: int, seed: int, files: i
 @given(st.integers(0, 10_000), st.integers(1, 9))
 def test_more_answers_hold_all_of_fewer(seed: int, files: int) -> None:
     found = drawn(seed, files)
+    for fewer, more in pairwise(choose(found, k).taken for k in range(1, 12)):
+        assert more[: len(fewer)] == fewer
     for fewer, more in pairwise(set(choose(found, k).rows) for k in range(1, 12)):
         assert fewer <= more

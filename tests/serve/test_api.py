@@ -37,6 +37,26 @@ def test_a_next_page_goes_on_where_the_last_one_ended(server: httpx.Client) -> N
     assert ids(top=1) + ids(top=1, page=2) + ids(top=1, page=3) == ids(top=3) != []
 
 
+@pytest.mark.parametrize("words", ["blue", "yellow", "a red square", "green"])
+def test_pages_hold_each_moment_once_and_the_first_is_what_a_library_finds(
+    server: httpx.Client, library: Path, words: str
+) -> None:
+    opened = Library(library)
+    every = {moment.id for moment in opened.moments()}  # more than there are videos
+    for top in range(1, len(every) + 1):
+        paged: list[str] = []
+        for page in range(1, len(every) + 1):
+            wanted = {"words": words, "fold": False, "top": top, "page": page}
+            answer = server.post("/api/search", json=wanted).json()
+            if page == 1:
+                found = opened.search(words, fold=False, k=top)
+                assert answer["hits"] == [fields_of(hit) for hit in found]
+            paged += [hit["id"] for hit in answer["hits"]]
+            if not answer["more"]:
+                break
+        assert sorted(paged) == sorted(every)
+
+
 def test_a_moment_finds_others_in_a_part_of_the_library(server: httpx.Client) -> None:
     files = server.get("/api/files").json()["items"]
     one, other = files[0]["id"], files[1]

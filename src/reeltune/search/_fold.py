@@ -26,6 +26,7 @@ class Chosen:
     rows: list[int]
     similar: list[int]
     settled: bool  # whether looking at more moments could not change the rows
+    taken: list[int]  # the rows in their turn, in which those of fewer answers come first
 
 
 @dataclass
@@ -90,6 +91,7 @@ class _Walk:
             [self.taken[place] for place in order],
             [len(copies[place]) for place in order],
             settled,
+            self.taken,
         )
 
 

@@ -219,7 +219,7 @@ class Library:
         ). What the library's videos say and show counts as well as what is seen, and a phrase in
         quotes must be there word by word; `channels` says which of `seen`, `said` and `shown` do.
 
-        The best moment of each video comes before second ones, `where` filters as in
+        The best moment of each video is taken before second ones, `where` filters as in
         `duration > 60 and path like '%beach%'`, and `fold` shows near-duplicates once. Moments
         that are less sure than `min_confidence` (0 to 1) are left out. `sort="date"` shows the
         same `k` moments by the date on which they were taken, or else their files last changed.

@@ -34,6 +34,7 @@ MICROSECONDS = 1_000_000  # of a second, to which the date of a hit is told
 BEST_OF = 2  # moments of a video whose mean score is the video's
 
 Sort = Literal["match", "date"]
+Order = Literal[Sort, "turn"]
 # From cosines, and how many moments were searched, to the chance that each matches
 Chance = Callable[[Float[np.ndarray, " M"], int], Float[np.ndarray, " M"]]
 
@@ -47,7 +48,9 @@ class Ask:
     per_video: int | None = None  # most moments of one video; None: videos first, then moments
     fold: bool = True  # overlapping windows and near-duplicates count as one
     min_confidence: float = 0.0  # moments that are less sure are left out
-    sort: str = "match"  # or "date", see `Sort`: the k best, best first, or by date, newest first
+    # The k best, best first, by "date", newest first, or in their "turn": the best of each video
+    # before second ones, so that fewer are the beginning of more, and parts of these are pages.
+    sort: str = "match"
     channels: Sequence[Channel] = ()  # those that count; none named: all there are
     inside: str | Path | None = None  # a file, or folder, that alone is searched
     between: tuple[float | None, float | None] = (None, None)  # s, from and to; None: no limit
@@ -65,7 +68,7 @@ class Ask:
             raise ConfigError(
                 f"min_confidence is {self.min_confidence}; give a share from 0 to 1, such as 0.5"
             )
-        if self.sort not in get_args(Sort):
+        if self.sort not in get_args(Order):
             raise ConfigError(f"sort is {self.sort!r}; sort by {' or '.join(get_args(Sort))}")
         self._set(channels=tuple(dict.fromkeys(each_text(self.channels))))
         if wrong := [one for one in self.channels if one not in get_args(Channel)]:
@@ -112,7 +115,7 @@ class Wishes(TypedDict, total=False):
     where: str | None
     fold: bool
     min_confidence: float
-    sort: Sort
+    sort: Order
     channels: Sequence[Channel]
     inside: str | Path | None
     between: tuple[float | None, float | None]
@@ -202,15 +205,18 @@ def _sorted(found: Found, chosen: Chosen, sort: str) -> list[tuple[int, int]]:
     """Rows to show, each with how many others look the same; of one date, as hits have it, the best
     first."""
     rows = list(zip(chosen.rows, chosen.similar, strict=True))
+    if sort == "turn":
+        similar = dict(rows)
+        return [(row, similar[row]) for row in chosen.taken]
     if sort == "date":
         return sorted(rows, key=lambda row: -(int(found.date[row[0]]) // MICROSECONDS))
     return rows
 
 
 def in_order(hits: Sequence[Hit], sort: str) -> list[Hit]:
-    """Hits in the order that is wanted, which come best first or by date: best first, as they come,
-    or the newest first."""
-    return sorted(hits, key=lambda hit: hit.date, reverse=True) if sort == "date" else [*hits]
+    """Hits, such as those of a page or of several, in the order in which one search has them."""
+    best = sorted(hits, key=lambda hit: (-hit.score, hit.id))
+    return sorted(best, key=lambda hit: hit.date, reverse=True) if sort == "date" else best
 
 
 def _hit(found: Found, row: int, texts: Mapping[str, Any], similar: int, sure: float | None) -> Hit:

@@ -64,6 +64,7 @@ def wishes(library: Library, wanted: Search, k: int) -> Wishes:
         "between": (wanted.begin, wanted.end),
         "fold": wanted.fold,
         "min_confidence": wanted.min_confidence,
+        "sort": "turn",
     }
 
 
