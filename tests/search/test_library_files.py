@@ -181,7 +181,7 @@ def test_a_file_of_another_size_is_not_taken_for_the_one_that_was_moved(
 def test_folders_that_cannot_be_meant_are_refused(home: Path, videos: Path) -> None:
     with pytest.raises(LibraryError, match=r"has no file below /nowhere; give the folder as `loca"):
         relocate(home, "/nowhere", str(videos))
-    with pytest.raises(LibraryError, match=r"none of the 3 files below .* is below .*; give the"):
+    with pytest.raises(LibraryError, match=r"has 3 files, of which none is below .*; give the"):
         relocate(home, str(videos), str(videos.parent / "wrong"))
 
 
@@ -204,6 +204,13 @@ def test_the_commands_say_what_they_did(
     os.rename(videos, videos.parent / "new")
     told = ["relocate", str(videos), str(videos.parent / "new"), "-l", str(home)]
     assert "2 files are now below" in said(*told)
+
+
+def test_a_library_without_videos_says_so(home: Path, videos: Path) -> None:
+    remove(home, str(videos))
+    done = CliRunner().invoke(app, ["library", "list", str(home)])
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert f"{home} has no videos; bring some in: reeltune index VIDEOS" in done.stderr
 
 
 def test_prune_may_stand_before_the_paths(home: Path, videos: Path, model: str) -> None:

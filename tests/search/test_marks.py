@@ -179,6 +179,17 @@ def test_lines_of_others_are_counted_and_passed_over(own: Library) -> None:
     assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["right", "right"]
 
 
+def test_where_nothing_is_marked_that_is_said_and_nothing_is_tuned_by_it(
+    own: Library, tmp_path: Path
+) -> None:
+    out = tmp_path / "captions.csv"
+    for more in ([], ["-o", str(out)]):
+        done = CliRunner().invoke(app, ["library", "marks", str(own.folder), *more])
+        assert done.exit_code == 0, done.output
+        assert f"no moment of {own.folder} is marked; mark some on its page" in done.stderr
+        assert "reeltune tune" not in done.stdout
+
+
 def test_what_the_disk_refuses_leaves_the_file_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,4 +22,5 @@ def show_mark_captions(captions: MarkCaptions, out: Path) -> None:
     """What was written to a file of captions, what was left out, and what it is good for."""
     for sentence in captions.sentences():
         say(sentence)
-    say(f"{out}: reeltune tune {in_shell(out)}")
+    if captions.count():
+        say(f"{out}: reeltune tune {in_shell(out)}")

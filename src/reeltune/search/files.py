@@ -217,6 +217,6 @@ def _require_some(folder: Place, old: str, new: str, done: Relocated) -> None:
     if not done.moved:
         first = done.kept[0]
         raise LibraryError(
-            f"none of the {counted(len(done.kept), 'file')} below {old} is below {new} (the first, "
-            f"{first.path}: {first.reason}); give the folder that takes the place of {old}"
+            f"{old} has {counted(len(done.kept), 'file')}, of which none is below {new} (the "
+            f"first, {first.path}: {first.reason}); give the folder that takes the place of {old}"
         )

@@ -17,7 +17,7 @@ from reeltune.cli.options import (
     print_json,
 )
 from reeltune.cli.terminal import say, say_each
-from reeltune.errors import counted
+from reeltune.errors import counted, in_shell
 
 PLACE = 20  # in `--help`
 GOES_ON = ("reindex",)  # where it stopped, when it is called again
@@ -85,6 +85,12 @@ def library_list(library: LibraryArgument = LIBRARY, as_json: JsonOption = False
 
     files = list_files(library)
     print_json([asdict(file) for file in files]) if as_json else show_files(files)
+    if not files:
+        say(
+            f"{library} has no videos; bring some in: reeltune index VIDEOS --library "
+            f"{in_shell(library)}",
+            err=True,
+        )
 
 
 @app.command("texts")
@@ -141,6 +147,12 @@ def library_marks(
     else:
         marks = placed(library, kept.marks)
         print_json([asdict(mark) for mark in marks]) if as_json else show_marks(marks)
+    if not kept.marks:
+        say(
+            f"no moment of {library} is marked; mark some on its page: reeltune serve "
+            f"{in_shell(library)}",
+            err=True,
+        )
     if kept.bad:
         bad = counted(kept.bad, "line")
         say(f"passed over {bad} of the marks of {library} that cannot be read", err=True)
