@@ -371,3 +371,30 @@ def test_a_library_that_was_made_anew_is_not_taken_for_the_one_that_was_opened(
     for call in (lambda: copy.search("red"), copy.moments, lambda: copy.thumbnails(["a"])):
         with pytest.raises(LibraryError, match=r"made anew since it was opened, .*; open it again"):
             call()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"prune": "All"}, r"prune is 'All'; give gone or all, or None to keep all"),
+        ({"engine": "Ray"}, r"engine is 'Ray'; give local or ray"),
+        ({"settled": float("nan")}, r"settled is nan; give seconds, from 0 on"),
+    ],
+)
+def test_a_choice_that_makes_no_sense_is_refused(
+    copy: Library, videos: Path, wrong: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        copy.index(videos, **wrong)
+
+
+def test_an_empty_name_of_a_model_is_not_the_usual_model(copy: Library, tmp_path: Path) -> None:
+    for ask in (lambda: copy.reindex(""), lambda: Library.create(tmp_path / "new", "")):
+        with pytest.raises(ConfigError, match="the model's name is empty"):
+            ask()
+    assert not (tmp_path / "new").exists()
+
+
+def test_paths_that_come_one_by_one_are_all_added(copy: Library, videos: Path) -> None:
+    report = copy.add(path for path in videos.iterdir())  # type: ignore[arg-type]
+    assert len(report.indexed) + len(report.copies) + len(report.unchanged) == 3

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypedDict, runtime_checkable
+from typing import Literal, Protocol, TypedDict, get_args, runtime_checkable
 
+from reeltune.errors import ConfigError
 from reeltune.search._prune import Prune
 
 Engine = Literal["local", "ray"]
@@ -44,6 +45,16 @@ class Choice:
     settled: float = 0.0  # s; a file that changed less long ago may still be written, and waits
     engine: Engine = "local"  # where files are read: on this machine, or on a cluster of Ray
     address: str | None = None  # of a cluster that runs; None: one of this machine alone
+
+    def __post_init__(self) -> None:
+        if self.prune not in (None, *get_args(Prune)):
+            raise ConfigError(
+                f"prune is {self.prune!r}; give {' or '.join(get_args(Prune))}, or None to keep all"
+            )
+        if self.engine not in get_args(Engine):
+            raise ConfigError(f"engine is {self.engine!r}; give {' or '.join(get_args(Engine))}")
+        if not self.settled >= 0:
+            raise ConfigError(f"settled is {self.settled}; give seconds, from 0 on")
 
 
 class Options(TypedDict, total=False):

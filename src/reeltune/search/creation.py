@@ -2,7 +2,7 @@
 
 import os
 
-from reeltune.errors import LibraryError, in_shell
+from reeltune.errors import ConfigError, LibraryError, in_shell
 from reeltune.media.paths import each_of
 from reeltune.media.sampling import Sampling
 from reeltune.models.exported.card import exported_folder
@@ -56,7 +56,14 @@ def encoder_for(
     device: str | None = None,
     width: int | None = None,
 ) -> Encoder:
-    """The chosen model, or that of the library, by its name; `auto` keeps that of a library."""
+    """The chosen model, or that of the library, by its name; `auto` keeps that of a library.
+
+    Raises ConfigError for an empty name, as that of a variable without a value.
+    """
+    if model == "":
+        raise ConfigError(
+            "the model's name is empty; give one of `reeltune models`, or none at all"
+        )
     stored = manifest_of(folder)
     Sampling.parse(sampling or str(Sampling()))
     if model in (None, AUTO) and stored is not None:

@@ -122,7 +122,8 @@ class Library:
         that could not be used; those beside it are in the library then. Ctrl-C raises
         KeyboardInterrupt.
         """
-        for path in each_of(paths):
+        paths = each_of(paths)
+        for path in paths:
             if os.path.isdir(from_home(path)):
                 raise DataError(f"{path} is a folder; bring in the videos below it by `index`")
         report = self.index(paths, progress=progress)
