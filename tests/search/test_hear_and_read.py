@@ -78,6 +78,26 @@ def test_words_are_found_once_they_are_wanted_and_in_later_runs(
     assert [Path(one.path).stem for one in index(videos, home).heard] == ["green"]
 
 
+def test_subtitles_that_are_read_are_not_passed_over(home: Path, videos: Path) -> None:
+    def passed_over(**options: bool) -> dict[str, tuple[str, ...]]:
+        report = index(videos, home, Choice(**options))
+        return {
+            one.reason: tuple(Path(name).name for name in one.names) for one in report.passed_over
+        }
+
+    for name in ("green.de.srt", "other.srt", "red.forced.srt"):
+        shutil.copy(videos / "red.srt", videos / name)
+    shutil.copy(videos / "red.srt", videos / "green.en.vtt")
+    others = ("green.de.srt", "other.srt", "red.forced.srt")
+    every = {".srt": (*others[:2], "red.forced.srt", "red.srt"), ".vtt": ("green.en.vtt",)}
+    assert passed_over() == every
+    assert passed_over(hear=True) == {
+        ".srt": others
+    }  # not heard: another language, no video, parts
+    assert passed_over() == {".srt": others}
+    assert passed_over(hear=False) == every
+
+
 def test_no_hear_ends_it_and_keeps_what_was_heard(home: Path, videos: Path, clip: Clip) -> None:
     index(videos, home, Choice(hear=True))
     subtitle(clip(videos / "new.mp4", (9, 9, 90)), "quite new")

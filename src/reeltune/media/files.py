@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,12 +43,15 @@ class Scope:
     - `follow` follows links to files and folders that lie outside of all that was given.
     - `more` are suffixes of files that are taken beside videos, such as `.jpg`.
     - `exclude` are patterns in the way of .gitignore, relative to each folder that is given.
+    - `beside` names the files that are read with a video, such as its subtitles; these are not
+      passed over.
     """
 
     everything: bool = False
     follow: bool = False
     more: frozenset[str] = frozenset()
     exclude: tuple[str, ...] = ()
+    beside: Callable[[Path], Iterable[Path]] | None = None
 
 
 @dataclass
@@ -123,6 +126,7 @@ class _Search:
         self._searched: set[str] = set()  # places of folders, below the path whose turn it is
 
     def found(self) -> Listing:
+        self._passed["file"] = self._unread()
         passed = (
             collect_left_out(what, reasons, missing=False) for what, reasons in self._passed.items()
         )
@@ -132,6 +136,20 @@ class _Search:
             self._faults,
             [place for place in self._excluded if place not in self._files],
         )
+
+    def _unread(self) -> list[tuple[str, str]]:
+        """The files that were passed over, without those that are read with a video."""
+        passed = self._passed["file"]
+        if self._scope.beside is None:
+            return passed
+        videos = [Path(place) for place in self._files if not is_in_store(place)]
+        read = {str(path) for video in videos for path in self._scope.beside(video)}
+        names = {os.path.basename(path) for path in read}
+        return [
+            (path, kind)
+            for path, kind in passed
+            if os.path.basename(path) not in names or os.path.realpath(path) not in read
+        ]
 
     def all_below(self, given: str) -> None:
         """Take a file, or the videos of a folder; notes where a folder has none."""

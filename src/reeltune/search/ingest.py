@@ -21,7 +21,7 @@ from reeltune.search._known import Known, Stored
 from reeltune.search._prune import Prune, gone_below
 from reeltune.search.caption_moments import caption_moments
 from reeltune.search.channels.channel import Teller, Words
-from reeltune.search.channels.tellers import tellers_of
+from reeltune.search.channels.tellers import read_beside, tellers_of
 from reeltune.search.choice import Choice as Choice
 from reeltune.search.choice import Engine as Engine
 from reeltune.search.choice import Options as Options
@@ -71,11 +71,12 @@ def index(
     there = [path for path in paths if not is_told or place(path).exists()]
     stored = manifest_of(folder)
     exclude = merged_patterns(stored.exclude if stored else (), choice.exclude)
-    found = find(there, Scope(choice.everything, choice.follow, exclude=exclude))
+    chosen = _chosen(stored, choice, exclude)
+    scope = Scope(choice.everything, choice.follow, exclude=exclude, beside=read_beside(chosen))
+    found = find(there, scope)
     if stored is None or not (choice.prune or found.excluded):
         found.required(paths)
     require_folder(folder)
-    chosen = _chosen(stored, choice, exclude)
     tellers = tellers_of(chosen)
     encoder = encoder or encoder_for(
         folder, choice.model, choice.sampling, choice.device, choice.width

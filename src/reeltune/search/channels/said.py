@@ -109,6 +109,12 @@ class Said:
         return Told(phrases=found, source="speech", language=language, note=note)
 
 
+def subtitles_of(video: Path) -> list[Path]:
+    """The file of subtitles beside a video by which its words are told, if it has one."""
+    usable = [one.path for one in sidecars(video, USUAL) if not one.is_forced]
+    return usable[:1]
+
+
 def _weights(name: str) -> Weights:
     try:
         return Weights(name)

@@ -1,5 +1,8 @@
 """Opens the channels of words that a library is to have."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 from reeltune.models.opening.sentences import Sentences
 from reeltune.search.channels.channel import Teller
 from reeltune.search.store.manifest import Choices
@@ -21,6 +24,18 @@ def tellers_of(choices: Choices) -> list[Teller]:
     if found:
         Sentences().require()
     return found
+
+
+def read_beside(choices: Choices) -> Callable[[Path], list[Path]] | None:
+    """What says which files beside a video are read with it; None where none are.
+
+    Raises ConfigError where something needed for that is not installed.
+    """
+    if "said" not in choices.channels:
+        return None
+    from reeltune.search.channels.said import subtitles_of  # what it imports is an extra
+
+    return subtitles_of
 
 
 def hearing(speech: str | None) -> Teller:
