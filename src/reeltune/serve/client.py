@@ -148,7 +148,10 @@ class Client:
         return report
 
     def remove(self, paths: Paths) -> list[str]:
-        """Take out files, or all below folders, and leave them on disk; returns their paths."""
+        """Take out files, or all below folders, and leave them on disk; returns their paths.
+
+        Each file is a change of its own, so `library undo` brings back the last one alone.
+        """
         files, named = self.files(), dict[str, File]()
         for path in each_of(paths):
             found = [one for one in files if _is_below(one, path)]
