@@ -98,6 +98,19 @@ def test_subtitles_that_are_read_are_not_passed_over(home: Path, videos: Path) -
     assert passed_over(hear=False) == every
 
 
+def test_subtitles_after_the_end_of_a_video_are_left_out_and_counted(
+    home: Path, videos: Path
+) -> None:
+    late = "2\n00:59:00,000 --> 00:59:01,000\nnever shown\n\n"
+    with (videos / "red.srt").open("a") as file:
+        file.write(late)
+    report = index(videos, home, Choice(hear=True))
+    assert [one.note for one in report.heard if Path(one.path).stem == "red"] == [
+        "1 subtitle after the end of the video left out"
+    ]
+    assert words(home) == [("red", "a red box")]
+
+
 def test_no_hear_ends_it_and_keeps_what_was_heard(home: Path, videos: Path, clip: Clip) -> None:
     index(videos, home, Choice(hear=True))
     subtitle(clip(videos / "new.mp4", (9, 9, 90)), "quite new")

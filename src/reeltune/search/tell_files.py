@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from reeltune.errors import counted
 from reeltune.models.opening.sentences import Sentences
 from reeltune.records import Phrase
 from reeltune.search._known import Stored
@@ -21,11 +22,13 @@ from reeltune.search.engines.local import COMMIT_SECONDS, Meter
 from reeltune.search.engines.local_readers import has_changed
 from reeltune.search.report import Failed, Report, Worded, reason_of
 from reeltune.search.store import texts as _texts
+from reeltune.search.store.table import open_table
 from reeltune.storage.fetched import on_disk
 from reeltune.storage.place import Place
 
 MOST = 100_000  # phrases of one channel of a file
 LONGEST = 1000  # characters of a phrase
+ROUNDING = 1.0  # s by which a video may be longer than it says
 WORK = {"said": "hearing", "shown": "reading"}  # for people
 
 
@@ -48,6 +51,7 @@ def _tell_channel(files: Sequence[Stored], pending: "_Pending") -> None:
     try:
         wanted = list(pending.missing(files))
         if wanted:
+            pending.lengths = _lengths(pending.folder)
             size = sum(one.size for one, _ in wanted)
             meter.progress.begin(len(wanted), size, WORK[teller.channel])
         for one, unit in wanted:
@@ -70,6 +74,7 @@ class _Pending:
     report: Report
     sentences: Sentences
     complete: dict[str, _texts.Texts] = field(default_factory=dict)  # by path
+    lengths: dict[str, float] = field(default_factory=dict)  # s, by content
     stored_at: float = field(default_factory=time.monotonic)
 
     def missing(self, files: Sequence[Stored]) -> list[tuple[Stored, str]]:
@@ -93,7 +98,8 @@ class _Pending:
         try:
             done = partial(self.meter.share, file.path, file.size)
             with on_disk(file.location) as path:
-                told = sound(self.teller.tell(path, done))
+                told = self.teller.tell(path, done)
+                told = sound(_within(told, self.lengths.get(file.video, 0.0)))
         except Exception as error:
             self._fail(file.path, error)
             return
@@ -120,6 +126,23 @@ class _Pending:
 
     def _fail(self, path: str, error: Exception) -> None:
         self.report.wordless(self.teller.channel).append(Failed(path, reason_of(error)))
+
+
+def _lengths(folder: Place) -> dict[str, float]:
+    """How long each video of a library is."""
+    rows = open_table(folder).to_table(columns=["video", "duration"], filter="part = 0")
+    return {row["video"]: row["duration"] for row in rows.to_pylist()}
+
+
+def _within(told: Told, length: float) -> Told:
+    """What is told, but of a file of subtitles nothing that begins after the end of the video,
+    where nobody could look at it; a note says so. A length of 0 is not known."""
+    if told.source != "sidecar" or length <= 0:
+        return told
+    kept = [one for one in told.phrases if one.start <= length + ROUNDING]
+    late = len(told.phrases) - len(kept)
+    said = f"{counted(late, 'subtitle')} after the end of the video left out" * (late > 0)
+    return replace(told, phrases=kept, note="; ".join(filter(None, [told.note, said])))
 
 
 def sound(told: Told) -> Told:
