@@ -90,7 +90,7 @@ def main() -> None:
         if not isinstance(model, FrameEncoder):
             raise TypeError(name)
         if isinstance(model, Lite) and name != "lite":
-            model = model.rounded()
+            model = model.rounded("bfloat16")
         with torch.inference_mode():
             is_part = name == "lite-zero"  # its features are the last of those of lite
             features = features[:, -1000:] if is_part else photo_features(model, data)

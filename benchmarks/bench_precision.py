@@ -1,11 +1,14 @@
-"""How much faster does indexing read 720p, and CLIP ViT-B/32 frames, in bfloat16 than in float32?
+"""How much faster does indexing read 720p, and CLIP ViT-B/32 frames, in bfloat16 and int8 than in
+float32, and what does int8 cost?
 
     python benchmarks/bench_precision.py --data ../shared/data
 
 Indexing: the 720p clips of `clips/misc`, a few copies of each, into a fresh library by `lite`,
-which is open already, once in each precision, taking turns. CLIP: 32 frames of the clips, by
-Reeltune in bfloat16 and by transformers in float32, with random weights, taking turns. Ratios are
-those of processor time, of all processes, and of wall time beside; medians.
+which is open already, once in float32 and in bfloat16, taking turns; where the processor has no
+instructions for bfloat16, it is left out. CLIP: frames of the clips, by Reeltune in each precision
+and by transformers in float32, with random weights, taking turns. Ratios are those of processor
+time, of all processes, and of wall time beside; medians. What int8 costs is the SumR of `tiny-clip`
+on the videos of Toybox's test split, in float32 and in int8.
 """
 
 import argparse
@@ -38,6 +41,7 @@ FIGURES = {
     "index_processor": ("higher", "beside lite in float32, indexing of 720p, processor time"),
     "index_wall": ("higher", "beside lite in float32, indexing of 720p"),
     "clip_processor": ("higher", "beside CLIP ViT-B/32 of transformers, processor time"),
+    "clip_wall": ("higher", "beside CLIP ViT-B/32 of transformers"),
     "lite_cosine": ("higher", "least cosine of lite's moments with those in float32"),
     "clip_cosine": ("higher", "least cosine of CLIP's frames with those in float32"),
 }

@@ -22,7 +22,7 @@ class Pixels:
     shortest: int | None = None  # None: the same as `size`
 
 
-Precision = Literal["float32", "bfloat16"]  # in which a model reads frames
+Precision = Literal["float32", "bfloat16", "int8"]  # in which a model reads frames
 Part = Literal["train", "val", "test"]  # a split of a dataset
 PARTS: tuple[Part, ...] = get_args(Part)
 NAMED = 5  # of what was left out for one reason, how many are named

@@ -12,6 +12,7 @@ from reeltune.models import clip, tempme, tuned, vop
 from reeltune.models.exported.sentence_transformers import plain_clip
 from reeltune.models.opening.open import open_model
 from reeltune.models.text_towers.layers import ACTIVATIONS
+from reeltune.records import Precision
 from reeltune.runs.place import RunPlace
 from reeltune.runs.prune import prune_checkpoint
 from reeltune.runs.pruned_files import Amounts
@@ -70,9 +71,10 @@ def test_a_card_that_says_something_else_is_refused(told: str, tmp_path: Path) -
         open_model(str(tmp_path))
 
 
-def test_a_rounded_model_merges_too() -> None:
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_a_rounded_model_merges_too(precision: Precision) -> None:
     model, (frames, mask) = small(3), ragged(3)
-    rounded = model.rounded()
+    rounded = model.rounded(precision)
     assert (rounded.merged, rounded.fingerprint) == (3, model.fingerprint)
     both = rounded.encode_video(frames, mask), model.encode_video(frames, mask)
     assert F.cosine_similarity(*both).min() > 0.9

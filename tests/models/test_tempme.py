@@ -14,6 +14,7 @@ from oracles.slow_tempme import text_vector, video_vector
 from reeltune.errors import CheckpointError, ConfigError
 from reeltune.models import clip
 from reeltune.models.tempme import Config, Join, TempMe, load
+from reeltune.records import Precision
 from reeltune.types import Batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -194,9 +195,10 @@ def test_settings_of_merging_are_in_the_fingerprint() -> None:
     assert len(found) == len(VARIANTS) + 1
 
 
-def test_the_rounded_model_is_near_and_shares_its_fingerprint() -> None:
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_the_rounded_model_is_near_and_shares_its_fingerprint(precision: Precision) -> None:
     model = small(**VARIANTS["as released, in small"])
-    rounded = model.rounded()
+    rounded = model.rounded(precision)
     assert rounded.fingerprint == model.fingerprint
     tokens, (frames, mask) = model.tokenize(TEXTS), ragged(4, 3)
     assert torch.equal(rounded.encode_text(tokens), model.encode_text(tokens))

@@ -29,7 +29,8 @@ def test_a_library_stays_in_the_precision_that_it_was_made_in(
     tmp_path: Path, videos: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = {}
-    for precision, other in (("float32", "bfloat16"), ("bfloat16", "float32")):
+    turns = (("float32", "bfloat16"), ("bfloat16", "int8"), ("int8", "float32"))
+    for precision, other in turns:
         folder = tmp_path / precision
         first, *others = sorted(videos.iterdir())
         monkeypatch.setenv(VARIABLE, precision)
@@ -40,19 +41,21 @@ def test_a_library_stays_in_the_precision_that_it_was_made_in(
         assert Manifest.read(place(str(folder))).precision == precision
         assert Library(folder).search("a dog")
         made[precision] = vectors(folder)
-    cosines = (made["float32"] * made["bfloat16"]).sum(1)
-    assert cosines.min() > 0.999
-    assert not np.array_equal(made["float32"], made["bfloat16"])
+    for coarse in ("bfloat16", "int8"):
+        assert (made["float32"] * made[coarse]).sum(1).min() > 0.999
+        assert not np.array_equal(made["float32"], made[coarse])
+    assert not np.array_equal(made["bfloat16"], made["int8"])
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
 def test_precision_is_told_and_changed_by_reindexing(
-    tmp_path: Path, videos: Path, model: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, videos: Path, model: str, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
     folder = tmp_path / "lib"
-    monkeypatch.setenv(VARIABLE, "bfloat16")
+    monkeypatch.setenv(VARIABLE, precision)
     index([str(videos)], str(folder), Choice(model=model))
     told = CliRunner().invoke(app, ["library", "info", str(folder), "--json"])
-    assert json.loads(told.stdout)["precision"] == "bfloat16"
+    assert json.loads(told.stdout)["precision"] == precision
     assert CliRunner().invoke(app, ["library", "verify", str(folder)]).exit_code == 0
     monkeypatch.setenv(VARIABLE, "float32")
     assert reindex(place(str(folder)), model).in_use

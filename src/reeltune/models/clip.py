@@ -45,6 +45,7 @@ from reeltune.models.opening.towers import (
 from reeltune.models.opening.weights import CARD, WEIGHTS, card_settings, versions
 from reeltune.models.text_towers import clip as text
 from reeltune.models.text_towers.layers import ACTIVATIONS
+from reeltune.records import Precision
 from reeltune.types import Tokens
 
 Family = Literal["clip", "metaclip_2", "siglip", "siglip2"]
@@ -52,6 +53,10 @@ WEIGHTS_FROM = "a local folder or a hub id"  # what `doctor` says of it
 FRAMES_AT_ONCE = 32  # bounds the memory of one pass; on two cores the fastest of 8 to 128
 TEXTS_AT_ONCE = 256
 MERGING = ("clip", "metaclip_2")  # families whose image tower may merge tokens
+ROUNDED: dict[Precision, tuple[str, ...]] = {  # what of an image tower a coarser precision takes
+    "bfloat16": ("towers.vision_model", "towers.visual_projection"),
+    "int8": ("towers.vision_model.encoder",),  # whose linear layers are all but all of its time
+}
 
 
 class Tower(BaseModel):
@@ -174,6 +179,7 @@ class Clip(ByFrames):
 
     is_clip = True  # a run that tuned one says it of the towers that it holds
     frames_at_once = FRAMES_AT_ONCE
+    roundings = tuple(ROUNDED)
 
     def __init__(
         self,
@@ -322,9 +328,9 @@ class Clip(ByFrames):
             )
         return vectors
 
-    def rounded(self) -> "Clip":
-        """A model whose image tower is in bfloat16, and which else is this one."""
-        copied = with_rounded(self, ["towers.vision_model", "towers.visual_projection"])
+    def rounded(self, precision: Precision) -> "Clip":
+        """A model whose image tower is in this precision, and which else is this one."""
+        copied = with_rounded(self, ROUNDED[precision], precision)
         copied._stored = versions(copied), self.fingerprint
         return copied
 

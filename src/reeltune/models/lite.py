@@ -35,6 +35,7 @@ from reeltune.models.opening.weights import (
     write_card,
 )
 from reeltune.models.text_towers import lite as text
+from reeltune.records import Precision
 from reeltune.storage.tensors import write_tensors
 from reeltune.types import Tokens
 
@@ -64,6 +65,7 @@ class Lite(nn.Module):
 
     name = "lite"
     pixels = PIXELS
+    roundings: tuple[Precision, ...] = ("bfloat16",)  # int8 ruins convolutions
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -161,9 +163,10 @@ class Lite(nn.Module):
             frames_at_once=AT_ONCE,
         )
 
-    def rounded(self) -> "Lite":
-        """A model whose later convolutions are in bfloat16, and which else is this one."""
-        return with_rounded(self, [f"frames.{name}" for name in self.frames.roundable()])
+    def rounded(self, precision: Precision) -> "Lite":
+        """A model whose later convolutions are in this precision, and which else is this one."""
+        parts = [f"frames.{name}" for name in self.frames.roundable()]
+        return with_rounded(self, parts, precision)
 
     def to_tune(self) -> nn.Module:
         """This model with a trainable head, which remembers its frozen features while it learns."""

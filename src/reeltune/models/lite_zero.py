@@ -29,6 +29,7 @@ from reeltune.models.exported.card import Part
 from reeltune.models.exported.graphs import Graph, Graphs
 from reeltune.models.opening.weights import fingerprint, write_card
 from reeltune.models.text_towers import lite as text
+from reeltune.records import Precision
 from reeltune.types import Tokens
 
 
@@ -53,6 +54,7 @@ class LiteZero(nn.Module):
     name = "lite-zero"
     dim = WIDTH
     pixels = PIXELS
+    roundings: tuple[Precision, ...] = ("bfloat16",)  # int8 ruins convolutions
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,9 +121,10 @@ class LiteZero(nn.Module):
             frames_at_once=AT_ONCE,
         )
 
-    def rounded(self) -> "LiteZero":
-        """A model whose later convolutions are in bfloat16, and which else is this one."""
-        return with_rounded(self, [f"frames.{name}" for name in self.frames.roundable()])
+    def rounded(self, precision: Precision) -> "LiteZero":
+        """A model whose later convolutions are in this precision, and which else is this one."""
+        parts = [f"frames.{name}" for name in self.frames.roundable()]
+        return with_rounded(self, parts, precision)
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write a folder that says which model this is; its weights come from packages."""

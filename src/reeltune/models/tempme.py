@@ -32,6 +32,7 @@ from reeltune.models._on_clip import OnClip
 from reeltune.models._rounded import with_rounded
 from reeltune.models.opening.material import Material, Started
 from reeltune.models.opening.weights import versions
+from reeltune.records import Precision
 from reeltune.types import Batch
 
 WEIGHTS_FROM = "a folder that training wrote"
@@ -102,6 +103,8 @@ class Config(Based):
 class TempMe(OnClip):
     """A `DualEncoder`; only the updates and the positions are trainable."""
 
+    roundings = tuple(clip.ROUNDED)
+
     def __init__(self, config: Config, base: clip.Clip, name: str = "tempme") -> None:
         super().__init__(base)
         if base.family not in clip.MERGING:
@@ -126,9 +129,10 @@ class TempMe(OnClip):
         named = {"rank", "within", "joins", "across", "inside", "positions", "frames"}
         return self.config.model_dump(mode="json", include=named)
 
-    def rounded(self) -> "TempMe":
-        """A model whose image tower is in bfloat16, and which else is this one."""
-        copied = with_rounded(self, ["clip.towers.vision_model", "clip.towers.visual_projection"])
+    def rounded(self, precision: Precision) -> "TempMe":
+        """A model whose image tower is in this precision, and which else is this one."""
+        parts = [f"clip.{part}" for part in clip.ROUNDED[precision]]
+        copied = with_rounded(self, parts, precision)
         copied._known = (versions(copied), self.fingerprint)
         return copied
 

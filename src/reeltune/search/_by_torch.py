@@ -11,9 +11,11 @@ from torch.nn.utils.rnn import pad_sequence
 from reeltune.models.opening.open import open_encoder
 from reeltune.models.opening.width import cut_as_stored, cut_to, option_of
 from reeltune.search._rescore import indexed_columns
-from reeltune.types import DualEncoder, FrameEncoder
+from reeltune.search.background import shown
+from reeltune.types import DualEncoder, FrameEncoder, Pixels
 
 AT_ONCE = 256  # texts encoded together, to bound memory
+PICTURES = 8  # by which forms of a model are compared
 
 
 class ByTorch:
@@ -75,3 +77,8 @@ def open_cut(name: str, device: str | None, width: int | None, kept: int | None)
     elif kept is not None:
         cut_as_stored(model, kept)
     return ByTorch(model)
+
+
+def some_pictures(pixels: Pixels) -> UInt8[Tensor, "N 3 S S"]:
+    """Photographs of many kinds, by which forms of a model are compared."""
+    return torch.from_numpy(shown(pixels, PICTURES))

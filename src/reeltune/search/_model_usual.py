@@ -2,20 +2,18 @@
 
 import numpy as np
 
-from reeltune.media.squares import squares
 from reeltune.search._array_encoder import ArrayEncoder
 from reeltune.search._kept_usual import FILE_NAME as FILE_NAME
 from reeltune.search._kept_usual import kept_usual, write_usual
 from reeltune.search._usual import Baseline, Usual, usual
-from reeltune.search.background import pictures
+from reeltune.search.background import shown
 from reeltune.storage.place import Place
 
 
 def usual_of(model: ArrayEncoder, baseline: Baseline | None = None) -> Usual:
     """The usual similarities of the pictures and captions of the background; `baseline` is that of
     the model, where it has been made."""
-    shown = squares(np.stack([np.asarray(one) for one in pictures()]), model.pixels)
-    vectors = model.clips([[row] for row in model.rows(shown)])
+    vectors = model.clips([[row] for row in model.rows(shown(model.pixels))])
     seen = vectors[:, : model.indexed]
     return usual(*(baseline or Baseline.of_model(model)).of(seen), seen, np.arange(len(seen)))
 

@@ -5,7 +5,12 @@ from functools import cache
 from importlib.resources import files
 from io import BytesIO
 
+import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
+
+from reeltune.media.squares import squares
+from reeltune.records import Pixels
 
 SIDE = 240  # pixels of each of the pictures that `background.jpg` joins
 
@@ -23,6 +28,11 @@ def pictures() -> list[Image.Image]:
         for y in range(0, sheet.height, SIDE)
         for x in range(0, sheet.width, SIDE)
     ]
+
+
+def shown(pixels: Pixels, count: int | None = None) -> UInt8[np.ndarray, "N 3 S S"]:
+    """The first `count` pictures, or all, as a model wants its frames."""
+    return squares(np.stack([np.asarray(one) for one in pictures()[:count]]), pixels)
 
 
 @cache

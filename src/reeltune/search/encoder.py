@@ -216,9 +216,9 @@ def _in_precision(
 ) -> tuple[ArrayEncoder, Precision, str]:
     """A model of torch in the precision that is kept, or in the best; which, and why."""
     from reeltune.models.opening.precision import in_precision
-    from reeltune.search._by_torch import ByTorch
+    from reeltune.search._by_torch import ByTorch, some_pictures
 
-    chosen = in_precision(opened.model, kept)
+    chosen = in_precision(opened.model, kept, some_pictures)
     return ByTorch(chosen.model), chosen.precision, chosen.said
 
 

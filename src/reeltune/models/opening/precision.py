@@ -1,8 +1,9 @@
-"""Chooses the precision in which a model reads frames: float32, or bfloat16 where that is measured
-to be faster on this processor and as good."""
+"""Chooses the precision in which a model reads frames: float32, or a coarser one where that is
+measured to be faster on this processor and as good."""
 
 import os
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self, get_args, runtime_checkable
 
@@ -12,23 +13,27 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reeltune.errors import ConfigError
+from reeltune.nn.int8_narrow import multiplies_exactly
 from reeltune.records import Precision
-from reeltune.types import DualEncoder, FrameEncoder
+from reeltune.types import DualEncoder, FrameEncoder, Pixels
 
 VARIABLE = "REELTUNE_PRECISION"  # what new libraries have; auto where it is not set
-FRAMES = 4  # of one pass
 ROUNDS, ENOUGH = 3, 1.0  # passes that are timed, no more of which begin after so many seconds
 SMALL = 0.005  # s a frame, from which on it is worthwhile to ask
-FASTER = 1.2  # times as fast as float32 is what bfloat16 must be
+FASTER = 1.2  # times as fast as float32 is what another precision must be
 ALIKE = 0.999  # least cosine of its vectors with those of float32
+Pictures = Callable[[Pixels], UInt8[Tensor, "B 3 S S"]]
 
 
 @runtime_checkable
 class Roundable(DualEncoder, Protocol):
     """A dual encoder whose reading of frames can be rounded, and that of texts stays as it is."""
 
-    def rounded(self) -> Self:
-        """A model that reads frames in bfloat16, and else is this one, whose weights it shares."""
+    roundings: tuple[Precision, ...]  # in which it can read frames beside float32
+
+    def rounded(self, precision: Precision) -> Self:
+        """A model that reads frames in this precision, and else is this one, whose weights it
+        shares."""
         ...
 
 
@@ -41,32 +46,36 @@ class Chosen:
     said: str = ""
 
 
-def in_precision(model: DualEncoder, kept: Precision | None) -> Chosen:
-    """The model in the precision that a library has, or, for a new one (None), in the best.
+def in_precision(model: DualEncoder, kept: Precision | None, pictures: Pictures) -> Chosen:
+    """The model in the precision that a library has, or, for a new one (None), in the best: of
+    those that the processor is good at, the fastest that leaves vectors of `pictures` alike.
 
-    $REELTUNE_PRECISION may settle that: float32, bfloat16 or auto. Raises ConfigError for another
-    value, and where a library is in bfloat16 and its model has no such form.
+    $REELTUNE_PRECISION may settle that: float32, bfloat16, int8 or auto. Raises ConfigError for
+    another value, and where a library is in a precision of which its model has no form.
     """
     wanted = kept or _wished()
-    if wanted == "float32" or (wanted is None and not _computes_bfloat16(model)):
-        return Chosen(model, "float32")
-    if not isinstance(model, Roundable):
-        if wanted is not None:
-            raise ConfigError(
-                f"frames are to be read in bfloat16, and {model.name} has no such form; "
-                f"set {VARIABLE}=float32, and make a library that is in bfloat16 anew"
-            )
-        return Chosen(model, "float32")
+    if wanted == "float32":
+        return Chosen(model, wanted)
+    roundable = model if isinstance(model, Roundable) else None
+    forms = roundable.roundings if roundable else ()
+    if roundable and wanted is None:
+        tried = [form for form in forms if _is_good_at(form, model)]
+        return _compared(roundable, tried, pictures) if tried else Chosen(model, "float32")
     if wanted is None:
-        return _compared(model)
-    said = "" if _computes_bfloat16(model) else slow(model.name)
-    return Chosen(model.rounded(), "bfloat16", said)
+        return Chosen(model, "float32")
+    if roundable is None or wanted not in forms:
+        raise ConfigError(
+            f"frames are to be read in {wanted}, and {model.name} has no such form; "
+            f"set {VARIABLE}=float32, and make a library that is in {wanted} anew"
+        )
+    said = "" if _is_good_at(wanted, model) else slow(model.name, wanted)
+    return Chosen(roundable.rounded(wanted), wanted, said)
 
 
-def slow(name: str) -> str:
-    """What is said where a library is in bfloat16 and this processor is no good at it."""
+def slow(name: str, precision: Precision) -> str:
+    """What is said where a library is in a precision that this processor is no good at."""
     return (
-        f"{name} reads frames in bfloat16, as when the library was made, and this processor "
+        f"{name} reads frames in {precision}, as when the library was made, and this processor "
         "computes that slowly; to have it in float32: "
         f"reeltune library reindex LIBRARY --model {name}"
     )
@@ -86,10 +95,13 @@ def _wished() -> Precision | None:
     return None
 
 
-def _computes_bfloat16(model: DualEncoder) -> bool:
-    """Whether the processor has instructions for bfloat16 and the model runs on it."""
-    has = (torch.cpu._is_avx512_bf16_supported, torch.cpu._is_amx_tile_supported)
-    return _device_of(model).type == "cpu" and any(one() for one in has)
+def _is_good_at(precision: Precision, model: DualEncoder) -> bool:
+    """Whether the model runs on the processor, and that has what this precision needs."""
+    if _device_of(model).type != "cpu":
+        return False
+    if precision == "int8":
+        return multiplies_exactly()
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def _device_of(model: object) -> torch.device:
@@ -98,34 +110,58 @@ def _device_of(model: object) -> torch.device:
     return torch.device("cpu") if first is None else first.device
 
 
-def _compared(model: Roundable) -> Chosen:
-    """The faster of the two forms, unless what the rounded one makes is too far from the other.
+def _compared(model: Roundable, tried: Sequence[Precision], pictures: Pictures) -> Chosen:
+    """The fastest of the forms that is enough faster than float32 and near enough to it; the model
+    itself where none is.
 
     Time is that of the processor, whatever else the machine does.
     """
-    frames = _pictures(model.pixels.size)
+    frames = pictures(model.pixels)
     _vectors(model, frames[:1])  # warms up
+    wanted, took = _timed(model, frames)
+    best = Chosen(model, "float32")
+    if took < SMALL * len(frames):
+        return best
+    most = FASTER
+    for precision in tried:
+        form = model.rounded(precision)
+        _vectors(form, frames[:1])
+        found, own = _timed(form, frames)
+        cosine = F.cosine_similarity(wanted, found, dim=1).min().item()
+        if not cosine >= ALIKE:
+            continue
+        faster = _ratio(model, form, frames, (took, own))
+        if faster >= most:
+            said = (
+                f"{model.name} reads frames in {precision}, {faster:.1f} times as fast as float32 "
+                f"here (cosine {cosine:.4f}); {VARIABLE}=float32 makes a library without it"
+            )
+            best, most = Chosen(form, precision, said), faster
+    return best
+
+
+def _ratio(
+    model: DualEncoder,
+    form: DualEncoder,
+    frames: UInt8[Tensor, "B 3 S S"],
+    first: tuple[float, float],
+) -> float:
+    """How many times as fast a form is; each has been timed once, and they take turns."""
+    took = [first]
     began = time.process_time()
-    wanted = _vectors(model, frames)
-    if time.process_time() - began < SMALL * FRAMES:
-        return Chosen(model, "float32")
-    rounded = model.rounded()
-    cosine = F.cosine_similarity(wanted, _vectors(rounded, frames), dim=1).min().item()
-    took: dict[str, list[float]] = {"float32": [], "bfloat16": []}
+    while len(took) < ROUNDS and time.process_time() - began < ENOUGH:
+        took.append((_timed(model, frames)[1], _timed(form, frames)[1]))
+    slow, fast = (min(times) for times in zip(*took, strict=True))
+    return slow / fast
+
+
+def _timed(
+    model: DualEncoder, frames: UInt8[Tensor, "B 3 S S"]
+) -> tuple[Float[Tensor, "B D"], float]:
+    """Vectors, and seconds of the processor."""
     began = time.process_time()
-    while len(took["float32"]) < ROUNDS and time.process_time() - began < ENOUGH:
-        for name, one in (("float32", model), ("bfloat16", rounded)):
-            start = time.process_time()
-            _vectors(one, frames)
-            took[name].append(time.process_time() - start)
-    faster = min(took["float32"]) / min(took["bfloat16"])
-    if faster < FASTER or not cosine >= ALIKE:
-        return Chosen(model, "float32")
-    said = (
-        f"{model.name} reads frames in bfloat16, {faster:.1f} times as fast as float32 here "
-        f"(cosine {cosine:.4f}); {VARIABLE}=float32 makes a library without it"
-    )
-    return Chosen(rounded, "bfloat16", said)
+    found = _vectors(model, frames)
+    return found, time.process_time() - began
 
 
 @torch.inference_mode()
@@ -135,9 +171,3 @@ def _vectors(model: DualEncoder, frames: UInt8[Tensor, "B 3 S S"]) -> Float[Tens
     if isinstance(model, FrameEncoder):
         return model.pool_frames(model.encode_frames(frames)[:, None], there).float()
     return model.encode_video(frames[:, None], there).float()
-
-
-def _pictures(side: int) -> UInt8[Tensor, "B 3 S S"]:
-    """Soft blots of colour, which rounding changes as much as it does pictures; noise hides it."""
-    blots = torch.rand(FRAMES, 3, 4, 4, generator=torch.Generator().manual_seed(0))
-    return F.interpolate(blots, (side, side), mode="bilinear").mul(255).byte()
