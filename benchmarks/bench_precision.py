@@ -26,9 +26,15 @@ import torch
 from torch.nn import functional as F
 
 from _line import ROOT, emit
+from reeltune.evaluation.compare import compare
+from reeltune.evaluation.comparison import Comparison
 from reeltune.media.decoder import Decoder
 from reeltune.models.clip import Config
+from reeltune.models.tiny_clip import load
 from reeltune.records import Precision
+from reeltune.runs.evaluate import evaluate_opened
+from reeltune.runs.evaluation_recipe import evaluation_recipe
+from reeltune.runs.place import RunPlace
 from reeltune.search._by_torch import open_cut
 from reeltune.search.encoder import Encoder
 from reeltune.search.ingest import index
@@ -61,9 +67,14 @@ def timed(took: list[tuple[float, float]], work: Callable[[], object]) -> None:
     took.append((time.perf_counter() - wall, processor() - used))
 
 
-def ratio(took: Times, column: int) -> float:
-    slow, fast = (median(row[column] for row in took[name]) for name in ("float32", "bfloat16"))
-    return round(slow / fast, 2)
+def ratio(took: Times, column: int, fast: Precision, slow: str = "float32") -> float:
+    """How many times as long the slow one takes."""
+    long, short = (median(row[column] for row in took[name]) for name in (slow, fast))
+    return round(long / short, 2)
+
+
+def has_bfloat16() -> bool:
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def indexing(clips: Path, folder: Path, rounds: int, copies: int) -> tuple[Times, float, float]:
@@ -105,31 +116,65 @@ def seconds_of(paths: list[Path]) -> float:
         return sum(decoder.open(path).info.duration for path in paths)
 
 
-def encoding(clips: Path, rounds: int) -> tuple[Times, float]:
-    """Times of 32 frames by CLIP in each way, and the least cosine between the two."""
+def encoding(clips: Path, rounds: int, count: int) -> tuple[Times, dict[Precision, float]]:
+    """Times of frames by CLIP in each way, and least cosines with transformers in float32."""
     model = Config().build().requires_grad_(False)
-    chosen = model.rounded()
+    coarse: list[Precision] = ["bfloat16", "int8"] if has_bfloat16() else ["int8"]
+    ways = {one: model.rounded(one) for one in coarse} | {"float32": model}
     with Decoder(Pixels(size=224)) as decoder, decoder.open(clips / CLIPS[-1]) as reading:
         some = torch.stack([torch.from_numpy(frame.pixels) for frame in reading])
-    frames = some.repeat(3, 1, 1, 1)[:32]
+    frames = some.repeat(-(-count // len(some)), 1, 1, 1)[:count]
     there = torch.ones(len(frames), 1, dtype=torch.bool)
     colours = model.normalize(frames)
-    took: Times = {"float32": [], "bfloat16": []}
     found: dict[str, torch.Tensor] = {}
 
     def eager() -> None:
-        found["float32"] = model.towers.get_image_features(pixel_values=colours).pooler_output
+        found["eager"] = model.towers.get_image_features(pixel_values=colours).pooler_output
 
-    def ours() -> None:
-        found["bfloat16"] = chosen.encode_video(frames[:, None], there)
+    def ours(way: Precision) -> None:
+        found[way] = ways[way].encode_video(frames[:, None], there)
 
+    works = {"eager": eager} | {way: partial(ours, way) for way in ways}
+    took: Times = {name: [] for name in works}
     with torch.inference_mode():
-        for work in (eager, ours):  # warms up
+        for work in works.values():  # warms up
             work()
         for _ in range(rounds):
-            timed(took["float32"], eager)
-            timed(took["bfloat16"], ours)
-    return took, F.cosine_similarity(found["float32"], found["bfloat16"]).min().item()
+            for name, work in works.items():
+                timed(took[name], work)
+    return took, {
+        way: F.cosine_similarity(found["eager"], found[way]).min().item() for way in coarse
+    }
+
+
+def retrieval(size: str) -> Comparison:
+    """Figures of `tiny-clip` on Toybox's test split in float32 and int8, by the same videos."""
+    model, name = load(), "tiny-clip"
+    recipe = evaluation_recipe(name, "toybox", {"options": {"size": size}})
+    with tempfile.TemporaryDirectory() as folder:
+        place = RunPlace(out=Path(folder), device="cpu")
+        whole, coarse = (
+            evaluate_opened(one, Path(name), recipe, place, "test")
+            for one in (model, model.rounded("int8"))
+        )
+    return compare(whole, coarse)
+
+
+def bfloat16_of_lite(clips: Path, rounds: int, copies: int) -> None:
+    if not has_bfloat16():
+        print("this processor has no instructions for bfloat16, which is left out", file=sys.stderr)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        took, seconds, cosine = indexing(clips, Path(name), rounds, copies)
+    emit(
+        "lite in bfloat16 beside float32",
+        index_processor=ratio(took, 1, "bfloat16"),
+        index_wall=ratio(took, 0, "bfloat16"),
+        lite_cosine=round(cosine, 5),
+        index_float32_s=round(median(row[1] for row in took["float32"]), 1),
+        video_s=round(seconds, 1),
+        threads=torch.get_num_threads(),
+    )
 
 
 def main() -> None:
@@ -137,25 +182,35 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--copies", type=int, default=3)
+    parser.add_argument("--frames", type=int, default=32, help="of one call of CLIP")
+    parser.add_argument("--size", default="small", help="of Toybox")
     chosen = parser.parse_args()
     clips = chosen.data / "clips" / "misc"
     if not clips.is_dir():
         print(f"{clips} is absent, so there is nothing to measure on", file=sys.stderr)
         return
-    with tempfile.TemporaryDirectory() as name:
-        index_took, seconds, lite = indexing(clips, Path(name), chosen.rounds, chosen.copies)
-    clip_took, clip = encoding(clips, chosen.rounds)
+    bfloat16_of_lite(clips, chosen.rounds, chosen.copies)
+    took, cosines = encoding(clips, chosen.rounds, chosen.frames)
+    for way, cosine in cosines.items():
+        emit(
+            f"CLIP ViT-B/32 in {way} beside transformers in float32",
+            clip_processor=ratio(took, 1, way, "eager"),
+            clip_wall=ratio(took, 0, way, "eager"),
+            clip_cosine=round(cosine, 5),
+            float32_processor=ratio(took, 1, "float32", "eager"),
+            eager_s=round(median(row[1] for row in took["eager"]), 2),
+            frames=chosen.frames,
+            threads=torch.get_num_threads(),
+        )
+    differences = retrieval(chosen.size).differences
     emit(
-        "bfloat16 beside float32",
-        index_processor=ratio(index_took, 1),
-        index_wall=ratio(index_took, 0),
-        clip_processor=ratio(clip_took, 1),
-        clip_wall=ratio(clip_took, 0),
-        lite_cosine=round(lite, 5),
-        clip_cosine=round(clip, 5),
-        index_float32_s=round(median(row[1] for row in index_took["float32"]), 1),
-        video_s=round(seconds, 1),
-        threads=torch.get_num_threads(),
+        "tiny-clip on Toybox, int8 against float32",
+        **{
+            name.replace(" ", "_"): [round(x, 2) for x in (one.a, one.b, one.low, one.high)]
+            for name, one in differences.items()
+            if "SumR" in name or "R@1" in name
+        },
+        outside_noise=[name for name, one in differences.items() if not one.inside_noise],
     )
 
 
