@@ -36,7 +36,9 @@ def exact(*shape: int) -> Tensor:
     return x
 
 
-def test_integers_are_multiplied_exactly() -> None:
+@pytest.mark.parametrize("has_vnni", [True, False])
+def test_integers_are_multiplied_exactly(has_vnni: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: has_vnni)
     for rows, inputs, outputs in [(1, 1, 1), (5, 3, 2), (17, 130, 33)]:
         weight, x = exact(outputs, inputs), exact(rows, inputs)
         assert torch.equal(Int8Matrix(weight)(x), x @ weight.T)

@@ -4,6 +4,8 @@ Processors without VNNI add pairs of products in 16 bits, which two factors of 8
 one of 7 bits the product is exact on all of them, so that all make the same numbers but for the
 rounding of floats. Ranges of rows, and not of whole tensors, keep each row apart from the others,
 and one large number from making all others small. For inference alone: no gradient passes.
+
+The layers of `int8.py` are others: weights keep 8 bits there, in files that `prune` writes.
 """
 
 import copy

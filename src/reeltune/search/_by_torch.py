@@ -15,7 +15,6 @@ from reeltune.search.background import shown
 from reeltune.types import DualEncoder, FrameEncoder, Pixels
 
 AT_ONCE = 256  # texts encoded together, to bound memory
-PICTURES = 8  # by which forms of a model are compared
 
 
 class ByTorch:
@@ -81,4 +80,4 @@ def open_cut(name: str, device: str | None, width: int | None, kept: int | None)
 
 def some_pictures(pixels: Pixels) -> UInt8[Tensor, "N 3 S S"]:
     """Photographs of many kinds, by which forms of a model are compared."""
-    return torch.from_numpy(shown(pixels, PICTURES))
+    return torch.from_numpy(shown(pixels))

@@ -30,9 +30,9 @@ def pictures() -> list[Image.Image]:
     ]
 
 
-def shown(pixels: Pixels, count: int | None = None) -> UInt8[np.ndarray, "N 3 S S"]:
-    """The first `count` pictures, or all, as a model wants its frames."""
-    return squares(np.stack([np.asarray(one) for one in pictures()[:count]]), pixels)
+def shown(pixels: Pixels) -> UInt8[np.ndarray, "N 3 S S"]:
+    """The pictures as a model wants its frames."""
+    return squares(np.stack([np.asarray(one) for one in pictures()]), pixels)
 
 
 @cache

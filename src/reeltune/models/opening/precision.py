@@ -18,7 +18,7 @@ from reeltune.records import Precision
 from reeltune.types import DualEncoder, FrameEncoder, Pixels
 
 VARIABLE = "REELTUNE_PRECISION"  # what new libraries have; auto where it is not set
-ROUNDS, ENOUGH = 3, 1.0  # passes that are timed, no more of which begin after so many seconds
+ROUNDS, ENOUGH = 3, 2.0  # passes that are timed, no more of which begin after so many seconds
 SMALL = 0.005  # s a frame, from which on it is worthwhile to ask
 FASTER = 1.2  # times as fast as float32 is what another precision must be
 ALIKE = 0.999  # least cosine of its vectors with those of float32
@@ -148,8 +148,7 @@ def _ratio(
 ) -> float:
     """How many times as fast a form is; each has been timed once, and they take turns."""
     took = [first]
-    began = time.process_time()
-    while len(took) < ROUNDS and time.process_time() - began < ENOUGH:
+    while len(took) < ROUNDS and sum(map(sum, took)) < ENOUGH:
         took.append((_timed(model, frames)[1], _timed(form, frames)[1]))
     slow, fast = (min(times) for times in zip(*took, strict=True))
     return slow / fast
