@@ -28,7 +28,6 @@ class NarrowInt8Linear(nn.Module):
     scales: Tensor
     sums: Tensor
     bias: Tensor | None
-    dense: Tensor | None
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
@@ -50,10 +49,7 @@ class NarrowInt8Linear(nn.Module):
     @property
     def rounded(self) -> Int8[Tensor, "O I"]:
         """The weight, over its scales."""
-        if self.packed is not None:
-            return self.packed.to_dense().t()
-        assert self.dense is not None
-        return self.dense
+        return self.get_buffer("dense") if self.packed is None else self.packed.to_dense().t()
 
     def forward(self, x: Float[Tensor, "*B I"]) -> Float[Tensor, "*B O"]:
         """What the linear layer gives, but for rounding."""
