@@ -81,6 +81,7 @@ def test_int8_takes_the_layers_of_the_image_tower_alone(clip: Clip) -> None:
     layers = [name for name, layer in clip.towers.named_modules() if type(layer) is nn.Linear]
     assert small == {name for name in layers if name.startswith("vision_model.encoder.")}
     assert "visual_projection" in set(layers) - small
+    assert clip.rounded("int8").frames_at_once < clip.rounded("bfloat16").frames_at_once
     assert rounded.text_model is clip.towers.text_model
     assert rounded.vision_model.embeddings is clip.towers.vision_model.embeddings
 
