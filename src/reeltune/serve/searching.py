@@ -25,7 +25,7 @@ def begin(library: Library, wanted: Search, image: Path | None = None) -> Pendin
     )
 
 
-def page_of(wanted: Search, found: Sequence[Hit], begun: float) -> Answer:
+def answer_of(wanted: Search, found: Sequence[Hit], begun: float) -> Answer:
     """The page that is asked for, among hits of a search that came at this time (monotonic)."""
     skipped, top = (wanted.page - 1) * wanted.top, wanted.top
     return Answer(
@@ -41,7 +41,7 @@ def page_of(wanted: Search, found: Sequence[Hit], begun: float) -> Answer:
 def answer(library: Library, wanted: Search, image: Path | None = None) -> Answer:
     """The page of hits that is asked for, as `begin` says."""
     begun = time.monotonic()
-    return page_of(wanted, begin(library, wanted, image).hits(), begun)
+    return answer_of(wanted, begin(library, wanted, image).hits(), begun)
 
 
 def require_no_paths(text: str) -> None:

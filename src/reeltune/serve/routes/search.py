@@ -12,7 +12,7 @@ from reeltune.serve.errors import Documented, problems
 from reeltune.serve.export import KINDS, Format, exported
 from reeltune.serve.pictures import kept
 from reeltune.serve.schemas import Answer, ClipsWanted, Export, Pairs, Scores, Search
-from reeltune.serve.searching import answer, begin, page_of, scores_of
+from reeltune.serve.searching import answer, answer_of, begin, scores_of
 from reeltune.serve.state import Held, State
 
 router = APIRouter(tags=["search"])
@@ -34,7 +34,7 @@ async def search(held: Held, wanted: Search) -> Response:
     begun = time.monotonic()
     return await held.line.search(
         lambda: begin(held.library(), wanted),
-        lambda found: _as_json(page_of(wanted, found, begun)),
+        lambda found: _as_json(answer_of(wanted, found, begun)),
     )
 
 
