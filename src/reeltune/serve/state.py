@@ -22,7 +22,7 @@ from reeltune.serve.rate import Rate
 from reeltune.serve.settings import Settings
 from reeltune.storage.place import Place
 
-SEARCHES = 64  # that go on at once; they share what they would each do alike (see `Together`)
+SEARCHES = 64  # that go on at once beside those of the line: by pictures, for files, or long ones
 Found = TypeVar("Found")
 
 
@@ -41,8 +41,8 @@ class State:
         self._library: Library | None = None
 
     async def in_turn(self, search: Callable[[], Found]) -> Found:
-        """What a search finds, in a thread, as soon as not too many others go on; it takes none of
-        the threads of pictures and videos."""
+        """What a search that is not for the line finds, in a thread, as soon as not too many others
+        go on; it takes none of the threads that send pictures and videos."""
         return await asyncio.get_running_loop().run_in_executor(self._searches, search)
 
     def close(self) -> None:
