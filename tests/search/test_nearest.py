@@ -96,3 +96,27 @@ def test_what_is_near_a_text_is_in_few_cells(
         truth = np.argsort(-(vectors @ query))[:10]
         found.append(np.isin(truth, rows["_rowid"].to_numpy()).mean())
     assert np.mean(found) >= 0.95
+
+
+def test_what_texts_far_from_all_pictures_are_nearest_to_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_nearest, "CELL", 100)
+    rng, width = np.random.default_rng(0), 256
+    axes = np.linalg.qr(rng.standard_normal((width, width)))[0]
+    drawn = rng.standard_normal((10_040, width)) * np.arange(1, width + 1) ** -0.25 @ axes
+    drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
+    pictures, other = unit(rng, width), unit(rng, width)
+    vectors = np.float32(pictures + drawn[:10_000])
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    texts = np.float32(0.4 * pictures + other + 0.8 * drawn[10_000:])
+    texts /= np.linalg.norm(texts, axis=1, keepdims=True)
+    flat = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), width)
+    dataset = Table.create(tmp_path / "t.lance", pa.table({"vector": flat}))
+    build_index(dataset)
+    found = []
+    for query in texts:
+        near = Index(METRIC, cells=100, refine=None).nearest(64, query, passing=None)
+        rows = dataset.to_table(columns=["_distance"], with_row_id=True, nearest=near)
+        found.append(np.isin(np.argsort(-(vectors @ query))[:10], rows["_rowid"].to_numpy()).mean())
+    assert np.mean(found) >= 0.95

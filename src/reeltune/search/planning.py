@@ -93,10 +93,10 @@ CONSTANTS = {
         f"benchmarks/bench_query.py --rows 1000000; {EPYC}",
     ),
     "code": Constant(
-        5 / 8,
+        3 / 8,
         "bytes of the index for a number of a vector, beside 22 for a moment",
         "measured",
-        f"benchmarks/bench_ann.py, 342 and 3,290 MB for 1 and 10 million x 512; {EPYC}",
+        f"benchmarks/bench_ann.py --rows 1000000, 214 MB for 1 million x 512; {EPYC}",
     ),
 }
 
@@ -140,7 +140,7 @@ FORMULAS = {
     "gpu_hours": "frames x clip_work / (peak x gpu_share) / 3600",
     "days": "max((core_hours + build_core_hours) / cores, gpu_hours / gpus) / 24",
     "storage_gb": "moments x (4 x width + bytes_beside) / 1e9",
-    "index_gb": "moments x (width x code + 22) / 1e9: five bits for each number, and what RaBitQ "
+    "index_gb": "moments x (width x code + 22) / 1e9: three bits for each number, and what RaBitQ "
     "corrects",
     "shards": "moments / shard, rounded up",
     "build_core_hours": "2 cores x build_time x moments / 1e6 / 3600",

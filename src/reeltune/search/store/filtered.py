@@ -28,7 +28,8 @@ def scan(
         checked = also if checked is None else f"({checked}) AND ({also})"
     try:
         scanner = dataset.scanner(filter=checked, disable_scoring_autoprojection=True, **options)
-        scanner.explain_plan()
+        if filter is not None:
+            scanner.explain_plan()  # which a filter that makes no sense does not have
     except LibraryError as error:
         if filter is None:
             raise

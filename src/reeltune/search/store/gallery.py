@@ -25,6 +25,7 @@ from reeltune.search.store.nearest import (
     best_rows,
     exact_scores,
     vectors_of,
+    width_of,
 )
 from reeltune.search.store.only import Only
 from reeltune.search.store.schema import CAPTION, REST, TAKEN
@@ -50,7 +51,7 @@ class Gallery:
         self.uri: str = dataset.uri
         self.count: int = dataset.count_rows()
         self._dataset = dataset
-        self._dim: int = dataset.schema.field("vector").type.list_size
+        self._dim: int = width_of(dataset, "vector")
         self._held = _Held.read(dataset) if self.count <= ann_rows else None
         self._index = Index.of(dataset)
         self.usual = _usual(dataset)

@@ -16,7 +16,8 @@ CHUNK = 64  # rows re-scored at a time, which fit the caches of a processor
 CELL = 1024  # vectors in a cell of the index, about
 SHARE, CELLS = 5, 64  # one in so many cells is looked into, and at least so many
 SAMPLE, ROUNDS = 64, 10  # vectors for each cell that the cells are made of, and how often
-REFINE = 2  # how many times the count is re-scored exactly
+BITS = 3  # that the index keeps of each number of a vector
+WIDE, REFINE = 256, 2  # of narrower vectors, so many times the count are compared exactly
 METRIC = "l2"  # orders unit vectors as their cosines do
 FLAT = 50_000  # filters that pass fewer moments than this are answered without the index
 
@@ -80,10 +81,14 @@ def build_index(dataset: Table) -> None:
     Beside IVF_HNSW_SQ and IVF_PQ, RaBitQ found as much for text queries, in as little time, and was
     built ten times as fast (see benchmarks/bench_query.py). Cells are made and chosen by distances:
     where they were by inner products, the best ten of a text were spread over four times as many.
+    Three bits for each number name the same candidates as five; with one, six in ten of the best
+    are found where texts lie far from all pictures, as in CLIP (benchmarks/bench_codes.py).
     """
     cells = max(1, dataset.count_rows() // CELL)
-    in_bytes = dataset.schema.field("vector").type.list_size % 8 == 0  # RaBitQ wants whole bytes
-    kind = "IVF_RQ" if in_bytes else "IVF_HNSW_SQ"
+    if width_of(dataset, "vector") % 8:  # RaBitQ wants whole bytes
+        kind, codes = "IVF_HNSW_SQ", {}
+    else:
+        kind, codes = "IVF_RQ", {"num_bits": BITS}
     dataset.create_index(
         "vector",
         kind,
@@ -92,6 +97,7 @@ def build_index(dataset: Table) -> None:
         sample_rate=SAMPLE,
         max_iters=ROUNDS,
         replace=True,
+        **codes,
     )
 
 
@@ -101,18 +107,20 @@ class Index:
 
     metric: str
     cells: int  # looked into
+    refine: int | None  # times the count that are compared exactly, before the best are named
 
     @classmethod
     def of(cls, dataset: Table) -> "Index":
         """The index of a table; one of inner products, as older libraries have it, looks into as
         many cells as it needs."""
         cells = dataset.count_rows() // CELL // SHARE
-        return cls(next(iter(dataset.metrics()), METRIC), max(CELLS, cells))
+        refine = REFINE if width_of(dataset, "vector") < WIDE else None
+        return cls(next(iter(dataset.metrics()), METRIC), max(CELLS, cells), refine)
 
     def nearest(
         self, count: int, query: Float[np.ndarray, " D"], passing: int | None
     ) -> dict[str, object]:
-        """Arguments of a scan for the `count` nearest, re-scored from the stored vectors.
+        """Arguments of a scan for `count` moments that may be nearest, to be scored exactly.
 
         `passing` is how many moments a filter lets through, None without one. A filter that lets
         few through is answered exactly: a walk through the index would meet too few of them, and
@@ -125,9 +133,14 @@ class Index:
             "metric": self.metric,
             "minimum_nprobes": self.cells,
             "maximum_nprobes": self.cells if passing is None and self.metric == METRIC else None,
-            "refine_factor": REFINE,
+            "refine_factor": self.refine,
             "use_index": passing is None or passing > FLAT,
         }
+
+
+def width_of(dataset: Table, column: str) -> int:
+    """How many numbers the vectors of a column have."""
+    return int(dataset.schema.field(column).type.list_size)
 
 
 def vectors_of(rows: pa.Table, column: str = "vector") -> Float[np.ndarray, "N D"]:

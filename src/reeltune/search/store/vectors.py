@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from reeltune.batches.in_threads import in_threads
 from reeltune.errors import LibraryError
 from reeltune.search.store.dataset import Fragment, Table
-from reeltune.search.store.nearest import vectors_of
+from reeltune.search.store.nearest import vectors_of, width_of
 from reeltune.storage.object_path import ObjectPath
 
 MAPPED_FROM = 256 << 20  # bytes of vectors; fewer are copied, so that a lost disk is an error
@@ -103,14 +103,14 @@ def our_threads() -> int:
 def vectors_in(dataset: Table, column: str, addresses: Int[np.ndarray, " N"]) -> Vectors:
     """A column of vectors, given the addresses of all rows in their order: mapped if it is large
     and its files allow that, otherwise copied."""
-    size = 4 * len(addresses) * _width(dataset, column)
+    size = 4 * len(addresses) * width_of(dataset, column)
     found = mapped(dataset, column, addresses) if size >= MAPPED_FROM else None
     return found or copied(dataset, column)
 
 
 def copied(dataset: Table, column: str) -> Vectors:
     """A column of vectors in one matrix in memory."""
-    count, width = dataset.count_rows(), _width(dataset, column)
+    count, width = dataset.count_rows(), width_of(dataset, column)
     matrix, at = np.empty((count, width), np.float32), 0
     for batch in dataset.scanner(columns=[column]).to_batches():  # two copies of all never meet
         part = batch.column(column).flatten().to_numpy()
@@ -128,7 +128,7 @@ def mapped(dataset: Table, column: str, addresses: Int[np.ndarray, " N"]) -> Vec
     """
     if os.name == "nt" or isinstance(dataset.path, ObjectPath):
         return None
-    width = _width(dataset, column)
+    width = width_of(dataset, column)
     parts: list[Matrix] = []
     starts: dict[int, int] = {}  # of each fragment among all rows that are mapped
     for fragment in dataset.get_fragments():
@@ -169,7 +169,3 @@ def _are_the_same(vectors: Vectors, dataset: Table, column: str) -> bool:
     rows = np.unique(order[nth[nth < len(order)]])
     told = dataset.take(rows.tolist(), columns=[column])
     return bool(np.array_equal(vectors[rows], vectors_of(told, column)))
-
-
-def _width(dataset: Table, column: str) -> int:
-    return int(dataset.schema.field(column).type.list_size)
