@@ -43,8 +43,9 @@ def manifest(dim: int) -> Manifest:
 
 def columns(world: World, numbers: np.ndarray, layout: pa.Schema) -> list[pa.Array]:
     """All columns of some rows: `PER_VIDEO` overlapping windows a file."""
-    part = numbers % PER_VIDEO
-    files = [f"{number:08x}" for number in numbers // PER_VIDEO]
+    part, video = numbers % PER_VIDEO, numbers // PER_VIDEO
+    files = [f"{number:08x}" for number in video]
+    second = 1_000_000 * (1_700_000_000 + 7 * video)  # us since 1970
     vectors = world.around(world.pictures, len(numbers), spread=0.7)
     made = {
         "id": [f"{number:012d}" for number in numbers],
@@ -53,6 +54,9 @@ def columns(world: World, numbers: np.ndarray, layout: pa.Schema) -> list[pa.Arr
         "part": part,
         "start": part * 4.0,
         "end": part * 4.0 + 8,
+        "duration": 84.0 + video % 97 / 25,
+        "modified": second,
+        "taken": pa.array(second - 60_000_000, mask=video % 3 == 0),
         "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), world.dim),
         "dhash": world.rng.integers(-(2**63), 2**63, len(numbers)),
         "thumbnail": [b"jpeg"] * len(numbers),
@@ -64,6 +68,6 @@ def columns(world: World, numbers: np.ndarray, layout: pa.Schema) -> list[pa.Arr
     for field in layout:
         column = made.get(field.name, rest)
         wanted = pa.int64() if pa.types.is_timestamp(field.type) else field.type
-        ready = column if isinstance(column, pa.Array) else pa.array(column).cast(wanted)
+        ready = (column if isinstance(column, pa.Array) else pa.array(column)).cast(wanted)
         arrays.append(ready.cast(field.type))
     return arrays
