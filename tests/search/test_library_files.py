@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import time
+import unicodedata
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 
 from reeltune.cli.app import app
 from reeltune.errors import ConfigError, LibraryError
-from reeltune.search.files import list_files, relocate, remove
+from reeltune.search.files import Stored, files_at, list_files, relocate, remove
 from reeltune.search.ingest import Choice, index
 from reeltune.search.library import Library
 from reeltune.search.maintain import optimize, verify
@@ -22,6 +23,8 @@ from reeltune.search.store import changes
 from reeltune.search.store import table as _table
 from reeltune.search.store.changes import undo
 from search.made_once import MadeOnce
+
+FORMS = ("NFC", "NFD")  # of Unicode
 
 
 @pytest.fixture(scope="module")
@@ -256,3 +259,40 @@ def test_a_relative_path_means_what_is_on_disk_there_and_never_all_files(
     assert len(names(home)) == 3
     (away / "videos").rmdir()  # nothing is there now, so the path is the one that was given
     assert len(opened.remove("videos")) == 3
+
+
+@pytest.mark.parametrize("stored", FORMS)
+@pytest.mark.parametrize("typed", FORMS)
+def test_a_file_is_found_by_its_name_in_either_form_of_unicode(
+    home: Path, videos: Path, stored: str, typed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(videos.parent)
+    place = Path("videos", unicodedata.normalize(stored, "été"))
+    place.mkdir()
+    (videos / "red.mp4").rename(place / unicodedata.normalize(stored, "café.mp4"))
+    assert len(index("videos", home).moved) == 1
+    folder, opened = Path("videos", unicodedata.normalize(typed, "été")), Library(home)
+    file = folder / unicodedata.normalize(typed, "café.mp4")
+    for path in (folder, file, folder.absolute(), file.absolute()):
+        assert {Path(hit.path).parent for hit in opened.search("red", inside=path)} == {place}
+    assert opened.remove(file.absolute()) == [str(next(place.iterdir()))]
+    undo(home)
+    place.rename("new")
+    assert len(relocate(home, str(folder), "new").moved) == 1
+    assert opened.remove("new")
+
+
+def test_a_name_that_two_files_have_in_some_form_of_unicode_is_neither_ones() -> None:
+    one, other = (
+        Stored(form, f"{folder}/{file}", f"/{folder}/{file}", 1, 1)
+        for form in FORMS
+        for folder, file in [(unicodedata.normalize(form, "é"), unicodedata.normalize(form, "ü"))]
+    )
+    for exact in (one, other):
+        assert files_at([one, other], exact.location) == [exact]
+        assert files_at([one, other], "/", exact.path) == [one, other]
+        assert files_at([one, other], "", exact.path) == [exact]
+    folder, file = Path(one.location).parent, Path(other.location).name
+    assert files_at([one, other], str(folder / file)) == []
+    assert files_at([one], str(folder / file)) == [one]
+    assert files_at([one, other], "", str(folder / file).lstrip("/")) == []

@@ -3,6 +3,7 @@
 import inspect
 import json
 import shutil
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -218,6 +219,19 @@ def test_a_path_without_a_name_is_none_of_files_that_have_relative_ones(
                 client.search("red", inside=nothing)
         assert len(client.search("red", inside="videos")) == 1
         assert client.remove("videos") == ["videos/red.mp4"]
+
+
+def test_names_are_found_in_either_form_of_unicode(tmp_path: Path, model: str, clip: Clip) -> None:
+    stored, typed = (unicodedata.normalize(form, "été") for form in ("NFD", "NFC"))
+    clip(tmp_path / stored / "red.mp4", (200, 20, 20), seconds=1)
+    reeltune.Library.create(tmp_path / "lib", model).index(tmp_path)
+    with (
+        running(Settings(library=tmp_path / "lib")) as server,
+        reeltune.Client(str(server.base_url)) as client,
+    ):
+        for path in (tmp_path / typed, tmp_path / typed / "red.mp4"):
+            assert len(client.search("red", inside=path)) == 1
+        assert client.remove(tmp_path / typed) == [str(tmp_path / stored / "red.mp4")]
 
 
 def test_tokens_and_addresses_that_are_wrong_are_said(library: Path) -> None:

@@ -25,3 +25,8 @@ def status_of(location: str) -> Status:
 def is_below(location: str, folder: str) -> bool:
     """Whether a place is a folder, or lies in it at any depth."""
     return Path(location).is_relative_to(folder)
+
+
+def depth_of(place: str) -> int:
+    """The number of parts that a place has, of which each but the last is a folder."""
+    return len(Path(place).parts)

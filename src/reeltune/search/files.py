@@ -1,10 +1,13 @@
 """The files of a library: lists them, takes some out, and tells it that they were moved."""
 
 import os
-from collections.abc import Collection, Sequence
+import unicodedata
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from reeltune.errors import (
     ConfigError,
@@ -18,7 +21,7 @@ from reeltune.media.files import Candidate
 from reeltune.media.paths import Paths, each_of
 from reeltune.search._known import Known
 from reeltune.search._known import Stored as Stored
-from reeltune.search._places import is_below, place_of, status_of
+from reeltune.search._places import depth_of, is_below, place_of, status_of
 from reeltune.search.report import Failed
 from reeltune.search.store import table as _table
 from reeltune.search.store import texts as _texts
@@ -51,6 +54,9 @@ class File:
     modified: str  # UTC, ISO 8601: when the file last changed
     taken: str | None  # UTC, ISO 8601: when the video was taken, where its container says so
     note: str  # what is wrong with the file, empty if nothing is
+
+
+Listed = TypeVar("Listed", bound=File | Stored)
 
 
 @dataclass
@@ -139,10 +145,8 @@ def _named(folder: Place, stored: Sequence[Stored], path: str) -> list[Stored]:
     A relative path that leads to something on disk means that, and not what lay there elsewhere.
     """
     place = place_of(path)
-    if found := [one for one in stored if is_below(one.location, place)]:
-        return found
     means_place = not os.path.isabs(from_home(path)) and os.path.lexists(place)
-    if not means_place and (found := [one for one in stored if is_as_given(one, path)]):
+    if found := files_at(stored, place, "" if means_place else path):
         return found
     raise NotInLibraryError(
         f"{folder} has no file {path}, and none below it; see its files: "
@@ -150,10 +154,21 @@ def _named(folder: Place, stored: Sequence[Stored], path: str) -> list[Stored]:
     )
 
 
-def is_as_given(file: File | Stored, path: str) -> bool:
-    """Whether a path, without a look at the disk, is that of a file as it was given at indexing, or
-    of a folder above it. One that has no name in it, such as `.`, is none."""
-    return not {*Path(path).parts} <= {".."} and is_below(file.path, path)
+def files_at(files: Sequence[Listed], place: str, given: str = "") -> list[Listed]:
+    """The file at a place, or all below a folder, or else those that were given so at indexing,
+    without a look at the disk.
+
+    Where none is spelled so, a name counts in the other form of Unicode (see `store/_accents.py`),
+    if one file or folder alone has it. What has no name in it, such as `.`, was never given.
+    """
+    given = "" if {*Path(given).parts} <= {".."} else given
+    sought = [(attrgetter("location"), place)] + [(attrgetter("path"), given)] * bool(given)
+    for form in (str, partial(unicodedata.normalize, "NFC")):
+        for told, wanted in sought:
+            found = [one for one in files if is_below(form(told(one)), form(wanted))]
+            if len({Path(told(one)).parts[: depth_of(wanted)] for one in found}) == 1:
+                return found
+    return []
 
 
 def relocate(folder: Place, old: str, new: str) -> Relocated:
@@ -174,11 +189,8 @@ def relocate(folder: Place, old: str, new: str) -> Relocated:
     with sole_writer(folder):
         known, done = Known.read(folder), Relocated()
         placed: dict[str, Candidate] = {}
-        for one in known.by_video.values():
-            root = _root_of(one.location, before)
-            if root is None:
-                continue
-            path = now / Path(one.location).relative_to(root)
+        for one, depth in _below(known, before):
+            path = now.joinpath(*Path(one.location).parts[depth:])
             place = os.path.realpath(path)
             if reason := _why_not(known, one, place):
                 done.kept.append(Failed(one.path, reason))
@@ -191,10 +203,13 @@ def relocate(folder: Place, old: str, new: str) -> Relocated:
     return done
 
 
-def _root_of(location: str, folder: Path) -> str | None:
-    """The folder as the location has it, whose links are resolved."""
-    roots = (str(folder), place_of(folder))
-    return next((root for root in roots if is_below(location, root)), None)
+def _below(known: Known, folder: Path) -> Iterable[tuple[Stored, int]]:
+    """The files below a folder, whose links may have been resolved, each with the number of parts
+    of its place that are the folder's."""
+    stored, found = [*known.by_video.values()], dict[str, tuple[Stored, int]]()
+    for root in (place_of(folder), str(folder)):
+        found |= {one.video: (one, depth_of(root)) for one in files_at(stored, root)}
+    return found.values()
 
 
 def _why_not(known: Known, stored: Stored, place: str) -> str:

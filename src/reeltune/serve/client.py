@@ -20,7 +20,7 @@ from reeltune.media.words import each_text
 from reeltune.records import Hit, Moment
 from reeltune.search.channels.channel import Words
 from reeltune.search.choice import Options
-from reeltune.search.files import File, is_as_given
+from reeltune.search.files import File, files_at
 from reeltune.search.marks import Mark, Verdict
 from reeltune.search.query import Ask, Wishes, in_order
 from reeltune.search.report import Report
@@ -154,7 +154,7 @@ class Client:
         """
         files, named = self.files(), dict[str, File]()
         for path in each_of(paths):
-            found = [one for one in files if _is_below(one, path)]
+            found = files_at(files, path, path)
             if not found:
                 raise errors.NotInLibraryError(f"{self.url} has no file {path}, and none below it")
             named |= {one.id: one for one in found}
@@ -368,10 +368,6 @@ def _picture(path: str | Path) -> bytes:
         return read_bytes(from_home(*each_of(path)), LARGEST)
     except (OSError, ValueError) as error:
         raise MediaError(str(path), f"cannot be sent: {errors.in_short(error)}") from error
-
-
-def _is_below(file: File, path: str) -> bool:
-    return Path(file.location).is_relative_to(path) or is_as_given(file, path)
 
 
 def _all(kind: type[Item], items: Sequence[Any]) -> list[Item]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from reeltune.errors import ConfigError, NotInLibraryError
 from reeltune.records import Hit
-from reeltune.search.files import File, is_as_given
+from reeltune.search.files import File, files_at
 from reeltune.search.library import Library
 from reeltune.search.pending import Pending
 from reeltune.search.query import Wishes, fair, in_order, may_match
@@ -71,11 +71,11 @@ def wishes(library: Library, wanted: Search, k: int) -> Wishes:
 def place_in(library: Library, inside: str) -> str:
     """Where the file of an id is, or the folder that a client named, if it holds files of the
     library; raises NotInLibraryError for any other, without a look at the disk."""
-    for file in library.files():
-        if file.id == inside:
-            return file.location
-        if Path(file.location).is_relative_to(inside) or is_as_given(file, inside):
-            return inside
+    files = library.files()
+    if (file := next((one for one in files if one.id == inside), None)) is not None:
+        return file.location
+    if files_at(files, inside, inside):
+        return inside
     raise NotInLibraryError(f"{library.folder} has no file {inside}, and none below it")
 
 
