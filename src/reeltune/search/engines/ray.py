@@ -8,8 +8,11 @@ the one writer. What an actor that died was at is given to another one.
 
 import math
 import os
+import signal
+import socket
 import threading
 import warnings
+from _thread import start_new_thread
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,6 +42,8 @@ from reeltune.storage.place import Place, place
 
 PATIENCE = 300.0  # s in which the cluster must have room for an actor, where none is at work
 BEAT = 0.2  # s between looks at whether the run was stopped
+STARTING = 10.0  # s for which Ctrl-C waits until Ray has started
+ANSWER = 10.0  # s for a cluster to take a connection
 OBJECTS = 256 << 20  # bytes of memory that a cluster of this machine alone has for results
 
 
@@ -100,7 +105,9 @@ def _cluster(address: str | None) -> Iterator[Any]:
     }
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
-        with warnings.catch_warnings():  # whoever is forked becomes a program of Ray's at once
+        _require_answer(address)
+        with _own_signals(), warnings.catch_warnings():
+            # Whoever is forked becomes a program of Ray's at once.
             warnings.filterwarnings("ignore", message="lance is not fork-safe")
             ray.init(**({"address": address} if address else alone), **quiet)
     except Exception as error:  # Ray has no class of its own for what goes wrong here
@@ -108,10 +115,56 @@ def _cluster(address: str | None) -> Iterator[Any]:
             f"the Ray cluster {address or 'of this machine'} cannot be used ({in_short(error)}); "
             "see to its address, and give its token by RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
         ) from error
+    except KeyboardInterrupt:
+        ray.shutdown()
+        raise
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _require_answer(address: str | None) -> None:
+    """Raise OSError where an address has a port that nothing listens at, for which Ray would look
+    for minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if port.isdigit() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Signals are heard as before once Ray has started, which has handlers of its own.
+
+    Until then the first Ctrl-C waits, though not for ever, as a Ray that has half started may crash
+    when the interpreter ends. Ray's handler of SIGTERM would print where it came and leave another
+    exit code.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which alone hears signals
+        yield
+        return
+    kinds = signal.SIGINT, signal.SIGTERM
+    before = {kind: signal.getsignal(kind) or signal.SIG_DFL for kind in kinds}
+    came, ended = threading.Event(), threading.Event()
+
+    def wait(*_: object) -> None:
+        came.set()
+        signal.signal(signal.SIGINT, before[signal.SIGINT])  # which hears the second one
+        start_new_thread(come_again, ())
+
+    def come_again() -> None:
+        if not ended.wait(STARTING):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    signal.signal(signal.SIGINT, wait)
+    try:
+        yield
+    finally:
+        ended.set()
+        for kind in kinds:
+            signal.signal(kind, before[kind])
+        if came.is_set():
+            raise KeyboardInterrupt
 
 
 class _Actor:
