@@ -49,6 +49,7 @@ CHECKS = [
     schemathesis.checks.response_schema_conformance,
 ]
 AT_ONCE = 20  # requests of one address before those of the next, at most
+RARE = ("/api/jobs", "/api/clips", "/api/files/remove")  # rarely of what there is
 PATIENCE = 60  # s for an answer
 SHOWN = 20  # failures that are told in full
 Case = schemathesis.Case[Any]
@@ -138,7 +139,7 @@ def sender(address: str, heard: Heard, known: Known, chance: random.Random) -> A
 
     def send(case: Case) -> None:
         scope = chance.choices(("write", "read", "none"), (60, 35, 5))[0]
-        rare = case.method.upper() == "DELETE" or case.operation.path in ("/api/jobs", "/api/clips")
+        rare = case.method.upper() == "DELETE" or case.operation.path in RARE
         if chance.random() < (0.02 if rare else 0.5):
             case.query = with_known(case.query, "", known, chance)
             case.body = with_known(case.body, "", known, chance)

@@ -17,6 +17,7 @@ import reeltune
 from reeltune.cli.app import app
 from reeltune.errors import ConfigError, DataError, LibraryError, MediaError, NotInLibraryError
 from reeltune.media.progress import Silent
+from reeltune.search.store.changes import undo
 from reeltune.serve.settings import Settings
 from reeltune.serve.tokens import Tokens
 from serve.running import running
@@ -219,6 +220,28 @@ def test_a_path_without_a_name_is_none_of_files_that_have_relative_ones(
                 client.search("red", inside=nothing)
         assert len(client.search("red", inside="videos")) == 1
         assert client.remove("videos") == ["videos/red.mp4"]
+
+
+def test_many_files_are_taken_out_in_one_change(library: Path, tmp_path: Path) -> None:
+    opened = reeltune.Library(shutil.copytree(library, tmp_path / "lib"))
+    first, second, third = opened.files()
+    with (
+        running(Settings(library=tmp_path / "lib")) as server,
+        reeltune.Client(str(server.base_url)) as client,
+    ):
+        with pytest.raises(NotInLibraryError, match="no file /nowhere"):
+            client.remove([first.path, "/nowhere"])
+        assert client.remove([]) == []
+        assert len(client.files()) == 3
+        assert client.remove([third.location, first.path]) == [first.path, third.path]
+        assert client.files() == [second]
+        undo(tmp_path / "lib")
+        assert client.files() == [first, second, third]
+        for ids in (["0" * 32], [first.id, first.id[::-1]]):
+            assert server.post("/api/files/remove", json={"files": ids}).status_code == 404
+        gone = server.post("/api/files/remove", json={"files": [first.id, second.id]})
+        assert gone.json() == {"removed": [first.path, second.path]}
+        assert client.files() == [third]
 
 
 def test_names_are_found_in_either_form_of_unicode(tmp_path: Path, model: str, clip: Clip) -> None:

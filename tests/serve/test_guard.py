@@ -111,6 +111,7 @@ def test_what_the_package_holds_is_asked_for_again_but_not_sent_again(
         ("POST", "/api/jobs", 403, 422),
         ("DELETE", "/api/jobs/1", 403, 404),
         ("DELETE", f"/api/files/{'0' * 32}", 403, 404),
+        ("POST", "/api/files/remove", 403, 422),
         ("GET", "/api/folders", 403, 200),
         ("GET", "/", 200, 200),
     ],

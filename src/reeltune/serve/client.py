@@ -20,7 +20,7 @@ from reeltune.media.words import each_text
 from reeltune.records import Hit, Moment
 from reeltune.search.channels.channel import Words
 from reeltune.search.choice import Options
-from reeltune.search.files import File, files_at
+from reeltune.search.files import File
 from reeltune.search.marks import Mark, Verdict
 from reeltune.search.query import Ask, Wishes, in_order
 from reeltune.search.report import Report
@@ -148,19 +148,10 @@ class Client:
         return report
 
     def remove(self, paths: Paths) -> list[str]:
-        """Take out files, or all below folders, and leave them on disk; returns their paths.
-
-        Each file is a change of its own, so `library undo` brings back the last one alone.
-        """
-        files, named = self.files(), dict[str, File]()
-        for path in each_of(paths):
-            found = files_at(files, path, path)
-            if not found:
-                raise errors.NotInLibraryError(f"{self.url} has no file {path}, and none below it")
-            named |= {one.id: one for one in found}
-        for id in named:
-            self._json("DELETE", f"/api/files/{id}")
-        return sorted(one.path for one in named.values())
+        """Take out files, or all below folders, and leave them on disk; returns their paths."""
+        return list(
+            self._json("POST", "/api/files/remove", json={"files": each_of(paths)})["removed"]
+        )
 
     def files(self) -> list[File]:
         """The videos of the library, in the order of their paths."""

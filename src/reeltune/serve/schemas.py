@@ -20,7 +20,7 @@ Words = Annotated[str, Field(max_length=1000)]
 Second = Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]
 MomentId = Annotated[str, Field(pattern=MOMENT, examples=["5f0e8d2c4b6a79881122aabb"])]
 FileId = Annotated[str, Field(pattern=FILE, examples=["0123456789abcdef0123456789abcdef"])]
-
+Named = Annotated[str, Field(max_length=4096)]  # a file or folder
 RunId = Annotated[str, Field(pattern=FILE, examples=["0123456789abcdef0123456789abcdef"])]
 
 
@@ -84,7 +84,7 @@ class Search(BaseModel):
         max_length=3,
         description="What counts; nothing named: all there is.",
     )
-    inside: Annotated[str, Field(max_length=4096)] | None = Field(
+    inside: Named | None = Field(
         default=None, description="The id of a file, or a folder of the library, that alone counts."
     )
     where: Annotated[str, Field(max_length=2000)] | None = Field(
@@ -204,6 +204,16 @@ class LibraryFacts(BaseModel):
     )
     may_write: bool = Field(description="Whether who asks may bring in and take out videos.")
     roots: list[str] = Field(default=[], description="Folders whose videos may be brought in.")
+
+
+class FilesNamed(BaseModel):
+    """Videos that are meant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    files: list[Named] = Field(
+        max_length=10_000, description="Their ids, or files and folders of the library."
+    )
 
 
 class Removed(BaseModel):

@@ -60,7 +60,7 @@ def wishes(library: Library, wanted: Search, k: int) -> Wishes:
         "k": k,
         "where": wanted.where,
         "channels": wanted.channels,
-        "inside": None if wanted.inside is None else place_in(library, wanted.inside),
+        "inside": None if wanted.inside is None else places_in(library, [wanted.inside])[0],
         "between": (wanted.begin, wanted.end),
         "fold": wanted.fold,
         "min_confidence": wanted.min_confidence,
@@ -68,15 +68,15 @@ def wishes(library: Library, wanted: Search, k: int) -> Wishes:
     }
 
 
-def place_in(library: Library, inside: str) -> str:
-    """Where the file of an id is, or the folder that a client named, if it holds files of the
-    library; raises NotInLibraryError for any other, without a look at the disk."""
+def places_in(library: Library, named: Sequence[str]) -> list[str]:
+    """Where the files of ids are, or the files and folders that a client named, if the library has
+    them or some below; raises NotInLibraryError for any other, without a look at the disk."""
     files = library.files()
-    if (file := next((one for one in files if one.id == inside), None)) is not None:
-        return file.location
-    if files_at(files, inside, inside):
-        return inside
-    raise NotInLibraryError(f"{library.folder} has no file {inside}, and none below it")
+    by_id = {file.id: file.location for file in files}
+    for name in named:
+        if name not in by_id and not files_at(files, name, name):
+            raise NotInLibraryError(f"{library.folder} has no file {name}, and none below it")
+    return [by_id.get(name, name) for name in named]
 
 
 def scores_of(library: Library, pairs: Sequence[Pair]) -> list[float]:

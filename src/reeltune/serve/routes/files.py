@@ -8,8 +8,8 @@ from reeltune.errors import NotInLibraryError
 from reeltune.search.files import File, stored_file
 from reeltune.serve.errors import Documented, problems
 from reeltune.serve.media import Media
-from reeltune.serve.schemas import MOST, FileId, Page, Removed, Strip, part_of
-from reeltune.serve.searching import strip_of
+from reeltune.serve.schemas import MOST, FileId, FilesNamed, Page, Removed, Strip, part_of
+from reeltune.serve.searching import places_in, strip_of
 from reeltune.serve.state import Held
 
 router = APIRouter(prefix="/files", tags=["files"])
@@ -34,6 +34,17 @@ def remove(held: Held, file: FileId) -> Removed:
     """It stays on disk."""
     library = held.library()
     return Removed(removed=library.remove(stored_file(held.folder, file).location))
+
+
+@router.post(
+    "/remove",
+    summary="Take videos out of the library",
+    responses=problems(404, 409, 413, 422, 507),
+)
+def remove_all(held: Held, wanted: FilesNamed) -> Removed:
+    """All in one change; a folder stands for the videos below it. They stay on disk."""
+    library = held.library()
+    return Removed(removed=library.remove(places_in(library, wanted.files)))
 
 
 @router.get(
