@@ -18,6 +18,7 @@ A message says what was got, what was wanted and what to do, in one sentence.
 import errno
 import os
 import shlex
+from typing import Any
 
 
 class ReeltuneError(Exception):
@@ -79,11 +80,18 @@ def in_short(error: BaseException) -> str:
     if isinstance(error, FileNotFoundError):  # as other libraries raise it, the path in its text
         return os.strerror(errno.ENOENT)
     if isinstance(error, ValueError) and hasattr(error, "errors"):  # pydantic's, which loads slowly
-        first = error.errors()[0]
-        fault = first["msg"].removeprefix("Value error, ")
-        return ": ".join(filter(None, [".".join(map(str, first["loc"])), fault]))
+        return ": ".join(filter(None, first_fault(error, "")))
     lines = (line.strip() for line in str(error).splitlines())
     return next(filter(None, lines), type(error).__name__)
+
+
+def first_fault(error: Any, whole: str = "the whole") -> tuple[str, str]:
+    """The place of the first fault that pydantic finds, such as `training.lr`, or `whole`; and what
+    it is."""
+    first = error.errors()[0]
+    unknown = first["type"] == "extra_forbidden"
+    fault = "there is none of that name" if unknown else first["msg"]
+    return ".".join(map(str, first["loc"])) or whole, fault.removeprefix("Value error, ")
 
 
 def counted(number: int, noun: str) -> str:

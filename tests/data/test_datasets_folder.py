@@ -189,7 +189,7 @@ def test_what_is_labelled_wrong_is_no_pair_and_is_counted(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("end", ["3", "5"])
 def test_a_span_that_ends_before_it_starts_is_refused(tmp_path: Path, end: str) -> None:
-    with refused(f"line 2: Value error, end {end} is not after start 5, in seconds; mend"):
+    with refused(f"line 2: end {end} is not after start 5, in seconds; mend"):
         written(tmp_path, "path,caption,start,end", f"a.mp4,a toy,5,{end}").read("test")
 
 

@@ -107,8 +107,7 @@ def test_a_comma_that_may_part_thousands_is_refused(tmp_path: Path, given: str) 
     refused(
         tmp_path / "a.csv",
         saved(rows, ";"),
-        f"line 2, start: Value error, in '{number}' a comma may part thousands, so it may mean "
-        f"{may}; mend it",
+        f"line 2, start: in '{number}' a comma may part thousands, so it may mean {may}; mend it",
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from sources import FILES, for_each, nodes
 
 from reeltune.errors import in_short
@@ -52,6 +52,8 @@ def test_an_error_in_short_is_one_line_without_its_path(tmp_path: Path) -> None:
 class Point(BaseModel):
     """Settings with a rule of their own, and others within."""
 
+    model_config = ConfigDict(extra="forbid")
+
     x: int
     within: "Point | None" = None
 
@@ -69,6 +71,7 @@ class Point(BaseModel):
         ("", "Invalid JSON: EOF while parsing a value at line 1 column 0"),
         ("[]", "Input should be an object"),
         ("{}", "x: Field required"),
+        ('{"x": 1, "y": 2}', "y: there is none of that name"),
         ('{"x": 1, "within": {"x": 0}}', "within.x: x is 0; give another"),
     ],
 )

@@ -363,7 +363,7 @@ def test_making_meltr_draws_nothing_from_training() -> None:
         ({"mode": "sum"}, r"MELTR has no mode 'sum'; there are residual, paper, univl,"),
         ({"model": nn.Tanh()}, r"Tanh has no weight that is trained; give Melt the module"),
         ({"judge_on": 3}, r"HeldOut got a int; give it what gives batches"),
-        ({"evry": 3}, r"MELTR got evry=3: there is no such setting; its settings are every, lr"),
+        ({"evry": 3}, r"MELTR got evry=3: there is none of that name; its settings are every, lr"),
         ({"every": 0}, r"MELTR got every=0: Input should be greater than 0; its settings"),
         ({"scheme": "lite"}, r"no scheme named 'lite'; there are: aid-fp-lite,"),
         (

@@ -100,7 +100,7 @@ def test_a_loop_of_torchjd_trains_by_it(scheme: str) -> None:
         ({"primary": 3}, r"primary is 3, and the places of its 3 values are 0 to 2; give one"),
         ({"mode": "plain"}, r"MELTR has no mode 'plain'; there are residual"),
         ({"scheme": "multi-task"}, r"scheme multi-task does not; take another, or torchjd"),
-        ({"evry": 1}, r"MELTR got evry=1: there is no such setting"),
+        ({"evry": 1}, r"MELTR got evry=1: there is none of that name"),
     ],
 )
 def test_what_is_wrong_is_named(wrong: dict[str, Any], message: str) -> None:

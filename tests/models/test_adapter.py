@@ -205,7 +205,7 @@ def test_a_file_that_is_cut_off_or_absent_is_named(stored: Path) -> None:
     ("field", "value", "expected"),
     [
         ("frames", 0, r"frames wrong for vop \(Input should be greater than 0\)"),
-        ("frame", 3, r"frame wrong for vop \(there is no such setting\)"),
+        ("frame", 3, r"frame wrong for vop \(there is none of that name\)"),
         ("prompts", [{"kind": "imaginary"}], r"prompts\.0 wrong for vop \(Input tag 'imaginary'"),
         ("prompts", [{"kind": "text", "length": -1}], r"prompts\.0\.text\.length wrong"),
     ],

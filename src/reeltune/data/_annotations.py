@@ -13,7 +13,7 @@ from typing import Annotated, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from reeltune.data._table import SEPARATORS, Table, read_table
-from reeltune.errors import DataError, counted
+from reeltune.errors import DataError, counted, first_fault
 from reeltune.storage.text_file import read_text
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -191,14 +191,13 @@ def _text_of(path: Path, dataset: str) -> str:
 
 def _refused(place: str, error: ValidationError, dataset: str) -> DataError:
     """The first thing wrong, where it is, and what was wanted."""
-    first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
+    first, (key, said) = error.errors()[0], first_fault(error, "")
     if first["type"] == "string_too_short":
         what = "the text is empty; fill it or remove its entry"
     else:
         says_all = first["type"] in ("json_invalid", "missing", "value_error")
         got = "" if says_all else f" (got {first['input']!r:.60})"
-        what = f"{first['msg']}{got}; mend it"
+        what = f"{said}{got}; mend it"
     return DataError(
         f"{place}{', ' * bool(key)}{key}: {what} (`reeltune datasets {dataset}` describes the file)"
     )

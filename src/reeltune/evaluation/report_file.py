@@ -9,7 +9,6 @@ from typing import Any, TypeVar, cast
 from pydantic import TypeAdapter, ValidationError
 
 from reeltune.errors import DataError, in_short
-from reeltune.settings.faults import first_fault
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.settings_file import read_json
 
@@ -50,9 +49,8 @@ def checked(kind: type[Kind], fields: object, what: str) -> Kind:
         found: Kind = _adapter(cast(Any, kind)).validate_python(fields)
         return found
     except ValidationError as error:
-        place, fault = first_fault(error)
         raise DataError(
-            f"not a {what}: {place}: {fault}; make one with: reeltune evaluate"
+            f"not a {what}: {in_short(error)}; make one with: reeltune evaluate"
         ) from error
 
 

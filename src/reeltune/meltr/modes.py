@@ -5,10 +5,9 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from reeltune.errors import ConfigError
+from reeltune.errors import ConfigError, first_fault
 from reeltune.meltr.settings import Settings
 from reeltune.meltr.transformer import RELEASED
-from reeltune.settings.faults import first_fault
 
 
 class Mode(NamedTuple):

@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from reeltune.errors import CheckpointError, in_short
 from reeltune.recipes.recipe import Recipe
-from reeltune.settings.faults import first_fault
 from reeltune.storage.atomic_file import write_atomically
 from reeltune.storage.run_log import RECIPE as RECIPE
 from reeltune.storage.settings_file import read_named
@@ -36,11 +34,8 @@ def stored_recipe(folder: Path) -> Recipe | None:
         return None
     try:
         return Recipe(**read_named(path))
-    except ValidationError as error:
-        fault = ": ".join(first_fault(error))
     except (OSError, ValueError, TypeError) as error:
-        fault = in_short(error)
-    raise CheckpointError(
-        f"{path} is no recipe that this version reads ({fault}); remove it to use the weights "
-        "without it, or train them anew"
-    )
+        raise CheckpointError(
+            f"{path} is no recipe that this version reads ({in_short(error)}); remove it to use "
+            "the weights without it, or train them anew"
+        ) from None

@@ -14,14 +14,6 @@ Settings = TypeVar("Settings", bound=BaseModel)
 ALIKE = 0.7  # of difflib, for names to be taken for slips of each other
 
 
-def first_fault(error: ValidationError, whole: str = "the whole") -> tuple[str, str]:
-    """The place of the first fault, such as `training.lr`, or `whole`; and what it is."""
-    first = error.errors()[0]
-    unknown = first["type"] == "extra_forbidden"
-    fault = "there is no such setting" if unknown else first["msg"]
-    return ".".join(map(str, first["loc"])) or whole, fault
-
-
 def lacking(error: ValidationError) -> list[str]:
     """Settings that must be given and are not, if there is no other fault."""
     faults = error.errors()

@@ -6,8 +6,7 @@ from pydantic import ValidationError
 
 from reeltune.data._youcook2 import DATA, Told
 from reeltune.data.released.univl_pickles import read_columns
-from reeltune.errors import DataError
-from reeltune.settings.faults import first_fault
+from reeltune.errors import DataError, in_short
 from reeltune.storage.atomic_file import write_atomically
 
 FILE = DATA  # in the folder of the dataset
@@ -22,7 +21,7 @@ def convert(source: Path, folder: Path) -> Told:
         told = Told.model_validate(read_columns(source))
     except ValidationError as error:
         raise DataError(
-            f"{source}: {': '.join(first_fault(error))}; give "
+            f"{source}: {in_short(error)}; give "
             "youcookii_data.no_transcript.pickle of UniVL's release"
         ) from None
     folder.mkdir(parents=True, exist_ok=True)

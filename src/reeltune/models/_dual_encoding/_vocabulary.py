@@ -13,7 +13,6 @@ from torch.nn.utils.rnn import pad_sequence
 
 from reeltune.errors import CheckpointError, DataError, counted, in_short
 from reeltune.models.opening.material import Letters
-from reeltune.settings.faults import first_fault
 from reeltune.storage.regular_file import read_bytes
 from reeltune.types import Tokens
 
@@ -119,12 +118,8 @@ class Vocabulary:
         try:
             stored = _Stored.model_validate_json(read_bytes(path))
         except (OSError, ValidationError) as error:
-            if isinstance(error, ValidationError):
-                fault = ": ".join(first_fault(error))
-            else:
-                fault = in_short(error)
             raise CheckpointError(
-                f"{path} cannot be read as a vocabulary ({fault}); "
+                f"{path} cannot be read as a vocabulary ({in_short(error)}); "
                 "take it from where the weights came from"
             ) from error
         return cls(stored.words, stored.letters)

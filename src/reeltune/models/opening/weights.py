@@ -14,10 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from reeltune.errors import CheckpointError, ConfigError, in_short
+from reeltune.errors import CheckpointError, ConfigError, first_fault, in_short
 from reeltune.nn.packed import packed_name, read_packed
 from reeltune.registry import find
-from reeltune.settings.faults import first_fault
 from reeltune.storage.settings_file import read_named
 
 WEIGHTS = "model.safetensors"

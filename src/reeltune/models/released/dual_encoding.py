@@ -7,13 +7,12 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from reeltune.errors import CheckpointError, counted
+from reeltune.errors import CheckpointError, counted, first_fault
 from reeltune.models._dual_encoding._vocabulary import SPECIALS, Vocabulary
 from reeltune.models.dual_encoding import Config, DualEncoding
 from reeltune.models.opening.weights import require_all_keys
 from reeltune.models.released._dual_encoding_options import check_options
 from reeltune.models.released.dual_encoding_file import Released, State
-from reeltune.settings.faults import first_fault
 
 PARTS = ("video.levels.", "text.", "video.space.", "text.space.")
 NAMES = [  # pattern of a released name, and ours; in the text part, levels stand beside `embed`

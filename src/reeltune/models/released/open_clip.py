@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 from torch import Tensor
 
-from reeltune.errors import CheckpointError, in_short
+from reeltune.errors import CheckpointError, first_fault, in_short
 from reeltune.models import clip
 from reeltune.models._openai_clip import as_transformers
 from reeltune.models._preprocessor import Preprocessor, usual_preprocessor
@@ -20,7 +20,6 @@ from reeltune.models.opening.harmless import require_harmless
 from reeltune.models.opening.open import OPEN_CLIP
 from reeltune.models.opening.towers import require_fit
 from reeltune.models.opening.weights import read_tensors, require_all_keys
-from reeltune.settings.faults import first_fault
 from reeltune.storage.settings_file import read_json
 from reeltune.types import Pixels
 

@@ -15,12 +15,11 @@ import torch
 from pydantic import BaseModel, NonNegativeInt, PositiveInt, ValidationError
 from torch import Tensor
 
-from reeltune.errors import CheckpointError, ConfigError, counted
+from reeltune.errors import CheckpointError, ConfigError, counted, in_short
 from reeltune.models import clip, tuned, vop
 from reeltune.models._adapter import open_base
 from reeltune.models._openai_clip import as_transformers
 from reeltune.models._pickled import read_pickled
-from reeltune.settings.faults import first_fault
 from reeltune.storage.regular_file import read_bytes
 
 TEXT, VIDEO = "text_prompt_learner.text_prompts", "visual_prompt_learner.visual_prompts"
@@ -262,9 +261,8 @@ def _settings(path: Path, base: clip.Clip) -> Hyperparameters:
     try:
         given = Configuration.model_validate_json(read_bytes(file)).hyperparam
     except ValidationError as error:
-        place, fault = first_fault(error)
         raise CheckpointError(
-            f"{file} has settings that are not computed here ({place}: {fault}); take it from the "
+            f"{file} has settings that are not computed here ({in_short(error)}); take it from the "
             "release of these weights, or take it away"
         ) from error
     if given.input_res not in (None, base.pixels.size):
