@@ -10,7 +10,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from reeltune.media.files import find
 from reeltune.media.progress import Silent
 from reeltune.search._known import Judged, Known
 from reeltune.search.engines.local_readers import Broken, Event, LostWorkerError, Readers
+from reeltune.search.engines.ray import _own_signals
 from reeltune.search.ingest import Choice, index
 from reeltune.search.store.table import open_table
 
@@ -132,6 +133,23 @@ def test_what_is_told_to_end_on_a_cluster_ends_in_silence_as_elsewhere(
     assert ended == (-signal.SIGTERM, "")
     wait_for(lambda: not any("_Actor" in one for one in processes(os.environ[TOKEN]).values()))
     require_going_on(videos)
+
+
+def test_ctrl_c_waits_until_ray_has_started_and_is_ignored_where_it_was() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    starting = ExitStack()
+    starting.enter_context(_own_signals())
+    try:
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            starting.close()
+        assert signal.getsignal(signal.SIGINT) is before
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with _own_signals():
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Killing:

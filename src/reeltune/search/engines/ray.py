@@ -156,7 +156,8 @@ def _own_signals() -> Iterator[None]:
         if not ended.wait(STARTING):
             os.kill(os.getpid(), signal.SIGINT)
 
-    signal.signal(signal.SIGINT, wait)
+    if before[signal.SIGINT] != signal.SIG_IGN:  # as of what a shell starts in the background
+        signal.signal(signal.SIGINT, wait)
     try:
         yield
     finally:
