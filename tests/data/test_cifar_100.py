@@ -75,3 +75,18 @@ def test_broken_files_are_named(config: cifar_100.Config) -> None:
     (folder / "train").write_bytes(b"\x80\x04K\x01.")  # the pickle of the Python version
     with pytest.raises(DataError, match=r"hold no train\.bin; `reeltune datasets cifar-100` says"):
         config.read("train")
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        ("apple\n\nfish\nbaby\n", "line 3: the line before it is empty, and each line names the"),
+        ("apple\nfish\napple\n", "line 3: 'apple' is there a second time, and each line names the"),
+    ],
+)
+def test_names_that_are_no_list_of_the_classes_are_refused(
+    config: cifar_100.Config, names: str, wanted: str
+) -> None:
+    (config.folder / "cifar-100-binary" / "fine_label_names.txt").write_text(names)
+    with pytest.raises(DataError, match=rf"fine_label_names\.txt, {wanted}"):
+        config.read("test")

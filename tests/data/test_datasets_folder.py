@@ -41,7 +41,7 @@ def test_csv_and_jsonl_say_the_same(tmp_path: Path) -> None:
         {"path": "cat.mov", "caption": "a cat sleeps, then stretches", "start": 3.5, "end": 9}
         | {"split": "val", "tags": ["indoors", "temporal"]},
         {"path": "rain.webm", "caption": "rain on a window", "end": 2, "split": "test"}
-        | {"tags": "indoors", "note": "other fields are passed over"},
+        | {"tags": "indoors"},
     ]
     path = tmp_path / "told.jsonl"
     path.write_text("\n\n".join(json.dumps(row) for row in rows))
@@ -118,6 +118,50 @@ def test_a_name_with_few_other_letters_is_near_and_a_strange_one_is_not() -> Non
     assert nearest(["zebra"], there) is None
     assert nearest(["zebra"], []) is None
     assert hint(["zebra"], there) == ""
+
+
+def test_columns_that_are_not_read_are_named(tmp_path: Path) -> None:
+    lines = ["path,caption,rating,Seen by,split", "a.mp4,a toy,5,,train", "b.mp4,a box,,Ann,test"]
+    split = written(tmp_path, *lines, videos=("a.mp4", "b.mp4")).read("test")
+    (told,) = split.left_out
+    assert (told.what, told.count, told.names) == ("column", 2, ("rating", "seen by"))
+    assert not told.missing
+    path = tmp_path / "told.jsonl"
+    path.write_text('{"path": "a.mp4", "caption": "a toy", "split": "test", "by": {"name": "Ann"}}')
+    assert Config(folder=tmp_path, captions=path).read("test").left_out[1].names == ("by",)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [("strat", "start"), ("spilt", "split"), ("lable", "label"), ("ends", "end"), ("tag", "tags")],
+)
+def test_a_column_that_is_misspelt_is_refused(tmp_path: Path, wrong: str, meant: str) -> None:
+    lines = [f"path,caption,{wrong}", "a.mp4,a toy,1"]
+    config = written(tmp_path, *lines, videos=("a.mp4",))
+    said = f"captions.csv: '{wrong}' is not read, and there is no {meant}, which it is spelt like;"
+    with refused(said):
+        config.read("test")
+    path = tmp_path / "told.jsonl"
+    path.write_text(json.dumps({"path": "a.mp4", "caption": "a toy", wrong.title(): 1}))
+    with refused(f"told.jsonl: '{wrong.title()}' is not read, and there is no {meant}, which"):
+        Config(folder=tmp_path, captions=path).read("test")
+
+
+def test_captions_in_two_files_are_refused_and_not_read_from_one_of_them(tmp_path: Path) -> None:
+    config = written(tmp_path, "path,caption,split", "a.mp4,a toy,test", videos=("a.mp4",))
+    for name in ("more", ".hidden"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "captions.csv").write_text("path,caption,split\na.mp4,a box,test\n")
+    with refused("captions.csv and .../more/captions.csv differ, and one of them alone would be"):
+        config.read("test")
+    (tmp_path / "more" / "captions.csv").write_bytes((tmp_path / "captions.csv").read_bytes())
+    assert len(config.read("test").pairs) == 1
+    line = {"path": "a.mp4", "caption": "a box", "split": "test"}
+    (tmp_path / "captions.jsonl").write_text(json.dumps(line))
+    with refused("has captions in .../captions.csv and in .../captions.jsonl, of which one alone"):
+        config.read("test")
+    named = Config(folder=tmp_path, captions=tmp_path / "captions.jsonl")
+    assert [pair.caption for pair in named.read("test").pairs] == ["a box"]
 
 
 def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:

@@ -55,12 +55,14 @@ def test_videos_beside_the_annotations_are_found(tmp_path: Path) -> None:
 
 def test_missing_and_extra_videos_are_named(tmp_path: Path) -> None:
     config = msvd.Config.tiny(tmp_path)
-    (tmp_path / msvd.SENTENCES.format("test")).write_text("vid1\ta squirrel\nvid3\ta nut\n")
-    (tmp_path / "YouTubeClips" / "zzit5b_-ukg_5_20.avi").rename(tmp_path / "YouTubeClips/b.avi")
+    (tmp_path / msvd.SENTENCES.format("test")).write_text("vid3\ta squirrel\nvid4\ta nut\n")
+    with (tmp_path / msvd.MAPPING).open("a") as file:
+        file.write("gone_1_2 vid4\n")
+    (tmp_path / "YouTubeClips" / "b.avi").touch()
     split = config.read("test")
     assert [pair.caption for pair in split.pairs] == ["a squirrel"]
     assert [(entry.reason, entry.names, entry.missing) for entry in split.left_out] == [
-        ("not in the folder YouTubeClips", ("zzit5b_-ukg_5_20",), True),
+        ("not in the folder YouTubeClips", ("gone_1_2",), True),
         ("named by no annotation", ("b",), False),
     ]
 
@@ -251,6 +253,59 @@ def test_msvd_refuses_a_caption_of_a_clip_without_name(tmp_path: Path) -> None:
 def test_didemo_shows_what_the_annotators_saw(tmp_path: Path) -> None:
     pair = didemo.Config.tiny(tmp_path).read("test").pairs[0]
     assert (pair.caption, pair.start, pair.end) == ("a man bends he rises", 0.0, 30.0)
+
+
+def test_msvd_refuses_a_clip_whose_sentences_are_in_two_splits(tmp_path: Path) -> None:
+    config = msvd.Config.tiny(tmp_path)
+    with (tmp_path / msvd.SENTENCES.format("train")).open("a") as file:
+        file.write("vid3\ta nut\n")
+    for part in ("train", "test"):
+        with refused("train and test share 1 video, first zzit5b_-ukg_5_20; what is learned"):
+            config.read(part)
+
+
+@pytest.mark.parametrize(
+    "line", ["zzit5b_-ukg_5_20 vid1", "other_1_2 vid3", "zzit5b_-ukg_5_20 vid9"]
+)
+def test_msvd_refuses_a_clip_of_two_aliases_and_an_alias_of_two_clips(
+    tmp_path: Path, line: str
+) -> None:
+    config = msvd.Config.tiny(tmp_path)
+    with (tmp_path / msvd.MAPPING).open("a") as file:
+        file.write(f"zzit5b_-ukg_5_20 vid3\n{line}\n")
+    with refused(f"youtube_mapping.txt has {line} beside "):
+        config.read("test")
+
+
+def test_files_of_one_video_are_named_but_for_the_one_that_is_read(tmp_path: Path) -> None:
+    config = msvd.Config.tiny(tmp_path)
+    place = tmp_path / "YouTubeClips"
+    (place / "small").mkdir()
+    for name in ("vid3.mp4", "small/zzit5b_-ukg_5_20.avi", "small/vid1.avi"):
+        (place / name).touch()
+    split = config.read("test")
+    (told,) = split.left_out
+    assert (told.what, told.count, told.missing) == ("file", 2, False)
+    assert {*told.names} == {
+        "small/zzit5b_-ukg_5_20.avi (not vid3.mp4)",
+        "zzit5b_-ukg_5_20.avi (not vid3.mp4)",
+    }
+    assert split.pairs[0].path == place / "vid3.mp4"
+
+
+def test_msrvtt_full_refuses_a_clip_of_no_split_or_of_two(tmp_path: Path) -> None:
+    config = msrvtt.Config.tiny(tmp_path).model_copy(update={"train": "full"})
+    path = tmp_path / "MSRVTT_data.json"
+    told = json.loads(path.read_text())
+    told["videos"][1]["split"] = "val"
+    path.write_text(json.dumps(told))
+    with refused("video1 has split 'val' ... an official split is one of train, validate, test;"):
+        config.read("train")
+    told["videos"][1]["split"] = "validate"
+    told["videos"].append({"video_id": "video0", "split": "test"})
+    path.write_text(json.dumps(told))
+    with refused("train and test share 1 video, first video0; what is learned"):
+        config.read("train")
 
 
 def test_activitynet_finds_videos_without_v(tmp_path: Path) -> None:

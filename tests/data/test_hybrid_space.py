@@ -57,6 +57,11 @@ def test_names_may_be_left_out_where_there_is_one(tmp_path: Path) -> None:
         Config(folder=tmp_path).read("test")
 
 
+def test_a_collection_is_of_one_split(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=r"are tgif, msvd, tgif, so one collection would be"):
+        Config(folder=tmp_path, train="tgif", val="msvd", test="tgif")
+
+
 def test_one_collection_or_three(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match=r"options.test together.*; given are train"):
         Config(folder=tmp_path, train="tgif")

@@ -144,10 +144,44 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"hold no youcookii_data\.json or youcookii_annotations"):
         config.read("test")
     (config.folder / "youcookii_val.csv").unlink()
+    with pytest.raises(DataError, match=r"hold no youcookii_val\.csv; `reeltune datasets"):
+        config.read("test")
+    (config.folder / "youcookii_train.csv").unlink()
     with pytest.raises(DataError, match=r"neither youcookii_train\.csv and .* nor youcookii_annot"):
         config.read("test")
     with pytest.raises(DataError, match=r"nowhere is not a folder; `reeltune datasets youcook2`"):
         Config(folder=tmp_path / "nowhere").features("test")
+
+
+def test_one_list_alone_is_not_passed_over_for_the_official_splits(tmp_path: Path) -> None:
+    Config.tiny(tmp_path)
+    steps = [{"segment": [0, 2], "sentence": "flip it"}]
+    subsets = {"GLd3aX16zBg": "validation", "4B6j3gYkvr4": "training", "xHr8X2Wpmno": "validation"}
+    database = {name: {"subset": one, "annotations": steps} for name, one in subsets.items()}
+    official = tmp_path / "youcookii_annotations_trainval.json"
+    official.write_text(json.dumps({"database": database}))
+    (tmp_path / "youcookii_val.csv").unlink()
+    with pytest.raises(DataError, match=r"hold no youcookii_val\.csv"):
+        Config(folder=tmp_path).read("test")
+    (tmp_path / "youcookii_train.csv").unlink()
+    assert {
+        pair.video.partition("#")[0] for pair in Config(folder=tmp_path).read("test").pairs
+    } == {
+        "GLd3aX16zBg",
+        "xHr8X2Wpmno",
+    }
+    database["GLd3aX16zBg"]["subset"] = "Validation"
+    official.write_text(json.dumps({"database": database}))
+    with pytest.raises(DataError, match=r"GLd3aX16zBg\.subset: Input should be 'training', 'valid"):
+        Config(folder=tmp_path).read("test")
+
+
+def test_a_video_with_two_names_among_the_features_is_refused(tmp_path: Path) -> None:
+    config = Config.tiny(tmp_path)
+    with (tmp_path / "youcookii_val.csv").open("a") as file:
+        file.write("xHr8X2Wpmno,xHr8X2Wpmno\nxHr8X2Wpmno,4B6j3gYkvr4\n")
+    with pytest.raises(DataError, match=r"val\.csv, line 4: xHr8X2Wpmno is there a second time"):
+        config.read("test")
 
 
 def test_a_video_in_both_lists_is_refused(tmp_path: Path) -> None:

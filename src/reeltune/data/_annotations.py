@@ -1,5 +1,6 @@
 """Annotation files as benchmarks publish them: found, read, and checked record by record."""
 
+import filecmp
 import io
 import json
 import os
@@ -38,13 +39,30 @@ def require_folder(folder: Path, dataset: str) -> None:
 
 
 def find_files(folder: Path, names: Sequence[str], dataset: str) -> list[Path]:
-    """Files among `names` that lie in `folder` or one level below, in the order of `names`."""
+    """Files among `names` that lie in `folder` or one level below, in the order of `names`; hidden
+    folders are passed over.
+
+    Raises DataError for two files of one name that differ, of which one would be read and the other
+    not.
+    """
     require_folder(folder, dataset)
     with os.scandir(folder) as entries:  # videos may lie here too: no look at each file
-        below = sorted(Path(entry.path) for entry in entries if entry.is_dir())
+        shown = (entry for entry in entries if not entry.name.startswith("."))
+        below = sorted(Path(entry.path) for entry in shown if entry.is_dir())
     places = [[place / name for place in (folder, *below)] for name in names]
-    found = [next((path for path in paths if path.is_file()), None) for paths in places]
-    return [path for path in found if path]
+    found = [[path for path in paths if path.is_file()] for paths in places]
+    return [_first(paths, dataset) for paths in found if paths]
+
+
+def _first(paths: Sequence[Path], dataset: str) -> Path:
+    """The first of some files, which must all have its content."""
+    for other in paths[1:]:
+        if not filecmp.cmp(paths[0], other, shallow=False):
+            raise DataError(
+                f"{paths[0]} and {other} differ, and one of them alone would be read; keep the one "
+                f"that is meant (`reeltune datasets {dataset}` describes the file)"
+            )
+    return paths[0]
 
 
 def find_file(folder: Path, names: Sequence[str], dataset: str) -> Path:

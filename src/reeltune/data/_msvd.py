@@ -12,9 +12,21 @@ VIDEOS = ("videos", "YouTubeClips", "MSVD_Videos")
 
 
 def named_by_alias(folder: Path, dataset: str) -> dict[str, str]:
-    """Names such as `-4wsuPCjDBc_5_15` by alias such as `vid1`; empty if there is no such file."""
-    found = find_files(folder, [MAPPING], dataset)
-    return {alias: name for path in found for name, alias in two_parts(path, None, dataset)}
+    """Names such as `-4wsuPCjDBc_5_15` by alias such as `vid1`; empty if there is no such file.
+
+    Raises DataError for a name or an alias that stands in two lines with different others.
+    """
+    names: dict[str, str] = {}
+    aliases: dict[str, str] = {}
+    for path in find_files(folder, [MAPPING], dataset):
+        for name, alias in two_parts(path, None, dataset):
+            if names.setdefault(alias, name) != name or aliases.setdefault(name, alias) != alias:
+                raise DataError(
+                    f"{path} has {name} {alias} beside {names[alias]} {aliases.get(name, alias)}, "
+                    f"and each clip has one alias; take {MAPPING} from {_source(path)} (`reeltune "
+                    f"datasets {dataset}` has the address)"
+                )
+    return names
 
 
 def two_parts(path: Path, separator: str | None, dataset: str) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from reeltune.media.names import SUFFIXES, stem
 from reeltune.types import Caption, LeftOut, Pair, Split, collect_left_out
 
 Captions = Literal["single", "multiple", "paragraph"]
+AGAIN = "passed over, as another file of the video is read"
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,14 @@ class Videos:
     folder: Path
     paths: dict[str, Path]
     dataset: str
+    others: tuple[tuple[str, Path], ...] = ()  # further files of a name, which are not taken
 
     def renamed(self, aliases: Mapping[str, str]) -> "Videos":
-        """These files, with every alias replaced by the name that the annotations use."""
-        paths = {aliases.get(name, name): path for name, path in self.paths.items()}
-        return Videos(self.folder, paths, self.dataset)
+        """These files, with every alias replaced by the name that the annotations use; of several
+        that are then called alike the first is taken."""
+        named = [(aliases.get(name, name), path) for name, path in self.paths.items()]
+        others = [(aliases.get(name, name), path) for name, path in self.others]
+        return _videos(self.folder, named, self.dataset, others)
 
     def split(
         self,
@@ -116,7 +120,17 @@ class Videos:
             )
         if len(absent) == len(videos):
             raise DataError(self._none_of(videos, unnamed))
-        return left_out(absent, unnamed, self.folder)
+        return (*left_out(absent, unnamed, self.folder), *self._note_others(videos))
+
+    def _note_others(self, wanted: Collection[str]) -> tuple[LeftOut, ...]:
+        """The note about files that are called as a wanted video, of which another file is read."""
+        asked = set(wanted)
+        told = (
+            (f"{_below(self.folder, path)} (not {_below(self.folder, self.paths[name])})", AGAIN)
+            for name, path in self.others
+            if name in asked
+        )
+        return collect_left_out("file", told, missing=False)
 
     def _none_of(self, wanted: list[str], unnamed: Collection[str]) -> str:
         return (
@@ -131,14 +145,27 @@ def list_videos(folder: Path, names: Sequence[str], dataset: str) -> Videos:
     """Videos in the first of the subfolders `names` that is there, or else in `folder` itself.
 
     Files one level further down count too. Of two files with one name the upper, then the first
-    by path, is taken. The folder is listed once and no file is opened.
+    by path, is taken, and the other is named. The folder is listed once and no file is opened.
     """
     places = [folder / name for name in names]
     place = next((place for place in places if place.is_dir()), folder)
+    return _videos(place, ((stem(path.name), path) for path in _files(place)), dataset)
+
+
+def _videos(
+    folder: Path,
+    named: Iterable[tuple[str, Path]],
+    dataset: str,
+    others: Iterable[tuple[str, Path]] = (),
+) -> Videos:
+    """Files by name, the first of each; those that follow are beside the `others`."""
     paths: dict[str, Path] = {}
-    for path in _files(place):
-        paths.setdefault(stem(path.name), path)
-    return Videos(place, paths, dataset)
+    further = [(name, path) for name, path in named if paths.setdefault(name, path) != path]
+    return Videos(folder, paths, dataset, (*others, *further))
+
+
+def _below(folder: Path, path: Path) -> str:
+    return path.relative_to(folder).as_posix()
 
 
 def is_video(name: str) -> bool:

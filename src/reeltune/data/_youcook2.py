@@ -2,7 +2,7 @@
 
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, RootModel, model_validator
 
@@ -64,7 +64,7 @@ class Step(Row):
 class Video(Row):
     """A video in the official file."""
 
-    subset: str
+    subset: Literal["training", "validation", "testing"]
     annotations: tuple[Step, ...] = ()
 
     def steps(self) -> Steps:
@@ -95,20 +95,30 @@ def told_in(folder: Path) -> Told:
 
 
 def listed_in(folder: Path) -> dict[str, dict[str, str]]:
-    """Names among the features by video, of `train` and of `test`."""
-    if len(find_files(folder, [*LISTS.values()], NAME)) < len(LISTS):
+    """Names among the features by video, of `train` and of `test`.
+
+    Raises DataError where one list is there and the other is not.
+    """
+    found = find_files(folder, [*LISTS.values()], NAME)
+    if not found:
         videos = _official(folder)
         return {
             part: {name: name for name, video in videos.items() if video.subset == subset}
             for part, subset in SUBSETS.items()
         }
-    return {
-        part: {
-            row.video_id: row.feature_file
-            for _, row in read_csv(find_file(folder, [name], NAME), Listed, NAME)
-        }
-        for part, name in LISTS.items()
-    }
+    return {part: _list(find_file(folder, [name], NAME)) for part, name in LISTS.items()}
+
+
+def _list(path: Path) -> dict[str, str]:
+    """Names among the features by video."""
+    listed: dict[str, str] = {}
+    for number, row in read_csv(path, Listed, NAME):
+        if listed.setdefault(row.video_id, row.feature_file) != row.feature_file:
+            raise DataError(
+                f"{path}, line {number}: {row.video_id} is there a second time, with another "
+                f"feature_file; keep one of the lines (`reeltune datasets {NAME}`)"
+            )
+    return listed
 
 
 def _official(folder: Path) -> dict[str, Video]:

@@ -68,7 +68,7 @@ class Config(BaseModel):
         """
         split = split_named(split)
         path = find_file(self.folder, ["fine_label_names.txt"], NAME)
-        classes = [line.strip() for _, line in read_lines(path, NAME)]
+        classes = _classes(path)
         file = _file_of(split)
         labels = self._records(file)[:, 1]
         if len(labels) and labels.max() >= len(classes):
@@ -125,6 +125,23 @@ class Config(BaseModel):
                 f"published archive again (`reeltune datasets {NAME}` names it)"
             )
         return np.frombuffer(content, np.uint8).reshape(-1, RECORD)
+
+
+def _classes(path: Path) -> list[str]:
+    """The names of the classes, by number; raises DataError for a line without one, which would
+    give those below it each the name of another, and for a name of two classes."""
+    classes: list[str] = []
+    for number, line in read_lines(path, NAME):
+        fault = "" if number == len(classes) + 1 else "the line before it is empty"
+        if line.strip() in classes:
+            fault = f"{line.strip()!r} is there a second time"
+        if fault:
+            raise DataError(
+                f"{path}, line {number}: {fault}, and each line names the class of its number; "
+                f"take the file from the published archive (`reeltune datasets {NAME}` names it)"
+            )
+        classes.append(line.strip())
+    return classes
 
 
 def _file_of(split: Part) -> File:

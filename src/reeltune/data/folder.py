@@ -12,12 +12,13 @@ from reeltune.data._annotations import (
     Row,
     Text,
     find_file,
+    find_files,
     read_csv,
     read_jsonl,
     require_folder,
 )
 from reeltune.data._copies import find_originals, note_copies, refuse_copies_across
-from reeltune.data._nearest import hint
+from reeltune.data._nearest import hint, nearest
 from reeltune.data._table import READ_COMMA
 from reeltune.data._videos import is_video, left_out, one_caption_each, write_empty
 from reeltune.data.splits.by_place import refuse_leak, split_by_place
@@ -49,9 +50,10 @@ tags      optional, words; reports show the lines of each tag also alone
 label     optional, right or wrong; wrong says that the caption is none of this moment: it is
           learned and tested as no caption, and `reeltune tune` pushes the two apart
 
-Other columns are passed over. Tables of spreadsheets are read as they save them: with commas,
-semicolons or tabs between cells (.csv, .tsv, .txt), in UTF-8 or UTF-16, with decimal points or
-commas; what is in another encoding is refused, and the line named.
+Other columns are passed over and named; one that is spelt nearly like one of these, such as strat,
+is refused where that one is absent. Tables of spreadsheets are read as they save them: with
+commas, semicolons or tabs between cells (.csv, .tsv, .txt), in UTF-8 or UTF-16, with decimal points
+or commas; what is in another encoding is refused, and the line named.
 
 Without split, each video gets one by a hash of its path: about
 80 % train, 10 % val, 10 % test, so that all captions of a video are in one split and stay there
@@ -68,7 +70,9 @@ def _words(tags: Any) -> Any:
 
 
 class Line(Row):
-    """One caption of a moment, or of a whole video."""
+    """One caption of a moment, or of a whole video; what stands beside these fields is not read."""
+
+    model_config = ConfigDict(extra="allow")  # so that it can be named
 
     path: Text
     caption: Text
@@ -107,8 +111,9 @@ class Config(BaseModel):
         """
         split = split_named(split)
         require_folder(self.folder, "folder")
-        source = self.captions or find_file(self.folder, NAMES, "folder")
+        source = self.captions or _captions_in(self.folder)
         lines = _lines(source, self.folder)
+        unread = _unread([line for _, line in lines], source)
         there = _files(self.folder) | _elsewhere(lines)
         _refuse_both(lines, source)
         named = {name for name, _ in lines}
@@ -142,6 +147,7 @@ class Config(BaseModel):
                 *collect_left_out("video", ((n, "not there") for n in absent if os.path.isabs(n))),
                 *note_copies((name for name, _ in of_split), originals),
                 *_note_wrong(wrong),
+                *unread,
             ),
             wrong=tuple(wrong),
         )
@@ -159,6 +165,36 @@ class Config(BaseModel):
         ]
         (folder / "captions.csv").write_text("\n".join(lines) + "\n")
         return cls(folder=folder)
+
+
+def _captions_in(folder: Path) -> Path:
+    """The file of captions in a folder; raises DataError where it has both kinds."""
+    found = find_files(folder, NAMES, "folder")
+    if len(found) > 1:
+        raise DataError(
+            f"{folder} has captions in {' and in '.join(map(str, found))}, of which one alone "
+            "would be read; keep the one that is meant, or name it by --set options.captions=FILE"
+        )
+    return found[0] if found else find_file(folder, NAMES, "folder")
+
+
+def _unread(lines: Sequence[Line], source: Path) -> Sequence[LeftOut]:
+    """The note about columns, or keys, that are not read.
+
+    Raises DataError for one whose name is nearly that of a field which no line has.
+    """
+    other = sorted({name for line in lines for name in line.model_extra or () if name})
+    there = {name for line in lines for name in line.model_fields_set}
+    lacking = [name for name in Line.model_fields if name not in there]
+    for name in other:
+        if close := nearest([name.lower()], lacking):
+            raise DataError(
+                f"{source}: {name!r} is not read, and there is no {close[1]}, which it is spelt "
+                f"like; call it {close[1]} if that is meant, or take it out (`reeltune datasets "
+                "folder` describes the file)"
+            )
+    told = ((name, "passed over, as it is none of those that are read") for name in other)
+    return collect_left_out("column", told, missing=False)
 
 
 def _lines(source: Path, folder: Path) -> list[tuple[str, Line]]:

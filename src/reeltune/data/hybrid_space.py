@@ -90,6 +90,13 @@ class Config(BaseModel):
                 "give --set options.collection=NAME alone, or options.train, options.val and "
                 f"options.test together, with options.collection=null; given are {', '.join(given)}"
             )
+        named = [name for name in (self.train, self.val, self.test) if name is not None]
+        if len({*named}) < len(named):
+            raise ValueError(
+                f"options.train, options.val and options.test are {', '.join(named)}, so one "
+                "collection would be of two splits; what is learned from must not be tested on, so "
+                "name three"
+            )
         return self
 
     def read(self, split: Part | str) -> Split:

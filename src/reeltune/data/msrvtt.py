@@ -55,6 +55,7 @@ second, of https://github.com/microsoft/UniVL/releases/download/v0/msrvtt.zip; c
   reeltune convert s3d msrvtt_videos_features.pickle FOLDER/features
 """
 BOTH = "MSRVTT_data.json"
+OFFICIAL_NAMES: dict[Part, str] = {"train": "train", "val": "validate", "test": "test"}
 OFFICIAL = ("train_val_videodatainfo.json", "test_videodatainfo.json")
 TEST = "MSRVTT_JSFUSION_test.csv"
 VIDEOS = ("videos", "MSRVTT_Videos", "Videos")
@@ -119,18 +120,18 @@ class Config(BaseModel):
         """Pairs of a split. Raises DataError with the file and the line, key or video."""
         split = split_named(split)
         clips, captions = _published(self.folder)
-        videos = self._videos()
+        videos, ids = self._videos(), {clip.video_id for clip in clips}
         if self.train == "full":
             chosen = _official(clips, split, self.folder)
-            return videos.split(_of(captions, chosen, self.folder), clips.keys(), "multiple")
+            return videos.split(_of(captions, chosen, self.folder), ids, "multiple")
         tested = _one_thousand(self.folder)
         if split == "test":
-            named = clips.keys() | {caption.video for caption in tested}
+            named = ids | {caption.video for caption in tested}
             return videos.split(tested, named, "single")
         listed = _listed(self.folder, self.train)
         refuse_leak({"train": listed, "test": {c.video for c in tested}}, str(self.folder))
         chosen = take_split(listed, self.hold_out, split)
-        return videos.split(_of(captions, chosen, self.folder), clips.keys() | listed, "multiple")
+        return videos.split(_of(captions, chosen, self.folder), ids | listed, "multiple")
 
     def published(self) -> Sizes:
         """The published sizes of the chosen training split, less what is held out of it."""
@@ -180,21 +181,33 @@ class Config(BaseModel):
         return cls(folder=folder, hold_out=1)
 
 
-def _published(folder: Path) -> tuple[dict[str, Clip], list[Caption]]:
-    """Clips by id and all captions, from the file that has both or from the two official ones.
+def _published(folder: Path) -> tuple[list[Clip], list[Caption]]:
+    """All clips and all captions, from the file that has both or from the two official ones.
 
     Both are empty if there is no such file, because 1kA can be tested without it.
     """
     found = find_files(folder, [BOTH], "msrvtt") or find_files(folder, OFFICIAL, "msrvtt")
     files = [read_json(path, Annotations, "msrvtt") for path in found]
-    clips = {clip.video_id: clip for file in files for clip in file.videos}
+    clips = [clip for file in files for clip in file.videos]
     captions = [Caption(s.video_id, s.caption) for file in files for s in file.sentences]
     return clips, captions
 
 
-def _official(clips: dict[str, Clip], split: Part, folder: Path) -> set[str]:
-    name = "validate" if split == "val" else split
-    chosen = {video for video, clip in clips.items() if clip.split == name}
+def _official(clips: list[Clip], split: Part, folder: Path) -> set[str]:
+    """The clips of an official split; raises DataError for one that is of none, or of two."""
+    names = OFFICIAL_NAMES.values()
+    if stray := next((clip for clip in clips if clip.split not in names), None):
+        raise DataError(
+            f"{folder}: {stray.video_id} has split {stray.split!r} in the file of its caption, and "
+            f"an official split is one of {', '.join(names)}; take the files as they were "
+            "published (`reeltune datasets msrvtt`)"
+        )
+    official = {
+        part: {clip.video_id for clip in clips if clip.split == name}
+        for part, name in OFFICIAL_NAMES.items()
+    }
+    refuse_leak(official, str(folder))
+    name, chosen = OFFICIAL_NAMES[split], official[split]
     if not chosen:
         raise DataError(
             f"{folder} holds no {BOTH} or {' and '.join(OFFICIAL)} with clips whose split is "

@@ -56,7 +56,10 @@ class Config(BaseModel):
         aliases = named_by_alias(self.folder, "msvd")
         videos = list_videos(self.folder, VIDEOS, "msvd").renamed(aliases)
         if find_files(self.folder, [SENTENCES.format(split)], "msvd"):
-            captions = list(_sentences(self.folder, split, aliases))
+            told = {part: list(_sentences(self.folder, part, aliases)) for part in PARTS}
+            clips = {part: {one.video for one in some} for part, some in told.items()}
+            refuse_leak(clips, str(self.folder))
+            captions = told[split]
             named: Collection[str] = aliases.values()
         else:
             lists = _lists(self.folder, split)
@@ -82,15 +85,16 @@ class Config(BaseModel):
 
 
 def _sentences(folder: Path, split: Part, aliases: dict[str, str]) -> Iterator[Caption]:
-    path = find_file(folder, [SENTENCES.format(split)], "msvd")
+    """Captions of a split; none if there is no file."""
     mapping = find_file(folder, [MAPPING], "msvd")
-    for alias, text in two_parts(path, "\t", "msvd"):
-        if alias not in aliases:
-            raise DataError(
-                f"{path} has a caption of {alias}, which {mapping} does not name; "
-                "take both files from one source"
-            )
-        yield Caption(aliases[alias], text)
+    for path in find_files(folder, [SENTENCES.format(split)], "msvd"):
+        for alias, text in two_parts(path, "\t", "msvd"):
+            if alias not in aliases:
+                raise DataError(
+                    f"{path} has a caption of {alias}, which {mapping} does not name; "
+                    "take both files from one source"
+                )
+            yield Caption(aliases[alias], text)
 
 
 def _lists(folder: Path, split: Part) -> dict[Part, dict[str, None]]:

@@ -4,7 +4,7 @@ transitions, each with five answers to choose from, and on single frames, with o
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
 from reeltune.data._annotations import Row, Text, find_file, find_files, read_csv
 from reeltune.data._videos import list_videos, write_empty
@@ -59,9 +59,22 @@ class Chosen(Row):
     a5: Text
     answer: int | None = Field(None, ge=0, le=4)
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The answers to choose from."""
+        return self.a1, self.a2, self.a3, self.a4, self.a5
+
+    @model_validator(mode="after")
+    def _differ(self) -> "Chosen":
+        """No model could choose between two options that are one."""
+        twice = next((one for one in self.options if self.options.count(one) > 1), None)
+        if twice is not None:
+            raise ValueError(f"the option {twice!r} is there more than once")
+        return self
+
     def pair(self, path: Path) -> Pair:
         """The question about the GIF at `path`."""
-        options = (self.a1, self.a2, self.a3, self.a4, self.a5)
+        options = self.options
         right = None if self.answer is None else options[self.answer]
         return Pair(
             video=self.gif_name, path=path, caption=self.question, options=options, answer=right
