@@ -105,6 +105,10 @@ def test_care_of_a_library(library: Path, tmp_path: Path) -> None:
     library = shutil.copytree(library, tmp_path / "lib")
     facts = json.loads(reeltune("library", "info", library, "--json").stdout)
     assert (facts["files"], facts["moments"]) == (3, 4)
+    lines = reeltune("library", "info", library).stdout.splitlines()
+    told = dict(line.split(maxsplit=1) for line in lines if line.startswith("channels"))
+    assert told == {"channels": ", ".join(facts["channels"]) or "none"}
+    assert not [line for line in lines if line.endswith(("True", "False", "]", "}", "None"))]
     assert reeltune("library", "verify", library).returncode == 0
     assert reeltune("library", "repair", library).stdout == "nothing to mend\n"
     assert json.loads(reeltune("library", "optimize", library, "--json").stdout)["fragments"] == 1

@@ -86,6 +86,20 @@ def test_weights_of_univl_are_told_key_by_key(tmp_path: Path) -> None:
     torch.testing.assert_close(model.network.state_dict()[name], kept[name])
 
 
+def test_a_file_with_few_weights_is_said_to_have_few(tmp_path: Path) -> None:
+    state = dict(univl.Config(**SMALL).build().network.state_dict())
+    first = next(iter(state))
+    torch.save({first: state[first]}, tmp_path / "u.bin")
+    sizes = [part for name, size in SMALL.items() for part in ("--set", f"config.{name}={size}")]
+    code, text = run("univl", tmp_path / "u.bin", tmp_path / "model", *sizes)
+    assert code == 0
+    count, _, shown = text.partition("missing: ")[2].splitlines()[0].partition(": ")
+    *named, more = shown.split(", ")
+    assert (len(named), more) == (3, "...")
+    assert {*named} < {*state}
+    assert f"partly {tmp_path / 'model'}: {count} of {int(count) + 1} weights" in text
+
+
 def test_weights_of_alpro_are_told_key_by_key_with_those_of_its_prompter(tmp_path: Path) -> None:
     words = len(alpro.Config.tiny().build().words)
     write(tmp_path / "a.pt", random_weights(shapes_of("pretraining", 8, words)))

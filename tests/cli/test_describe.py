@@ -101,6 +101,13 @@ def test_a_folder_may_be_called_as_a_recipe_would_be(
     assert describe("toybox/nothere")["total"] == total
 
 
+def test_a_folder_without_settings_is_not_said_to_have_wrong_ones(tmp_path: Path) -> None:
+    with pytest.raises(
+        CheckpointError, match=r"has no config\.json and is no folder that training"
+    ):
+        describe(str(tmp_path))
+
+
 def test_the_table_ends_with_the_sum() -> None:
     console = Console(width=100, record=True, file=StringIO())
     console.print(description_table(describe("openai/clip-vit-base-patch32")))

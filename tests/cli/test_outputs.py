@@ -73,6 +73,11 @@ def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text("")
     require_file(tmp_path / "report.json")
     require_file(tmp_path / "absent" / "report.json")
+    (tmp_path / "report.json").touch()
+    require_file(tmp_path / "report.json")
+    require_file(Path("/dev/null"), force=False)
+    with pytest.raises(ConfigError, match=r"report\.json is there already; give another name, or"):
+        require_file(tmp_path / "report.json", force=False)
 
 
 def test_a_file_that_is_there_is_replaced_only_by_force(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_the_command_measures_accuracy_where_it_knows_the_data(
     arguments = [str(source), "--out", str(out), "--amount", "0.9", "--data", str(toybox)]
     done = CliRunner().invoke(app, [*arguments, "--json"], catch_exceptions=False)
     dense, pruned = json.loads(done.stdout)["rows"]
-    assert (dense["name"], pruned["name"]) == ("dense", "pruned")
+    assert (dense["name"], pruned["name"]) == ("before", "after")
     assert pruned["nonzero_ratio"] < dense["nonzero_ratio"] == 1
     assert pruned["time_ratio"] > 0
     assert set(dense["accuracy"]) == {"t2v R@1", "t2v R@5", "t2v R@10", "SumR, both ways"}
@@ -171,6 +171,11 @@ def test_the_table_is_for_people(tmp_path: Path) -> None:
 
 def test_what_cannot_be_pruned_is_refused(tmp_path: Path) -> None:
     source = saved("clip", tmp_path / "dense")
+    place = RunPlace(out=tmp_path / "new", data=tmp_path)
+    with pytest.raises(
+        ConfigError, match=r"dense has no recipe\.yaml, so nothing is measured and -"
+    ):
+        prune_checkpoint(str(source), Amounts(weights=0.5), place)
     with pytest.raises(ConfigError, match=r"is the checkpoint itself; give another folder"):
         prune_checkpoint(str(source), Amounts(), RunPlace(out=source))
     with pytest.raises(ConfigError, match=r"is not empty; give a new folder"):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from oracles.slow_retrieval import card_for, pairs_of
-from reeltune.batches.unread import unread
+from reeltune.batches.unread import repeated, unread
 from reeltune.errors import DataError
 from reeltune.evaluation.compare import compare
 from reeltune.evaluation.left_out import sentences
@@ -19,6 +19,7 @@ from reeltune.evaluation.retrieval import Report, retrieval_report
 from reeltune.tasks.finding.reports import read_report
 from reeltune.types import LeftOut, Tokens, collect_left_out
 
+REPEATED = "more than once for one video, and counted each time"
 PAIRS, GALLERY = pairs_of(["a", "b"]), ["a", "b"]
 GONE = LeftOut(what="video", reason="not in the folder videos", count=1, names=("c",))
 IDLE = LeftOut(what="video", reason="named by no annotation", count=9, names=("d",), missing=False)
@@ -49,6 +50,16 @@ def tokenize(texts: Sequence[str]) -> Tokens:
     cut = torch.tensor([len(some) > 3 for some in words])
     ids = torch.zeros(len(texts), 1, dtype=torch.long)
     return Tokens(ids, ids == 0, known, cut)
+
+
+def test_texts_that_count_more_than_once_are_named() -> None:
+    first, second = pairs_of(["a", "b"])
+    asked = [replace(first, answer=answer) for answer in ("yes", "no", "no")]
+    (told,) = repeated([first, second, first, first, replace(second, caption=first.caption)])
+    assert str(told) == f"1 text ({REPEATED}): a: {first.caption}"
+    assert not told.missing
+    assert [entry.count for entry in repeated(asked)] == [1]
+    assert repeated([first, second, *asked[:2]]) == ()
 
 
 def test_captions_that_a_model_cannot_read_are_counted_each_and_named_with_their_video() -> None:

@@ -84,6 +84,14 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
         convert(path, Vocabulary(("a", "b")))
     stored = torch.load(path, weights_only=False)
     states = stored["model"]
+    whole = states[1]["embed.weight"]
+    states[1]["embed.weight"] = whole * float("nan")
+    torch.save(stored, path)
+    with pytest.raises(
+        CheckpointError, match=r"m\.tar: text\..* numbers that are not finite; down"
+    ):
+        convert(path, WORDS)
+    states[1]["embed.weight"] = whole
     states[0]["attention.weight"] = torch.zeros(1)
     del states[3]["tag_fc_batch_norm.bias"]
     torch.save(stored, path)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from hf_folders import END, SIZE, START, TEXTS, TOWER, learned_bpe
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
@@ -114,6 +114,12 @@ def test_networks_of_another_build_are_refused(folder: Path, tmp_path: Path) -> 
 def test_files_that_do_not_fit_are_refused(folder: Path, tmp_path: Path) -> None:
     change(folder, "text_cfg", layers=3)
     with pytest.raises(CheckpointError, match=r"16 missing \(text_model\.encoder\.layers\.2"):
+        convert(folder, tmp_path / "out")
+    change(folder, "text_cfg", layers=2)
+    weights = load_file(folder / "open_clip_model.safetensors")
+    weights["visual.proj"] = weights["visual.proj"] * float("inf")
+    save_file(weights, folder / "open_clip_model.safetensors")
+    with pytest.raises(CheckpointError, match=r"visual_projection\.weight has .* not finite; down"):
         convert(folder, tmp_path / "out")
     (folder / "open_clip_model.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"no open_clip_config\.json with open_clip_model\.s"):

@@ -211,6 +211,9 @@ def test_what_does_not_fit_is_named(base: clip.Clip, tmp_path: Path) -> None:
     save(path, {**state, video: state[video][:1]})
     with pytest.raises(CheckpointError, match=r"prompts \(1, 4, 16\), and --base .* \(4, 4, 16\)"):
         convert(path, base.name, PREFIX)
+    save(path, {**state, video: state[video] * float("nan")})
+    with pytest.raises(CheckpointError, match=r"visual_prompts has .* numbers that are not finite"):
+        convert(path, base.name, PREFIX)
     save(path, {key: tensor for key, tensor in state.items() if key.startswith("clip.")})
     with pytest.raises(CheckpointError, match=r"and no others, so nothing was tuned"):
         convert(path, base.name)

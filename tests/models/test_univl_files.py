@@ -1,10 +1,12 @@
 """UniVL on disk: released checkpoints with a report of their keys, and folders of our own."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from small_univl import TEXTS, small, videos
+from torch import Tensor
 
 from reeltune.errors import CheckpointError
 from reeltune.models.opening.material import Material
@@ -52,6 +54,36 @@ def test_a_released_file_becomes_a_folder_and_every_key_is_accounted_for(tmp_pat
     started = settings().model_copy(update={"pretrained": tmp_path / "model"})
     begun = started.start(Material(device="cpu")).model
     assert begun.fingerprint == model.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda weight: weight * float("nan"), "has 16 numbers that are not finite; download"),
+        (lambda weight: weight / 0.0, "numbers that are not finite; download the file again"),
+        (lambda weight: weight.long(), "is of int64, and wanted are floats; download the file"),
+        (lambda weight: weight.cfloat(), "is of complex64, and wanted are floats; download"),
+    ],
+)
+def test_weights_that_are_no_numbers_are_refused(
+    tmp_path: Path, change: Callable[[Tensor], Tensor], fault: str
+) -> None:
+    name = "bert.encoder.layer.0.attention.self.query.bias"
+    weight = torch.ones_like(small().float().network.state_dict()[name])
+    path = released(tmp_path, **{name: change(weight), "of_no_use": torch.ones(2).long()})
+    with pytest.raises(CheckpointError, match=rf"univl\.pretrained\.bin: {name} .*{fault}"):
+        convert(path, tmp_path / "model", settings())
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_weight_under_an_old_and_a_new_name_has_one_value(tmp_path: Path) -> None:
+    name = "bert.pooler.dense.bias"
+    weight = small().float().network.state_dict()[name]
+    same = released(tmp_path, **{name: weight, f"module.{name}": weight.clone()})
+    assert name in convert(same, tmp_path / "model", settings()).loaded
+    other = released(tmp_path, **{name: weight, f"module.{name}": weight + 1})
+    with pytest.raises(CheckpointError, match=rf"two values for one weight, {name}, of which one"):
+        convert(other, tmp_path / "again", settings())
 
 
 def test_old_names_of_layer_norms_are_known(tmp_path: Path) -> None:

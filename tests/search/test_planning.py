@@ -1,6 +1,7 @@
 """What a plan says: every number from a formula and constants that name their sources."""
 
 import json
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -91,6 +92,11 @@ def test_every_constant_says_where_it_comes_from() -> None:
     [
         ({"hours": 0}, r"^--hours is 0; give a number above 0$"),
         ({"shard": -1}, r"^--shard is -1; give a number above 0$"),
+        ({"hours": 1e300}, r"^--hours is 1e\+300; give a number above 0, from 1e-15 to 1e\+15$"),
+        (
+            {"gpu": "l4", "model": "lite"},
+            r"^--model is 'lite', and a plan has --gpu l4 run clip; l",
+        ),
         ({"gpu": "tpu"}, r"^--gpu is 'tpu', and known are h100, a100 and l4; give one$"),
         ({"model": "x"}, r"^--model is 'x', and known are lite and clip; give one$"),
         ({"gpu_share": 2.0}, r"^--gpu-share is 2.0; give a part of 1, such as 0.3$"),
@@ -99,6 +105,22 @@ def test_every_constant_says_where_it_comes_from() -> None:
 def test_what_no_plan_can_be_made_of_is_refused(inputs: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         plan(Inputs(**inputs))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("told", [{}, {"gpu": "h100"}, {"model": "clip"}])
+def test_every_constant_of_a_formula_is_shown_with_the_model_that_is_read(
+    told: dict[str, str],
+) -> None:
+    found = plan(Inputs(**told))  # type: ignore[arg-type]
+    words = {word for formula in found["formulas"].values() for word in re.findall(r"\w+", formula)}
+    assert words & CONSTANTS.keys() <= found["constants"].keys() | {"clip_work"}
+    assert found["inputs"]["model"] == ("clip" if told else "lite")
+
+
+def test_the_largest_and_the_smallest_plan_can_be_made() -> None:
+    for number in (1e-15, 1e15):
+        found = plan(Inputs(hours=number, moments_per_hour=number, shard=1))
+        assert 0 < found["asked"]["p50_ms"] <= found["asked"]["p99_ms"]
 
 
 def test_the_command_shows_table_formulas_sources_and_assumptions() -> None:

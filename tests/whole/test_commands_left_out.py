@@ -158,6 +158,21 @@ def test_nothing_is_said_and_the_exit_code_is_0_where_all_is_there(tmp_path: Pat
     assert json.loads(run(*command, "--json").stdout)["protocol"]["left_out"] == {}
 
 
+def test_a_line_that_is_there_twice_is_named_where_it_counts_twice(tmp_path: Path) -> None:
+    lines = ["path,caption,split,rating"]
+    for number, toy in enumerate(clips()[:2]):
+        (tmp_path / toy.name).write_bytes(toy.read_bytes())
+        lines += [f"{toy.name},toy {number},test,{number}"] * (number + 1)
+    (tmp_path / "captions.csv").write_text("\n".join(lines))
+    done = run("evaluate", "tiny-clip", "--benchmark", "folder", "--data", tmp_path)
+    assert done.exit_code == 0, done.output
+    said = "note on test: 1 text (more than once for one video, and counted each time): "
+    assert f"{said}{clips()[1].name}: toy 1" in done.stdout
+    assert (
+        "note on test: 1 column (passed over, as it is none of those that are read)" in done.stdout
+    )
+
+
 def test_tune_names_lines_whose_video_is_absent_or_broken(tmp_path: Path) -> None:
     toys = clips()[:20]
     with (tmp_path / "captions.csv").open("w", newline="") as file:

@@ -131,6 +131,17 @@ def test_what_sentence_transformers_does_not_have_is_refused(component: str, why
         plain_clip(made, "it")
 
 
+@pytest.mark.parametrize("to", ["onnx", "sentence-transformers"])
+def test_data_that_nothing_would_be_measured_on_are_refused(
+    model: str, to: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "x"
+    done = CliRunner().invoke(app, ["export", model, "--to", to, "--out", str(out), "--data", "d"])
+    assert done.exit_code == 1
+    assert "--data d goes with --benchmark, which reads it; leave it out" in done.output
+    assert not out.exists()
+
+
 def test_options_of_onnx_go_with_it_alone(model: str, tmp_path: Path) -> None:
     out = str(tmp_path / "x")
     asked = ["export", model, "--to", "sentence-transformers", "--int8", "--out", out]

@@ -101,6 +101,22 @@ def test_scores_and_post_processed_figures_are_had_beside_the_figures(tmp_path: 
     assert "dsl 0.01 v2t R@1" in run("compare", tmp_path / "r.json", tmp_path / "r.json").output
 
 
+def test_reports_and_scores_that_are_there_are_replaced_by_force_alone(tmp_path: Path) -> None:
+    out, scores, names = (tmp_path / name for name in ("r.json", "s.npy", "s.ids.json"))
+    plain = ("evaluate", "tiny-clip", "--set", "options.size=tiny")
+    for path in (out, scores, names):
+        path.write_text("mine")
+        given = ("--out", out) if path == out else ("--scores", scores)
+        refused = run(*plain, *given)
+        assert (refused.exit_code, path.read_text()) == (1, "mine")
+        said = f"{path} is there already; give another name, or --force to replace it"
+        assert said in " ".join(refused.stderr.split())
+        if path == out:
+            assert run(*plain, *given, "--force").exit_code == 0
+            assert "t2v" in out.read_text()
+        path.unlink()
+
+
 def test_what_cannot_be_had_beside_the_figures_is_refused_at_once(tmp_path: Path) -> None:
     wrong = {
         ("--post", "dsl"): "--post dsl is no post-processing",

@@ -1,10 +1,12 @@
-"""Finds texts that a model does not read, or not to their end."""
+"""Finds texts that a model does not read, or not to their end, and those that count twice."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from reeltune.batches.in_order import text_batches
-from reeltune.types import LeftOut, Tokens, collect_left_out
+from reeltune.types import LeftOut, Pair, Tokens, collect_left_out
 
+REPEATED = "more than once for one video, and counted each time"
 UNKNOWN, CUT = "no word that the model knows", "longer than the model reads, and cut"
 TEXTS_AT_ONCE = 256
 SHOWN = 60  # letters of a text by which it is named
@@ -28,3 +30,13 @@ def unread(
                 reasons |= {some[row]: reason for row in rows.nonzero().flatten().tolist()}
     named = ((f"{video}: {t:.{SHOWN}}", reasons[t]) for video, t in texts if t in reasons)
     return collect_left_out(what, named, missing=False)
+
+
+def repeated(pairs: Iterable[Pair]) -> tuple[LeftOut, ...]:
+    """Texts that a split has again for the same video, with the same answer where it asks.
+
+    They stay in the figures, in which such a text weighs as much as so many others.
+    """
+    counts = Counter((pair.video, pair.caption, pair.answer) for pair in pairs)
+    named = (f"{video}: {text:.{SHOWN}}" for (video, text, _), n in counts.items() if n > 1)
+    return collect_left_out("text", ((name, REPEATED) for name in named), missing=False)

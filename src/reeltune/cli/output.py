@@ -4,7 +4,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -228,8 +228,19 @@ def show_facts(facts: dict[str, object]) -> None:
     """Names and values in two columns."""
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, value in facts.items():
-        table.add_row(Text(shown(name.replace("_", " ")), "dim"), shown(value))
+        table.add_row(Text(shown(name.replace("_", " ")), "dim"), shown(_plainly(value)))
     show(table)
+
+
+def _plainly(value: object) -> object:
+    """A value as a person would say it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_plainly(one)}" for name, one in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(str(_plainly(one)) for one in value) or "none"
+    return "none" if value is None else value
 
 
 def show_health(health: Health) -> None:

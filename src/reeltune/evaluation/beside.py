@@ -117,13 +117,15 @@ def _banks(
     return scored.of_texts(texts), scored.of_clips(list(first.values()))
 
 
-def require_scores_file(path: Path) -> None:
-    """Raise ConfigError unless the name is one that `numpy.load` expects."""
+def require_scores_file(path: Path) -> list[Path]:
+    """The files that scores are written to under that name; raises ConfigError unless it is one
+    that `numpy.load` expects."""
     if path.suffix != ".npy":
         raise ConfigError(
             f"--scores {path} is no name of a numpy file; give one that ends in .npy, such as "
             f"{path.with_suffix('.npy')}"
         )
+    return [path, path.with_suffix(IDS)]
 
 
 def write_scores(
@@ -137,9 +139,9 @@ def write_scores(
 
     Row i is the caption of `rows[i]`, column j the video `columns[j]`.
     """
-    require_scores_file(path)
+    path, names = require_scores_file(path)
     rows = [{"video": p.video, "caption": p.caption, "start": p.start, "end": p.end} for p in pairs]
     ids = {"rows": rows, "columns": list(gallery), "protocol": asdict(card)}
     with replacing(path) as half:
         write_array(half, scores, scores.dtype)
-    write_atomically(path.with_suffix(IDS), json.dumps(ids, ensure_ascii=False).encode())
+    write_atomically(names, json.dumps(ids, ensure_ascii=False).encode())

@@ -89,15 +89,24 @@ class Release:
                 f"{path} holds a {type(given).__name__} and not weights by name; give a file such "
                 f"as {self.file}"
             )
-        return {_modern(name): value for name, value in given.items()}
+        found: dict[str, Tensor] = {}
+        for name, value in given.items():
+            if not _equal(found.setdefault(_modern(name), value), value):
+                raise CheckpointError(
+                    f"{path} has two values for one weight, {_modern(name)}, of which one is under "
+                    f"{name}; take the file from where it was trained"
+                )
+        return found
 
     def require_fits(self, network: nn.Module, given: Mapping[str, Tensor], path: Path) -> None:
-        """Raise CheckpointError for weights of another shape, and for a file of which nothing fits.
+        """Raise CheckpointError for weights of another shape, for what is no number, and for a file
+        of which nothing fits.
 
         The weights of `network` are not read, so it may be one without storage.
         """
         wanted = network.state_dict(keep_vars=True)
         _require_shapes(wanted, given, path)
+        require_numbers({name: given[name] for name in given.keys() & wanted.keys()}, path)
         if not given.keys() & wanted.keys():
             raise CheckpointError(
                 f"{path} has no key of {self.model} (its first is {next(iter(given), 'none')!r}); "
@@ -170,6 +179,25 @@ def _require_shapes(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], p
             f"{path} has {counted(len(wrong), 'weight')} of another shape than the model "
             f"({wrong[0]}); give the sizes it was trained with"
         )
+
+
+def require_numbers(weights: Mapping[str, Tensor], path: Path) -> None:
+    """Raise CheckpointError for weights that are no floats, or not finite: a model of them would be
+    another one, or find nothing."""
+    for name, weight in sorted(weights.items()):
+        if not weight.is_floating_point():
+            fault = f"is of {str(weight.dtype).removeprefix('torch.')}, and wanted are floats"
+        elif not weight.isfinite().all():
+            fault = f"has {int((~weight.isfinite()).sum()):,} numbers that are not finite"
+        else:
+            continue
+        raise CheckpointError(
+            f"{path}: {name} {fault}; download the file again, or take it from where it was trained"
+        )
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return one is other or (one.shape == other.shape and torch.equal(one, other))
 
 
 def _require_equal(names: list[str], given: Mapping[str, Tensor], path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from reeltune.batches.frame_cache import FrameCache
 from reeltune.batches.loader import ClipReader, FrameReader, Loader, Order, Text, readable
+from reeltune.batches.unread import repeated
 from reeltune.errors import ConfigError, DataError
 from reeltune.models.opening.initial import take_weights
 from reeltune.models.opening.material import Material, Startable, Started
@@ -32,11 +33,12 @@ class Inputs:
     by_caption: bool = False  # whether clips of the same caption are no wrong answers for another
 
     def taken(self, split: Split, place: RunPlace, learned: bool = False) -> Split:
-        """The split without clips that cannot be read; it names them, and captions that the model
-        cannot read, of which those of a writer only count where it has `learned` from them."""
+        """The split without clips that cannot be read; it names them, texts that are there twice,
+        and captions that the model cannot read, of which those of a writer only count where it has
+        `learned` from them."""
         kept = without_faults(self.clips, split, place)
         also = unread_of(self.model, kept, self.texts, learned)
-        return replace(kept, left_out=(*kept.left_out, *also))
+        return replace(kept, left_out=(*kept.left_out, *repeated(kept.pairs), *also))
 
     def loader(self, order: Order) -> Loader:
         """Batches in this order, as the losses of the model want them."""

@@ -75,6 +75,11 @@ def prune_checkpoint(
     if (source / CARD).is_file() and read_card(source).is_int8:
         raise ConfigError(f"{source} is in int8 already; prune the model that it was made of")
     recipe = stored_recipe(source)
+    if recipe is None and place.data is not None:
+        raise ConfigError(
+            f"{source} has no {RECIPE}, so nothing is measured and --data {place.data} is not "
+            "read; leave it out"
+        )
     with new_folder(out) as folder:
         dense, model = _module(checkpoint), _module(checkpoint)
         if amounts.units:
@@ -95,10 +100,10 @@ def prune_checkpoint(
         if after is not None:
             after = after.also_without(lacks)
             after.write(folder / METRICS)
-        times = latencies({"dense": _call(dense), "pruned": _call(_module(str(folder)))}, repeats)
+        times = latencies({"before": _call(dense), "after": _call(_module(str(folder)))}, repeats)
         left = (bytes_in(folder), census.parameters, census.nonzeros)
     told = partial(_main_figures, task_of(dense).main)
-    rows = _row("dense", size, times, told(before)), _row("pruned", left, times, told(after))
+    rows = _row("before", size, times, told(before)), _row("after", left, times, told(after))
     return Pruned(out, census, Comparison(rows), after)
 
 

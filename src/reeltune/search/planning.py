@@ -17,6 +17,7 @@ from reeltune.errors import ConfigError
 Kind = Literal["measured", "vendor", "paper"]
 ROWS = tuple(10**power for power in range(3, 10))  # moments of the table
 YEAR_IN_MONTHS = 12
+LEAST, MOST = 1e-15, 1e15  # of a number that is given: what is made of them then fits in a float
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Inputs:
 
     hours: float = 1000.0  # of video
     gpu: str | None = None  # h100, a100 or l4; None: processors alone
-    model: str = "lite"  # or clip; a GPU runs clip
+    model: str | None = None  # lite or clip; None: lite, but clip where there is a GPU
     moments_per_hour: float = 900.0  # windows of 8 s, each 4 s after the last
     frames_per_hour: float = 1800.0  # one in 2 s, where keyframes leave gaps
     width: int = 512  # numbers of a vector
@@ -120,16 +121,29 @@ class Inputs:
     gpu_price: float = 2.5  # of an hour
     storage_price: float = 23.0  # of a TB in a month
 
+    @property
+    def reads(self) -> str:
+        """The model that reads the frames."""
+        return self.model or ("lite" if self.gpu is None else "clip")
+
 
 def require(inputs: Inputs) -> None:
     """Raise ConfigError for what no plan can be made of."""
     for name, value in asdict(inputs).items():
-        if isinstance(value, int | float) and not (value > 0 and math.isfinite(value)):
-            raise ConfigError(f"--{name.replace('_', '-')} is {value}; give a number above 0")
+        if isinstance(value, int | float) and not LEAST <= value <= MOST:
+            range_of = "" if not 0 < value < math.inf else f", from {LEAST:g} to {MOST:g}"
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is {value}; give a number above 0{range_of}"
+            )
     if inputs.gpu is not None and f"{inputs.gpu}_peak" not in CONSTANTS:
         raise ConfigError(f"--gpu is {inputs.gpu!r}, and known are h100, a100 and l4; give one")
-    if f"{inputs.model}_rate" not in CONSTANTS:
+    if f"{inputs.reads}_rate" not in CONSTANTS:
         raise ConfigError(f"--model is {inputs.model!r}, and known are lite and clip; give one")
+    if inputs.gpu is not None and inputs.reads != "clip":
+        raise ConfigError(
+            f"--model is {inputs.reads!r}, and a plan has --gpu {inputs.gpu} run clip; leave one "
+            "of them out"
+        )
     if inputs.gpu_share > 1:
         raise ConfigError(f"--gpu-share is {inputs.gpu_share}; give a part of 1, such as 0.3")
 
@@ -178,7 +192,7 @@ def plan(inputs: Inputs) -> dict[str, Any]:
     """
     require(inputs)
     return {
-        "inputs": asdict(inputs),
+        "inputs": {**asdict(inputs), "model": inputs.reads},
         "asked": asdict(row(inputs.hours * inputs.moments_per_hour, inputs)),
         "table": [asdict(row(moments, inputs)) for moments in ROWS],
         "formulas": FORMULAS,
@@ -188,8 +202,8 @@ def plan(inputs: Inputs) -> dict[str, Any]:
 
 def used(inputs: Inputs) -> dict[str, Constant]:
     """The constants that a plan of these inputs reads."""
-    other = {f"{inputs.model}_rate"} if inputs.gpu is None else {"clip_work", f"{inputs.gpu}_peak"}
-    always = {"decode_speed", "memory_p50", "index_p50", "tail", "build_time"}
+    other = {f"{inputs.reads}_rate"} if inputs.gpu is None else {"clip_work", f"{inputs.gpu}_peak"}
+    always = {"decode_speed", "memory_p50", "index_p50", "tail", "build_time", "code"}
     return {name: one for name, one in CONSTANTS.items() if name in always | other}
 
 
@@ -199,7 +213,7 @@ def row(moments: float, inputs: Inputs) -> Row:
     frames = hours * inputs.frames_per_hour
     core_hours, gpu_hours = hours / CONSTANTS["decode_speed"].value, 0.0
     if inputs.gpu is None:
-        core_hours += frames / CONSTANTS[f"{inputs.model}_rate"].value / 3600
+        core_hours += frames / CONSTANTS[f"{inputs.reads}_rate"].value / 3600
     else:
         reached = CONSTANTS[f"{inputs.gpu}_peak"].value * inputs.gpu_share
         gpu_hours = frames * CONSTANTS["clip_work"].value / reached / 3600
@@ -237,10 +251,12 @@ def slowest_of(shards: int, median: float, tail: float, quantile: float) -> floa
     """The quantile of the slowest of `shards` times that are independent and log-normal with this
     median, and a 99th percentile `tail` times that.
 
-    All are within t with the chance F(t)^shards, so it is the quantile^(1/shards) of one.
+    All are within t with the chance F(t)^shards, so it is the quantile^(1/shards) of one. That is
+    1 for a float where shards are many, so the chance of being slower is computed.
     """
     deviation = math.log(tail) / NormalDist().inv_cdf(0.99)
-    return median * math.exp(deviation * NormalDist().inv_cdf(quantile ** (1 / shards)))
+    slower = -math.expm1(math.log(quantile) / shards)
+    return median * math.exp(-deviation * NormalDist().inv_cdf(slower))
 
 
 def merged(shards: Iterable[Sequence[tuple[float, str]]], count: int) -> list[tuple[float, str]]:

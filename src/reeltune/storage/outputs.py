@@ -46,14 +46,17 @@ def require_new_folder(out: Path) -> None:
         raise ConfigError(f"{out} is not empty; give a new folder")
 
 
-def require_file(out: Path) -> None:
-    """Raise ConfigError unless `out` can be written as a file, which may replace one."""
+def require_file(out: Path, force: bool = True) -> None:
+    """Raise ConfigError unless `out` can be written as a file, in a folder that may become one;
+    without `force` also if a file is there already, though not for a pipe or a device."""
     if out.is_dir():
         raise ConfigError(
             f"{out} is a folder, and a file is to be written; name a file in it, such as "
             f"{out / 'report.json'}"
         )
     require_folder(out.parent)
+    if out.is_file() and not force:
+        raise _there(out)
 
 
 def require_new_file(out: Path, force: bool) -> None:
@@ -61,12 +64,16 @@ def require_new_file(out: Path, force: bool) -> None:
     anything is in the place of `out`, unless `force` says that it may be replaced."""
     require_file(out)
     if os.path.lexists(out) and not force:
-        raise ConfigError(
-            f"{out} is there already; give another name, or --force to replace it (in Python, "
-            "force=True)"
-        )
+        raise _there(out)
     if not out.parent.is_dir():
         raise ConfigError(f"there is no folder {out.parent}; make it, or give another place")
+
+
+def _there(out: Path) -> ConfigError:
+    return ConfigError(
+        f"{out} is there already; give another name, or --force to replace it (in Python, "
+        "force=True)"
+    )
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from reeltune.errors import ConfigError
 from reeltune.storage.home import from_home
 from reeltune.storage.object_path import ObjectPath
 
@@ -76,6 +77,8 @@ def place(given: str | Place) -> Place:
     is the home folder."""
     if isinstance(given, ObjectPath):
         return given
+    if not str(given).strip():
+        raise ConfigError("the place is empty; give a folder, or a URL such as s3://bucket/films")
     if URL.match(str(given)):
         return ObjectPath.of(str(given))
     return from_home(str(given))

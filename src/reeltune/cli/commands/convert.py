@@ -12,6 +12,8 @@ from reeltune.cli.options import JsonOption, changes_of, print_json
 from reeltune.cli.terminal import say
 
 PLACE = 80  # in `--help`
+LONG, FIRST = 10, 3  # names of keys: from how many on they are counted, and how many are shown then
+LOST = ("missing", "unexpected")
 EXAMPLE = "Example: `reeltune convert univl univl.pretrained.bin univl-pretrained`"
 app = typer.Typer(
     name="convert", no_args_is_help=True, help=f"Make files of other releases ours.\n\n{EXAMPLE}"
@@ -21,13 +23,20 @@ OutArgument = Annotated[Path, typer.Argument(help="Folder to write.")]
 
 
 def tell(facts: dict[str, Any], as_json: bool) -> None:
-    """Print facts as JSON, or one a line, where a long list is given by its length."""
+    """Print facts as JSON, or one a line, where a long list is given by its length; of what the
+    file lacks, and what of it is left out, the first are named too."""
     if as_json:
         print_json(facts)
         return
     for name, value in facts.items():
-        told = f"{len(value)}" if isinstance(value, list) and len(value) > 10 else value
+        told = value
+        if isinstance(value, list) and len(value) > LONG:
+            first = f": {', '.join(value[:FIRST])}, ..." if name in LOST else ""
+            told = f"{len(value)}{first}"
         say(f"{name}: {', '.join(told) or 'none' if isinstance(told, list) else told}")
+    if facts.get("missing"):
+        lacks = f"{len(facts['missing'])} of {len(facts['missing']) + len(facts['loaded'])}"
+        say(("partly", "yellow"), f" {facts['folder']}: {lacks} weights are not those of the file")
 
 
 def weights(

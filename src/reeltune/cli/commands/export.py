@@ -45,6 +45,8 @@ def export(
 
     if to != "onnx" and (int8 or benchmark):
         raise ConfigError("--int8 and --benchmark go with --to onnx; leave them out")
+    if data is not None and benchmark is None:
+        raise ConfigError(f"--data {data} goes with --benchmark, which reads it; leave it out")
     with TrainingBar(hidden=as_json) as bar:
         place = RunPlace(out=out, data=data, watcher=bar)
         if to == "onnx":

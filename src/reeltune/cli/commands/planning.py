@@ -16,7 +16,9 @@ def plan(
     hours: Annotated[float, typer.Option(help="Of video.")] = 1000.0,
     gpu: Annotated[str | None, typer.Option(help="h100, a100 or l4, which runs CLIP.")] = None,
     cpu: Annotated[bool, typer.Option("--cpu", help="Processors alone, as by default.")] = False,
-    model: Annotated[str, typer.Option(help="Without a GPU: lite or clip.")] = "lite",
+    model: Annotated[
+        str | None, typer.Option(help="lite or clip; by default lite, and clip on a GPU.")
+    ] = None,
     moments_per_hour: Annotated[float, typer.Option(help="Of a video.")] = 900.0,
     frames_per_hour: Annotated[float, typer.Option(help="That are encoded.")] = 1800.0,
     width: Annotated[int, typer.Option(help="Numbers of a vector.")] = 512,

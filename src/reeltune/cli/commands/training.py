@@ -92,6 +92,7 @@ def evaluate(
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     out: Annotated[Path | None, typer.Option(help="Also write the report to this file.")] = None,
     scores: Annotated[Path | None, typer.Option(help="Also write the scores: FILE.npy.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace these files.")] = False,
     post: Annotated[
         list[str] | None, typer.Option(help="Figures beside: dsl:0.01, qb-norm:20:1; repeatable.")
     ] = None,
@@ -126,10 +127,11 @@ def evaluate(
     part = split_named(split)
     named = tuple(map(postprocessing_named, dict.fromkeys(post or [])))
     asked = Asked(scores, named, rerank=rerank_asked(rerank, by, alone))
+    written = [] if out is None else [out]
     if scores is not None:
-        require_scores_file(scores)
-    for path in (file for file in (out, scores) if file is not None):
-        require_file(path)
+        written += require_scores_file(scores)
+    for path in written:
+        require_file(path, force)
     recipe = evaluation_recipe(model, benchmark, changes_of(settings))
     with TrainingBar(hidden=as_json) as bar:
         place = RunPlace(out=Path("."), data=data, device=device, watcher=bar)

@@ -68,6 +68,11 @@ def read_settings(folder: Path, known: Networks = KNOWN) -> PreTrainedConfig:
     """The architecture in `config.json`, refused if it is not of a family in `known`."""
     path = folder / "config.json"
     require_harmless(folder)
+    if not path.is_file():
+        raise CheckpointError(
+            f"{folder} has no config.json and is no folder that training wrote; give the folder of "
+            "a whole model"
+        )
     try:
         with quiet():
             found, _ = PreTrainedConfig.get_config_dict(folder, local_files_only=True)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from reeltune.errors import CheckpointError, counted, first_fault
 from reeltune.models._dual_encoding._vocabulary import SPECIALS, Vocabulary
+from reeltune.models._released_keys import require_numbers
 from reeltune.models.dual_encoding import Config, DualEncoding
 from reeltune.models.opening.weights import require_all_keys
 from reeltune.models.released._dual_encoding_options import check_options
@@ -54,6 +55,8 @@ def convert(
         unexpected=given.keys() - wanted.keys(),
         misshapen=[k for k in given.keys() & wanted.keys() if given[k].shape != wanted[k].shape],
     )
+    floats = {key for key, tensor in wanted.items() if tensor.is_floating_point()}
+    require_numbers({key: given[key] for key in floats}, released.path)
     if bag is not None:
         _reorder_bag(given, words, bag)
     model.load_state_dict(given)

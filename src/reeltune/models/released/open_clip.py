@@ -14,6 +14,7 @@ from reeltune.errors import CheckpointError, first_fault, in_short
 from reeltune.models import clip
 from reeltune.models._openai_clip import as_transformers
 from reeltune.models._preprocessor import Preprocessor, usual_preprocessor
+from reeltune.models._released_keys import require_numbers
 from reeltune.models._tokenizer import read_tokenizer
 from reeltune.models.opening.allowance import allowance
 from reeltune.models.opening.harmless import require_harmless
@@ -163,4 +164,5 @@ def _fill(model: clip.Clip, path: Path) -> None:
         unexpected=[*unknown, *(given.keys() - own.keys())],
         misshapen=[f"{n} {tuple(got)} for {tuple(want)}" for n, got, want in shapes if got != want],
     )
+    require_numbers(given, path)
     model.towers.load_state_dict(given)

@@ -20,6 +20,7 @@ from reeltune.models import clip, tuned, vop
 from reeltune.models._adapter import open_base
 from reeltune.models._openai_clip import as_transformers
 from reeltune.models._pickled import read_pickled
+from reeltune.models._released_keys import require_numbers
 from reeltune.storage.regular_file import read_bytes
 
 TEXT, VIDEO = "text_prompt_learner.text_prompts", "visual_prompt_learner.visual_prompts"
@@ -138,6 +139,8 @@ class _Compared:
                 _require_shapes(path, key, named, own, name)
                 weights.update(named)
                 keys[key] = list(named)
+        prompts = {key: state[key] for key in (TEXT, VIDEO) if key in state}
+        require_numbers({**weights, **prompts}, path)
         if not weights and TEXT not in state:
             raise CheckpointError(
                 f"{path} has neither prompts nor weights of a CLIP (its first key is "
