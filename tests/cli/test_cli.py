@@ -106,6 +106,7 @@ def test_care_of_a_library(library: Path, tmp_path: Path) -> None:
     facts = json.loads(reeltune("library", "info", library, "--json").stdout)
     assert (facts["files"], facts["moments"]) == (3, 4)
     lines = reeltune("library", "info", library).stdout.splitlines()
+    lines = [line.strip() for line in lines]
     told = dict(line.split(maxsplit=1) for line in lines if line.startswith("channels"))
     assert told == {"channels": ", ".join(facts["channels"]) or "none"}
     assert not [line for line in lines if line.endswith(("True", "False", "]", "}", "None"))]

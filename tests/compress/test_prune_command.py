@@ -163,7 +163,8 @@ def test_the_table_is_for_people(tmp_path: Path) -> None:
     source = saved("dual-encoding", tmp_path / "dense")
     out = tmp_path / "small"
     done = CliRunner().invoke(app, [str(source), "--out", str(out)], catch_exceptions=False)
-    assert "| pruned |" in done.stdout
+    assert "| before |" in done.stdout
+    assert "| after |" in done.stdout
     weights = prunable(open_model(str(source), "cpu"))
     count = sum(weight.numel() for weight in weights.values())
     assert f"{round(0.36 * count):,} of {count:,} weights are zero" in done.stdout

@@ -11,9 +11,11 @@ import torch
 from safetensors.torch import load_file
 
 from reeltune.compress.pack import pack
+from reeltune.errors import ConfigError
 from reeltune.meltr import combiner, linear
 from reeltune.models import clip, dual_encoding, tuned
 from reeltune.storage.atomic_file import replacing, write_atomically
+from reeltune.storage.place import place
 from reeltune.storage.tensors import write_tensors
 from reeltune.training.checkpoint import Place, state_of
 
@@ -95,3 +97,10 @@ def test_tensors_that_the_disk_does_not_take_are_an_error_of_the_system(tmp_path
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert raised.value.filename == str(tmp_path / "model.safetensors")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("given", ["", "  "])
+def test_an_empty_place_is_not_taken_for_the_current_folder(given: str) -> None:
+    with pytest.raises(ConfigError, match=r"the place is empty; give a folder, or a URL such as s"):
+        place(given)
+    assert place(".") == Path(".")

@@ -127,10 +127,8 @@ def evaluate(
     part = split_named(split)
     named = tuple(map(postprocessing_named, dict.fromkeys(post or [])))
     asked = Asked(scores, named, rerank=rerank_asked(rerank, by, alone))
-    written = [] if out is None else [out]
-    if scores is not None:
-        written += require_scores_file(scores)
-    for path in written:
+    beside = [] if scores is None else require_scores_file(scores)
+    for path in filter(None, (out, *beside)):
         require_file(path, force)
     recipe = evaluation_recipe(model, benchmark, changes_of(settings))
     with TrainingBar(hidden=as_json) as bar:
