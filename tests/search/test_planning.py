@@ -55,7 +55,7 @@ def test_work_is_that_of_the_formulas_by_hand() -> None:
     assert asked.gpu_hours == pytest.approx(1.8e9 * 8.82e9 / (989e12 * 0.3) / 3600)
     assert asked.storage_gb == pytest.approx(900e6 * (4 * 512 + 10_500) / 1e9)
     assert asked.shards == 900
-    assert asked.build_core_hours == pytest.approx(2 * 55.3 * 900 / 3600)
+    assert asked.build_core_hours == pytest.approx(2 * 37.8 * 900 / 3600)
     assert asked.index_gb == pytest.approx(900e6 * (192 + 22) / 1e9)
     alone = row(900e6, Inputs(hours=1e6))
     assert alone.gpu_hours == 0

@@ -76,19 +76,19 @@ CONSTANTS = {
         f"benchmarks/bench_query.py --rows 100000; {SPEED}, quiet",
     ),
     "index_p50": Constant(
-        32.3,
+        13.7,
         "ms of an answer among 1,000,000 x 512 through the index",
         "measured",
         f"benchmarks/bench_query.py --rows 1000000; {EPYC}",
     ),
     "tail": Constant(
-        47.3 / 32.3,
+        18.5 / 13.7,
         "99th percentile by median of an answer through the index",
         "measured",
         f"benchmarks/bench_query.py --rows 1000000; {EPYC}",
     ),
     "build_time": Constant(
-        55.3,
+        37.8,
         "s to build the index of 1,000,000 x 512 on two cores",
         "measured",
         f"benchmarks/bench_query.py --rows 1000000; {EPYC}",
