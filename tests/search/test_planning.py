@@ -100,6 +100,7 @@ def test_every_constant_says_where_it_comes_from() -> None:
         ({"gpu": "tpu"}, r"^--gpu is 'tpu', and known are h100, a100 and l4; give one$"),
         ({"model": "x"}, r"^--model is 'x', and known are lite and clip; give one$"),
         ({"gpu_share": 2.0}, r"^--gpu-share is 2.0; give a part of 1, such as 0.3$"),
+        ({"gpus": 4}, r"^--gpus is 4, and no GPU is planned with; give --gpu h100, a100 or l4 as"),
     ],
 )
 def test_what_no_plan_can_be_made_of_is_refused(inputs: dict[str, object], message: str) -> None:

@@ -146,6 +146,13 @@ def require(inputs: Inputs) -> None:
         )
     if inputs.gpu_share > 1:
         raise ConfigError(f"--gpu-share is {inputs.gpu_share}; give a part of 1, such as 0.3")
+    of_gpus = {name: getattr(inputs, name) for name in ("gpu_share", "gpus", "gpu_price")}
+    for name, value in of_gpus.items():
+        if inputs.gpu is None and value != getattr(Inputs, name):
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is {value}, and no GPU is planned with; give --gpu "
+                "h100, a100 or l4 as well, or leave it out"
+            )
 
 
 FORMULAS = {
