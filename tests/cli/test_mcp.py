@@ -37,7 +37,7 @@ async def talk(client: Client, library: Path) -> None:
     expected = Library(library).search("something blue", k=2)
     assert [(hit["moment"], hit["file"]) for hit in hits] == [(e.id, e.path) for e in expected]
     assert hits[0]["at"].startswith("0:0")
-    assert hits[0]["sure"] == pytest.approx(expected[0].confidence)
+    assert hits[0]["sure"] == pytest.approx(expected[0].confidence, abs=1e-6)
 
     seen = await client.call_tool("thumbnail", {"moment": hits[0]["moment"]})
     (picture,) = seen.content

@@ -26,7 +26,7 @@ def test_an_option_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     config = tgif_qa.Config.tiny(tmp_path)
     path = tmp_path / "Test_action_question.csv"
     path.write_text(path.read_text().replace("\tnod\t", "\tjump\t"))
-    with pytest.raises(DataError, match=r"line 2: Value error, the option 'jump' is there more th"):
+    with pytest.raises(DataError, match=r"line 2: the option 'jump' is there more th"):
         config.read("test")
 
 

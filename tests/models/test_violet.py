@@ -250,7 +250,7 @@ def test_it_opens_where_pairs_are_scored_and_is_refused_where_vectors_are_wanted
 
 def test_weights_that_score_nothing_are_refused(tmp_path: Path) -> None:
     model = small().float()
-    torch.nn.init.constant_(model.network.fc[3].bias, float("nan"))
+    torch.nn.init.constant_(model.network.fc[3].weight, torch.finfo(torch.float32).max)
     model.save_pretrained(tmp_path)
     told = r"makes numbers that are not finite of a word with a grey frame, and wanted is a score"
     with pytest.raises(CheckpointError, match=told):

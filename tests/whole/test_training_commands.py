@@ -96,7 +96,7 @@ def test_scores_and_post_processed_figures_are_had_beside_the_figures(tmp_path: 
     assert {**found, "beside": {}} == first, "the headline is the same"
     values = np.load(tmp_path / "s.npy")
     assert values.shape == (found["protocol"]["queries"], found["protocol"]["gallery"])
-    text = run(*plain, *more).output
+    text = run(*plain, *more, "--force").output
     assert all(name in text for name in ("dsl 0.01 t2v", "qb-norm 20 1 v2t"))
     assert "dsl 0.01 v2t R@1" in run("compare", tmp_path / "r.json", tmp_path / "r.json").output
 

@@ -17,7 +17,7 @@ CELL = 1024  # vectors in a cell of the index, about
 SHARE, CELLS = 5, 64  # one in so many cells is looked into, and at least so many
 SAMPLE, ROUNDS = 64, 10  # vectors for each cell that the cells are made of, and how often
 BITS = 3  # that the index keeps of each number of a vector
-WIDE, REFINE = 256, 2  # of narrower vectors, so many times the count are compared exactly
+WIDE, NARROW, REFINE = 256, 5, 2  # of narrower vectors so many bits, and of so many times the count
 METRIC = "l2"  # orders unit vectors as their cosines do
 FLAT = 50_000  # filters that pass fewer moments than this are answered without the index
 
@@ -85,10 +85,11 @@ def build_index(dataset: Table) -> None:
     are found where texts lie far from all pictures, as in CLIP (benchmarks/bench_codes.py).
     """
     cells = max(1, dataset.count_rows() // CELL)
-    if width_of(dataset, "vector") % 8:  # RaBitQ wants whole bytes
+    width = width_of(dataset, "vector")
+    if width % 8:  # RaBitQ wants whole bytes
         kind, codes = "IVF_HNSW_SQ", {}
     else:
-        kind, codes = "IVF_RQ", {"num_bits": BITS}
+        kind, codes = "IVF_RQ", {"num_bits": BITS if width >= WIDE else NARROW}
     dataset.create_index(
         "vector",
         kind,
