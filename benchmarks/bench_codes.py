@@ -1,5 +1,4 @@
-"""How many bits must the index keep of each number, so that the best moments are among those it
-names?
+"""How many bits of each number must the index keep, so that it names the best moments?
 
     python benchmarks/bench_codes.py
 

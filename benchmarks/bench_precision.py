@@ -1,5 +1,4 @@
-"""How much faster does indexing read 720p, and CLIP ViT-B/32 frames, in bfloat16 and int8 than in
-float32, and what does int8 cost?
+"""How much faster are frames read in bfloat16 and int8 than in float32, and what does int8 cost?
 
     python benchmarks/bench_precision.py --data ../shared/data
 
