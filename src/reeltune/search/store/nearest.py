@@ -16,8 +16,9 @@ CHUNK = 64  # rows re-scored at a time, which fit the caches of a processor
 CELL = 1024  # vectors in a cell of the index, about
 SHARE, CELLS = 5, 64  # one in so many cells is looked into, and at least so many
 SAMPLE, ROUNDS = 64, 10  # vectors for each cell that the cells are made of, and how often
-BITS = 3  # that the index keeps of each number of a vector
-WIDE, NARROW, REFINE = 256, 5, 2  # of narrower vectors so many bits, and of so many times the count
+WIDE = 256  # numbers of a vector, from which on errors of its codes even out
+BITS, NARROW_BITS = 3, 5  # that the index keeps of each number: of wide vectors, and of narrow ones
+REFINE = 2  # how many times the count of narrow ones is re-scored exactly
 METRIC = "l2"  # orders unit vectors as their cosines do
 FLAT = 50_000  # filters that pass fewer moments than this are answered without the index
 
@@ -89,7 +90,7 @@ def build_index(dataset: Table) -> None:
     if width % 8:  # RaBitQ wants whole bytes
         kind, codes = "IVF_HNSW_SQ", {}
     else:
-        kind, codes = "IVF_RQ", {"num_bits": BITS if width >= WIDE else NARROW}
+        kind, codes = "IVF_RQ", {"num_bits": BITS if width >= WIDE else NARROW_BITS}
     dataset.create_index(
         "vector",
         kind,
