@@ -9,6 +9,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
+from reeltune._version import __version__
 from reeltune.cli.app import app
 
 Done = subprocess.CompletedProcess[str]
@@ -34,6 +35,12 @@ def test_index_then_search_finds_moments_under_the_paths_given(library: Path) ->
     assert {hit["path"] for hit in hits} == {"videos/red.mp4", "videos/green.mp4", "videos/two.mp4"}
     assert [hit["score"] for hit in hits] == sorted((h["score"] for h in hits), reverse=True)
     assert all(0 <= hit["start"] < hit["end"] <= hit["duration"] for hit in hits)
+
+
+def test_the_version_is_told_without_a_command() -> None:
+    done = reeltune("--version")
+    assert (done.returncode, done.stdout) == (0, f"reeltune {__version__}\n")
+    assert reeltune("--help").stdout.count("Search your own videos with words.") == 1
 
 
 def test_a_search_prints_files_times_and_scores_for_people(library: Path) -> None:

@@ -9,11 +9,12 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import ModuleType
-from typing import Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
+from reeltune._version import __version__
 from reeltune.cli.options import print_json
 from reeltune.cli.ranked import is_mine_to_say, processes
 from reeltune.cli.stopping import STOPPED, was_stopped
@@ -152,6 +153,23 @@ app = typer.Typer(
     help="Search your own videos with words.\n\n"
     "`reeltune index ~/Videos` and then `reeltune search 'a dog catches a frisbee'`.",
 )
+
+
+def tell_version(wanted: bool) -> None:
+    """Print the version and end, where it is asked for."""
+    if wanted:
+        say(f"reeltune {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=tell_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Options of the program itself, whichever command follows."""
 
 
 @cache

@@ -233,5 +233,6 @@ def _workers(
 
 
 def _threads() -> int:
-    """The number of decoders: enough to keep one encoder busy, with a core left for it."""
-    return max(1, min(4, (os.cpu_count() or 1) // 2))
+    """The number of decoders: one a core, since they wait where the encoder is slower than they
+    are."""
+    return min(4, os.cpu_count() or 1)
