@@ -1,6 +1,7 @@
 """UniVL: counts, names, losses against slow versions, and what must not matter."""
 
 import itertools
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -317,11 +318,12 @@ def test_the_vocabulary_of_bert_is_the_released_one() -> None:
 
 
 def test_the_text_encoder_is_bert() -> None:
-    from transformers import BertModel
+    from transformers import BertConfig, BertModel
 
     model = small()
     sizes = model.config.sizes(len(model.words))
-    theirs = BertModel(sizes.bert(sizes.text_layers)).double().eval()
+    settings = BertConfig(**asdict(sizes.bert(sizes.text_layers)))
+    theirs = BertModel(settings).double().eval()
     theirs.load_state_dict(model.network.bert.state_dict())
     tokens = model.tokenize(TEXTS)
     with torch.no_grad():

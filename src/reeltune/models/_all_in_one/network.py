@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import BertConfig
 
 from reeltune.errors import ConfigError
 from reeltune.models._all_in_one.transformer import Clips, Transformer, VitSizes
 from reeltune.models._bert.layers import Pooler, WordEmbeddings
 from reeltune.models._bert.sequence import Sequence
+from reeltune.models._bert.sizes import BertSizes
 from reeltune.models._bert.word_head import WordPredictions
 from reeltune.nn.precise import precise
 
@@ -38,9 +38,9 @@ class Sizes:
     chooses: bool = False  # whether there is a head that scores options
     answers: int = 0  # scores of the head of a list of answers; 0: there is none
 
-    def bert(self) -> BertConfig:
-        """Settings of the embeddings of words and of the head over words."""
-        return BertConfig(
+    def bert(self) -> BertSizes:
+        """Sizes of the embeddings of words and of the head over words."""
+        return BertSizes(
             vocab_size=self.vocabulary,
             hidden_size=self.vit.width,
             hidden_dropout_prob=self.vit.dropout,

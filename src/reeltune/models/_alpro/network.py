@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import BertConfig
 
 from reeltune.models._alpro.timesformer import TimeSformer, VideoSizes
 from reeltune.models._bert.layers import Layers, WordEmbeddings
 from reeltune.models._bert.sequence import Sequence
+from reeltune.models._bert.sizes import BertSizes
 from reeltune.models._bert.word_head import WordHead
 from reeltune.nn.attention_mask import additive
 from reeltune.nn.precise import precise
@@ -38,9 +38,9 @@ class Sizes:
     entities: int = 0  # that the head of prompting tells apart; 0: there is none
     answers: int = 0  # scores of the head that answers; 0: there is none
 
-    def bert(self) -> BertConfig:
-        """Settings of BERT as transformers describes them."""
-        return BertConfig(
+    def bert(self) -> BertSizes:
+        """Sizes of BERT."""
+        return BertSizes(
             vocab_size=self.vocabulary,
             hidden_size=self.video.width,
             num_hidden_layers=self.layers,
@@ -63,7 +63,7 @@ class VideoEncoder(nn.Module):
 class Bert(nn.Module):
     """Embeddings and layers."""
 
-    def __init__(self, settings: BertConfig) -> None:
+    def __init__(self, settings: BertSizes) -> None:
         super().__init__()
         self.embeddings, self.encoder = WordEmbeddings(settings), Layers(settings)
 

@@ -1,21 +1,21 @@
 """The layers of BERT (1810.04805) with the names and numbers that transformers gives them.
 
 They stand here because the public classes of transformers are whole models, and models of video and
-language put other embeddings below the layers and other heads above them. `BertConfig` names their
-sizes.
+language put other embeddings below the layers and other heads above them.
 """
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import BertConfig
+
+from reeltune.models._bert.sizes import BertSizes
 
 
 class Heads(nn.Module):
     """Attention with several heads, each of which looks at all places that the mask leaves."""
 
-    def __init__(self, settings: BertConfig) -> None:
+    def __init__(self, settings: BertSizes) -> None:
         super().__init__()
         width, self.heads = settings.hidden_size, settings.num_attention_heads
         self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
@@ -55,7 +55,7 @@ class Heads(nn.Module):
 class Joined(nn.Module):
     """A linear map, whose result is added to what came before it and normalised."""
 
-    def __init__(self, width: int, settings: BertConfig) -> None:
+    def __init__(self, width: int, settings: BertSizes) -> None:
         super().__init__()
         self.dense = nn.Linear(width, settings.hidden_size)
         self.LayerNorm = nn.LayerNorm(settings.hidden_size, eps=settings.layer_norm_eps)
@@ -70,7 +70,7 @@ class Joined(nn.Module):
 class Intermediate(nn.Module):
     """The wide part of a layer."""
 
-    def __init__(self, settings: BertConfig) -> None:
+    def __init__(self, settings: BertSizes) -> None:
         super().__init__()
         self.dense = nn.Linear(settings.hidden_size, settings.intermediate_size)
 
@@ -81,7 +81,7 @@ class Intermediate(nn.Module):
 class Attention(nn.Module):
     """Attention and what joins its result to its input."""
 
-    def __init__(self, settings: BertConfig) -> None:
+    def __init__(self, settings: BertSizes) -> None:
         super().__init__()
         self.self = Heads(settings)
         self.output = Joined(settings.hidden_size, settings)
@@ -90,7 +90,7 @@ class Attention(nn.Module):
 class Layer(nn.Module):
     """Attention, then two linear maps with a wide middle."""
 
-    def __init__(self, settings: BertConfig) -> None:
+    def __init__(self, settings: BertSizes) -> None:
         super().__init__()
         self.attention, self.intermediate = Attention(settings), Intermediate(settings)
         self.output = Joined(settings.intermediate_size, settings)
@@ -116,7 +116,7 @@ class Layer(nn.Module):
 class Layers(nn.Module):
     """One layer after another."""
 
-    def __init__(self, settings: BertConfig) -> None:
+    def __init__(self, settings: BertSizes) -> None:
         super().__init__()
         self.layer = nn.ModuleList([Layer(settings) for _ in range(settings.num_hidden_layers)])
 
@@ -133,7 +133,7 @@ class Layers(nn.Module):
 class WordEmbeddings(nn.Module):
     """Words and positions of a text that stands alone, so that all of it is of the first kind."""
 
-    def __init__(self, settings: BertConfig) -> None:
+    def __init__(self, settings: BertSizes) -> None:
         super().__init__()
         width = settings.hidden_size
         self.word_embeddings = nn.Embedding(
@@ -153,7 +153,7 @@ class WordEmbeddings(nn.Module):
 class Pooler(nn.Module):
     """A reading of the first state."""
 
-    def __init__(self, settings: BertConfig) -> None:
+    def __init__(self, settings: BertSizes) -> None:
         super().__init__()
         self.dense = nn.Linear(settings.hidden_size, settings.hidden_size)
 
@@ -164,7 +164,7 @@ class Pooler(nn.Module):
 class HeadTransform(nn.Module):
     """The transformation of states that a head makes before it scores words or frames."""
 
-    def __init__(self, settings: BertConfig) -> None:
+    def __init__(self, settings: BertSizes) -> None:
         super().__init__()
         self.dense = nn.Linear(settings.hidden_size, settings.hidden_size)
         self.LayerNorm = nn.LayerNorm(settings.hidden_size, eps=settings.layer_norm_eps)

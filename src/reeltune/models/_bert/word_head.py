@@ -3,15 +3,15 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import BertConfig
 
 from reeltune.models._bert.layers import HeadTransform
+from reeltune.models._bert.sizes import BertSizes
 
 
 class WordPredictions(nn.Module):
     """Logits of words from their embeddings."""
 
-    def __init__(self, settings: BertConfig, words: nn.Parameter) -> None:
+    def __init__(self, settings: BertSizes, words: nn.Parameter) -> None:
         super().__init__()
         self.transform = HeadTransform(settings)
         self.decoder = nn.Linear(settings.hidden_size, len(words), bias=False, device="meta")
@@ -25,7 +25,7 @@ class WordPredictions(nn.Module):
 class WordHead(nn.Module):
     """`WordPredictions` in a module of its own, as state dicts of BERT name it."""
 
-    def __init__(self, settings: BertConfig, words: nn.Parameter) -> None:
+    def __init__(self, settings: BertSizes, words: nn.Parameter) -> None:
         super().__init__()
         self.predictions = WordPredictions(settings, words)
 

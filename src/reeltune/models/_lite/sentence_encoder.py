@@ -7,9 +7,10 @@ from jaxtyping import Bool, Float, Int, Shaped
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import BertConfig, BertModel
 
 from reeltune.errors import DataError
+from reeltune.models._bert.layers import Layers, WordEmbeddings
+from reeltune.models._bert.sizes import BertSizes
 from reeltune.models._lite.weights import SENTENCE_WEIGHTS, TOKENIZER
 from reeltune.models._word_pieces import tokens_of
 from reeltune.models.opening.packaged import packaged
@@ -21,20 +22,27 @@ LONGEST = 128  # tokens of a text that are read
 AT_ONCE = 256  # texts
 
 
+class Bert(nn.Module):
+    """Embeddings and layers, under the names that transformers gives them."""
+
+    def __init__(self, sizes: BertSizes) -> None:
+        super().__init__()
+        self.embeddings, self.encoder = WordEmbeddings(sizes), Layers(sizes)
+
+    def forward(
+        self, ids: Int[Tensor, "B L"], mask: Bool[Tensor, "B L"]
+    ) -> Float[Tensor, "B L 384"]:
+        """States of the last layer; no place looks at those that the mask leaves out."""
+        return self.encoder(self.embeddings(ids), mask[:, None, None])
+
+
 class SentenceEncoder(nn.Module):
     """Mean of the last layer's tokens, at unit length; weights are read at the first text."""
 
     def __init__(self) -> None:
         super().__init__()
-        settings = BertConfig(
-            vocab_size=30522,
-            hidden_size=WIDTH,
-            num_hidden_layers=6,
-            num_attention_heads=12,
-            intermediate_size=1536,
-            attn_implementation="sdpa",
-        )
-        self.net = BertModel(settings, add_pooling_layer=False).eval().requires_grad_(False)
+        sizes = BertSizes(hidden_size=WIDTH, num_hidden_layers=6, intermediate_size=4 * WIDTH)
+        self.net = Bert(sizes).eval().requires_grad_(False)
         self._tokenizer: Tokenizer | None = None
         self._ready = False
 
@@ -66,7 +74,7 @@ class SentenceEncoder(nn.Module):
 
     def few(self, ids: Int[Tensor, "B L"], mask: Shaped[Tensor, "B L"]) -> Float[Tensor, "B 384"]:
         """Vectors of a few texts, once the weights are read."""
-        states = self.net(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        states = self.net(ids, mask.bool())
         total = (states * mask[..., None]).sum(1)  # (B, 384)
         return F.normalize(total, dim=1)
 

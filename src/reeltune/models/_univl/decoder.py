@@ -6,9 +6,9 @@ Names of modules are those of the released state dict.
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from transformers import BertConfig
 
 from reeltune.models._bert.layers import Heads, Intermediate, Joined
+from reeltune.models._bert.sizes import BertSizes
 from reeltune.models._bert.word_head import WordHead
 from reeltune.models._univl.towers import Sequence, Sizes
 
@@ -16,7 +16,7 @@ from reeltune.models._univl.towers import Sequence, Sizes
 class AttentionBlock(nn.Module):
     """Attention, the layers that follow it, and the residual sum with the queries."""
 
-    def __init__(self, settings: BertConfig) -> None:
+    def __init__(self, settings: BertSizes) -> None:
         super().__init__()
         self.att, self.output = Heads(settings), Joined(settings.hidden_size, settings)
 
@@ -27,7 +27,7 @@ class AttentionBlock(nn.Module):
 class DecoderLayer(nn.Module):
     """Words look at words before them, then at the text and the video."""
 
-    def __init__(self, settings: BertConfig) -> None:
+    def __init__(self, settings: BertSizes) -> None:
         super().__init__()
         self.slf_attn, self.enc_attn = AttentionBlock(settings), AttentionBlock(settings)
         self.intermediate = Intermediate(settings)
@@ -59,7 +59,7 @@ class DecoderEmbeddings(nn.Module):
 class Layers(nn.Module):
     """The layers alone, as the release names them."""
 
-    def __init__(self, settings: BertConfig) -> None:
+    def __init__(self, settings: BertSizes) -> None:
         super().__init__()
         count = settings.num_hidden_layers
         self.layer = nn.ModuleList([DecoderLayer(settings) for _ in range(count)])

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from transformers import BertConfig
 
 from reeltune.models._bert.layers import Layer, Layers, Pooler, WordEmbeddings
+from reeltune.models._bert.sizes import BertSizes
 from reeltune.nn.attention_mask import additive
 
 
@@ -33,9 +33,9 @@ class Sizes:
     dropout: float = 0.1
     answers: int = 0  # scores of the head that answers; 0: there is none, as in the release
 
-    def bert(self, layers: int) -> BertConfig:
-        """Settings of `layers` layers, as transformers describes them."""
-        return BertConfig(
+    def bert(self, layers: int) -> BertSizes:
+        """Sizes of `layers` layers."""
+        return BertSizes(
             vocab_size=self.vocabulary,
             hidden_size=self.width,
             num_hidden_layers=layers,

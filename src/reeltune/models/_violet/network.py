@@ -12,10 +12,10 @@ from functools import partial
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
-from transformers import BertConfig
 
 from reeltune.models._bert.layers import Layers, WordEmbeddings
 from reeltune.models._bert.sequence import Sequence
+from reeltune.models._bert.sizes import BertSizes
 from reeltune.models._bert.word_head import WordHead
 from reeltune.models._violet.codes import Codebook
 from reeltune.models._violet.swin import SwinSizes, VideoSwin, WindowAttention
@@ -48,9 +48,9 @@ class Sizes:
     def width(self) -> int:
         return self.swin.widths[-1]
 
-    def bert(self) -> BertConfig:
-        """Settings of the layers, as transformers describes them."""
-        return BertConfig(
+    def bert(self) -> BertSizes:
+        """Sizes of the layers."""
+        return BertSizes(
             vocab_size=self.vocabulary,
             hidden_size=self.width,
             num_hidden_layers=self.layers,

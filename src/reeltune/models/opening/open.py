@@ -15,7 +15,6 @@ from reeltune.models.exported.towers import open_exported
 from reeltune.models.opening.allowance import allowance
 from reeltune.models.opening.hub import HUB_ID, fetch
 from reeltune.models.opening.presets import AUTO, chosen, presets
-from reeltune.models.opening.towers import read_settings
 from reeltune.models.opening.trial import require_works
 from reeltune.models.opening.weights import CARD, read_card
 from reeltune.nn.quantize import fits_int8, quantize
@@ -159,6 +158,8 @@ def _open_folder(folder: Path, device: str | None, dtype: str | None) -> Any:
             model = quantize(model)
         return model
     if (folder / "config.json").is_file():
+        from reeltune.models.opening.towers import read_settings  # and all of transformers
+
         component = COMPONENTS.get(read_settings(folder).model_type, "clip")
         return find("models", component).load(folder, device, dtype)
     if (folder / OPEN_CLIP).is_file():
