@@ -2,9 +2,10 @@
 
 `QUICK` are the arguments of a run of under a minute, and `RUNS` those of each run in full (a
 benchmark that says nothing is run once, without arguments, and in full only). A run whose last
-argument is a path that is not there is left out, and so named. `FIGURES` are those worth a table:
-the path of each in the JSON line, in which `*` stands for any name, whether lower or higher is
-better, and what it is. Those that are "beside" something else are ratios, and are plotted.
+argument is a path beside this repository that is not there is left out, and so named. `FIGURES`
+are those worth a table: the path of each in the JSON line, in which `*` stands for any name,
+whether lower or higher is better, and what it is. Those that are "beside" something else are
+ratios, and are plotted.
 """
 
 import ast

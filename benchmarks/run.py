@@ -46,8 +46,9 @@ def keep(line: dict[str, object]) -> None:
 
 
 def absent(arguments: list[str]) -> bool:
-    """Whether the run is about a folder that is not there."""
-    return bool(arguments) and "/" in arguments[-1] and not (ROOT / arguments[-1]).exists()
+    """Whether the run is about a folder beside this repository that is not there."""
+    last = arguments[-1] if arguments else ""
+    return last.startswith("../") and not (ROOT / last).exists()
 
 
 def main() -> None:

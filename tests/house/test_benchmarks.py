@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,16 @@ def test_a_benchmark_that_is_not_there_is_named_beside_those_that_are() -> None:
     found = run("run.py", "quick", "no-such")
     assert found.returncode == 1
     assert "no benchmark no-such: there are" in found.stderr
+
+
+def test_a_run_is_left_out_where_its_folder_is_not_there_and_a_recipe_is_no_folder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    absent = import_module("run").absent
+    assert absent(["--data", "../no-such-folder"])
+    assert not absent(["--recipes", "toybox/vop"])
+    assert not absent([])
 
 
 def test_the_page_shows_the_newest_line_of_each_question(tmp_path: Path) -> None:
