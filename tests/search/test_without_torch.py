@@ -47,6 +47,14 @@ def heavy_after(program: str, *arguments: str) -> tuple[str, list[str]]:
     return done.stdout, json.loads(done.stderr.splitlines()[-1])
 
 
+def test_lite_reads_frames_without_transformers() -> None:
+    program = "from reeltune.models.opening.open import open_model; print(open_model('lite').name)"
+    printed, heavy = heavy_after(program)
+    assert printed == "lite\n"
+    assert "torch" in heavy
+    assert "transformers" not in heavy
+
+
 def test_the_command_searches_by_words_without_torch(
     library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reeltune.models._alpro.timesformer import TimeSformer, VideoSizes
-from reeltune.models._bert.layers import Layers, WordEmbeddings
+from reeltune.models._bert.layers import Bert
 from reeltune.models._bert.sequence import Sequence
 from reeltune.models._bert.sizes import BertSizes
 from reeltune.models._bert.word_head import WordHead
@@ -58,14 +58,6 @@ class VideoEncoder(nn.Module):
     def __init__(self, sizes: VideoSizes) -> None:
         super().__init__()
         self.model = TimeSformer(sizes)
-
-
-class Bert(nn.Module):
-    """Embeddings and layers."""
-
-    def __init__(self, settings: BertSizes) -> None:
-        super().__init__()
-        self.embeddings, self.encoder = WordEmbeddings(settings), Layers(settings)
 
 
 class TextEncoder(nn.Module):

@@ -5,7 +5,7 @@ language put other embeddings below the layers and other heads above them.
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -148,6 +148,18 @@ class WordEmbeddings(nn.Module):
         kinds = self.token_type_embeddings(torch.zeros_like(ids))
         places = self.position_embeddings.weight[: ids.shape[1]]
         return self.dropout(self.LayerNorm(self.word_embeddings(ids) + kinds + places))
+
+
+class Bert(nn.Module):
+    """Embeddings and layers, without a pooler."""
+
+    def __init__(self, settings: BertSizes) -> None:
+        super().__init__()
+        self.embeddings, self.encoder = WordEmbeddings(settings), Layers(settings)
+
+    def forward(self, ids: Int[Tensor, "B L"], mask: Bool[Tensor, "B L"]) -> Float[Tensor, "B L D"]:
+        """States of the last layer; no place looks at those that the mask leaves out."""
+        return self.encoder(self.embeddings(ids), mask[:, None, None])
 
 
 class Pooler(nn.Module):

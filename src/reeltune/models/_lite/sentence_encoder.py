@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reeltune.errors import DataError
-from reeltune.models._bert.layers import Layers, WordEmbeddings
+from reeltune.models._bert.layers import Bert
 from reeltune.models._bert.sizes import BertSizes
 from reeltune.models._lite.weights import SENTENCE_WEIGHTS, TOKENIZER
 from reeltune.models._word_pieces import tokens_of
@@ -20,20 +20,6 @@ from reeltune.types import Tokens
 WIDTH = 384
 LONGEST = 128  # tokens of a text that are read
 AT_ONCE = 256  # texts
-
-
-class Bert(nn.Module):
-    """Embeddings and layers, under the names that transformers gives them."""
-
-    def __init__(self, sizes: BertSizes) -> None:
-        super().__init__()
-        self.embeddings, self.encoder = WordEmbeddings(sizes), Layers(sizes)
-
-    def forward(
-        self, ids: Int[Tensor, "B L"], mask: Bool[Tensor, "B L"]
-    ) -> Float[Tensor, "B L 384"]:
-        """States of the last layer; no place looks at those that the mask leaves out."""
-        return self.encoder(self.embeddings(ids), mask[:, None, None])
 
 
 class SentenceEncoder(nn.Module):
