@@ -4,9 +4,7 @@
 export PYTHONDONTWRITEBYTECODE :=
 PYTHON ?= python3
 BIN := .venv/bin
-# One more process than there are cores, since tests also wait: for servers, browsers and locks.
-WORKERS = $(shell $(PYTHON) -c "import os; print(min(4, os.cpu_count() + 1))")
-SUITE = -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+SUITE := -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # Those of other packages: Reeltune itself deprecates nothing (tests/house), so that ours stay errors.
 SHOWN := DeprecationWarning PendingDeprecationWarning FutureWarning numpy.exceptions.VisibleDeprecationWarning
 
@@ -25,7 +23,7 @@ demo: setup      ## index sample clips, or VIDEOS=~/Videos, and answer three que
 browser:         ## install Debian's chromium, which tests of the page drive, where root runs this
 	@$(PYTHON) scripts/browser.py
 
-test: setup browser ## run the test suite, in one process more than there are cores, at most four
+test: setup browser ## run the test suite, a process of one thread for each core, at most four
 	rm -rf build/coverage && mkdir -p build/coverage
 	COVERAGE_FOLDER=build/coverage OMP_NUM_THREADS=1 $(BIN)/python $(SUITE)
 	@$(BIN)/slipcover --merge build/coverage/*.json --out build/coverage.json > build/coverage.txt || \
