@@ -189,7 +189,7 @@ def relocate(folder: Place, old: str, new: str) -> Relocated:
     with sole_writer(folder):
         known, done = Known.read(folder), Relocated()
         placed: dict[str, Candidate] = {}
-        for one, depth in _below(known, before):
+        for one, depth in sorted(_below(known, before), key=lambda found: found[0].path):
             path = now.joinpath(*Path(one.location).parts[depth:])
             place = os.path.realpath(path)
             if reason := _why_not(known, one, place):

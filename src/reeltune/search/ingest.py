@@ -87,7 +87,7 @@ def index(
     report = Report(str(folder), passed_over=list(found.passed_over))
     report.waiting.extend(_leave_unsettled(found, choice.settled))
     report.failed.extend(Failed(path, why) for path, why in found.faults.items())
-    with sole_writer(folder), logged(folder, paths, report), _reported(folder, report, begun):
+    with sole_writer(folder), logged(folder, paths, report), _reported(report, found, begun):
         manifest = settle(folder, encoder, choice.model, choice.sampling)
         encoder.keep_usual(folder, manifest.fingerprint)
         manifest = _table.upgrade(folder, manifest)
@@ -181,21 +181,23 @@ def _clean_up(folder: Place) -> None:
 
 
 @contextmanager
-def _reported(folder: Place, report: Report, begun: float) -> Iterator[None]:
+def _reported(report: Report, found: Listing, begun: float) -> Iterator[None]:
     """Write the report when the run is done; where an error ended it, if it can be written."""
+
+    def write() -> None:
+        report.elapsed = time.monotonic() - begun
+        report.arrange([file.path for file in found.files])
+        said = json.dumps(report.as_dict(), indent=2).encode()
+        write_atomically(place(report.library) / REPORT_NAME, said)
+
     try:
         yield
     except Exception as error:
         report.error = reason_of(error)
         with suppress(OSError):
-            _write(folder, report, begun)
+            write()
         raise
-    _write(folder, report, begun)
-
-
-def _write(folder: Place, report: Report, begun: float) -> None:
-    report.elapsed = time.monotonic() - begun
-    write_atomically(folder / REPORT_NAME, json.dumps(report.as_dict(), indent=2).encode())
+    write()
 
 
 def _prune(folder: Place, paths: Sequence[str], prune: Prune, report: Report) -> None:

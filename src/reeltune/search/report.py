@@ -1,5 +1,6 @@
 """Reports what an indexing run did, file by file."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import get_args
 
@@ -93,6 +94,25 @@ class Report:
     def troubles(self) -> list[Failed]:
         """The files that could not be used, or not for all that was wanted of them."""
         return [*self.failed, *self.uncaptioned, *self.unheard, *self.unread]
+
+    def arrange(self, paths: Sequence[str]) -> None:
+        """Put every list of files in the order of these paths, and what is not among them last.
+
+        Several decoders are done with files in an order that is left to chance.
+        """
+        place = {path: number for number, path in enumerate(paths)}
+
+        def at(entry: str | Indexed | Failed | Worded) -> tuple[int, str]:
+            path = entry if isinstance(entry, str) else entry.path
+            return place.get(path, len(place)), path
+
+        for plain in (self.unchanged, self.moved, self.copies, self.removed, self.waiting):
+            plain.sort(key=at)
+        for failed in (self.kept, self.failed, self.uncaptioned, self.unheard, self.unread):
+            failed.sort(key=at)
+        for done in (self.heard, self.read):
+            done.sort(key=at)
+        self.indexed.sort(key=at)
 
     def worded(self, channel: Words) -> list[Worded]:
         """The files whose words of a channel were stored."""
