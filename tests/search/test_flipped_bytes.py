@@ -1,7 +1,9 @@
 """Bytes that change on a disk while every file can still be read are found by checksums."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from reeltune.search.ingest import Choice, index
@@ -25,7 +27,7 @@ def flip_in(library: Path, wanted: bytes) -> None:
     pytest.fail("the table does not hold these bytes as they are")
 
 
-def stored(library: Path, column: str) -> list[dict[str, object]]:
+def stored(library: Path, column: str) -> list[dict[str, Any]]:
     names = ["id", "unit", column]
     return _table.open_table(library).to_table(columns=names).sort_by("id").to_pylist()
 
@@ -58,4 +60,9 @@ def test_two_flipped_bytes_are_found_taken_out_and_made_again(column: str, made:
     ]
     index([str(videos)], library, Choice())
     assert verify(library).faults == []
-    assert stored(library, column) == before
+    for made_again, one in zip(stored(library, column), before, strict=True):
+        assert (made_again["id"], made_again["unit"]) == (one["id"], one["unit"])
+        if column == "thumbnail":
+            assert made_again[column] == one[column]
+        else:  # a batch of other frames rounds its last bits otherwise
+            np.testing.assert_allclose(made_again[column], one[column], atol=1e-5)
