@@ -10,9 +10,11 @@ most two for each thread, and the one that is judged.
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,13 +25,15 @@ from reeltune.media.first_bytes import require_container
 from reeltune.media.progress import Progress
 from reeltune.search._known import Judged, Known, Stored, Verdict
 from reeltune.search._places import status_of
+from reeltune.search.engines._copies import Copies
 from reeltune.search.report import Failed, reason_of
 from reeltune.search.store.schema import Moments, VideoFile, kept_time
 from reeltune.storage.content import content_hash
-from reeltune.storage.fetched import is_in_store, on_disk
+from reeltune.storage.fetched import on_disk
 
 CHUNK = 16  # frames handed over at a time
 AHEAD = 8  # chunks that may wait for the encoder
+LOOK = 0.05  # s between looks at whether another worker is needed
 ATTEMPTS = 3  # at a file, each of which its worker did not survive
 
 
@@ -107,6 +111,8 @@ Event = Growing | Settled | AllJudged | FirstNew | Opened | Frames | Ended | Bro
 class Worker(Protocol):
     """Reads files, one at a time, for one thread."""
 
+    worth: float  # s that a file waits before a further worker is worth its start
+
     def open(self) -> None:
         """Be ready to read, again after a `LostWorkerError`; raises what ends the run."""
 
@@ -124,6 +130,8 @@ class Worker(Protocol):
 
 class LocalWorker:
     """Reads with a decoder of its own, which is made when there is a file to read."""
+
+    worth = 0.3
 
     def __init__(self, make: Callable[[], Decoder]) -> None:
         self._make = make
@@ -188,18 +196,18 @@ class Readers:
     ) -> None:
         self._files, self._known, self._worker = files, known, worker
         self._progress = progress
-        self._copies = _Copies()
+        self._copies = Copies()
         self._has_new = False  # of the thread that judges
         self._workers: list[Worker] = []  # those in use
         self._work: queue.Queue[Judged | None] = queue.Queue(maxsize=threads)
         self._events: queue.Queue[Event | BaseException | None] = queue.Queue(maxsize=AHEAD)
         self._stop = threading.Event()
         self._is_ready = threading.Event()  # set when the consumer has taken `FirstNew`
-        self._threads = [threading.Thread(target=self._run, args=(self._judge,), daemon=True)]
-        for _ in range(threads):
-            self._threads.append(
-                threading.Thread(target=self._run, args=(self._decode,), daemon=True)
-            )
+        self._is_open = threading.Event()  # set when the first worker can read
+        work = [self._judge, *(partial(self._decode, number > 0) for number in range(threads))]
+        self._threads = [
+            threading.Thread(target=self._run, args=(one,), daemon=True) for one in work
+        ]
 
     def __enter__(self) -> "Readers":
         for thread in self._threads:
@@ -285,10 +293,12 @@ class Readers:
             raise MediaError(file.location, "is still being written")
         return content
 
-    def _decode(self) -> None:
+    def _decode(self, is_further: bool) -> None:
         worker = self._worker()
         self._workers.append(worker)
         try:
+            if is_further and worker.worth:
+                self._wait_for_need(worker.worth)
             while (judged := self._get()) is not None:
                 while not self._is_ready.wait(0.1):
                     if self._stop.is_set():
@@ -298,9 +308,25 @@ class Readers:
         finally:
             worker.close()
 
+    def _wait_for_need(self, worth: float) -> None:
+        """Return when files have waited for so many s while the first worker could read, or when
+        no file will come."""
+        since = time.monotonic()
+        while not self._stop.is_set():
+            with self._work.mutex:
+                waiting = list(self._work.queue)
+            if waiting[:1] == [None]:
+                return
+            if not waiting or not self._is_open.is_set():
+                since = time.monotonic()
+            elif time.monotonic() - since >= worth:
+                return
+            self._stop.wait(LOOK)
+
     def _read(self, worker: Worker, judged: Judged, copy: Path | None) -> None:
         for _ in range(ATTEMPTS):
             worker.open()
+            self._is_open.set()
             try:
                 for event in worker.read(judged, copy):
                     self._put(self._events, event)
@@ -335,39 +361,6 @@ class Readers:
             except queue.Empty:
                 continue
         raise StoppedError
-
-
-class _Copies:
-    """Objects of a store that were fetched to be recognised, until they are decoded."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, tuple[ExitStack, Path]] = {}
-
-    def fetched(self, location: str, told: Callable[[int], None]) -> Path:
-        """A file on this disk, which for an object is a copy that is kept until it is let go."""
-        if not is_in_store(location):
-            return Path(location)
-        held = ExitStack()
-        path = held.enter_context(on_disk(location, told))
-        self._held[location] = held, path
-        return path
-
-    @contextmanager
-    def taken(self, location: str) -> Iterator[Path | None]:
-        """The copy of an object, if there is one, which is gone afterwards."""
-        held, path = self._held.pop(location, (ExitStack(), None))
-        with held:
-            yield path
-
-    def drop(self, location: str) -> None:
-        """Let go of a copy, if there is one."""
-        with self.taken(location):
-            pass
-
-    def close(self) -> None:
-        """Let go of all."""
-        for location in list(self._held):
-            self.drop(location)
 
 
 def failed(file: Candidate, error: Exception) -> Growing | Broken:

@@ -201,6 +201,8 @@ class _Actor:
 class RemoteWorker:
     """Stands for an actor, and for another one where that died; used by one thread."""
 
+    worth = 0.0  # all open at once, since each opens the model
+
     def __init__(self, ray: Any, start: Callable[[], Any], alive: set[int]) -> None:
         """`alive` has a number for every worker of the crew that has an actor now."""
         self._ray, self._start, self._alive = ray, start, alive
