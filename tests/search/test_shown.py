@@ -51,6 +51,17 @@ def test_slides_in_three_fonts_are_read_to_the_letter_and_within_a_second(
     assert (told.source, told.note, told.language) == ("frames", "", "")
 
 
+def test_two_threads_read_what_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slides = [Slide(lines=TEXTS[font], seconds=2.0, font=font) for font in FILES]
+    path, told = write_slides(tmp_path / "slides.mp4", slides), []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        teller = Shown()
+        told.append(tell(teller, path))
+        teller.close()
+    assert told[0] == told[1]
+
+
 def test_a_line_over_moving_pictures_is_one_text(shown: Shown, tmp_path: Path) -> None:
     down, right = np.mgrid[:180, :320]
     behind = [

@@ -34,3 +34,10 @@ def in_threads(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def usable_cores() -> int:
+    """Cores for this process; OMP_NUM_THREADS, which people set for this, may say fewer."""
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else CORES
+    return int(named) if named.isdigit() and int(named) > 0 else cores

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from typing import Any
 
+from reeltune.batches.in_threads import usable_cores
 from reeltune.errors import CheckpointError, in_short
 from reeltune.media.spoken import Sound
 from reeltune.models.speech._packing import LONGEST, VOICE, Packed, packed
@@ -95,7 +95,7 @@ class Whisper:
             from faster_whisper import WhisperModel
 
             folder = self._weights.folder()
-            threads = min(THREADS, _cores())
+            threads = min(THREADS, usable_cores())
             try:
                 self._model = WhisperModel(
                     str(folder), device="cpu", compute_type="int8", cpu_threads=threads
@@ -124,10 +124,3 @@ def is_heard(segment: Any) -> bool:
     if segment.no_speech_prob > NO_VOICE and segment.avg_logprob < UNSURE:
         return False
     return bool(sum(word.probability for word in words) / len(words) >= LEAST_WORD)
-
-
-def _cores() -> int:
-    """Cores for this process; OMP_NUM_THREADS, which people set for this, may say fewer."""
-    named = os.environ.get("OMP_NUM_THREADS", "")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return int(named) if named.isdigit() and int(named) > 0 else cores or 1

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from reeltune.batches.in_threads import usable_cores
 from reeltune.models.opening.packaged import packaged
 from reeltune.search.channels._weights import DETECTOR, RECOGNISER
 
@@ -20,7 +21,7 @@ CANDIDATES = 300  # lines of one picture that are looked at, however many there 
 MULTIPLE = 32  # the detector reads sides that are multiples of this many pixels
 STRIP = 8  # times as wide as high at most; else black is put above and below
 ENLARGED = 2.0
-THREADS = 1
+THREADS = 4  # at most
 
 Picture = UInt8[np.ndarray, "H W 3"]
 Corners = Float[np.ndarray, "4 2"]  # from the top left on, clockwise; x and y in pixels
@@ -34,18 +35,17 @@ class Ocr:
             "Det.model_path": str(packaged(*DETECTOR)),
             "Rec.model_path": str(packaged(*RECOGNISER)),
         }
-        cv2.setNumThreads(THREADS)
+        cv2.setNumThreads(1)
         logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
-        from onnxruntime import InferenceSession
         from rapidocr import RapidOCR
         from rapidocr.ch_ppocr_det.utils import DBPostProcess
 
-        self._detector: Any = InferenceSession(
-            weights["Det.model_path"], _options(), providers=["CPUExecutionProvider"]
-        )
+        self._detector = _opened(weights["Det.model_path"])
         self._input: str = self._detector.get_inputs()[0].name
         self._boxes: Any = DBPostProcess(**BOXES)
         self._engine: Any = RapidOCR(params=SETTINGS | weights)
+        # Its own options leave out what keeps threads of two networks out of each other's way.
+        self._engine._load_rec_model().session.session = _opened(weights["Rec.model_path"])
 
     def find(self, picture: Picture, side: int) -> list[Corners]:
         """Corners of the lines, in pixels of the picture, which is looked at with its longer side
@@ -84,19 +84,23 @@ BOXES = {
 SETTINGS = {
     "Global.log_level": "critical",
     "Global.use_cls": False,
-    "EngineConfig.onnxruntime.intra_op_num_threads": THREADS,
-    "EngineConfig.onnxruntime.inter_op_num_threads": THREADS,
+    "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+    "EngineConfig.onnxruntime.inter_op_num_threads": 1,
 }
 
 
-def _options() -> Any:
-    from onnxruntime import SessionOptions
+def _opened(path: str) -> Any:
+    """A network whose threads sleep while they have nothing to do: those of the other one would
+    wait for cores that they spin on."""
+    from onnxruntime import InferenceSession, SessionOptions
 
     options = SessionOptions()
     options.log_severity_level = 4
-    options.intra_op_num_threads = options.inter_op_num_threads = THREADS
+    options.intra_op_num_threads = min(THREADS, usable_cores())
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_cpu_mem_arena = False  # pictures are of many sizes, and it would keep them all
-    return options
+    return InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def _rim(width: int, height: int) -> int:
