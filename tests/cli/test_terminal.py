@@ -182,12 +182,14 @@ def test_one_of_a_kind_is_told_as_one(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_what_is_said_about_hits_is_not_among_them(capsys: pytest.CaptureFixture[str]) -> None:
     show_hits([], "a dog")
+    show_hits([], 'a "dog"', {"where": "x", "inside": None, "between": (None, 0.0)})
     show_hits([hit("a.mp4", confidence=0.01)], "a dog")
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 1
     assert err.splitlines() == [
-        "nothing found: the library is empty, or no moment passes --where, --min-confidence, "
-        "--in, --inside, --from, --to and what is in quotes",
+        "nothing found: the library is empty",
+        "nothing found: the library is empty, or no moment passes --where and --to and what is in "
+        "quotes",
         "nothing here matches well; the nearest are:",
     ]
 

@@ -1,6 +1,7 @@
 """Prints the moments that a search has found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -18,20 +19,28 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest}" if hours else f"{minutes}:{rest}"
 
 
-def show_hits(hits: Sequence[Hit], text: str | None) -> None:
+FILTERS = {
+    "like": "--like",
+    "where": "--where",
+    "min_confidence": "--min-confidence",
+    "channels": "--in",
+    "inside": "--inside",
+}
+NOTHING: Mapping[str, Any] = {}
+
+
+def show_hits(hits: Sequence[Hit], text: str | None, wishes: Mapping[str, Any] = NOTHING) -> None:
     """One line a moment: score, confidence, from, to and file, and below it the words that are a
     reason for it; on the error stream, whether nothing is found or matches well. `text` is the
-    query, None where that was a picture or a video.
+    query, None where that was a picture or a video; `wishes` are the filters of `Library.search`.
 
     Where a script reads there is no head, tabs stand between the cells, the path is absolute and
     whole, and a caption is one more cell, and so are words that are said and shown.
     """
     if not hits:
-        say(
-            "nothing found: the library is empty, or no moment passes --where, --min-confidence, "
-            "--in, --inside, --from, --to and what is in quotes",
-            err=True,
-        )
+        filters = " and ".join(_filters(text, wishes))
+        passes = f", or no moment passes {filters}" if filters else ""
+        say(f"nothing found: the library is empty{passes}", err=True)
         return
     if not may_match(hits, text):
         say(("nothing here matches well", "yellow"), "; the nearest are:", err=True)
@@ -43,6 +52,16 @@ def show_hits(hits: Sequence[Hit], text: str | None) -> None:
         words = [f'{name} "{found.text}"' for name, found in _words(hit)]
         times = clock(hit.start), clock(hit.end)
         say_row(f"{hit.score:.3f}", _sure(hit), *times, hit.location, *caption, *words)
+
+
+def _filters(text: str | None, wishes: Mapping[str, Any]) -> list[str]:
+    """What may leave moments out, as a person types it."""
+    from reeltune.search.channels.question import quotes_of
+
+    found = [option for name, option in FILTERS.items() if wishes.get(name)]
+    ends = zip(("--from", "--to"), wishes.get("between", ()), strict=False)
+    found += [option for option, time in ends if time is not None]
+    return found + ["what is in quotes"] * bool(text and quotes_of(text))
 
 
 def _hits_table(hits: Sequence[Hit]) -> Table:

@@ -281,7 +281,8 @@ def find(
             opened.prepare()
 
     def answer(words: str) -> "Sequence[Hit]":
-        show_hits(hits := opened.search(words, **wishes), words)
+        hits = opened.search(words, **wishes)
+        show_hits(hits, words, wishes)
         place.keep(words, hits)
         return hits
 
@@ -289,6 +290,9 @@ def find(
         say((remark, "yellow"), err=True)
     if asks:
         prompt(answer)
+        return
+    if as_json:
+        print_json([*map(fields_of, found)])
     else:
-        print_json([*map(fields_of, found)]) if as_json else show_hits(found, given["text"])
-        place.keep(given["text"], found)
+        show_hits(found, given["text"], given | wishes)
+    place.keep(given["text"], found)
