@@ -10,6 +10,14 @@ from reeltune.cli.terminal import is_terminal, say, say_row, show, shown
 from reeltune.records import Hit, Quoted
 from reeltune.search.query import may_match
 
+FILTERS = {
+    "like": "--like",
+    "where": "--where",
+    "min_confidence": "--min-confidence",
+    "channels": "--in",
+    "inside": "--inside",
+}
+
 
 def clock(seconds: float) -> str:
     """Seconds as 1:02:03.4 or 2:03.4."""
@@ -19,17 +27,9 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest}" if hours else f"{minutes}:{rest}"
 
 
-FILTERS = {
-    "like": "--like",
-    "where": "--where",
-    "min_confidence": "--min-confidence",
-    "channels": "--in",
-    "inside": "--inside",
-}
-NOTHING: Mapping[str, Any] = {}
-
-
-def show_hits(hits: Sequence[Hit], text: str | None, wishes: Mapping[str, Any] = NOTHING) -> None:
+def show_hits(
+    hits: Sequence[Hit], text: str | None, wishes: Mapping[str, Any] | None = None
+) -> None:
     """One line a moment: score, confidence, from, to and file, and below it the words that are a
     reason for it; on the error stream, whether nothing is found or matches well. `text` is the
     query, None where that was a picture or a video; `wishes` are the filters of `Library.search`.
@@ -38,7 +38,7 @@ def show_hits(hits: Sequence[Hit], text: str | None, wishes: Mapping[str, Any] =
     whole, and a caption is one more cell, and so are words that are said and shown.
     """
     if not hits:
-        filters = " and ".join(_filters(text, wishes))
+        filters = " and ".join(_filters(text, wishes or {}))
         passes = f", or no moment passes {filters}" if filters else ""
         say(f"nothing found: the library is empty{passes}", err=True)
         return
